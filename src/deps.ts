@@ -1,0 +1,68 @@
+import type { Config } from './config.ts'
+import type { CallOut } from './smh/upstream.ts'
+
+/** Milliseconds since the epoch. Tests move it. */
+export type Clock = () => number
+
+export type LogLevel = 'fatal' | 'error' | 'warn' | 'info' | 'debug'
+
+/** All that may ever be logged. A field is added here on purpose or not at all. */
+export interface LogRecord {
+  event: string
+  requestId?: string
+  operation?: string
+  method?: string
+  status?: number
+  code?: string
+  durationMs?: number
+  /** A fixed word of the source, never a value out of a request or a reply. */
+  reason?: string
+  smhStatus?: number
+  smhCode?: string
+  smhRequestId?: string
+  /** Names of configuration variables, never their values. */
+  variables?: readonly string[]
+  address?: string
+  errorName?: string
+  /** Stack frames without the message in front, which may quote a value. */
+  stack?: readonly string[]
+}
+
+export type Log = (level: LogLevel, record: LogRecord) => void
+
+/**
+ * How callers that want the same thing at the same time obtain it. On Node they share one flight.
+ * On Workers a request must not await I/O that another request began, so each flies alone and only
+ * settled values are shared.
+ */
+export type Share = <T>(key: string, obtain: () => Promise<T>) => Promise<T>
+
+/** Lets `work` go on after the response. On Workers this is `ctx.waitUntil`. `work` never rejects. */
+export type Background = (work: Promise<void>) => void
+
+/** Counts one begin of this user. Resolves to 0 when it may go on, else to seconds to wait. */
+export type LimitBegins = (userId: string) => Promise<number>
+
+/** What an operator watches. The do-nothing one is `noMetrics` in observability.ts. */
+export interface Metrics {
+  answered(operation: string, status: number, durationMs: number): void
+  calledOut(operation: string, outcome: string, durationMs: number): void
+  inFlight(requests: number): void
+}
+
+/** One asset of the reference page under /docs, by file name. */
+export type ReadDocsAsset = (
+  name: string,
+) => Promise<{ body: Uint8Array<ArrayBuffer>; contentType: string } | undefined>
+
+/** What an app is made of. An entry fills it for its runtime; nothing is looked up in a global. */
+export interface Deps {
+  config: Config
+  clock: Clock
+  log: Log
+  callOut: CallOut
+  share: Share
+  limitBegins: LimitBegins
+  metrics: Metrics
+  readDocsAsset: ReadDocsAsset
+}

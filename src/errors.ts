@@ -1,0 +1,142 @@
+import { z } from '@hono/zod-openapi'
+
+/** Every public error code and the status it is answered with (the contract's table of errors). */
+export const statusOf = {
+  invalid_request: 400,
+  missing_token: 401,
+  invalid_token: 401,
+  insufficient_scope: 403,
+  not_permitted: 403,
+  upload_not_found: 404,
+  parent_not_found: 404,
+  not_found: 404,
+  method_not_allowed: 405,
+  name_conflict: 409,
+  upload_complete: 409,
+  request_too_large: 413,
+  file_too_large: 413,
+  unsupported_media_type: 415,
+  upload_incomplete: 422,
+  size_mismatch: 422,
+  checksum_mismatch: 422,
+  rate_limited: 429,
+  metadata_too_large: 431,
+  content_refused: 451,
+  internal_error: 500,
+  upstream_error: 502,
+  overloaded: 503,
+  upstream_unavailable: 503,
+  upstream_timeout: 504,
+  quota_exceeded: 507,
+} as const
+
+export type ErrorCode = keyof typeof statusOf
+
+/** The reason phrases of the statuses above (RFC 9110 §15, RFC 6585, RFC 7725, RFC 4918). */
+const titleOf: Record<(typeof statusOf)[ErrorCode], string> = {
+  400: 'Bad Request',
+  401: 'Unauthorized',
+  403: 'Forbidden',
+  404: 'Not Found',
+  405: 'Method Not Allowed',
+  409: 'Conflict',
+  413: 'Content Too Large',
+  415: 'Unsupported Media Type',
+  422: 'Unprocessable Content',
+  429: 'Too Many Requests',
+  431: 'Request Header Fields Too Large',
+  451: 'Unavailable For Legal Reasons',
+  500: 'Internal Server Error',
+  502: 'Bad Gateway',
+  503: 'Service Unavailable',
+  504: 'Gateway Timeout',
+  507: 'Insufficient Storage',
+}
+
+export interface FieldFault {
+  field: string
+  message: string
+}
+
+/** What an error may carry besides its code. Only the first group is ever sent to a caller. */
+export interface ErrorFacts {
+  errors?: readonly FieldFault[]
+  missingParts?: readonly number[]
+  headers?: Readonly<Record<string, string>>
+
+  /** For the operator's log only: a fixed word or an SMH code, never a value out of a request. */
+  reason?: string
+  smhCode?: string
+  smhStatus?: number
+  smhRequestId?: string
+  /** The gateway's own set-up is at fault: logged as an error, so that somebody is woken. */
+  alarm?: boolean
+}
+
+/**
+ * The one error that routes, policy and the SMH client throw. `detail` is public and must be written
+ * here in the source: nothing from SMH, from a token or from a configuration value goes into it.
+ */
+export class GatewayError extends Error {
+  readonly code: ErrorCode
+  readonly facts: ErrorFacts
+
+  constructor(code: ErrorCode, detail: string, facts: ErrorFacts = {}) {
+    super(detail)
+    this.name = 'GatewayError'
+    this.code = code
+    this.facts = facts
+  }
+
+  get status(): (typeof statusOf)[ErrorCode] {
+    return statusOf[this.code]
+  }
+}
+
+/** The 404 for every way in which a confirm key can be of no use, so that none can be told apart. */
+export function uploadNotFound(facts: ErrorFacts = {}): GatewayError {
+  return new GatewayError('upload_not_found', 'There is no such upload of yours.', facts)
+}
+
+/** A fault in one field of the caller's input. */
+export function invalidField(field: string, message: string): GatewayError {
+  return new GatewayError('invalid_request', 'The request is not valid.', {
+    errors: [{ field, message }],
+  })
+}
+
+export const problemSchema = z
+  .strictObject({
+    type: z.string().openapi({ example: 'urn:smh-upload-gateway:problem:upload_not_found' }),
+    title: z.string().openapi({ example: 'Not Found' }),
+    status: z.int().openapi({ example: 404 }),
+    detail: z.string().openapi({ example: 'There is no such upload of yours.' }),
+    code: z.enum(Object.keys(statusOf) as [ErrorCode, ...ErrorCode[]]),
+    requestId: z.string().openapi({ example: '0d9f4f0e-5c5e-4f0b-8f52-4c1a3f5d1f7e' }),
+    errors: z.array(z.strictObject({ field: z.string(), message: z.string() })).optional(),
+    missingParts: z
+      .array(z.int())
+      .optional()
+      .openapi({ description: 'Part numbers to send (again) before completing.' }),
+  })
+  .openapi('Problem', { description: 'RFC 9457 problem details. Decide by `code`.' })
+
+export type Problem = z.infer<typeof problemSchema>
+
+/** The body that answers `error` (RFC 9457). Anything that is not a GatewayError is a bare 500. */
+export function toProblem(error: unknown, requestId: string): Problem {
+  const known =
+    error instanceof GatewayError
+      ? error
+      : new GatewayError('internal_error', 'Something went wrong in the gateway.')
+  return {
+    type: `urn:smh-upload-gateway:problem:${known.code}`,
+    title: titleOf[known.status],
+    status: known.status,
+    detail: known.message,
+    code: known.code,
+    requestId,
+    ...(known.facts.errors && { errors: [...known.facts.errors] }),
+    ...(known.facts.missingParts && { missingParts: [...known.facts.missingParts] }),
+  }
+}
