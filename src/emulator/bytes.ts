@@ -1,0 +1,79 @@
+import { randomUUID } from 'node:crypto'
+import { createReadStream } from 'node:fs'
+import { mkdir, open, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { Readable } from 'node:stream'
+import { createDigester, type Digests } from './hashes.ts'
+
+/** A run of bytes kept in one file on disk. */
+export interface Piece extends Digests {
+  file: string
+}
+
+/** The disk behind COS. A stored object is an ordered list of pieces; nothing is ever copied. */
+export interface Bytes {
+  store(source: AsyncIterable<Uint8Array>, onChunk?: (size: number) => void): Promise<Piece>
+  read(pieces: readonly Piece[]): Readable
+  corrupt(piece: Piece): Promise<void>
+  remove(pieces: readonly Piece[]): Promise<void>
+  clear(): Promise<void>
+}
+
+/** Keeps pieces as files in `directory`, which must exist. */
+export function createBytes(directory: string): Bytes {
+  const folder = join(directory, 'pieces')
+
+  async function store(source: AsyncIterable<Uint8Array>, onChunk?: (size: number) => void) {
+    await mkdir(folder, { recursive: true })
+    const file = join(folder, randomUUID())
+    const handle = await open(file, 'wx')
+    const digester = await createDigester()
+    try {
+      for await (const chunk of source) {
+        // The disk works while the hashes are computed.
+        const written = handle.writeFile(chunk)
+        digester.update(chunk)
+        onChunk?.(chunk.byteLength)
+        await written
+      }
+      return { file, ...digester.digest() }
+    } catch (error) {
+      await rm(file, { force: true })
+      throw error
+    } finally {
+      await handle.close()
+    }
+  }
+
+  function read(pieces: readonly Piece[]): Readable {
+    async function* chunks() {
+      for (const piece of pieces) yield* createReadStream(piece.file, { highWaterMark: 1 << 18 })
+    }
+    return Readable.from(chunks(), { objectMode: false })
+  }
+
+  async function corrupt(piece: Piece) {
+    const handle = await open(piece.file, 'r+')
+    try {
+      const byte = new Uint8Array(1)
+      const position = Math.floor(piece.size / 2)
+      await handle.read(byte, 0, 1, position)
+      byte[0] = (byte[0] ?? 0) ^ 0xff
+      await handle.write(byte, 0, 1, position)
+    } finally {
+      await handle.close()
+    }
+    // What COS says of a piece is always true of the bytes it holds.
+    const digester = await createDigester()
+    for await (const chunk of read([piece])) digester.update(chunk)
+    Object.assign(piece, digester.digest())
+  }
+
+  async function remove(pieces: readonly Piece[]) {
+    await Promise.all(pieces.map(({ file }) => rm(file, { force: true })))
+  }
+
+  const clear = () => rm(folder, { recursive: true, force: true })
+
+  return { store, read, corrupt, remove, clear }
+}

@@ -1,0 +1,179 @@
+import { Readable } from 'node:stream'
+import type { Bytes } from './bytes.ts'
+import type { Fault, Faults } from './faults.ts'
+import { describedFields, fileFields } from './file-objects.ts'
+import type { RecordedCall, Recorder } from './recorder.ts'
+import type { RouteName } from './route-names.ts'
+import { addQuota } from './smh-quotas.ts'
+import { orderedParts } from './smh-tasks.ts'
+import {
+  type ConflictStrategy,
+  type Description,
+  type Dialect,
+  resetState,
+  type State,
+  type Task,
+} from './state.ts'
+import { directoriesUnder, filesUnder, findFile } from './tree.ts'
+
+/** A file as the emulator holds it. */
+export interface StoredFile extends Description {
+  spaceId: string
+  path: string[]
+  size: number
+  crc64: string
+  eTag: string
+  contentType: string
+  userId: string
+  creationTime: string
+  modificationTime: string
+  metaData?: Record<string, string>
+}
+
+/** An upload that was begun and neither confirmed nor cancelled. */
+export interface OpenTask {
+  confirmKey: string
+  kind: Task['kind']
+  spaceId: string
+  path: string[]
+  userId: string
+  strategy: ConflictStrategy
+  uploadId?: string
+  parts: { number: number; size: number; crc64: string; receivedTimes: number }[]
+}
+
+/** What tests and people may do behind SMH's back (SMH §14.6); times are in milliseconds. */
+export interface EmulatorControls {
+  /** Drops all state, files, faults, calls and the dialect; library id and secret stay. */
+  reset(): Promise<void>
+  advanceClock(ms: number): void
+  /** The next use of the token, or of every token, is 403 `InvalidAccessToken`. */
+  expireToken(token?: string): void
+  /** Ends the COS credentials of one task, or of all; renew and status mint new ones. */
+  expireCredentials(confirmKey?: string): void
+  /** Every call received, oldest first. */
+  calls(): RecordedCall[]
+  clearCalls(): void
+  /** null takes the quota away. */
+  setQuota(spaceId: string, bytes: number | null): void
+  force(route: RouteName, fault: Fault): void
+  clearFaults(): void
+  /** Changes a byte of a part that COS holds already. */
+  corruptPart(confirmKey: string, partNumber: number): Promise<void>
+  /** The next successful confirms take effect, but their answers never arrive. */
+  loseConfirmResponse(times?: number): void
+  setDialect(dialect: Partial<Dialect>): void
+  /** Adds fields to every successful SMH answer that is a JSON object. */
+  addExtraReplyFields(fields: Record<string, unknown>): void
+  files(spaceId?: string): StoredFile[]
+  directories(spaceId?: string): string[][]
+  openTasks(): OpenTask[]
+  /** The stored bytes; in-process only. */
+  readFile(spaceId: string, path: string[]): ReadableStream<Uint8Array>
+}
+
+/** Makes the controls of one emulator. */
+export function createControls(
+  state: State,
+  bytes: Bytes,
+  faults: Faults,
+  recorder: Recorder,
+  spaces: readonly string[],
+): EmulatorControls {
+  const chosen = (spaceId: string | undefined) =>
+    [...state.spaces.values()].filter(({ id }) => spaceId === undefined || id === spaceId)
+
+  return {
+    async reset() {
+      faults.clear()
+      recorder.clear()
+      resetState(state, { spaces })
+      await bytes.clear()
+    },
+    advanceClock(ms) {
+      state.clockOffsetMs += ms
+    },
+    expireToken(value) {
+      for (const token of state.tokens.values()) {
+        if (value === undefined || token.value === value) token.expiresAt = state.now()
+      }
+    },
+    expireCredentials(confirmKey) {
+      const cosKey = confirmKey === undefined ? undefined : findTask(state, confirmKey).cosKey
+      for (const credential of state.credentials.values()) {
+        if (cosKey === undefined || credential.cosKey === cosKey) credential.notAfter = state.now()
+      }
+    },
+    calls: recorder.calls,
+    clearCalls: recorder.clear,
+    setQuota(spaceId, capacity) {
+      if (!state.spaces.has(spaceId)) throw new Error(`There is no space ${spaceId}.`)
+      for (const [id, quota] of state.quotas) {
+        if (quota.spaces.includes(spaceId)) state.quotas.delete(id)
+      }
+      if (capacity !== null) addQuota(state, [spaceId], capacity)
+    },
+    force: faults.force,
+    clearFaults: faults.clear,
+    async corruptPart(confirmKey, partNumber) {
+      const part = findTask(state, confirmKey).parts.get(partNumber)
+      if (!part) throw new Error(`There is no part ${partNumber}.`)
+      await bytes.corrupt(part.piece)
+    },
+    loseConfirmResponse: (times = 1) => faults.loseConfirms(times),
+    setDialect(dialect) {
+      state.dialect = { ...state.dialect, ...dialect }
+    },
+    addExtraReplyFields(fields) {
+      state.extraReplyFields = { ...state.extraReplyFields, ...fields }
+    },
+    files: (spaceId) =>
+      chosen(spaceId).flatMap(({ id, root }) =>
+        [...filesUnder(root, [])].map(({ node, path }) => ({
+          spaceId: id,
+          path,
+          userId: node.userId,
+          ...fileFields(node),
+          ...describedFields(node),
+          size: node.content.size,
+        })),
+      ),
+    directories: (spaceId) =>
+      chosen(spaceId).flatMap(({ root }) => [...directoriesUnder(root, [])]),
+    openTasks: () =>
+      [...state.tasks.values()].filter((task) => task.state === 'open').map(openTask),
+    readFile(spaceId, path) {
+      const space = state.spaces.get(spaceId)
+      if (!space) throw new Error(`There is no space ${spaceId}.`)
+      return webStream(bytes, findFile(space, path).content.pieces)
+    },
+  }
+}
+
+function webStream(bytes: Bytes, pieces: Parameters<Bytes['read']>[0]) {
+  return Readable.toWeb(bytes.read(pieces)) as unknown as ReadableStream<Uint8Array>
+}
+
+function openTask(task: Task): OpenTask {
+  return {
+    confirmKey: task.confirmKey,
+    kind: task.kind,
+    spaceId: task.spaceId,
+    path: task.path,
+    userId: task.ownerUserId,
+    strategy: task.strategy,
+    ...(task.kind === 'multipart' && { uploadId: task.uploadId }),
+    parts: orderedParts(task).map(({ number, piece, receivedTimes }) => ({
+      number,
+      size: piece.size,
+      crc64: piece.crc64,
+      receivedTimes,
+    })),
+  }
+}
+
+function findTask(state: State, confirmKey: string): Task {
+  const task = state.tasks.get(confirmKey)
+  if (!task) throw new Error('There is no task with this confirm key.')
+  return task
+}

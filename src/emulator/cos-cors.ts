@@ -1,0 +1,37 @@
+import { cosError } from './cos-errors.ts'
+import type { Incoming } from './http-side.ts'
+import type { State } from './state.ts'
+
+const METHODS = ['PUT', 'POST', 'GET', 'HEAD']
+const EXPOSED = 'ETag, x-cos-hash-crc64ecma, x-cos-request-id, Date'
+
+/** CORS headers of the bucket's one rule (SMH §12); none for an origin that it does not name. */
+export function corsHeaders(state: State, request: Incoming): Record<string, string> {
+  const origin = request.headers.origin
+  const listed: Record<string, string> = state.corsOrigins.includes('*') ? {} : { Vary: 'Origin' }
+  if (origin === undefined || !isAllowed(state, origin)) return listed
+  const requested = request.headers['access-control-request-headers']
+  return {
+    ...listed,
+    'Access-Control-Allow-Origin': state.corsOrigins.includes('*') ? '*' : origin,
+    'Access-Control-Expose-Headers': EXPOSED,
+    ...(request.method === 'OPTIONS' && {
+      'Access-Control-Allow-Methods': METHODS.join(', '),
+      ...(requested !== undefined && { 'Access-Control-Allow-Headers': requested }),
+      'Access-Control-Max-Age': '600',
+    }),
+  }
+}
+
+/** A preflight is not signed; without a matching rule it is 403 `AccessForbidden` (doc 436/8288). */
+export function checkPreflight(state: State, request: Incoming): void {
+  const origin = request.headers.origin
+  const method = request.headers['access-control-request-method'] ?? ''
+  if (origin === undefined || !isAllowed(state, origin) || !METHODS.includes(method)) {
+    throw cosError('AccessForbidden')
+  }
+}
+
+function isAllowed(state: State, origin: string): boolean {
+  return state.corsOrigins.includes('*') || state.corsOrigins.includes(origin)
+}

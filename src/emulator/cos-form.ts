@@ -1,0 +1,47 @@
+import type { Bytes } from './bytes.ts'
+import { checkFormAccess } from './cos-access.ts'
+import { cosError } from './cos-errors.ts'
+import { keepObject, storedHeaders } from './cos-uploads.ts'
+import type { Incoming, Reply } from './http-side.ts'
+import type { State } from './state.ts'
+
+/** Forms are read into memory, unlike parts; COS itself would take 5 GB. */
+const MAX_FORM_BYTES = 64 * 1024 * 1024
+
+/** Takes an object from a browser's form: all fields first, the bytes in `file` (SMH §5.4). */
+export async function postForm(state: State, bytes: Bytes, request: Incoming): Promise<Reply> {
+  const length = request.headers['content-length']
+  if (length === undefined) throw cosError('MissingContentLength')
+  if (Number(length) > MAX_FORM_BYTES) throw cosError('EntityTooLarge')
+  const data = await readForm(request)
+  request.record.bodyBytes = Number(length)
+  const fields = new Map<string, string>()
+  let file: File | undefined
+  for (const [name, value] of data) {
+    if (name === 'file' && typeof value !== 'string') {
+      file = value
+      break // What follows the file is not looked at (doc 436/14690).
+    }
+    if (typeof value === 'string') fields.set(name, value)
+  }
+  if (!file) throw cosError('MalformedPOSTRequest')
+  const key = checkFormAccess(state, fields)
+  if (state.uploads.get(key)?.state !== 'open') throw cosError('AccessDenied')
+  const piece = await bytes.store(file.stream() as unknown as AsyncIterable<Uint8Array>)
+  await keepObject(state, bytes, key, piece)
+  return {
+    status: 204,
+    headers: { ...storedHeaders(piece), Location: `http://${state.cosDomain}${key}` },
+  }
+}
+
+async function readForm(request: Incoming): Promise<FormData> {
+  try {
+    const chunks: Uint8Array<ArrayBuffer>[] = []
+    for await (const chunk of request.stream) chunks.push(chunk)
+    const headers = { 'Content-Type': request.headers['content-type'] ?? '' }
+    return await new Response(new Blob(chunks), { headers }).formData()
+  } catch {
+    throw cosError('MalformedPOSTRequest')
+  }
+}

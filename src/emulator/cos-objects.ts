@@ -1,0 +1,61 @@
+import type { Bytes } from './bytes.ts'
+import { checkAccess } from './cos-access.ts'
+import { cosError, escapeXml } from './cos-errors.ts'
+import { openUpload } from './cos-uploads.ts'
+import type { Incoming, Reply } from './http-side.ts'
+import { orderedParts } from './smh-tasks.ts'
+import { isoTime, type State } from './state.ts'
+
+/** Serves a stored object; ranges are not supported. */
+export function getObject(state: State, bytes: Bytes, request: Incoming, key: string): Reply {
+  checkAccess(state, request, key)
+  const content = state.objects.get(key)
+  if (!content) throw cosError('NoSuchKey')
+  const disposition = request.query.get('response-content-disposition')
+  return {
+    status: 200,
+    headers: {
+      'Content-Type': content.contentType,
+      'Content-Length': String(content.size),
+      ETag: content.eTag,
+      'x-cos-hash-crc64ecma': content.crc64,
+      ...(disposition !== null && { 'Content-Disposition': disposition }),
+    },
+    body: bytes.read(content.pieces),
+  }
+}
+
+/** Lists the parts of an open upload (SMH §11.6); SMH's own headers sign PUT only. */
+export function listParts(state: State, request: Incoming, key: string): Reply {
+  checkAccess(state, request, key)
+  const { query } = request
+  const uploadId = query.get('uploadId') ?? ''
+  const task = openUpload(state, key, uploadId)
+  const most = Math.min(Number(query.get('max-parts') ?? 1000), 1000)
+  const after = Number(query.get('part-number-marker') ?? 0)
+  if (!(most >= 1) || !(after >= 0)) throw cosError('InvalidArgument')
+  const remaining = orderedParts(task).filter(({ number }) => number > after)
+  const listed = remaining.slice(0, most)
+  const element = (name: string, text: string) => `\t<${name}>${escapeXml(text)}</${name}>\n`
+  const [bucket = ''] = state.cosDomain.split('.')
+  const body = [
+    "<?xml version='1.0' encoding='utf-8' ?>\n<ListPartsResult>\n",
+    element('Bucket', bucket),
+    element('Key', key.slice(1)),
+    element('UploadId', uploadId),
+    element('PartNumberMarker', String(after)),
+    element('NextPartNumberMarker', String(listed.at(-1)?.number ?? after)),
+    element('MaxParts', String(most)),
+    element('IsTruncated', String(listed.length < remaining.length)),
+    ...listed.flatMap(({ number, piece, lastModified }) => [
+      '\t<Part>\n',
+      element('PartNumber', String(number)),
+      element('LastModified', isoTime(lastModified)),
+      element('ETag', `"${piece.md5}"`),
+      element('Size', String(piece.size)),
+      '\t</Part>\n',
+    ]),
+    '</ListPartsResult>',
+  ].join('')
+  return { status: 200, headers: { 'Content-Type': 'application/xml' }, body }
+}

@@ -1,0 +1,93 @@
+import { signPolicy, signRequest } from './cos-signature.ts'
+import { fileTypeOf } from './file-types.ts'
+import { type Credential, hex, isoTime, type State, type Task } from './state.ts'
+
+function mintCredential(state: State, cosKey: string, ttlMs: number): Credential {
+  // Whole seconds, as signature times are: the SMH expiration and the COS one then agree.
+  const seconds = Math.floor(state.now() / 1000) + Math.floor(ttlMs / 1000)
+  const credential = {
+    secretId: `AKID${hex(16)}`,
+    secretKey: hex(20),
+    securityToken: hex(32),
+    cosKey,
+    notAfter: seconds * 1000,
+  }
+  state.credentials.set(credential.secretId, credential)
+  return credential
+}
+
+function keyTimeOf(state: State, credential: Credential): string {
+  return `${Math.floor(state.now() / 1000)};${credential.notAfter / 1000}`
+}
+
+/**
+ * Fresh COS coordinates for a task: one signature that fits every part, because it covers neither
+ * header nor parameter (SMH §5.2). `uploadId` is there for multipart tasks only.
+ */
+export function uploadTarget(state: State, task: Task) {
+  const credential = mintCredential(state, task.cosKey, state.credentialTtlMs)
+  const keyTime = keyTimeOf(state, credential)
+  const request = { method: 'put', path: task.cosKey, query: [], headers: [] }
+  return {
+    domain: state.cosDomain,
+    path: task.cosKey,
+    ...(task.kind === 'multipart' && { uploadId: task.uploadId }),
+    headers: {
+      'Content-Type': 'application/octet-stream',
+      Authorization: signRequest(credential.secretId, credential.secretKey, keyTime, request),
+      'x-cos-security-token': credential.securityToken,
+      // SMH takes bytes/s and COS bits/s; eight times SMH's range is exactly COS's (inferred).
+      ...(task.trafficLimit !== undefined && { 'x-cos-traffic-limit': task.trafficLimit * 8 }),
+    },
+    expiration: isoTime(credential.notAfter),
+  }
+}
+
+/** The fields of a browser form that uploads a task's object (SMH §5.4, doc 436/14690). */
+export function formTarget(state: State, task: Task) {
+  const credential = mintCredential(state, task.cosKey, state.credentialTtlMs)
+  const keyTime = keyTimeOf(state, credential)
+  const key = task.cosKey.slice(1)
+  const policy = JSON.stringify({
+    expiration: isoTime(credential.notAfter),
+    conditions: [
+      { 'q-sign-algorithm': 'sha1' },
+      { 'q-ak': credential.secretId },
+      { 'q-sign-time': keyTime },
+      { key },
+    ],
+  })
+  return {
+    domain: state.cosDomain,
+    path: '/',
+    form: {
+      key,
+      acl: 'default',
+      'Content-Type': fileTypeOf(task.path.at(-1) ?? '').contentType,
+      'x-cos-security-token': credential.securityToken,
+      policy: Buffer.from(policy).toString('base64'),
+      'q-sign-algorithm': 'sha1',
+      'q-ak': credential.secretId,
+      'q-key-time': keyTime,
+      'q-signature': signPolicy(credential.secretKey, keyTime, policy),
+    },
+    expiration: isoTime(credential.notAfter),
+  }
+}
+
+/** A signed URL that serves an object for `ttlMs` (SMH §6.2). */
+export function downloadUrl(
+  state: State,
+  cosKey: string,
+  ttlMs: number,
+  disposition?: string,
+): string {
+  const credential = mintCredential(state, cosKey, ttlMs)
+  const query: [string, string][] = [['x-cos-security-token', credential.securityToken]]
+  if (disposition) query.push(['response-content-disposition', disposition])
+  const { secretId, secretKey } = credential
+  const keyTime = keyTimeOf(state, credential)
+  const request = { method: 'get', path: cosKey, query, headers: [] }
+  const signature = signRequest(secretId, secretKey, keyTime, request)
+  return `http://${state.cosDomain}${cosKey}?${signature}&${new URLSearchParams(query)}`
+}

@@ -1,0 +1,35 @@
+import { fileTypeOf } from './file-types.ts'
+import { type FileNode, isoTime } from './state.ts'
+
+/** The fields that every description of a stored file shares (SMH §5.7, §6.2). */
+export function fileFields(node: FileNode) {
+  const { type, fileType } = fileTypeOf(node.name)
+  const visual = type === 'image' || type === 'video'
+  return {
+    type,
+    creationTime: isoTime(node.creationTime),
+    modificationTime: isoTime(node.modificationTime),
+    contentType: node.content.contentType,
+    size: String(node.content.size),
+    eTag: node.content.eTag,
+    crc64: node.content.crc64,
+    ...(node.metaData && { metaData: node.metaData }),
+    virusAuditStatus: 0,
+    previewByDoc: fileType === 'document',
+    previewByCI: visual,
+    previewAsIcon: visual,
+    fileType,
+  }
+}
+
+/** What a file's owner has said about it; only the info calls tell (SMH §6.2, §6.3). */
+export function describedFields(node: FileNode) {
+  return {
+    ...(node.labels && { labels: node.labels }),
+    ...(node.category !== undefined && { category: node.category }),
+    ...(node.localCreationTime !== undefined && { localCreationTime: node.localCreationTime }),
+    ...(node.localModificationTime !== undefined && {
+      localModificationTime: node.localModificationTime,
+    }),
+  }
+}

@@ -1,0 +1,131 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import type { Fault, Faults } from './faults.ts'
+import type { RecordedCall } from './recorder.ts'
+import type { RouteName } from './route-names.ts'
+
+export interface Incoming {
+  route: RouteName
+  method: string
+  /** Raw, without the query: percent-encoding as it was received. */
+  path: string
+  query: URLSearchParams
+  headers: Record<string, string>
+  /** The SMH side's bodies are read whole; on the COS side this is empty and `stream` is not. */
+  body: string
+  stream: IncomingMessage
+  requestId: string
+  record: RecordedCall
+}
+
+export interface Reply {
+  status: number
+  headers?: Record<string, string>
+  body?: string | Readable
+}
+
+/** One of the two servers, seen from the HTTP machinery that they share. */
+export interface Side {
+  host: 'smh' | 'cos'
+  newRequestId(): string
+  /** Reads what is needed of the body and names the call. Throws like `answer`. */
+  open(request: Incoming): Promise<void>
+  answer(request: Incoming): Promise<Reply>
+  /** The reply for anything thrown by `open` or `answer`. */
+  refuse(error: unknown, request: Incoming): Reply
+  /** The reply that a fault asks for. */
+  force(fault: Fault, request: Incoming): Reply
+  /** Headers that every reply carries. */
+  commonHeaders(request: Incoming): Record<string, string>
+}
+
+export interface Recording {
+  start(side: Side['host'], request: IncomingMessage, url: URL, rawPath: string): RecordedCall
+}
+
+/**
+ * Serves one request: records it, applies faults, answers. It works on node:http itself because
+ * raw paths, torn connections and streamed bodies do not survive a web Request unharmed.
+ */
+export async function serveRequest(
+  side: Side,
+  recording: Recording,
+  faults: Faults,
+  stream: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  const [rawPath = '', rawQuery = ''] = splitOnce(stream.url ?? '', '?')
+  const url = new URL(`http://emulator/?${rawQuery}`)
+  const record = recording.start(side.host, stream, url, rawPath)
+  const request: Incoming = {
+    route: 'unknown',
+    method: record.method,
+    path: rawPath,
+    query: url.searchParams,
+    headers: record.headers,
+    body: '',
+    stream,
+    requestId: side.newRequestId(),
+    record,
+  }
+  const reply = await decide(side, faults, request)
+  if (reply === 'drop') {
+    stream.socket.destroy()
+    return
+  }
+  record.status = reply.status
+  // An answer given before the body was read must not cut the sender off in mid-sentence.
+  if (!stream.readableEnded) stream.resume()
+  if (response.destroyed) return
+  response.writeHead(reply.status, {
+    ...side.commonHeaders(request),
+    ...reply.headers,
+    ...lengthOf(reply),
+  })
+  if (reply.body === undefined || typeof reply.body === 'string') response.end(reply.body)
+  else await pipeline(reply.body, response)
+}
+
+async function decide(side: Side, faults: Faults, request: Incoming): Promise<Reply | 'drop'> {
+  const attempt = async (work: () => Promise<Reply>): Promise<Reply> => {
+    try {
+      return await work()
+    } catch (error) {
+      return side.refuse(error, request)
+    }
+  }
+  let opened: Reply | undefined
+  try {
+    await side.open(request)
+  } catch (error) {
+    opened = side.refuse(error, request)
+  } finally {
+    request.record.route = request.route
+  }
+  const fault = faults.take(request.record)
+  if (fault?.drop === 'before') return 'drop'
+  if (fault?.delayMs !== undefined && !(await faults.delay(fault.delayMs))) return 'drop'
+  if (fault && !fault.drop && replaces(fault)) return side.force(fault, request)
+  const reply = opened ?? (await attempt(() => side.answer(request)))
+  if (fault?.drop === 'after' || faults.losesConfirm(request.record, reply.status)) return 'drop'
+  return fault?.headers ? { ...reply, headers: { ...reply.headers, ...fault.headers } } : reply
+}
+
+/** A fault that only delays, or only adds headers, leaves the call to be processed. */
+function replaces(fault: Fault): boolean {
+  return fault.status !== undefined || fault.code !== undefined || fault.body !== undefined
+}
+
+function lengthOf(reply: Reply): Record<string, string> {
+  if (reply.status === 204 || reply.status === 304) return {}
+  if (reply.body === undefined) return { 'Content-Length': '0' }
+  if (typeof reply.body !== 'string') return {}
+  return { 'Content-Length': String(Buffer.byteLength(reply.body)) }
+}
+
+/** Splits at the first `separator`; the second half is missing when there is none. */
+function splitOnce(text: string, separator: string): string[] {
+  const at = text.indexOf(separator)
+  return at < 0 ? [text] : [text.slice(0, at), text.slice(at + 1)]
+}

@@ -1,0 +1,58 @@
+import { downloadUrl } from './credentials.ts'
+import { describedFields, fileFields } from './file-objects.ts'
+import type { Reply } from './http-side.ts'
+import { filePath } from './names.ts'
+import { json, numberParameter, type SpaceCall } from './smh-call.ts'
+import type { FileNode } from './state.ts'
+import { findFile, removeNode } from './tree.ts'
+
+/** Whether a file is there, its facts in headers (SMH §6.1). */
+export function fileHead(call: SpaceCall): Reply {
+  const node = findFile(call.space, filePath(call.rest))
+  const { type, creationTime, modificationTime, contentType, size, eTag, crc64 } = fileFields(node)
+  return {
+    status: 200,
+    headers: {
+      'x-smh-type': type,
+      'x-smh-creation-time': creationTime,
+      'x-smh-modification-time': modificationTime,
+      'x-smh-content-type': contentType,
+      'x-smh-size': size,
+      'x-smh-etag': eTag,
+      'x-smh-crc64': crc64,
+      ...node.metaData,
+    },
+  }
+}
+
+/** A file's facts and a signed URL for its bytes (SMH §6.2). */
+export function fileInfo(call: SpaceCall): Reply {
+  const node = findFile(call.space, filePath(call.rest))
+  return json(200, {
+    cosUrl: signedUrl(call, node),
+    ...fileFields(node),
+    ...describedFields(node),
+    ...(call.request.query.get('with_content_cas') === '1' && { contentCas: node.contentCas }),
+  })
+}
+
+/** Sends the caller to the signed URL (SMH §6.2). */
+export function fileDownload(call: SpaceCall): Reply {
+  const node = findFile(call.space, filePath(call.rest))
+  return { status: 302, headers: { Location: signedUrl(call, node) } }
+}
+
+function signedUrl(call: SpaceCall, node: FileNode): string {
+  const { query } = call.request
+  const seconds = numberParameter(query, 'period', 60, 7200) ?? 7200
+  const disposition = query.get('content_disposition') ?? undefined
+  return downloadUrl(call.state, node.content.cosKey, seconds * 1000, disposition)
+}
+
+/** Deletes a file; without a recycle bin it is gone at once (SMH §6.7). */
+export function deleteFile(call: SpaceCall): Reply {
+  const path = filePath(call.rest)
+  findFile(call.space, path)
+  removeNode(call.state, call.bytes, call.space, path)
+  return { status: 204 }
+}

@@ -1,0 +1,127 @@
+import { SmhError } from './errors.ts'
+import type { Incoming } from './http-side.ts'
+import type { RouteName } from './route-names.ts'
+import type { Dialect } from './state.ts'
+
+/** Where a call goes: its name, and the path taken apart but not yet decoded. */
+export interface SmhRoute {
+  name: RouteName
+  library: string
+  space: string
+  rest: string
+}
+
+type Names = Partial<Record<string, RouteName>>
+
+/** Calls without a flag, by kind of resource and method (SMH §14.2, §6, §7). */
+const PLAIN: Record<string, Names> = {
+  file: {
+    POST: 'begin-form',
+    PUT: 'begin-simple',
+    GET: 'file-download',
+    HEAD: 'file-head',
+    DELETE: 'file-delete',
+  },
+  directory: {
+    PUT: 'create-directory',
+    GET: 'directory-list',
+    HEAD: 'directory-head',
+    DELETE: 'directory-delete',
+  },
+}
+
+/** Flags in the order in which SMH looks for them (SMH §14.2). */
+const FLAGS: Record<string, [flag: string, name: RouteName][]> = {
+  'file POST': [
+    ['multipart', 'begin-multipart'],
+    ['confirm', 'confirm'],
+    ['renew', 'renew'],
+  ],
+  'file GET': [
+    ['upload', 'status'],
+    ['info', 'file-info'],
+  ],
+  'file DELETE': [['upload', 'cancel']],
+  'directory GET': [['info', 'directory-info']],
+}
+
+const SPACE: Record<string, Names> = {
+  '': { DELETE: 'delete-space' },
+  size: { GET: 'space-size' },
+  extension: { GET: 'get-space-extension', POST: 'set-space-extension' },
+  'traffic-limit': { POST: 'set-space-traffic-limit' },
+}
+
+/** Names the call, or 404 `RouteNotFound`. */
+export function matchSmhRoute(request: Incoming, dialect: Dialect): SmhRoute {
+  const [empty, api, version, kind = '', library = '', space = '', ...others] =
+    request.path.split('/')
+  const rest = others.join('/')
+  const found = empty === '' && api === 'api' && version === 'v1'
+  const name = found ? nameOf(request, dialect, kind, library, space, rest) : undefined
+  if (!name) throw new SmhError(404, 'RouteNotFound')
+  return { name, library, space, rest }
+}
+
+function nameOf(
+  request: Incoming,
+  dialect: Dialect,
+  kind: string,
+  library: string,
+  space: string,
+  rest: string,
+): RouteName | undefined {
+  const { method } = request
+  if (kind === 'token') return tokenRoute(method, library, space, rest)
+  if (library === '') return undefined
+  if (kind === 'file' || kind === 'directory') {
+    if (space === '') return undefined
+    return flaggedRoute(request, dialect, kind) ?? plainRoute(request, kind)
+  }
+  if (kind === 'space') {
+    if (space === '') return method === 'POST' ? 'create-space' : undefined
+    if (space === 'list' && rest === '') return method === 'GET' ? 'list-spaces' : undefined
+    return SPACE[rest]?.[method]
+  }
+  if (rest !== '') return undefined
+  if (kind === 'usage' && method === 'GET') return space === '' ? 'library-usage' : 'space-usage'
+  if (kind === 'quota' && method === 'POST' && space === '') return 'create-quota'
+  const quota = kind === 'quota' || kind === 'space-quota'
+  return quota && method === 'GET' && space !== '' ? 'get-quota' : undefined
+}
+
+function tokenRoute(method: string, library: string, token: string, rest: string) {
+  if (rest !== '') return undefined
+  if (library === '') return method === 'GET' || method === 'POST' ? 'mint-token' : undefined
+  if (method === 'DELETE') return token === '' ? 'delete-user-tokens' : 'delete-token'
+  return method === 'POST' && token !== '' ? 'renew-token' : undefined
+}
+
+function flaggedRoute(request: Incoming, dialect: Dialect, kind: string): RouteName | undefined {
+  for (const [flag, name] of FLAGS[`${kind} ${request.method}`] ?? []) {
+    const value = request.query.get(flag)
+    if (value === null) continue
+    const spelling = value === '' ? 'bare' : 'valued'
+    if (dialect.flags !== 'any' && dialect.flags !== spelling) {
+      throw new SmhError(400, 'ParamInvalid', `The flag ${flag} is not written like this here.`)
+    }
+    return name
+  }
+  return undefined
+}
+
+function plainRoute(request: Incoming, kind: string): RouteName | undefined {
+  const name = PLAIN[kind]?.[request.method]
+  // The body alone makes a PUT something else (SMH §5.3).
+  return name === 'begin-simple' && movesOrLinks(request.body) ? 'link-copy-or-move' : name
+}
+
+function movesOrLinks(body: string): boolean {
+  try {
+    const fields: unknown = JSON.parse(body)
+    if (typeof fields !== 'object' || fields === null) return false
+    return ['linkTo', 'copyFrom', 'from'].some((name) => name in fields)
+  } catch {
+    return false
+  }
+}

@@ -1,0 +1,169 @@
+import type { Piece } from './bytes.ts'
+import { uploadTarget } from './credentials.ts'
+import { descriptionOf, stringField } from './descriptions.ts'
+import { SmhError } from './errors.ts'
+import { fileFields } from './file-objects.ts'
+import { fileTypeOf } from './file-types.ts'
+import { mayOverwrite } from './grants.ts'
+import { combineCrc64, multipartETag } from './hashes.ts'
+import type { Reply } from './http-side.ts'
+import { json, jsonBody, numberParameter, type SpaceCall, strategyParameter } from './smh-call.ts'
+import { type Content, isoTime, type Part, type State, type Task } from './state.ts'
+import { findNode, placeFile } from './tree.ts'
+
+/** COS completes no upload with a smaller part that is not the last (SMH §9). */
+const MIN_PART_BYTES = 1024 * 1024
+
+/** Parts in order of their number. */
+export function orderedParts(task: Task): Part[] {
+  return [...task.parts.values()].sort((a, b) => a.number - b.number)
+}
+
+/** The caller's task; a cancelled one is as unknown as one that never was (SMH §5.6). */
+function findTask(call: SpaceCall): Task {
+  const task = call.state.tasks.get(call.rest)
+  if (!task || task.spaceId !== call.space.id || task.state === 'cancelled') {
+    throw new SmhError(404, 'UploadNotFound')
+  }
+  // SMH §3.9: an admin token without any user may touch every task (inferred).
+  const overseer = call.user === '' && call.token.grants.has('admin')
+  if (!overseer && task.ownerUserId !== call.user) throw new SmhError(403, 'UploadNotBelongYou')
+  return task
+}
+
+function findOpenTask(call: SpaceCall): Task {
+  const task = findTask(call)
+  if (task.state === 'confirmed') throw new SmhError(409, 'UploadComplete')
+  return task
+}
+
+/** Fresh COS credentials for a multipart task (SMH §5.5); older ones live on. */
+export function renewUpload(call: SpaceCall): Reply {
+  const task = findOpenTask(call)
+  if (task.kind !== 'multipart') throw new SmhError(400, 'NotMultipartUpload')
+  const limit = numberParameter(call.request.query, 'traffic_limit', 102_400, 104_857_600)
+  if (limit !== undefined) task.trafficLimit = limit
+  return json(200, {
+    ...uploadTarget(call.state, task),
+    confirmKey: task.confirmKey,
+    availableDomainNum: 1,
+  })
+}
+
+/** Where a task stands (SMH §5.6). */
+export function uploadStatus(call: SpaceCall): Reply {
+  const { state, space, request } = call
+  const task = findTask(call)
+  const path = task.finalPath ?? task.path
+  const parent = findNode(space, path.slice(0, -1))
+  const open = task.state === 'open'
+  return json(200, {
+    confirmed: !open,
+    path: parent?.kind === 'dir' ? path : null,
+    type: fileTypeOf(path.at(-1) ?? '').type,
+    creationTime: isoTime(task.createdAt),
+    conflictResolutionStrategy: task.strategy,
+    force: task.strategy === 'overwrite',
+    availableDomainNum: 1,
+    ...(open && task.kind === 'multipart' && multipartFields(state, task, request.query)),
+  })
+}
+
+function multipartFields(state: State, task: Task, query: URLSearchParams) {
+  return {
+    uploadId: task.uploadId,
+    parts: orderedParts(task).map(({ number, piece, lastModified }) => ({
+      PartNumber: number,
+      LastModified: isoTime(lastModified),
+      ETag: `"${piece.md5}"`,
+      Size: piece.size,
+    })),
+    // `no_upload_part_info` is seen in SDKs only (SMH §5.6).
+    ...(query.get('no_upload_part_info') !== '1' && { uploadPartInfo: uploadTarget(state, task) }),
+  }
+}
+
+/** Ends a task without a file; COS forgets its parts (SMH §5.8). */
+export function cancelUpload(call: SpaceCall): Reply {
+  const task = findOpenTask(call)
+  task.state = 'cancelled'
+  const left = [...task.parts.values()].map(({ piece }) => piece)
+  if (task.object) left.push(task.object)
+  void call.bytes.remove(left)
+  return { status: 204 }
+}
+
+/**
+ * Makes the file (SMH §5.7). From the first look at the task to the file in its place nothing
+ * waits, so of two confirms at once exactly one succeeds.
+ */
+export function confirmUpload(call: SpaceCall): Reply {
+  const { state, bytes, space, request } = call
+  const body = jsonBody(request)
+  const description = descriptionOf(body)
+  const crc64 = stringField(body, 'crc64')
+  if (crc64 !== undefined && !/^\d{1,20}$/.test(crc64)) {
+    throw new SmhError(400, 'ParamInvalid', 'crc64 is not a decimal number.')
+  }
+  const strategy = strategyParameter(request.query)
+  const task = findOpenTask(call)
+  // Whoever may not overwrite cannot get there through confirm either (inferred, SMH §16.7).
+  if (strategy === 'overwrite' && task.strategy !== strategy && !mayOverwrite(call.token.grants)) {
+    throw new SmhError(403, 'NoPermission')
+  }
+  const content = contentOf(state, task)
+  if (crc64 !== undefined && BigInt(crc64) !== BigInt(content.crc64)) {
+    throw new SmhError(400, 'BadCrc64')
+  }
+  const { node, path, isOverwritten } = placeFile(state, bytes, space, {
+    ...task,
+    ...description,
+    strategy: strategy ?? task.strategy,
+    userId: task.ownerUserId,
+    content,
+    expectedContentCas: request.query.get('content_cas') ?? task.contentCas,
+  })
+  task.state = 'confirmed'
+  task.strategy = strategy ?? task.strategy
+  task.finalPath = path
+  task.parts.clear()
+  return json(200, {
+    path,
+    name: node.name,
+    ...fileFields(node),
+    isOverwritten,
+    ...(request.query.get('with_inode') === '1' && { inode: node.inode }),
+    ...(request.query.get('with_content_cas') === '1' && { contentCas: node.contentCas }),
+  })
+}
+
+function contentOf(state: State, task: Task): Content {
+  const pieces = task.kind === 'multipart' ? completeParts(task) : sentObject(state, task)
+  const [first] = pieces
+  return {
+    cosKey: task.cosKey,
+    pieces,
+    size: pieces.reduce((sum, { size }) => sum + size, 0),
+    crc64: combineCrc64(pieces),
+    eTag: task.kind === 'multipart' || !first ? multipartETag(pieces) : `"${first.md5}"`,
+    contentType: fileTypeOf(task.path.at(-1) ?? '').contentType,
+    references: 0,
+  }
+}
+
+function completeParts(task: Task): Piece[] {
+  const parts = orderedParts(task)
+  // Parts are numbered 1..n without gaps (SMH §1.2); COS alone would allow gaps.
+  if (parts.length === 0 || parts.some(({ number }, index) => number !== index + 1)) {
+    throw new SmhError(400, 'MultipartUploadIncomplete')
+  }
+  if (parts.slice(0, -1).some(({ piece }) => piece.size < MIN_PART_BYTES)) {
+    throw new SmhError(400, 'MultipartUploadPartTooSmall')
+  }
+  return parts.map(({ piece }) => piece)
+}
+
+function sentObject(state: State, task: Task): Piece[] {
+  if (!task.object) throw new SmhError(state.dialect.uploadIncompleteStatus, 'UploadIncomplete')
+  return [task.object]
+}
