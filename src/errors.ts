@@ -69,6 +69,7 @@ export interface ErrorFacts {
   smhCode?: string
   smhStatus?: number
   smhRequestId?: string
+  smhRetryAfterSeconds?: number
   /** The gateway's own set-up is at fault: logged as an error, so that somebody is woken. */
   alarm?: boolean
 }

@@ -1,0 +1,240 @@
+import { OpenAPIHono, type RouteConfig } from '@hono/zod-openapi'
+import type { Context, MiddlewareHandler } from 'hono'
+import { bodyLimit } from 'hono/body-limit'
+import { cors } from 'hono/cors'
+import { HTTPException } from 'hono/http-exception'
+import { requestId } from 'hono/request-id'
+import type { ContentfulStatusCode } from 'hono/utils/http-status'
+import { createAuthenticate } from './authenticate.ts'
+import { createConfirmKeyBinding } from './confirm-key-binding.ts'
+import type { Background, Deps } from './deps.ts'
+import { type FieldFault, GatewayError, toProblem } from './errors.ts'
+import { createIssuerKeys } from './issuer-keys.ts'
+import { observe } from './observability.ts'
+import { METADATA_PREFIX } from './policy.ts'
+import { registerDocs } from './routes/docs.ts'
+import type { AppEnv, Endpoint, Services } from './routes/endpoint.ts'
+import { probes } from './routes/health.ts'
+import { endpoints } from './routes/index.ts'
+import { createAccessTokens } from './smh/access-token.ts'
+import { createCallSmh } from './smh/call.ts'
+import { createSmhClient } from './smh/client.ts'
+
+/** The largest request body, bytes (contract §3). */
+const MAX_BODY_BYTES = 64 * 1024
+
+export interface App {
+  fetch: OpenAPIHono<AppEnv>['fetch']
+  /** Keeps a token alive that was made elsewhere; to be called every minute or so. Never rejects. */
+  keepAlive(): Promise<void>
+}
+
+/** Builds the gateway of its parts. Opens nothing and calls nobody. */
+export function createApp(deps: Deps): App {
+  const { config, clock, log, share, metrics } = deps
+  const timeoutMs = config.upstreamTimeoutSeconds * 1000
+  const callSmh = createCallSmh(config.smh.endpoint, timeoutMs, deps.callOut, metrics)
+  const tokens = createAccessTokens({ ...config, callSmh, clock, share, timeoutMs })
+  const keys = createIssuerKeys({
+    jwt: config.jwt,
+    callOut: deps.callOut,
+    clock,
+    share,
+    log,
+    // Discovery and keys come one after the other: together they take one call's time.
+    timeoutMs: timeoutMs / 2,
+  })
+  const authenticate = createAuthenticate({ jwt: config.jwt, keys, clock })
+  const services: Services = {
+    config,
+    clock,
+    log,
+    share,
+    smh: createSmhClient(config.smh.libraryId, tokens, callSmh),
+    binding: createConfirmKeyBinding(config.confirmKey, [config.jwt.issuer, config.smh.libraryId]),
+    limitBegins: deps.limitBegins,
+    checkReady: async (bounds) => {
+      await Promise.all([keys.ready(), tokens.ready(bounds)])
+    },
+  }
+
+  const app = new OpenAPIHono<AppEnv>({ defaultHook: refuseInvalid })
+  app.onError(answerError)
+  app.notFound(() => {
+    throw new GatewayError('not_found', 'There is nothing at this address.')
+  })
+  app.use(requestId(), observe(log, metrics), hardenAnswers)
+  app.use('/v1/*', ...crossOrigin(config.corsOrigins), limitInFlight(config.maxInFlight, metrics))
+
+  for (const endpoint of probes) register(app, endpoint, services, [])
+  for (const endpoint of endpoints) {
+    register(app, endpoint, services, [
+      async function authenticated(c, next) {
+        c.set('user', await authenticate(c.req.header('authorization'), backgroundOf(c)))
+        await next()
+      },
+      ...readBody(endpoint.route),
+    ])
+  }
+  registerDocs(app, deps.readDocsAsset)
+  refuseOtherMethods(app)
+  return { fetch: app.fetch, keepAlive: () => tokens.keepAlive() }
+}
+
+function register(
+  app: OpenAPIHono<AppEnv>,
+  { route, handle }: Endpoint,
+  services: Services,
+  middleware: MiddlewareHandler<AppEnv>[],
+): void {
+  const named: MiddlewareHandler<AppEnv> = async function operation(c, next) {
+    c.set('operation', route.operationId as string)
+    await next()
+  }
+  app.openapi({ ...route, middleware: [named, ...middleware] }, handle(services) as never)
+}
+
+/** Bodies are short, and where they may be left out an empty one is none. */
+function readBody(route: RouteConfig): MiddlewareHandler<AppEnv>[] {
+  const body = route.request?.body
+  if (!body) return []
+  const limit = bodyLimit({
+    maxSize: MAX_BODY_BYTES,
+    onError: () => {
+      throw new GatewayError('request_too_large', `A body may have ${MAX_BODY_BYTES} bytes.`)
+    },
+  })
+  if (body.required) return [limit]
+  // Many HTTP clients send `Content-Type: application/json` whether there is a body or not.
+  async function emptyBodyIsNone(c: Context<AppEnv>, next: () => Promise<void>) {
+    // The cache holds promises, whatever its type says.
+    if ((await c.req.text()).trim() === '') c.req.bodyCache.text = Promise.resolve('{}') as never
+    await next()
+  }
+  return [limit, emptyBodyIsNone]
+}
+
+/** zod-openapi's hook: what the schemas refuse becomes the contract's 400. */
+function refuseInvalid(
+  result: { success: true } | { success: false; error: { issues: readonly Issue[] } },
+): void {
+  if (result.success) return
+  throw new GatewayError('invalid_request', 'The request is not valid.', {
+    errors: result.error.issues.flatMap(toFieldFaults),
+  })
+}
+
+interface Issue {
+  code?: string | undefined
+  path: readonly PropertyKey[]
+  message: string
+  keys?: readonly string[]
+}
+
+function toFieldFaults({ code, path, message, keys }: Issue): FieldFault[] {
+  if (code === 'unrecognized_keys') {
+    return (keys ?? []).map((key) => ({ field: [...path, key].join('.'), message: 'is unknown' }))
+  }
+  return [{ field: path.join('.') || 'body', message }]
+}
+
+/** The one place where an error becomes an answer. */
+function answerError(thrown: Error, c: Context<AppEnv>): Response {
+  const error = thrown instanceof HTTPException ? fromHono(thrown) : thrown
+  c.error = error
+  const problem = toProblem(error, c.get('requestId'))
+  if (error instanceof GatewayError) {
+    for (const [name, value] of Object.entries(error.facts.headers ?? {})) c.header(name, value)
+  }
+  return c.json(problem, problem.status as ContentfulStatusCode, {
+    'Content-Type': 'application/problem+json',
+  })
+}
+
+/** What the validators throw on their own. Their texts stay inside. */
+function fromHono({ status }: HTTPException): GatewayError {
+  if (status === 415) {
+    return new GatewayError('unsupported_media_type', 'Send JSON, as application/json.')
+  }
+  return new GatewayError('invalid_request', 'The body is not valid JSON.')
+}
+
+/** A path that exists is not to be had by another method (RFC 9110 §15.5.6). */
+function refuseOtherMethods(app: OpenAPIHono<AppEnv>): void {
+  const methods = new Map<string, Set<string>>()
+  for (const { path, method } of app.routes) {
+    if (method === 'ALL') continue
+    const allowed = methods.get(path) ?? methods.set(path, new Set()).get(path)
+    allowed?.add(method)
+    if (method === 'GET') allowed?.add('HEAD')
+  }
+  for (const [path, allowed] of methods) {
+    app.all(path, () => {
+      throw new GatewayError('method_not_allowed', 'This address does not know this method.', {
+        headers: { Allow: [...allowed].join(', ') },
+      })
+    })
+  }
+}
+
+/** No answer is sniffed for another type, and none under /v1 is kept by a cache. */
+async function hardenAnswers(c: Context<AppEnv>, next: () => Promise<void>): Promise<void> {
+  await next()
+  c.header('X-Content-Type-Options', 'nosniff')
+  if (c.req.path.startsWith('/v1/')) c.header('Cache-Control', 'no-store')
+}
+
+/** Answers browsers of these origins and of no others (contract §3, CORS). */
+function crossOrigin(origins: ReadonlySet<string>): MiddlewareHandler<AppEnv>[] {
+  if (origins.size === 0) return []
+  const options = {
+    origin: (origin: string) => (origins.has(origin) ? origin : null),
+    allowMethods: ['GET', 'POST', 'DELETE'],
+    allowHeaders: ['Authorization', 'Content-Type', 'Idempotency-Key', 'traceparent'],
+    exposeHeaders: ['Location', 'Upload-Expires', 'X-Request-Id', 'Retry-After', 'Date'],
+    maxAge: 600,
+  }
+  const always = cors(options)
+  return [
+    function crossOrigin(c, next) {
+      const asked = c.req.method === 'OPTIONS' && c.req.header('access-control-request-headers')
+      if (!asked) return always(c, next)
+      const metadata = asked
+        .split(',')
+        .map((name) => name.trim())
+        .filter((name) => name.toLowerCase().startsWith(METADATA_PREFIX))
+      return cors({ ...options, allowHeaders: [...options.allowHeaders, ...metadata] })(c, next)
+    },
+  ]
+}
+
+/** One request more than `max` at once is told so immediately, which costs next to nothing. */
+function limitInFlight(max: number, metrics: Deps['metrics']): MiddlewareHandler<AppEnv> {
+  let inFlight = 0
+  return async function limitInFlight(_c, next) {
+    if (inFlight >= max) {
+      throw new GatewayError('overloaded', 'Too many requests are being served at once.', {
+        headers: { 'Retry-After': '1' },
+      })
+    }
+    inFlight += 1
+    metrics.inFlight(inFlight)
+    try {
+      await next()
+    } finally {
+      inFlight -= 1
+      metrics.inFlight(inFlight)
+    }
+  }
+}
+
+/** Work that outlives the request: on Workers the platform has to be told, Node needs nothing. */
+function backgroundOf(c: Context<AppEnv>): Background {
+  return (work) => {
+    try {
+      c.executionCtx.waitUntil(work)
+    } catch {
+      // Hono throws where the runtime has no execution context.
+    }
+  }
+}

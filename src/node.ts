@@ -1,0 +1,55 @@
+import { ConfigurationError, parseConfig } from './config.ts'
+import { startGateway, warnOfUnknownVariables } from './node/gateway.ts'
+import { createNodeLog } from './node/log.ts'
+import { errorFields } from './observability.ts'
+
+/** The Node entry: configuration from the environment, one process, a clean end. */
+
+const config = readConfig()
+const { log, flush } = createNodeLog(config.logLevel)
+warnOfUnknownVariables(process.env, log)
+
+for (const event of ['uncaughtException', 'unhandledRejection'] as const) {
+  process.once(event, (error: unknown) => {
+    // Node itself would print the message, which may quote a value.
+    log('fatal', { event: 'crashed', ...errorFields(error) })
+    exit(1)
+  })
+}
+
+try {
+  const gateway = await startGateway({ config, log })
+  log('info', { event: 'listening', address: gateway.url })
+  if (gateway.adminUrl) log('info', { event: 'metrics listening', address: gateway.adminUrl })
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    process.once(signal, () => {
+      log('info', { event: 'stopping' })
+      // A second signal ends the process at once, as it does by default.
+      void gateway.close().then(() => {
+        log('info', { event: 'stopped' })
+        exit(0)
+      })
+    })
+  }
+} catch (error) {
+  const { code } = error as { code?: unknown }
+  process.stderr.write(
+    `Cannot listen on HOST ${config.host}, PORT ${config.port}: ${code ?? 'unknown'}\n`,
+  )
+  exit(1)
+}
+
+function exit(status: number): never {
+  flush()
+  process.exit(status)
+}
+
+function readConfig() {
+  try {
+    return parseConfig(process.env)
+  } catch (error) {
+    if (!(error instanceof ConfigurationError)) throw error
+    process.stderr.write(`${error.message}\n`)
+    process.exit(1)
+  }
+}

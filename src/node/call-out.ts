@@ -1,0 +1,76 @@
+import { Agent, request } from 'undici'
+import { type CallOut, MAX_REPLY_BYTES, OutboundFault } from '../smh/upstream.ts'
+
+/** Longer than most pauses between two calls, shorter than the idle limit of usual load balancers. */
+const KEEP_ALIVE_MS = 30_000
+
+export interface NodeCallOut {
+  callOut: CallOut
+  /** Closes the pooled connections, when their calls have ended. */
+  close(): Promise<void>
+}
+
+/**
+ * The outbound port on undici's pool. `request` and not `fetch`: the latter costs more than twice
+ * the CPU.
+ */
+export function createNodeCallOut(): NodeCallOut {
+  const agent = new Agent({ keepAliveTimeout: KEEP_ALIVE_MS, maxResponseSize: MAX_REPLY_BYTES })
+  return {
+    async callOut({ method, url, headers, body, timeoutMs, signal }) {
+      const stop = new AbortController()
+      let timedOut = false
+      const timer = setTimeout(() => {
+        timedOut = true
+        stop.abort()
+      }, timeoutMs)
+      const leave = () => stop.abort()
+      if (signal?.aborted) stop.abort()
+      signal?.addEventListener('abort', leave)
+      try {
+        const reply = await request(url, {
+          method,
+          dispatcher: agent,
+          signal: stop.signal,
+          headersTimeout: 0,
+          bodyTimeout: 0,
+          ...(headers && { headers }),
+          ...(body !== undefined && { body }),
+        })
+        const text = await reply.body.text()
+        return {
+          status: reply.statusCode,
+          header(name) {
+            const value = reply.headers[name]
+            return Array.isArray(value) ? value[0] : value
+          },
+          text,
+        }
+      } catch (error) {
+        if (timedOut) throw new OutboundFault('timeout')
+        if (signal?.aborted) throw new OutboundFault('aborted')
+        throw new OutboundFault(kindOf(error))
+      } finally {
+        clearTimeout(timer)
+        signal?.removeEventListener('abort', leave)
+      }
+    },
+    close: () => agent.close(),
+  }
+}
+
+/** System calls that fail before a byte of the request is on its way. */
+const connecting = new Set(['connect', 'getaddrinfo'])
+
+function kindOf(error: unknown): 'unsent' | 'lost' | 'too_large' {
+  const { code = '', syscall = '' } = error as { code?: string; syscall?: string }
+  if (code === 'UND_ERR_RES_EXCEEDED_MAX_SIZE') return 'too_large'
+  const unsent =
+    connecting.has(syscall) ||
+    code === 'UND_ERR_CONNECT_TIMEOUT' ||
+    // Several addresses were tried, all in vain.
+    error instanceof AggregateError ||
+    // The TLS handshake failed, or the certificate is not to be trusted.
+    /^(ERR_TLS_|ERR_SSL_|CERT_|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_|HOSTNAME_|EPROTO)/.test(code)
+  return unsent ? 'unsent' : 'lost'
+}

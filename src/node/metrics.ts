@@ -1,0 +1,70 @@
+import { createServer, type Server } from 'node:http'
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
+import type { Metrics } from '../deps.ts'
+
+/** Seconds; SMH answers in tens of milliseconds, a confirm may take a minute. */
+const buckets = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60]
+
+export interface NodeMetrics extends Metrics {
+  registry: Registry
+}
+
+/** Prometheus metrics. Labels are operation ids, statuses and fixed words, so they stay few. */
+export function createNodeMetrics(): NodeMetrics {
+  const registry = new Registry()
+  collectDefaultMetrics({ register: registry })
+  const requests = new Histogram({
+    name: 'gateway_request_duration_seconds',
+    help: 'Requests answered, by operation and status.',
+    labelNames: ['operation', 'status'] as const,
+    buckets,
+    registers: [registry],
+  })
+  const calls = new Histogram({
+    name: 'gateway_smh_call_duration_seconds',
+    help: 'Calls to SMH, by operation and outcome.',
+    labelNames: ['operation', 'outcome'] as const,
+    buckets,
+    registers: [registry],
+  })
+  const refused = new Counter({
+    name: 'gateway_requests_refused_total',
+    help: 'Requests answered with 429 or 503, by status.',
+    labelNames: ['status'] as const,
+    registers: [registry],
+  })
+  const inFlight = new Gauge({
+    name: 'gateway_requests_in_flight',
+    help: 'Requests being served.',
+    registers: [registry],
+  })
+  return {
+    registry,
+    answered(operation, status, durationMs) {
+      requests.observe({ operation, status }, durationMs / 1000)
+      if (status === 429 || status === 503) refused.inc({ status })
+    },
+    calledOut(operation, outcome, durationMs) {
+      calls.observe({ operation, outcome }, durationMs / 1000)
+    },
+    inFlight(count) {
+      inFlight.set(count)
+    },
+  }
+}
+
+/** Serves `/metrics` on a port of its own, which is not the public one. */
+export function serveMetrics(registry: Registry): Server {
+  return createServer(async (request, response) => {
+    if (request.url !== '/metrics' || request.method !== 'GET') {
+      response.writeHead(404).end()
+      return
+    }
+    try {
+      const text = await registry.metrics()
+      response.writeHead(200, { 'Content-Type': registry.contentType }).end(text)
+    } catch {
+      response.writeHead(500).end()
+    }
+  })
+}

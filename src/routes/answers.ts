@@ -1,0 +1,98 @@
+import type { z } from '@hono/zod-openapi'
+import { type ErrorCode, problemSchema, statusOf } from '../errors.ts'
+import { confirmKeyExample, storedFile } from './upload-fields.ts'
+
+const requestId = {
+  'X-Request-Id': {
+    description: "Names this request in the gateway's log.",
+    schema: { type: 'string' as const },
+  },
+}
+
+const retryAfter = {
+  'Retry-After': { description: 'Seconds to wait.', schema: { type: 'integer' as const } },
+}
+
+const wwwAuthenticate = {
+  'WWW-Authenticate': { description: 'RFC 6750 §3.', schema: { type: 'string' as const } },
+}
+
+/** Headers of an answer that holds credentials. */
+const ofCredentials = {
+  'Upload-Expires': {
+    description: 'When the credentials stop working (HTTP date). Renew before.',
+    schema: { type: 'string' as const },
+    example: 'Mon, 09 Mar 2026 13:22:33 GMT',
+  },
+  Location: {
+    description: 'Names the upload.',
+    schema: { type: 'string' as const },
+    example: `/v1/uploads/${confirmKeyExample}`,
+  },
+}
+
+/** The later calls on an upload, by the confirm key that this answer gives. */
+const laterCalls = Object.fromEntries(
+  ['getUpload', 'renewUpload', 'completeUpload', 'abortUpload'].map((operationId) => [
+    operationId,
+    { operationId, parameters: { confirmKey: '$response.body#/confirmKey' } },
+  ]),
+)
+
+export function credentialsAnswer<Schema extends z.ZodType>(description: string, schema: Schema) {
+  return {
+    description,
+    headers: { ...requestId, ...ofCredentials },
+    content: { 'application/json': { schema } },
+    links: laterCalls,
+  }
+}
+
+export function jsonAnswer<Schema extends z.ZodType>(description: string, schema: Schema) {
+  return { description, headers: requestId, content: { 'application/json': { schema } } }
+}
+
+export const storedFileAnswer = (description: string) => jsonAnswer(description, storedFile)
+
+export function emptyAnswer(description: string) {
+  return { description, headers: requestId }
+}
+
+/** Every operation under /v1 can answer these, and its own besides. */
+export function uploadProblems(...own: ErrorCode[]) {
+  return problems(
+    'invalid_request',
+    'missing_token',
+    'invalid_token',
+    'insufficient_scope',
+    'not_permitted',
+    'internal_error',
+    'upstream_error',
+    'overloaded',
+    'upstream_unavailable',
+    'upstream_timeout',
+    ...own,
+  )
+}
+
+/** The error answers with these codes, by status. */
+export function problems(...codes: ErrorCode[]) {
+  const byStatus = new Map<number, ErrorCode[]>()
+  for (const code of codes) {
+    byStatus.set(statusOf[code], [...(byStatus.get(statusOf[code]) ?? []), code])
+  }
+  return Object.fromEntries(
+    [...byStatus].map(([status, codesOfStatus]) => [
+      status,
+      {
+        description: codesOfStatus.map((code) => `\`${code}\``).join(', '),
+        headers: {
+          ...requestId,
+          ...((status === 429 || status === 503) && retryAfter),
+          ...((status === 401 || codesOfStatus.includes('insufficient_scope')) && wwwAuthenticate),
+        },
+        content: { 'application/problem+json': { schema: problemSchema } },
+      },
+    ]),
+  )
+}

@@ -1,0 +1,115 @@
+import { z } from '@hono/zod-openapi'
+import type { LimitBegins } from '../deps.ts'
+import { GatewayError } from '../errors.ts'
+import { permitUpload, readMetadata } from '../policy.ts'
+import { beginInSmh } from '../smh/begin.ts'
+import { credentialsAnswer, emptyAnswer, storedFileAnswer, uploadProblems } from './answers.ts'
+import { boundsOf, defineEndpoint, placeOfCaller } from './endpoint.ts'
+import {
+  beginningHash,
+  credentials,
+  fileDetails,
+  fullHash,
+  locationOf,
+  toCredentials,
+  toStoredFile,
+  trafficLimit,
+  uploadExpires,
+} from './upload-fields.ts'
+
+const body = z
+  .strictObject({
+    path: z.string().openapi({
+      description:
+        "Relative to the user's folder, separated by slashes; the last segment is the file name.",
+      example: 'holiday/clip.mp4',
+    }),
+    size: z.int().min(1).openapi({
+      description: 'Bytes. Checked again at completion.',
+      example: 2_097_162,
+    }),
+    conflictResolutionStrategy: z
+      .enum(['ask', 'rename', 'overwrite'])
+      .default('rename')
+      .openapi({ description: 'What happens when the name is taken.' }),
+    trafficLimit: trafficLimit.optional(),
+    preferSameOrigin: z.boolean().optional(),
+    beginningHash: beginningHash.optional(),
+    fullHash: fullHash.optional(),
+    ...fileDetails,
+  })
+  .openapi('BeginUpload')
+
+/** Begins an upload: policy decides, SMH makes the task, the caller gets its key bound to them. */
+export const beginUpload = defineEndpoint(
+  {
+    operationId: 'beginUpload',
+    method: 'post',
+    path: '/v1/uploads',
+    tags: ['Uploads'],
+    summary: 'Begin an upload',
+    description:
+      'Gives what the client needs to send the parts to COS by itself. Request headers named ' +
+      '`x-smh-meta-<name>` are stored with the file: at most 20, with at most 2 KiB of names and ' +
+      'values together. Values are printable ASCII; percent-encode anything else (UTF-8).',
+    request: { body: { required: true, content: { 'application/json': { schema: body } } } },
+    responses: {
+      201: credentialsAnswer('Send the parts to COS, then complete the upload.', credentials),
+      202: emptyAnswer(
+        'SMH may have the file already: repeat the request with `fullHash` as well. No upload exists yet.',
+      ),
+      200: storedFileAnswer('Instant upload: SMH had the file, and it is stored under this name.'),
+      ...uploadProblems(
+        'parent_not_found',
+        'name_conflict',
+        'request_too_large',
+        'file_too_large',
+        'unsupported_media_type',
+        'rate_limited',
+        'metadata_too_large',
+        'content_refused',
+        'quota_exceeded',
+      ),
+    },
+  },
+  (services) => async (c) => {
+    const { config, clock, smh, binding } = services
+    await refuseTooMany(services.limitBegins, c.get('user').id)
+    const place = placeOfCaller(services, c)
+    const metadata = readMetadata(config.upload, c.req.raw.headers)
+    const upload = permitUpload(config.upload, place, c.req.valid('json'), metadata)
+
+    const begunAt = clock()
+    const outcome = await beginInSmh(
+      smh,
+      upload,
+      config.upload.createParents,
+      boundsOf(services, c),
+    )
+    switch (outcome.kind) {
+      case 'needs-full-hash':
+        return c.body(null, 202)
+      case 'stored':
+        return c.json(toStoredFile(outcome.file, place.prefix), 200)
+      case 'task': {
+        const confirmKey = await binding.bind(place, {
+          smhConfirmKey: outcome.task.confirmKey,
+          size: upload.wanted.size,
+          strategy: upload.wanted.conflictResolutionStrategy,
+          endsAt: Math.floor(begunAt / 1000) + config.upload.maxAgeSeconds,
+        })
+        c.header('Location', locationOf(confirmKey))
+        c.header('Upload-Expires', uploadExpires(outcome.task))
+        return c.json(toCredentials(outcome.task, confirmKey), 201)
+      }
+    }
+  },
+)
+
+async function refuseTooMany(limitBegins: LimitBegins, userId: string): Promise<void> {
+  const waitSeconds = await limitBegins(userId)
+  if (waitSeconds === 0) return
+  throw new GatewayError('rate_limited', 'You begin too many uploads; wait a little.', {
+    headers: { 'Retry-After': String(waitSeconds) },
+  })
+}

@@ -1,0 +1,73 @@
+import { z } from '@hono/zod-openapi'
+import { completeInSmh } from '../smh/complete.ts'
+import { storedFileAnswer, uploadProblems } from './answers.ts'
+import { boundsOf, defineEndpoint, EXTRA_CONFIRM_MS, ownedUpload } from './endpoint.ts'
+import { confirmKeyParam, fileDetails, toStoredFile } from './upload-fields.ts'
+
+const body = z
+  .strictObject({
+    crc64: z
+      .string()
+      .regex(/^(0|[1-9]\d{0,19})$/, 'must be an unsigned decimal')
+      .refine((value) => BigInt(value) < 2n ** 64n, 'has more than 64 bits')
+      .optional()
+      .openapi({
+        description: 'CRC-64/XZ of the whole file. SMH compares it with what has arrived.',
+        example: '695790826536341425',
+      }),
+    ...fileDetails,
+  })
+  .openapi('CompleteUpload')
+
+/** Checks the parts and confirms the upload in SMH; a repeat gives the same file. */
+export const completeUpload = defineEndpoint(
+  {
+    operationId: 'completeUpload',
+    method: 'post',
+    path: '/v1/uploads/{confirmKey}/complete',
+    tags: ['Uploads'],
+    summary: 'Complete an upload',
+    description:
+      'Only now the file exists, and only now its name is certain. Safe to repeat: when an answer was ' +
+      'lost, ask again. `isOverwritten`, `preview…` and `fileType` may be missing from a repeat.',
+    request: {
+      params: confirmKeyParam,
+      body: { required: false, content: { 'application/json': { schema: body } } },
+    },
+    responses: {
+      200: storedFileAnswer('The file is stored.'),
+      ...uploadProblems(
+        'upload_not_found',
+        'parent_not_found',
+        'name_conflict',
+        'upload_complete',
+        'request_too_large',
+        'file_too_large',
+        'unsupported_media_type',
+        'upload_incomplete',
+        'size_mismatch',
+        'checksum_mismatch',
+        'content_refused',
+        'quota_exceeded',
+      ),
+    },
+  },
+  (services) => async (c) => {
+    const upload = await ownedUpload(services, c, c.req.valid('param').confirmKey)
+    const file = await completeInSmh(
+      services.smh,
+      upload,
+      services.config.upload.maxBytes,
+      c.req.valid('json'),
+      boundsOf(services, c, EXTRA_CONFIRM_MS),
+    )
+    if (file.size !== upload.size) {
+      // Parts can still change between our look at them and SMH's confirm.
+      services.log('warn', {
+        event: 'stored size differs from the declared one',
+        requestId: c.get('requestId'),
+      })
+    }
+    return c.json(toStoredFile(file, upload.place.prefix), 200)
+  },
+)

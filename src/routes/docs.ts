@@ -1,0 +1,59 @@
+import type { Hono } from 'hono'
+import type { ReadDocsAsset } from '../deps.ts'
+import { GatewayError } from '../errors.ts'
+import { openApiDocument } from '../openapi.ts'
+import type { AppEnv } from './endpoint.ts'
+
+/** Swagger UI writes style attributes as it renders; scripts come from here only. */
+const contentSecurityPolicy =
+  "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; " +
+  "font-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+
+const page = `<!doctype html>
+<html lang="en">
+  <head>
+    <meta charset="utf-8" />
+    <meta name="viewport" content="width=device-width, initial-scale=1" />
+    <title>SMH upload gateway</title>
+    <link rel="stylesheet" href="docs/swagger-ui.css" />
+    <link rel="icon" href="docs/favicon-32x32.png" />
+  </head>
+  <body>
+    <div id="reference"></div>
+    <script src="docs/swagger-ui-bundle.js"></script>
+    <script src="docs/start.js"></script>
+  </body>
+</html>
+`
+
+const start = `SwaggerUIBundle({
+  url: 'openapi.json',
+  dom_id: '#reference',
+  deepLinking: true,
+  defaultModelsExpandDepth: 0,
+})
+`
+
+/** The OpenAPI document and a readable page of it, all served from here, nothing read before asked. */
+export function registerDocs(app: Hono<AppEnv>, readAsset: ReadDocsAsset): void {
+  let document: string | undefined
+  app.get('/openapi.json', (c) => {
+    c.set('operation', 'getOpenApi')
+    document ??= JSON.stringify(openApiDocument())
+    return c.body(document, 200, { 'Content-Type': 'application/json' })
+  })
+  app.get('/docs', (c) => {
+    c.set('operation', 'getDocs')
+    c.header('Content-Security-Policy', contentSecurityPolicy)
+    return c.html(page)
+  })
+  app.get('/docs/:asset', async (c) => {
+    c.set('operation', 'getDocs')
+    const name = c.req.param('asset')
+    if (name === 'start.js') return c.body(start, 200, { 'Content-Type': 'text/javascript' })
+    const asset = await readAsset(name)
+    if (!asset) throw new GatewayError('not_found', 'There is nothing at this address.')
+    c.header('Cache-Control', 'public, max-age=3600')
+    return c.body(asset.body, 200, { 'Content-Type': asset.contentType })
+  })
+}

@@ -1,0 +1,79 @@
+import type { RouteConfig, RouteHandler } from '@hono/zod-openapi'
+import type { Context } from 'hono'
+import type { User } from '../authenticate.ts'
+import type { Config } from '../config.ts'
+import type { ConfirmKeyBinding, OwnedUpload } from '../confirm-key-binding.ts'
+import type { Clock, LimitBegins, Log, Share } from '../deps.ts'
+import { uploadNotFound } from '../errors.ts'
+import { type Place, placeOf } from '../policy.ts'
+import { type Bounds, MAX_WAIT_MS } from '../smh/call.ts'
+import { CONFIRM_TIMEOUT_MS, type SmhClient } from '../smh/client.ts'
+
+/** What the endpoints work with. */
+export interface Services {
+  config: Config
+  clock: Clock
+  log: Log
+  share: Share
+  smh: SmhClient
+  binding: ConfirmKeyBinding
+  limitBegins: LimitBegins
+  /** Rejects with what keeps uploads from beginning. */
+  checkReady(bounds: Bounds): Promise<void>
+}
+
+export interface AppEnv {
+  Variables: {
+    requestId: string
+    /** On the clock of `performance.now()`, milliseconds. */
+    startedAt: number
+    /** The operation id of the matched endpoint. */
+    operation: string
+    user: User
+  }
+}
+
+/** One endpoint: its place in the OpenAPI document, and what makes its handler. */
+export interface Endpoint<Route extends RouteConfig = RouteConfig> {
+  route: Route
+  handle(services: Services): RouteHandler<Route, AppEnv>
+}
+
+/** Types a file's endpoint: the handler is checked against the answers its route declares. */
+export function defineEndpoint<const Route extends RouteConfig>(
+  route: Route,
+  handle: Endpoint<Route>['handle'],
+): Endpoint<Route> {
+  return { route, handle }
+}
+
+/** Where the files of the caller live. */
+export function placeOfCaller(services: Services, c: Context<AppEnv>): Place {
+  const { smh, upload } = services.config
+  return placeOf(smh.space, upload, c.get('user'))
+}
+
+/**
+ * The upload that the path names, when it is the caller's.
+ *
+ * @throws GatewayError the one `upload_not_found` for every key that is not
+ */
+export async function ownedUpload(
+  services: Services,
+  c: Context<AppEnv>,
+  confirmKey: string,
+): Promise<OwnedUpload> {
+  const place = placeOfCaller(services, c)
+  const upload = await services.binding.open(place, confirmKey, services.clock())
+  if (!upload) throw uploadNotFound({ reason: 'confirm_key' })
+  return upload
+}
+
+/** A request takes at most three SMH calls' time (contract §3); a try may start one wait late. */
+export function boundsOf(services: Services, c: Context<AppEnv>, extraMs = 0): Bounds {
+  const budgetMs = 3 * services.config.upstreamTimeoutSeconds * 1000 - MAX_WAIT_MS + extraMs
+  return { endsAt: c.get('startedAt') + budgetMs, signal: c.req.raw.signal }
+}
+
+/** The time that a confirm has on top (contract §3). */
+export const EXTRA_CONFIRM_MS = CONFIRM_TIMEOUT_MS

@@ -1,0 +1,65 @@
+import { z } from '@hono/zod-openapi'
+import { relativePath } from '../policy.ts'
+import { jsonAnswer, uploadProblems } from './answers.ts'
+import { boundsOf, defineEndpoint, ownedUpload } from './endpoint.ts'
+import { confirmKeyParam } from './upload-fields.ts'
+
+const status = z
+  .strictObject({
+    confirmed: z.boolean().openapi({ description: 'Whether the file is stored.' }),
+    path: z
+      .array(z.string())
+      .nullable()
+      .openapi({
+        description: "Relative to the user's folder; null when its folder is gone.",
+        example: ['holiday', 'clip.mp4'],
+      }),
+    size: z.int().openapi({ description: 'Bytes, as declared at begin.', example: 2_097_162 }),
+    uploadId: z.string().optional().openapi({ example: '1741519353exampleuploadid' }),
+    parts: z
+      .array(
+        z.strictObject({
+          partNumber: z.int().openapi({ example: 1 }),
+          size: z.int().openapi({ example: 1_048_576 }),
+          eTag: z.string().openapi({ example: '"7202826a7791073fe2787f0c94603278"' }),
+          lastModified: z.string().openapi({ example: '2026-03-09T11:23:01.000Z' }),
+        }),
+      )
+      .optional()
+      .openapi({ description: 'The parts that have arrived.' }),
+  })
+  .openapi('UploadStatus')
+
+/** Tells what has arrived of an upload. No credentials: those come from begin and renew. */
+export const getUpload = defineEndpoint(
+  {
+    operationId: 'getUpload',
+    method: 'get',
+    path: '/v1/uploads/{confirmKey}',
+    tags: ['Uploads'],
+    summary: 'See what has arrived',
+    description: 'For resuming: send the parts that are not listed, or not with the right size.',
+    request: { params: confirmKeyParam },
+    responses: {
+      200: jsonAnswer('The state of the upload.', status),
+      ...uploadProblems('upload_not_found'),
+    },
+  },
+  (services) => async (c) => {
+    const upload = await ownedUpload(services, c, c.req.valid('param').confirmKey)
+    const { confirmed, path, uploadId, parts } = await services.smh.status(
+      upload,
+      boundsOf(services, c),
+    )
+    return c.json(
+      {
+        confirmed,
+        path: relativePath(upload.place.prefix, path),
+        size: upload.size,
+        ...(uploadId !== undefined && { uploadId }),
+        ...(parts && { parts }),
+      },
+      200,
+    )
+  },
+)

@@ -1,0 +1,67 @@
+import { z } from '@hono/zod-openapi'
+import { GatewayError } from '../errors.ts'
+import { errorFields } from '../observability.ts'
+import { jsonAnswer, problems } from './answers.ts'
+import { boundsOf, defineEndpoint, type Endpoint } from './endpoint.ts'
+
+/** An answer of /readyz serves this long, so that nobody can hammer SMH or the issuer through it. */
+const KEEP_ANSWER_MS = 5000
+
+const state = z.strictObject({ status: z.string().openapi({ example: 'ready' }) })
+
+const getLiveness = defineEndpoint(
+  {
+    operationId: 'getLiveness',
+    method: 'get',
+    path: '/livez',
+    tags: ['Health'],
+    summary: 'Whether the process answers',
+    security: [],
+    responses: { 200: jsonAnswer('It does.', state), ...problems('method_not_allowed') },
+  },
+  () => (c) => c.json({ status: 'alive' }, 200),
+)
+
+const getReadiness = defineEndpoint(
+  {
+    operationId: 'getReadiness',
+    method: 'get',
+    path: '/readyz',
+    tags: ['Health'],
+    summary: 'Whether uploads can begin',
+    description: 'Signing keys and an SMH token can be had. The answer is up to five seconds old.',
+    security: [],
+    responses: {
+      200: jsonAnswer('Ready.', state),
+      ...problems('method_not_allowed', 'upstream_unavailable'),
+    },
+  },
+  (services) => {
+    // A settled value, never a pending promise: see Share in deps.ts.
+    let last: { ready: boolean; at: number } | undefined
+    return async (c) => {
+      const current = () => last && services.clock() - last.at < KEEP_ANSWER_MS && last
+      const answer =
+        current() ||
+        (await services.share('readiness', async () => {
+          let ready = true
+          try {
+            await services.checkReady({ endsAt: boundsOf(services, c).endsAt })
+          } catch (error) {
+            ready = false
+            services.log('warn', { event: 'not ready', ...errorFields(error) })
+          }
+          last = { ready, at: services.clock() }
+          return last
+        }))
+      if (answer.ready) return c.json({ status: 'ready' }, 200)
+      throw new GatewayError('upstream_unavailable', 'Uploads cannot begin right now.', {
+        reason: 'not_ready',
+        headers: { 'Retry-After': String(KEEP_ANSWER_MS / 1000) },
+      })
+    }
+  },
+)
+
+/** For load balancers; no JWT needed. */
+export const probes = [getLiveness, getReadiness] as unknown as readonly Endpoint[]

@@ -1,0 +1,50 @@
+import { z } from '@hono/zod-openapi'
+import { permitTrafficLimit } from '../policy.ts'
+import { credentialsAnswer, uploadProblems } from './answers.ts'
+import { boundsOf, defineEndpoint, ownedUpload } from './endpoint.ts'
+import {
+  confirmKeyParam,
+  credentials,
+  locationOf,
+  toCredentials,
+  trafficLimit,
+  uploadExpires,
+} from './upload-fields.ts'
+
+const body = z.strictObject({ trafficLimit: trafficLimit.optional() }).openapi('RenewUpload')
+
+/** Gives fresh credentials for an upload, before or after the old ones stopped working. */
+export const renewUpload = defineEndpoint(
+  {
+    operationId: 'renewUpload',
+    method: 'post',
+    path: '/v1/uploads/{confirmKey}/renew',
+    tags: ['Uploads'],
+    summary: 'Get fresh credentials',
+    description:
+      'Before `Upload-Expires`, or after COS answered 403. Parts that have arrived stay. The confirm ' +
+      'key is the same; `domain`, `path` and `headers` may be others.',
+    request: {
+      params: confirmKeyParam,
+      body: { required: false, content: { 'application/json': { schema: body } } },
+    },
+    responses: {
+      200: credentialsAnswer('Go on with these.', credentials),
+      ...uploadProblems(
+        'upload_not_found',
+        'upload_complete',
+        'request_too_large',
+        'unsupported_media_type',
+      ),
+    },
+  },
+  (services) => async (c) => {
+    const { confirmKey } = c.req.valid('param')
+    const upload = await ownedUpload(services, c, confirmKey)
+    const limit = permitTrafficLimit(services.config.upload, c.req.valid('json').trafficLimit)
+    const task = await services.smh.renew(upload, limit, boundsOf(services, c))
+    c.header('Location', locationOf(confirmKey))
+    c.header('Upload-Expires', uploadExpires(task))
+    return c.json(toCredentials(task, confirmKey), 200)
+  },
+)

@@ -1,0 +1,137 @@
+import { z } from '@hono/zod-openapi'
+import { relativePath } from '../policy.ts'
+import type { FileReply, TaskReply } from '../smh/replies.ts'
+
+/** COS takes 100 KiB/s to 100 MiB/s (SMH §5.1). */
+export const trafficLimit = z
+  .int()
+  .min(102_400)
+  .max(104_857_600)
+  .openapi({ description: 'Bytes a second for each connection to COS.', example: 1_048_576 })
+
+const sha256Hex = z.string().regex(/^[0-9a-f]{64}$/, 'must be 64 lower-case hex digits')
+
+export const beginningHash = sha256Hex.openapi({
+  description: 'SHA-256 of the first MiB, for an instant upload.',
+  example: '9bc1b2a288b26af7257a36277ae3816a7d4f16e89c1e7e77d0a5c48bad62b360',
+})
+
+export const fullHash = sha256Hex.openapi({
+  description:
+    'Chained SHA-256 of the whole file: h(0) = SHA-256(first MiB), h(i) = SHA-256(raw h(i-1), next MiB).',
+  example: 'b2570d481fcf044769490e0d1af438817093cda8c31d6c838767bfa2db63bb93',
+})
+
+/** What begin and complete may both say about a file. */
+export const fileDetails = {
+  labels: z
+    .array(z.string().min(1).max(64))
+    .max(20)
+    .optional()
+    .openapi({ example: ['holiday'] }),
+  category: z
+    .string()
+    .min(1)
+    .refine((value) => new TextEncoder().encode(value).length <= 16, 'has more than 16 bytes')
+    .optional()
+    .openapi({ description: 'At most 16 bytes of UTF-8.', example: 'photo' }),
+  localCreationTime: z.iso
+    .datetime({ offset: true })
+    .optional()
+    .openapi({ example: '2026-03-09T11:22:33Z' }),
+  localModificationTime: z.iso
+    .datetime({ offset: true })
+    .optional()
+    .openapi({ example: '2026-03-09T11:22:33Z' }),
+}
+
+/** No key at all: it is only of the shape that a client gets to see. */
+export const confirmKeyExample =
+  '1.tk5lbc.1gqp2m.r.YzBmZmVl.q1Yb7cO3vW5kX8sT0uZ2aA4dG6fJ9hL1nP3rV5yB7xE'
+
+export const confirmKeyParam = z.object({
+  confirmKey: z.string().openapi({
+    param: { name: 'confirmKey', in: 'path' },
+    description: 'As begin gave it. It names the upload for the user who began it and nobody else.',
+    example: confirmKeyExample,
+  }),
+})
+
+/** Exactly what a client needs to send parts to COS, and nothing else. */
+export const credentials = z
+  .strictObject({
+    domain: z.string().openapi({ example: 'media-1299999999.cos.ap-shanghai.myqcloud.com' }),
+    path: z.string().openapi({ example: '/smh0example/5f0c/clip.mp4' }),
+    uploadId: z.string().openapi({ example: '1741519353exampleuploadid' }),
+    headers: z.record(z.string(), z.string()).openapi({
+      description: 'To be sent with every part exactly as they are.',
+      example: {
+        'Content-Type': 'application/octet-stream',
+        Authorization: 'q-sign-algorithm=sha1&q-ak=…',
+        'x-cos-security-token': '…',
+      },
+    }),
+    confirmKey: z.string().openapi({
+      description: 'Names this upload to the gateway. At most 512 characters, safe in a URL.',
+      example: confirmKeyExample,
+    }),
+  })
+  .openapi('Credentials', {
+    description:
+      'Part n goes to `PUT https://{domain}{path}?uploadId={uploadId}&partNumber={n}` with `headers`. ' +
+      'Number the parts 1..n; each but the last has at least 1 MiB.',
+  })
+
+export const storedFile = z
+  .strictObject({
+    path: z.array(z.string()).openapi({
+      description:
+        "Relative to the user's folder, the file name last; it may differ from the wanted one. " +
+        'Empty when the folder has been moved away meanwhile.',
+      example: ['holiday', 'clip (1).mp4'],
+    }),
+    name: z.string().openapi({ example: 'clip (1).mp4' }),
+    type: z.string().openapi({ example: 'video' }),
+    size: z.int().openapi({ example: 2_097_162 }),
+    contentType: z.string().openapi({ example: 'video/mp4' }),
+    creationTime: z.string().openapi({ example: '2026-03-09T11:31:00.000Z' }),
+    modificationTime: z.string().openapi({ example: '2026-03-09T11:31:00.000Z' }),
+    eTag: z.string().openapi({ example: '"2b1e0d6f4c5a49788899aabbccddeeff-3"' }),
+    crc64: z.string().openapi({
+      description: 'CRC-64/XZ of the whole file, unsigned decimal.',
+      example: '695790826536341425',
+    }),
+    metaData: z
+      .record(z.string(), z.string())
+      .optional()
+      .openapi({ example: { 'x-smh-meta-origin': 'camera' } }),
+    isOverwritten: z.boolean().optional(),
+    previewByDoc: z.boolean().optional(),
+    previewByCI: z.boolean().optional(),
+    previewAsIcon: z.boolean().optional(),
+    fileType: z.string().optional(),
+  })
+  .openapi('StoredFile')
+
+/** @param confirmKey the bound one, never SMH's */
+export function toCredentials(task: TaskReply, confirmKey: string): z.infer<typeof credentials> {
+  const { domain, path, uploadId, headers } = task
+  return { domain, path, uploadId, headers, confirmKey }
+}
+
+/** @param prefix the user's folder, which the caller need not know of */
+export function toStoredFile(
+  file: FileReply,
+  prefix: readonly string[],
+): z.infer<typeof storedFile> {
+  return { ...file, path: relativePath(prefix, file.path) ?? [] }
+}
+
+/** When the credentials stop working, as `Upload-Expires` has it (HTTP date, RFC 9110 §5.6.7). */
+export function uploadExpires(task: TaskReply): string {
+  return new Date(task.expiration).toUTCString()
+}
+
+export function locationOf(confirmKey: string): string {
+  return `/v1/uploads/${confirmKey}`
+}

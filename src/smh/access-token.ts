@@ -1,0 +1,211 @@
+import { LRUCache } from 'lru-cache'
+import type { SmhConfig, UploadRules } from '../config.ts'
+import type { Clock, Share } from '../deps.ts'
+import { GatewayError } from '../errors.ts'
+import type { Bounds, CallSmh } from './call.ts'
+import { isTokenDead, upstreamTimeout } from './error-codes.ts'
+import { tokenReply } from './replies.ts'
+
+/** Whom a token is for. In `shared` mode one token serves everybody. */
+export interface TokenOwner {
+  userId: string
+  spaceId: string
+}
+
+/**
+ * Custody of SMH's access tokens: they are made, kept and replaced here, in memory only, and are
+ * seen by nobody but the call that is handed one.
+ */
+export interface AccessTokens {
+  /**
+   * Runs `call` with a token that should be good. When SMH says that it is not (403
+   * `InvalidAccessToken`), gets another and runs `call` once more. Waits for a token no longer than
+   * `bounds` has it, while the mint itself goes on for whoever else waits.
+   */
+  use<T>(owner: TokenOwner, bounds: Bounds, call: (token: string) => Promise<T>): Promise<T>
+  /** Resolves when a token can be had; rejects with what stands against it. */
+  ready(bounds: Bounds): Promise<void>
+  /**
+   * Renews a token that was made elsewhere once half of its idle time is over; to be called now and
+   * then. Tokens minted here need none of this: they can be minted again. Never rejects.
+   */
+  keepAlive(): Promise<void>
+}
+
+interface HeldToken {
+  readonly value: string
+  readonly idleMs: number
+  /** Moves with every use, as SMH's own deadline does (SMH §3.2). Milliseconds since the epoch. */
+  goodUntil: number
+}
+
+/** Tokens of as many users at once are remembered in `per-user` mode: some 10 MB. */
+const MAX_HELD_TOKENS = 10_000
+
+/** Replaced when less than this, or a tenth of its idle time, is left (SMH §13). */
+const MIN_MARGIN_MS = 60_000
+
+export interface AccessTokensOptions {
+  smh: SmhConfig
+  upload: UploadRules
+  callSmh: CallSmh
+  clock: Clock
+  share: Share
+  /** For one mint or renewal, whoever waits for it. */
+  timeoutMs: number
+}
+
+export function createAccessTokens(options: AccessTokensOptions): AccessTokens {
+  const { smh, upload, callSmh, clock, share, timeoutMs } = options
+  const held = new LRUCache<string, HeldToken>({ max: MAX_HELD_TOKENS })
+  const perUserGrants = [
+    upload.conflictStrategies.has('overwrite') ? 'upload_file_force' : 'upload_file',
+    ...(upload.createParents ? ['create_directory'] : []),
+  ].join(',')
+
+  /** What a token is minted for; at the same time what it is remembered by. */
+  function identityOf(owner: TokenOwner): MintQuery {
+    if (smh.tokenMode === 'per-user') {
+      return {
+        grant: perUserGrants,
+        user_id: owner.userId,
+        space_id: owner.spaceId === '-' ? undefined : owner.spaceId,
+      }
+    }
+    // Without a user of its own the token may act for the one that each call names (SMH §3.9).
+    return { grant: 'admin', user_id: undefined, space_id: fixedSpace() }
+  }
+
+  /** In a single-tenant library tokens are made without a space (SMH §3.1). */
+  function fixedSpace(): string | undefined {
+    return smh.space.kind === 'fixed' && smh.space.id !== '-' ? smh.space.id : undefined
+  }
+
+  async function good(identity: MintQuery, bounds: Bounds): Promise<HeldToken> {
+    const key = JSON.stringify(identity)
+    const token = held.get(key)
+    if (token && clock() < token.goodUntil - margin(token)) return token
+    return within(
+      bounds,
+      share(`token ${key}`, () => obtain(key, identity)),
+    )
+  }
+
+  /** Another token than `dead`: the one that somebody else has got meanwhile, or a new one. */
+  async function replacement(
+    identity: MintQuery,
+    bounds: Bounds,
+    dead: HeldToken,
+  ): Promise<HeldToken> {
+    const key = JSON.stringify(identity)
+    const token = held.get(key)
+    if (token && token !== dead) return token
+    return within(
+      bounds,
+      share(`token ${key}`, () => obtain(key, identity)),
+    )
+  }
+
+  async function obtain(key: string, identity: MintQuery): Promise<HeldToken> {
+    const askedAt = clock()
+    const bounds = { endsAt: performance.now() + timeoutMs }
+    const reply =
+      smh.credential.kind === 'library-secret'
+        ? await callSmh(
+            {
+              operation: 'mint-token',
+              method: 'GET',
+              path: '/token',
+              query: {
+                library_id: smh.libraryId,
+                library_secret: smh.credential.secret.reveal(),
+                period: smh.tokenPeriodSeconds,
+                ...identity,
+              },
+              repeatable: true,
+            },
+            bounds,
+          )
+        : await callSmh(
+            {
+              operation: 'renew-token',
+              method: 'POST',
+              path: `/token/${encodeURIComponent(smh.libraryId)}/${encodeURIComponent(smh.credential.token.reveal())}`,
+              query: {},
+              repeatable: true,
+            },
+            bounds,
+          )
+    const { accessToken, expiresIn } = reply.read(tokenReply)
+    const token = {
+      value: accessToken,
+      idleMs: expiresIn * 1000,
+      goodUntil: askedAt + expiresIn * 1000,
+    }
+    held.set(key, token)
+    return token
+  }
+
+  async function useToken<T>(token: HeldToken, call: (token: string) => Promise<T>): Promise<T> {
+    const usedAt = clock()
+    const result = await call(token.value)
+    token.goodUntil = Math.max(token.goodUntil, usedAt + token.idleMs)
+    return result
+  }
+
+  return {
+    async use(owner, bounds, call) {
+      const identity = identityOf(owner)
+      const token = await good(identity, bounds)
+      try {
+        return await useToken(token, call)
+      } catch (error) {
+        if (!isTokenDead(error)) throw error
+        return useToken(await replacement(identity, bounds, token), call)
+      }
+    },
+
+    async ready(bounds) {
+      if (smh.tokenMode === 'shared') {
+        await good(identityOf({ userId: '', spaceId: '' }), bounds)
+        return
+      }
+      // A token of nobody's that may only read: it proves the secret without standing for a user.
+      try {
+        await good({ grant: undefined, user_id: undefined, space_id: fixedSpace() }, bounds)
+      } catch (error) {
+        // Where the space comes from a claim none can be named here, and SMH may ask for one.
+        const asksForSpace = error instanceof GatewayError && error.facts.smhStatus === 400
+        if (smh.space.kind !== 'claim' || !asksForSpace) throw error
+      }
+    },
+
+    async keepAlive() {
+      if (smh.credential.kind === 'library-secret') return
+      const identity = identityOf({ userId: '', spaceId: '' })
+      const key = JSON.stringify(identity)
+      const token = held.get(key)
+      if (token && clock() < token.goodUntil - token.idleMs / 2) return
+      await share(`token ${key}`, () => obtain(key, identity)).catch(() => undefined)
+    },
+  }
+}
+
+type MintQuery = Record<'grant' | 'user_id' | 'space_id', string | undefined>
+
+function margin(token: HeldToken): number {
+  return Math.max(MIN_MARGIN_MS, token.idleMs / 10)
+}
+
+/** `upstream_timeout` when `work` outlasts the bounds; the work itself is not stopped. */
+async function within<T>(bounds: Bounds, work: Promise<T>): Promise<T> {
+  let timer: ReturnType<typeof setTimeout> | undefined
+  const tooLate = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(upstreamTimeout()), bounds.endsAt - performance.now())
+  })
+  try {
+    return await Promise.race([work, tooLate])
+  } finally {
+    clearTimeout(timer)
+  }
+}

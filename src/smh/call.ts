@@ -1,0 +1,181 @@
+import { ExponentialBackoff, handleWhen, retry } from 'cockatiel'
+import type { z } from 'zod'
+import type { Metrics } from '../deps.ts'
+import { GatewayError } from '../errors.ts'
+import {
+  isUnacted,
+  refusalToError,
+  upstreamError,
+  upstreamTimeout,
+  upstreamUnavailable,
+} from './error-codes.ts'
+import { errorReply } from './replies.ts'
+import { type CallOut, type OutboundCall, OutboundFault, type OutboundReply } from './upstream.ts'
+
+/** How long the work for one request of ours may take, and whether its caller is still there. */
+export interface Bounds {
+  /** On the clock of `performance.now()`, milliseconds. */
+  endsAt: number
+  signal?: AbortSignal | undefined
+}
+
+export interface SmhCall {
+  /** For metrics. */
+  operation: string
+  method: OutboundCall['method']
+  /** Below `/api/v1`, every segment encoded. */
+  path: string
+  /** A bare flag (SMH §2.1) that chooses the operation, such as `confirm`. */
+  flag?: string
+  /** Entries without a value are left out. */
+  query: Record<string, string | number | boolean | undefined>
+  headers?: Readonly<Record<string, string>>
+  body?: unknown
+  timeoutMs?: number
+  /**
+   * Whether a repeat does no harm when the first try may have had its effect. What SMH cannot have
+   * acted on is repeated either way.
+   */
+  repeatable: boolean
+}
+
+/** The one way to SMH: bounded in time, repeated where that is safe, faults as GatewayErrors. */
+export type CallSmh = (call: SmhCall, bounds: Bounds) => Promise<SmhReply>
+
+export interface SmhReply {
+  status: number
+  /** Whether the body is an object with this field. */
+  has(field: string): boolean
+  /** Reads the body as `schema` has it; `upstream_error` when it is something else. */
+  read<T extends z.ZodType>(schema: T): z.infer<T>
+}
+
+/** Tries in all, the first included. */
+const MAX_TRIES = 3
+
+/** Between two tries. When SMH asks for more, that is left to the caller, as `Retry-After`. */
+export const MAX_WAIT_MS = 500
+
+/**
+ * @param endpoint scheme, host and port of SMH
+ * @param timeoutMs for one try, unless the call brings its own
+ */
+export function createCallSmh(
+  endpoint: string,
+  timeoutMs: number,
+  callOut: CallOut,
+  metrics: Metrics,
+): CallSmh {
+  async function once(call: SmhCall, url: string, bounds: Bounds): Promise<SmhReply> {
+    const startedAt = performance.now()
+    const left = bounds.endsAt - startedAt
+    if (left <= 0) throw upstreamTimeout()
+    let outcome = 'ok'
+    try {
+      const reply = await callOut({
+        method: call.method,
+        url,
+        headers: {
+          ...call.headers,
+          ...(call.body !== undefined && { 'content-type': 'application/json' }),
+        },
+        ...(call.body !== undefined && { body: JSON.stringify(call.body) }),
+        timeoutMs: Math.min(call.timeoutMs ?? timeoutMs, left),
+        ...(bounds.signal && { signal: bounds.signal }),
+      })
+      if (reply.status < 200 || reply.status > 299) throw refusal(reply)
+      return smhReply(reply)
+    } catch (thrown) {
+      const error = thrown instanceof OutboundFault ? faultToError(thrown) : thrown
+      outcome =
+        error instanceof GatewayError ? (error.facts.reason ?? error.code) : 'internal_error'
+      throw error
+    } finally {
+      metrics.calledOut(call.operation, outcome, performance.now() - startedAt)
+    }
+  }
+
+  return (call, bounds) => {
+    const url = `${endpoint}/api/v1${call.path}?${queryString(call)}`
+    const again = call.repeatable ? againIfHarmless : againIfUnacted
+    return again.execute(() => once(call, url, bounds))
+  }
+}
+
+const backoff = new ExponentialBackoff({ initialDelay: 50, maxDelay: MAX_WAIT_MS })
+const againIfUnacted = retry(handleWhen(cannotHaveActed), { maxAttempts: MAX_TRIES - 1, backoff })
+const againIfHarmless = retry(
+  handleWhen((error) => cannotHaveActed(error) || isPassing(error)),
+  { maxAttempts: MAX_TRIES - 1, backoff },
+)
+
+function cannotHaveActed(error: unknown): boolean {
+  if (!(error instanceof GatewayError) || waitsTooLong(error)) return false
+  return error.facts.reason === 'unsent' || isUnacted(error)
+}
+
+function isPassing(error: unknown): boolean {
+  if (!(error instanceof GatewayError) || waitsTooLong(error)) return false
+  const { reason, smhStatus } = error.facts
+  return reason === 'lost' || smhStatus === 500 || smhStatus === 502 || smhStatus === 503
+}
+
+function waitsTooLong({ facts }: GatewayError): boolean {
+  return (facts.smhRetryAfterSeconds ?? 0) * 1000 > MAX_WAIT_MS
+}
+
+function faultToError(fault: OutboundFault): GatewayError {
+  switch (fault.kind) {
+    case 'unsent':
+      return upstreamUnavailable('unsent')
+    case 'timeout':
+      return upstreamTimeout()
+    case 'lost':
+    case 'too_large':
+      return upstreamError(fault.kind)
+    case 'aborted':
+      // Nobody is there to read it; the log line tells these apart from real faults.
+      return upstreamError('caller_left')
+  }
+}
+
+function refusal(reply: OutboundReply): GatewayError {
+  const said = errorReply.safeParse(parseJson(reply.text))
+  const retryAfter = reply.header('retry-after')
+  return refusalToError({
+    status: reply.status,
+    code: said.data?.code,
+    requestId: said.data?.requestId,
+    retryAfterSeconds: retryAfter && /^\d{1,6}$/.test(retryAfter) ? Number(retryAfter) : undefined,
+  })
+}
+
+function smhReply(reply: OutboundReply): SmhReply {
+  const body = parseJson(reply.text)
+  return {
+    status: reply.status,
+    has: (field) => typeof body === 'object' && body !== null && Object.hasOwn(body, field),
+    read(schema) {
+      const parsed = schema.safeParse(body)
+      if (!parsed.success) {
+        throw upstreamError('unusable_reply', { smhStatus: reply.status, alarm: true })
+      }
+      return parsed.data
+    },
+  }
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
+
+function queryString(call: SmhCall): string {
+  const pairs = Object.entries(call.query)
+    .filter(([, value]) => value !== undefined)
+    .map(([name, value]) => `${name}=${encodeURIComponent(String(value))}`)
+  return (call.flag ? [call.flag, ...pairs] : pairs).join('&')
+}
