@@ -1,0 +1,163 @@
+import { randomBytes } from 'node:crypto'
+import { createServer, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { type CryptoKey, exportJWK, generateKeyPair, type JWK, SignJWT } from 'jose'
+
+/** Whom a token is for, and what else it says. */
+export interface DemoUser {
+  sub: string
+  /** Space-separated. */
+  scope?: string
+  /** More claims. They win over the usual ones, and an undefined one takes the usual one away. */
+  claims?: Record<string, unknown>
+  /** From now; an hour unless told. */
+  expiresInSeconds?: number
+}
+
+/** The two documents that an issuer publishes. */
+export type IssuerDocument = 'discovery' | 'keys'
+
+/** What a rehearsal has the issuer say instead of one of its documents: JSON, or text as it is. */
+export interface Rehearsed {
+  /** 200 unless told. */
+  status?: number
+  body: unknown
+}
+
+export type Rehearse = (
+  document: IssuerDocument,
+  usual: Record<string, unknown>,
+) => Rehearsed | Promise<Rehearsed>
+
+/** Throwaway issuer of user tokens on a loopback address. Nothing it signs is worth anything. */
+export interface DemoIssuer {
+  /** For `JWT_ISSUER`. */
+  issuer: string
+  /** For `JWT_AUDIENCE`. */
+  audience: string
+  /** A token that the gateway accepts, signed with the current key. */
+  token(user: DemoUser): Promise<string>
+  /** A token like it, signed with a key that the issuer does not publish. */
+  forgedToken(user: DemoUser): Promise<string>
+  /** From now on another key signs, and the one before is no longer published. */
+  rotateKeys(): Promise<void>
+  /** How often each document was asked for, also while down. */
+  hits(): Record<IssuerDocument, number>
+  /** While down, the issuer hangs up on whoever asks. */
+  down(isDown: boolean): void
+  /** Sends what `rehearse` makes of the usual document; undefined ends the rehearsal. */
+  rehearse(rehearse: Rehearse | undefined): void
+  close(): Promise<void>
+}
+
+interface SigningKey {
+  privateKey: CryptoKey
+  published: JWK
+}
+
+/** A user nobody has seen before, such as `demo-7f3a9c`. */
+export function randomUser(): DemoUser {
+  return { sub: `demo-${randomBytes(3).toString('hex')}` }
+}
+
+/**
+ * Starts an issuer with a fresh ES256 key, a discovery document and a key set.
+ *
+ * @param options.port 0, the default, takes any free one
+ * @param options.now the clock by which tokens are dated, milliseconds since the epoch
+ */
+export async function startDemoIssuer({
+  host = '127.0.0.1',
+  port = 0,
+  now = Date.now,
+}: {
+  host?: string
+  port?: number
+  now?: () => number
+} = {}): Promise<DemoIssuer> {
+  const audience = 'demo-uploads'
+  const hits: Record<IssuerDocument, number> = { discovery: 0, keys: 0 }
+  let signingKey = await newSigningKey()
+  let isDown = false
+  let rehearsal: Rehearse | undefined
+
+  const server = createServer((request, response) => {
+    const document = documentAt(request.url)
+    if (document) hits[document] += 1
+    if (isDown) request.socket.destroy()
+    else if (document) void send(document, response)
+    else response.writeHead(404).end()
+  })
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject)
+    server.listen(port, host, resolve)
+  })
+  const issuer = `http://${host}:${(server.address() as AddressInfo).port}`
+
+  async function send(document: IssuerDocument, response: ServerResponse): Promise<void> {
+    const usual =
+      document === 'keys'
+        ? { keys: [signingKey.published] }
+        : {
+            issuer,
+            jwks_uri: `${issuer}/keys`,
+            response_types_supported: ['id_token'],
+            subject_types_supported: ['public'],
+            id_token_signing_alg_values_supported: ['ES256'],
+          }
+    const said: Rehearsed = rehearsal ? await rehearsal(document, usual) : { body: usual }
+    response.writeHead(said.status ?? 200, { 'content-type': 'application/json' })
+    response.end(typeof said.body === 'string' ? said.body : JSON.stringify(said.body))
+  }
+
+  function sign({ privateKey, published }: SigningKey, user: DemoUser): Promise<string> {
+    const iat = Math.floor(now() / 1000)
+    const { sub, scope, claims, expiresInSeconds = 3600 } = user
+    return new SignJWT({
+      iss: issuer,
+      aud: audience,
+      sub,
+      iat,
+      exp: iat + expiresInSeconds,
+      ...(scope !== undefined && { scope }),
+      ...claims,
+    })
+      .setProtectedHeader({ alg: 'ES256', kid: published.kid!, typ: 'JWT' })
+      .sign(privateKey)
+  }
+
+  return {
+    issuer,
+    audience,
+    token: (user) => sign(signingKey, user),
+    forgedToken: async (user) => sign(await newSigningKey(), user),
+    async rotateKeys() {
+      signingKey = await newSigningKey()
+    },
+    hits: () => ({ ...hits }),
+    down(value) {
+      isDown = value
+    },
+    rehearse(value) {
+      rehearsal = value
+    },
+    async close() {
+      server.closeAllConnections()
+      await new Promise((resolve) => server.close(resolve))
+    },
+  }
+}
+
+async function newSigningKey(): Promise<SigningKey> {
+  const { publicKey, privateKey } = await generateKeyPair('ES256')
+  const kid = randomBytes(6).toString('hex')
+  return {
+    privateKey,
+    published: { ...(await exportJWK(publicKey)), kid, alg: 'ES256', use: 'sig' },
+  }
+}
+
+function documentAt(url: string | undefined): IssuerDocument | undefined {
+  if (url === '/.well-known/openid-configuration') return 'discovery'
+  return url === '/keys' ? 'keys' : undefined
+}

@@ -1,0 +1,274 @@
+import {
+  type CryptoKey,
+  createLocalJWKSet,
+  errors,
+  type FlattenedJWSInput,
+  importJWK,
+  type JWK,
+  type JWSHeaderParameters,
+  type LocalJWKSet,
+} from 'jose'
+import { z } from 'zod'
+import { type JwtConfig, parseTrustworthyUrl } from './config.ts'
+import type { Background, Clock, Log, Share } from './deps.ts'
+import { GatewayError } from './errors.ts'
+import { type CallOut, OutboundFault } from './smh/upstream.ts'
+
+/** Keys as old as this are renewed in the background; a key the issuer removed works until then. */
+export const FRESH_MS = 10 * 60_000
+
+/** How long the last good keys serve while the issuer cannot be asked (contract §4). */
+export const LAST_GOOD_MS = 24 * 60 * 60_000
+
+/**
+ * Time between two fetches that unknown key ids cause (contract §4), and between two tries to renew
+ * keys that still serve. Failed ones count: made-up key ids must not become calls to a dead issuer.
+ */
+export const REFETCH_MS = 30_000
+
+/** Time between a failed fetch and the next one while there are no keys at all. */
+export const RETRY_MS = 1_000
+
+/** What callers are told to wait while there are no keys: outages seldom end within a second. */
+const RETRY_AFTER_SECONDS = 5
+
+export interface IssuerKeys {
+  /**
+   * The key that a token with this header must be signed with; jose's key function. Work that can
+   * wait goes to `background`, and without one is waited for.
+   *
+   * @throws GatewayError `upstream_unavailable` when no key can be had
+   * @throws JWKSNoMatchingKey, JWKSMultipleMatchingKeys as jose's `createLocalJWKSet` does
+   */
+  key(
+    header: JWSHeaderParameters,
+    token: FlattenedJWSInput,
+    background?: Background,
+  ): Promise<CryptoKey>
+  /** Resolves when there are keys to verify with. Throws as `key` does when there are none. */
+  ready(): Promise<void>
+}
+
+interface KeySet {
+  find: LocalJWKSet
+  /** By the clock, milliseconds. */
+  fetchedAt: number
+}
+
+/**
+ * The issuer's public keys, fetched on first need from `JWT_JWKS_URL` or from where the issuer's
+ * discovery document says (OpenID Connect Discovery 1.0 §4).
+ *
+ * jose's own remote set has neither of the two things needed here: last good keys that serve through
+ * an outage, and a cool-down that counts failed fetches.
+ *
+ * On Workers a request must not await what another began. Outside of `share`, therefore, only settled
+ * values are kept here, and a request that finds a fetch under way elsewhere goes on without it.
+ *
+ * @param deps.timeoutMs for one fetch, discovery included
+ */
+export function createIssuerKeys(deps: {
+  jwt: JwtConfig
+  callOut: CallOut
+  clock: Clock
+  share: Share
+  log: Log
+  timeoutMs: number
+}): IssuerKeys {
+  const { jwt, callOut, clock, share, log, timeoutMs } = deps
+  let held: KeySet | undefined
+  let keysUrl: string | undefined
+  let renewNotBefore = 0
+  let refetchNotBefore = 0
+  let retryNotBefore = 0
+  let begun = 0
+  let applied = 0
+
+  /** Keeps what a fetch brought, unless one that began later has already brought its own. */
+  function keep(fetchNumber: number, set: KeySet | undefined): void {
+    if (fetchNumber < applied) return
+    applied = fetchNumber
+    held = set
+  }
+
+  async function fetchKeys(): Promise<KeySet> {
+    begun += 1
+    const fetchNumber = begun
+    const deadline = clock() + timeoutMs
+    try {
+      keysUrl ??= jwt.jwksUrl ?? (await discover(deadline))
+      const { keys } = keySetSchema.parse(await getJson(keysUrl, deadline))
+      const usable = await usableKeys(keys, jwt.algorithms)
+      const set = { find: createLocalJWKSet({ keys: usable }), fetchedAt: clock() }
+      // A set without a usable key is an answer, too: the keys it no longer has are not to be trusted.
+      keep(fetchNumber, usable.length > 0 ? set : undefined)
+      if (usable.length === 0) throw new KeyFault('no_usable_key')
+      return set
+    } catch (error) {
+      // The issuer may have moved its keys.
+      keysUrl = undefined
+      retryNotBefore = clock() + RETRY_MS
+      const reason = faultReason(error)
+      log(held ? 'warn' : 'error', { event: 'issuer_keys_unavailable', reason })
+      throw unavailable(reason)
+    }
+  }
+
+  async function discover(deadline: number): Promise<string> {
+    const base = jwt.issuer.replace(/\/$/, '')
+    const document = discoverySchema.parse(
+      await getJson(`${base}/.well-known/openid-configuration`, deadline),
+    )
+    // Discovery 1.0 §4.3. Otherwise one issuer could answer with another one's keys.
+    if (document.issuer !== jwt.issuer) throw new KeyFault('issuer_mismatch')
+    const url = parseTrustworthyUrl(document.jwks_uri)
+    if (!url) throw new KeyFault('jwks_uri')
+    return url.href
+  }
+
+  async function getJson(url: string, deadline: number): Promise<unknown> {
+    const { status, text } = await callOut({
+      method: 'GET',
+      url,
+      headers: { accept: 'application/json' },
+      timeoutMs: Math.max(1, deadline - clock()),
+    })
+    if (status !== 200) throw new KeyFault('status')
+    return JSON.parse(text)
+  }
+
+  /** Keys that may still serve, or those of a fetch that this caller then has to wait for. */
+  async function current(background?: Background): Promise<KeySet> {
+    const set = held
+    if (!set || clock() - set.fetchedAt >= LAST_GOOD_MS) {
+      return share('issuer-keys', async () => {
+        if (clock() < retryNotBefore) throw unavailable('retry_later')
+        return fetchKeys()
+      })
+    }
+    if (clock() - set.fetchedAt >= FRESH_MS && clock() >= renewNotBefore) {
+      renewNotBefore = clock() + REFETCH_MS
+      const renewal = share('issuer-keys', fetchKeys).then(ignore, ignore)
+      if (!background) {
+        await renewal
+        return stillHeld()
+      }
+      background(renewal)
+    }
+    return set
+  }
+
+  function stillHeld(): KeySet {
+    if (!held) throw unavailable('no_usable_key')
+    return held
+  }
+
+  /** Fetches for an unknown key id, unless one did so of late. */
+  function refetch(): Promise<void> {
+    return share('issuer-keys-refetch', async () => {
+      if (clock() < refetchNotBefore) return
+      refetchNotBefore = clock() + REFETCH_MS
+      await fetchKeys().then(ignore, ignore)
+    })
+  }
+
+  return {
+    async key(header, token, background) {
+      const before = held
+      const set = await current(background)
+      try {
+        return await set.find(header, token)
+      } catch (error) {
+        // Keys that were fetched just now for this very token need not be fetched again.
+        if (!(error instanceof errors.JWKSNoMatchingKey) || set !== before) throw error
+      }
+      await refetch()
+      return stillHeld().find(header, token)
+    },
+    async ready() {
+      await current()
+    },
+  }
+}
+
+const discoverySchema = z.object({ issuer: z.string(), jwks_uri: z.string() })
+
+const keySetSchema = z.object({ keys: z.array(z.unknown()) })
+
+/** The members of a public key (RFC 7517 §4, RFC 7518 §6, RFC 8037 §2) that verifying needs. */
+const publicKeySchema = z
+  .looseObject({
+    kty: z.enum(['RSA', 'EC', 'OKP']),
+    kid: z.string().optional(),
+    alg: z.string().optional(),
+    use: z.literal('sig').optional(),
+    key_ops: z.array(z.string()).optional(),
+    crv: z.string().optional(),
+  })
+  // Whoever publishes a private key lets everybody sign with it.
+  .refine((key) => key.d === undefined)
+
+/** Those of `keys` that tokens could be verified with. What any issuer may add is left out. */
+async function usableKeys(keys: readonly unknown[], algorithms: readonly string[]): Promise<JWK[]> {
+  const usable: JWK[] = []
+  for (const candidate of keys) {
+    const parsed = publicKeySchema.safeParse(candidate)
+    if (!parsed.success) continue
+    const { kty, kid, alg, key_ops, crv, x, y, n, e } = parsed.data
+    if (alg !== undefined && !algorithms.includes(alg)) continue
+    const key = withoutUndefined({ kty, kid, alg, key_ops, crv, x, y, n, e })
+    if (await canVerify(key, alg ?? usualAlgorithm(kty, crv))) usable.push(key)
+  }
+  return usable
+}
+
+/** An algorithm to try a key with that names none. */
+function usualAlgorithm(kty: 'RSA' | 'EC' | 'OKP', crv: string | undefined): string {
+  if (kty === 'RSA') return 'RS256'
+  if (kty === 'OKP') return 'EdDSA'
+  return { 'P-384': 'ES384', 'P-521': 'ES512' }[crv ?? ''] ?? 'ES256'
+}
+
+async function canVerify(key: JWK, algorithm: string): Promise<boolean> {
+  try {
+    const imported = await importJWK(key, algorithm)
+    if (imported instanceof Uint8Array) return false
+    // RFC 7518 §3.3 and §3.5: 2048 bits or more.
+    const { modulusLength = 2048 } = imported.algorithm as { modulusLength?: number }
+    return modulusLength >= 2048 && imported.usages.includes('verify')
+  } catch {
+    return false
+  }
+}
+
+function withoutUndefined(members: Record<string, unknown>): JWK {
+  return Object.fromEntries(
+    Object.entries(members).filter(([, value]) => value !== undefined),
+  ) as unknown as JWK
+}
+
+/** Something the issuer said that cannot be used. */
+class KeyFault extends Error {
+  readonly reason: string
+
+  constructor(reason: string) {
+    super(`issuer keys: ${reason}`)
+    this.name = 'KeyFault'
+    this.reason = reason
+  }
+}
+
+/** A fixed word for the log: what HTTP clients and parsers say may quote what they were given. */
+function faultReason(error: unknown): string {
+  if (error instanceof KeyFault) return error.reason
+  return error instanceof OutboundFault ? error.kind : 'malformed'
+}
+
+function unavailable(reason: string): GatewayError {
+  return new GatewayError('upstream_unavailable', 'Tokens cannot be checked right now.', {
+    headers: { 'Retry-After': String(RETRY_AFTER_SECONDS) },
+    reason: `issuer_keys_${reason}`,
+  })
+}
+
+function ignore(): void {}

@@ -1,0 +1,98 @@
+import { decodeProtectedHeader } from 'jose'
+import { onTestFinished } from 'vitest'
+import { createAuthenticate } from '../../src/authenticate.ts'
+import type { JwtConfig } from '../../src/config.ts'
+import { startDemoIssuer } from '../../src/demo/demo-users.ts'
+import type { LogLevel, LogRecord, Share } from '../../src/deps.ts'
+import { createIssuerKeys } from '../../src/issuer-keys.ts'
+import { type CallOut, type OutboundCall, OutboundFault } from '../../src/smh/upstream.ts'
+
+/** As on Node: callers that want the same thing at the same time share one flight. */
+export function oneFlight(): Share {
+  const flights = new Map<string, Promise<unknown>>()
+  return <T>(key: string, obtain: () => Promise<T>) => {
+    const flight = flights.get(key) ?? obtain().finally(() => flights.delete(key))
+    flights.set(key, flight)
+    return flight as Promise<T>
+  }
+}
+
+/** As on Workers: each request does its own I/O. */
+export const eachAlone: Share = (_key, obtain) => obtain()
+
+/**
+ * A real issuer on a loopback port, the parts that check its tokens, and a clock that only `advance`
+ * moves. Ends with the test.
+ */
+export async function startIssuerBench({
+  jwt = {},
+  share = oneFlight(),
+  timeoutMs = 5_000,
+}: {
+  jwt?: Partial<JwtConfig>
+  share?: Share
+  timeoutMs?: number
+} = {}) {
+  let now = Date.parse('2026-03-04T05:06:07.890Z')
+  const clock = () => now
+  const issuer = await startDemoIssuer({ now: clock })
+  onTestFinished(() => issuer.close())
+
+  const calls: OutboundCall[] = []
+  const callOut: CallOut = (call) => {
+    calls.push(call)
+    return callByFetch(call)
+  }
+  const logged: (LogRecord & { level: LogLevel })[] = []
+  const config: JwtConfig = {
+    issuer: issuer.issuer,
+    audiences: ['another', issuer.audience],
+    jwksUrl: undefined,
+    algorithms: ['RS256', 'PS256', 'ES256', 'EdDSA'],
+    userClaim: 'sub',
+    requiredScope: undefined,
+    clockToleranceSeconds: 5,
+    ...jwt,
+  }
+  const log = (level: LogLevel, record: LogRecord) => logged.push({ level, ...record })
+  const keys = createIssuerKeys({ jwt: config, callOut, clock, share, log, timeoutMs })
+  const authenticate = createAuthenticate({ jwt: config, keys, clock })
+  const works: Promise<void>[] = []
+  const background = (work: Promise<void>) => works.push(work)
+
+  return {
+    issuer,
+    calls,
+    logged,
+    keys,
+    clock,
+    advance(milliseconds: number) {
+      now += milliseconds
+    },
+    /** The user that this header or this token stands for. */
+    authenticate: (authorization: string | undefined) => authenticate(authorization, background),
+    user: (token: string) => authenticate(`Bearer ${token}`, background),
+    /** The key that this token's header asks for. */
+    keyOf: (token: string) => {
+      const header = decodeProtectedHeader(token) as { alg: string }
+      return keys.key(header, { payload: '', signature: '' }, background)
+    },
+    /** Resolves to how many pieces of background work there were, when they are done. */
+    async settle(): Promise<number> {
+      return (await Promise.all(works.splice(0))).length
+    },
+  }
+}
+
+export type IssuerBench = Awaited<ReturnType<typeof startIssuerBench>>
+
+const callByFetch: CallOut = async ({ method, url, headers = {}, timeoutMs }) => {
+  try {
+    const signal = AbortSignal.timeout(timeoutMs)
+    const reply = await fetch(url, { method, headers, redirect: 'manual', signal })
+    const text = await reply.text()
+    return { status: reply.status, header: (name) => reply.headers.get(name) ?? undefined, text }
+  } catch (error) {
+    throw new OutboundFault((error as Error).name === 'TimeoutError' ? 'timeout' : 'lost')
+  }
+}
