@@ -106,7 +106,7 @@ function reasonOf(error: errors.JOSEError): string {
   if (error instanceof errors.JWKSNoMatchingKey) return 'unknown_key'
   if (error instanceof errors.JOSEAlgNotAllowed) return 'algorithm'
   if (error instanceof errors.JWTClaimValidationFailed) {
-    if (error.reason === 'missing') return 'claims'
+    if (error.reason !== 'check_failed') return 'claims'
     return { iss: 'issuer', aud: 'audience', nbf: 'not_yet_valid' }[error.claim] ?? 'claims'
   }
   return 'malformed'

@@ -66,6 +66,7 @@ export async function startIssuerBench({
     logged,
     keys,
     clock,
+    config,
     advance(milliseconds: number) {
       now += milliseconds
     },

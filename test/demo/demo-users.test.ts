@@ -1,0 +1,88 @@
+import { decodeJwt } from 'jose'
+import { expect, test } from 'vitest'
+import { randomUser, startDemoIssuer } from '../../src/demo/demo-users.ts'
+import { REFETCH_MS } from '../../src/issuer-keys.ts'
+import { startIssuerBench } from '../support/issuer.ts'
+
+test('a demo user passes the gateway, and the next one is another', async () => {
+  const bench = await startIssuerBench()
+  const [one, two] = [randomUser(), randomUser()]
+  expect(one.sub).toMatch(/^demo-[0-9a-f]{6}$/)
+  expect(two.sub).not.toBe(one.sub)
+  expect((await bench.user(await bench.issuer.token(one))).id).toBe(one.sub)
+  expect((await bench.user(await bench.issuer.token(two))).id).toBe(two.sub)
+})
+
+test('a token says what it was asked to, dated by the given clock', async () => {
+  const issuer = await startDemoIssuer({ now: () => 1_000_999 })
+  const claims = { org: 'acme', iat: undefined, aud: ['a', 'b'] }
+  const token = await issuer.token({ sub: 'ann', scope: 'a b', claims, expiresInSeconds: -5 })
+  expect(decodeJwt(token)).toEqual({
+    iss: issuer.issuer,
+    aud: ['a', 'b'],
+    sub: 'ann',
+    scope: 'a b',
+    org: 'acme',
+    exp: 995,
+  })
+  expect(decodeJwt(await issuer.token({ sub: 'bob' }))).toEqual({
+    iss: issuer.issuer,
+    aud: issuer.audience,
+    sub: 'bob',
+    iat: 1000,
+    exp: 4600,
+  })
+  await issuer.close()
+})
+
+test('publishes a discovery document and public keys only', async () => {
+  const issuer = await startDemoIssuer()
+  const read = async (path: string) => (await fetch(`${issuer.issuer}${path}`)).json()
+  expect(await read('/.well-known/openid-configuration')).toMatchObject({
+    issuer: issuer.issuer,
+    jwks_uri: `${issuer.issuer}/keys`,
+  })
+  const { keys } = (await read('/keys')) as { keys: object[] }
+  expect(keys).toEqual([
+    {
+      ...{ kty: 'EC', crv: 'P-256', alg: 'ES256', use: 'sig' },
+      ...{ kid: expect.any(String), x: expect.any(String), y: expect.any(String) },
+    },
+  ])
+  expect((await fetch(`${issuer.issuer}/token`)).status).toBe(404)
+  expect(issuer.hits()).toEqual({ discovery: 1, keys: 1 })
+  await issuer.close()
+})
+
+test('rotated keys end the tokens of those before', async () => {
+  const bench = await startIssuerBench()
+  const old = await bench.issuer.token({ sub: 'ann' })
+  await bench.user(old)
+  await bench.issuer.rotateKeys()
+  expect((await bench.user(await bench.issuer.token({ sub: 'ann' }))).id).toBe('ann')
+  bench.advance(REFETCH_MS)
+  await expect(bench.user(old)).rejects.toMatchObject({ code: 'invalid_token' })
+})
+
+test('down, it hangs up; rehearsing, it says what it is told; closed, it is gone', async () => {
+  const issuer = await startDemoIssuer()
+  const ask = () => fetch(`${issuer.issuer}/keys`)
+  issuer.down(true)
+  await expect(ask()).rejects.toThrow()
+  issuer.down(false)
+  issuer.rehearse((document) => ({ status: 503, body: `no ${document}` }))
+  const reply = await ask()
+  expect([reply.status, await reply.text()]).toEqual([503, 'no keys'])
+  issuer.rehearse(undefined)
+  expect((await ask()).status).toBe(200)
+  expect(issuer.hits()).toEqual({ discovery: 0, keys: 3 })
+  await issuer.close()
+  await expect(ask()).rejects.toThrow()
+})
+
+test('a port that is taken is told', async () => {
+  const issuer = await startDemoIssuer()
+  const port = Number(new URL(issuer.issuer).port)
+  await expect(startDemoIssuer({ port })).rejects.toMatchObject({ code: 'EADDRINUSE' })
+  await issuer.close()
+})
