@@ -1,0 +1,155 @@
+import { onTestFinished } from 'vitest'
+import { parseConfig } from '../../src/config.ts'
+import { type DemoUser, startDemoIssuer } from '../../src/demo/demo-users.ts'
+import type { LogLevel, LogRecord } from '../../src/deps.ts'
+import type { RecordedCall } from '../../src/emulator/recorder.ts'
+import { type EmulatorOptions, startEmulator } from '../../src/emulator/start.ts'
+import { startGateway } from '../../src/node/gateway.ts'
+
+export const ann: DemoUser = { sub: 'ann' }
+export const bob: DemoUser = { sub: 'bob' }
+
+/** What begin and renew answer. */
+export interface Credentials {
+  domain: string
+  path: string
+  uploadId: string
+  headers: Record<string, string>
+  confirmKey: string
+}
+
+export interface RequestOptions {
+  /** Whose token goes along; nobody's when null. */
+  as?: DemoUser | null
+  headers?: Record<string, string>
+  /** Sent as JSON, a string as it is. */
+  body?: unknown
+  signal?: AbortSignal
+}
+
+/**
+ * The real parts on loopback: emulator, issuer and the gateway as Node runs it, with one clock that
+ * only `advance` moves. All end with the test.
+ */
+export async function startBench({
+  environment = {},
+  emulator: emulatorOptions = {},
+}: {
+  environment?: Record<string, string>
+  emulator?: EmulatorOptions
+} = {}) {
+  let moved = 0
+  const clock = () => Date.now() + moved
+  const issuer = await startDemoIssuer({ now: clock })
+  const emulator = await startEmulator({ ...emulatorOptions, now: clock })
+  const logged: (LogRecord & { level: LogLevel })[] = []
+  const credential =
+    'SMH_ACCESS_TOKEN' in environment ? {} : { SMH_LIBRARY_SECRET: emulator.librarySecret }
+  const config = parseConfig({
+    SMH_LIBRARY_ID: emulator.libraryId,
+    SMH_ENDPOINT: emulator.smhUrl,
+    JWT_ISSUER: issuer.issuer,
+    JWT_AUDIENCE: issuer.audience,
+    UPLOAD_PATH_PREFIX: 'users/{sub}',
+    PORT: '0',
+    ...credential,
+    ...environment,
+  })
+  const gateway = await startGateway({
+    config,
+    clock,
+    log: (level, record) => logged.push({ level, ...record }),
+  })
+  onTestFinished(async () => {
+    await gateway.close()
+    await Promise.all([emulator.close(), issuer.close()])
+  })
+
+  async function request(
+    method: string,
+    path: string,
+    { as = ann, headers = {}, body, signal }: RequestOptions = {},
+  ): Promise<Response> {
+    return fetch(gateway.url + path, {
+      method,
+      headers: {
+        ...(as && { authorization: `Bearer ${await issuer.token(as)}` }),
+        ...(body !== undefined && { 'content-type': 'application/json' }),
+        ...headers,
+      },
+      ...(body !== undefined && { body: typeof body === 'string' ? body : JSON.stringify(body) }),
+      ...(signal && { signal }),
+    })
+  }
+
+  /** Begins an upload that must succeed. */
+  async function begin(
+    wanted: Record<string, unknown>,
+    options: RequestOptions = {},
+  ): Promise<Credentials> {
+    const response = await request('POST', '/v1/uploads', { ...options, body: wanted })
+    if (response.status !== 201)
+      throw new Error(`begin: ${response.status} ${await response.text()}`)
+    return (await response.json()) as Credentials
+  }
+
+  /** Sends one part to COS, as a client does. */
+  function putPart(credentials: Credentials, number: number, bytes: Uint8Array<ArrayBuffer>) {
+    const { domain, path, uploadId, headers } = credentials
+    const query = `uploadId=${encodeURIComponent(uploadId)}&partNumber=${number}`
+    return fetch(`http://${domain}${path}?${query}`, { method: 'PUT', headers, body: bytes })
+  }
+
+  /** Begins an upload and sends all its parts. */
+  async function uploadParts(
+    path: string,
+    parts: readonly Uint8Array<ArrayBuffer>[],
+    options: RequestOptions & { wanted?: Record<string, unknown> } = {},
+  ): Promise<Credentials> {
+    const size = parts.reduce((sum, part) => sum + part.length, 0)
+    const credentials = await begin({ path, size, ...options.wanted }, options)
+    for (const [index, part] of parts.entries()) {
+      const response = await putPart(credentials, index + 1, part)
+      if (response.status !== 200) throw new Error(`part ${index + 1}: ${response.status}`)
+    }
+    return credentials
+  }
+
+  /** The calls that SMH received since the last `clearCalls`, without those of the COS side. */
+  function smhCalls(route?: RecordedCall['route']): RecordedCall[] {
+    return emulator.controls
+      .calls()
+      .filter((call) => call.host === 'smh' && (route === undefined || call.route === route))
+  }
+
+  return {
+    emulator,
+    issuer,
+    gateway,
+    logged,
+    clock,
+    advance(ms: number) {
+      moved += ms
+    },
+    request,
+    begin,
+    putPart,
+    uploadParts,
+    smhCalls,
+  }
+}
+
+export type Bench = Awaited<ReturnType<typeof startBench>>
+
+/** `bytes` of content that differs from part to part and is the same in every run. */
+export function someBytes(bytes: number, seed = 1): Uint8Array<ArrayBuffer> {
+  const content = new Uint8Array(bytes)
+  let state = seed >>> 0 || 1
+  for (let index = 0; index < bytes; index += 1) {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0
+    content[index] = state >>> 24
+  }
+  return content
+}
+
+export const MiB = 1024 * 1024
