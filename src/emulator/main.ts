@@ -35,7 +35,8 @@ function readOptions(argv: string[], env: NodeJS.ProcessEnv): EmulatorOptions | 
     smhPort: port('--smh-port', text(values['smh-port'], 'EMULATOR_SMH_PORT') ?? '8790'),
     cosPort: port('--cos-port', text(values['cos-port'], 'EMULATOR_COS_PORT') ?? '8791'),
     adminPort: port('--admin-port', text(values['admin-port'], 'EMULATOR_ADMIN_PORT') ?? '8792'),
-    multiTenant: values['multi-tenant'] ?? false,
+    // Naming spaces means a library that has them.
+    multiTenant: values['multi-tenant'] ?? values.space !== undefined,
     ...(values.host !== undefined && { host: values.host }),
     ...(values.space && { spaces: values.space }),
     ...(values['cors-origin'] && { corsOrigins: values['cors-origin'] }),
