@@ -1,0 +1,121 @@
+import { describe, expect, test } from 'vitest'
+import { type ConfirmKeyConfig, conceal } from '../src/config.ts'
+import { createConfirmKeyBinding, type UploadFacts } from '../src/confirm-key-binding.ts'
+import type { Place } from '../src/policy.ts'
+
+const now = 1_800_000_000_000
+const facts: UploadFacts = {
+  smhConfirmKey: 'c0ffee'.repeat(10),
+  size: 5_368_709_120,
+  strategy: 'rename',
+  endsAt: now / 1000 + 60,
+}
+const ann: Place = { userId: 'ann', spaceId: 'space-1', prefix: [] }
+const realm = ['https://issuer.example', 'smh0library']
+
+const given = (...secrets: string[]): ConfirmKeyConfig => ({
+  kind: 'given',
+  secrets: secrets.map(conceal),
+})
+const secretA = 'a'.repeat(32)
+const secretB = 'b'.repeat(32)
+const binding = createConfirmKeyBinding(given(secretA), realm)
+
+describe('a bound confirm key', () => {
+  test.each(['rename', 'ask', 'overwrite'] as const)(
+    'gives its owner the facts back (%s)',
+    async (strategy) => {
+      const key = await binding.bind(ann, { ...facts, strategy })
+      expect(await binding.open(ann, key, now)).toEqual({ ...facts, strategy, place: ann })
+    },
+  )
+
+  test('is short and safe in a URL', async () => {
+    const place = { ...ann, userId: 'x'.repeat(256), spaceId: 's'.repeat(128) }
+    const key = await binding.bind(place, { ...facts, smhConfirmKey: 'f'.repeat(128) })
+    expect(key).toMatch(/^[\w.-]{100,512}$/)
+    expect(await binding.open(place, key, now)).toMatchObject({ size: facts.size })
+  })
+
+  test('opens for nobody else, in no other space and no other realm', async () => {
+    const key = await binding.bind(ann, facts)
+    expect(await binding.open({ ...ann, userId: 'bob' }, key, now)).toBeUndefined()
+    expect(await binding.open({ ...ann, spaceId: 'space-2' }, key, now)).toBeUndefined()
+    for (const other of [
+      ['https://other.example', 'smh0library'],
+      ['https://issuer.example', 'smh0'],
+    ]) {
+      const elsewhere = createConfirmKeyBinding(given(secretA), other)
+      expect(await elsewhere.open(ann, key, now)).toBeUndefined()
+    }
+  })
+
+  test('is not opened by shifting a border between the user and the space', async () => {
+    const key = await binding.bind({ ...ann, userId: 'b', spaceId: 'a","c' }, facts)
+    expect(await binding.open({ ...ann, userId: 'c","b', spaceId: 'a' }, key, now)).toBeUndefined()
+  })
+
+  test('ends', async () => {
+    const key = await binding.bind(ann, facts)
+    expect(await binding.open(ann, key, facts.endsAt * 1000 - 1)).toBeDefined()
+    expect(await binding.open(ann, key, facts.endsAt * 1000)).toBeUndefined()
+  })
+
+  test('is of no use when any character of it is another', async () => {
+    const key = await binding.bind(ann, facts)
+    for (let at = 0; at < key.length; at += 1) {
+      for (const character of ['A', 'b', '0', '_', '.']) {
+        if (key[at] === character) continue
+        const changed = key.slice(0, at) + character + key.slice(at + 1)
+        expect(await binding.open(ann, changed, now), `${at}: ${character}`).toBeUndefined()
+      }
+    }
+  })
+
+  test('has one spelling: the spare bits of the MAC must be zero', async () => {
+    const key = await binding.bind(ann, facts)
+    const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'
+    const last = alphabet.indexOf(key.at(-1) as string)
+    expect(last % 4).toBe(0)
+    for (const spare of [1, 2, 3]) {
+      const twin = key.slice(0, -1) + alphabet[last + spare]
+      expect(await binding.open(ann, twin, now)).toBeUndefined()
+    }
+  })
+
+  test.each(['', '1', 'x'.repeat(10_000), '1.1.1.r.AA.AA', '2.1.1.r.AA.'.padEnd(54, 'A')])(
+    'cannot be %s',
+    async (key) => {
+      expect(await binding.open(ann, key, now)).toBeUndefined()
+    },
+  )
+
+  test('is not opened with something before or after it', async () => {
+    const key = await binding.bind(ann, facts)
+    for (const odd of [` ${key}`, `${key} `, `${key}\n`, `x${key}`, `${key}x`]) {
+      expect(await binding.open(ann, odd, now)).toBeUndefined()
+    }
+  })
+})
+
+describe('the keys', () => {
+  test('rotate: the first signs, all verify', async () => {
+    const old = await binding.bind(ann, facts)
+    const rotated = createConfirmKeyBinding(given(secretB, secretA), realm)
+    expect(await rotated.open(ann, old, now)).toMatchObject({ size: facts.size })
+    const fresh = await rotated.bind(ann, facts)
+    expect(await createConfirmKeyBinding(given(secretB), realm).open(ann, fresh, now)).toBeDefined()
+    expect(await binding.open(ann, fresh, now)).toBeUndefined()
+  })
+
+  test('are derived from the library secret, the same in every instance', async () => {
+    const derived = () =>
+      createConfirmKeyBinding({ kind: 'derived', from: conceal('library secret') }, realm)
+    const key = await derived().bind(ann, facts)
+    expect(await derived().open(ann, key, now)).toMatchObject({ size: facts.size })
+    const other = createConfirmKeyBinding({ kind: 'derived', from: conceal('another') }, realm)
+    expect(await other.open(ann, key, now)).toBeUndefined()
+    const asGiven = createConfirmKeyBinding(given('library secret'), realm)
+    expect(await asGiven.open(ann, key, now)).toBeUndefined()
+  })
+})

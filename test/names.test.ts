@@ -1,0 +1,127 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { folderName, MAX_PATH_CHARACTERS, nameFault, parsePath } from '../src/names.ts'
+
+describe('a name', () => {
+  test.each([
+    'clip.mp4',
+    'with space.txt',
+    '100%',
+    'a+b#c&d=e',
+    '照片.jpg',
+    '🎞️ film.mov',
+    '.hidden',
+    'a..b',
+    '...x',
+    'x'.repeat(255),
+    '🎞'.repeat(255),
+    '%41',
+    '%2f'.replace('2f', '2g'),
+  ])('%j may be used', (name) => {
+    expect(nameFault(name)).toBeUndefined()
+  })
+
+  test.each([
+    ['', 'empty segment'],
+    ['.', 'dot segment'],
+    ['..', 'dot segment'],
+    ['%2e', 'dot segment'],
+    ['%2E.', 'dot segment'],
+    ['.%252e', 'dot segment'],
+    ['a\u0000b', 'control'],
+    ['a\nb', 'control'],
+    ['a\u007fb', 'control'],
+    ['a\u0085b', 'control'],
+    ['a\\b', 'characters'],
+    ['a/b', 'characters'],
+    ['a:b', 'characters'],
+    ['a*b', 'characters'],
+    ['a?b', 'characters'],
+    ['a"b', 'characters'],
+    ['a<b', 'characters'],
+    ['a>b', 'characters'],
+    ['a|b', 'characters'],
+    ['a%2fb', 'encoded'],
+    ['a%2Fb', 'encoded'],
+    ['a%252Fb', 'encoded'],
+    ['a%25255cb', 'encoded'],
+    ['a%5Cb', 'encoded'],
+    ['a%00b', 'encoded'],
+    [' a', 'space'],
+    ['a ', 'space'],
+    ['\u3000a', 'space'],
+    ['a.', 'ends with a dot'],
+    ['x'.repeat(256), '255 characters'],
+    ['\ud800', 'well-formed'],
+  ])('%j is refused', (name, why) => {
+    expect(nameFault(name)).toContain(why)
+  })
+})
+
+describe('a path', () => {
+  test('is split at its slashes and brought into NFC', () => {
+    expect(parsePath('e\u0301te\u0301/clip.mp4')).toEqual({ names: ['\u00e9t\u00e9', 'clip.mp4'] })
+  })
+
+  test('may have one slash in front', () => {
+    expect(parsePath('/a/b')).toEqual({ names: ['a', 'b'] })
+    expect(parsePath('//a')).toHaveProperty('fault')
+  })
+
+  test.each(['', '/', 'a//b', 'a/', '../a', 'a/../b', 'a/./b', 'a\\..\\b'])(
+    '%j is refused',
+    (path) => {
+      expect(parsePath(path)).toHaveProperty('fault')
+    },
+  )
+
+  test('has at most 1024 characters, however many code units they take', () => {
+    const level = '🎞'.repeat(127)
+    const longest = Array.from({ length: 8 }, () => level).join('/')
+    expect([...longest].length).toBe(MAX_PATH_CHARACTERS - 1)
+    expect(parsePath(`${longest}x`)).toHaveProperty('names')
+    expect(parsePath(`${longest}xy`)).toHaveProperty('fault')
+  })
+})
+
+describe('a folder made of a claim', () => {
+  test.each([
+    ['ann', 'ann'],
+    ['ann.lee-2_x', 'ann.lee-2_x'],
+    ['Ann', '=41nn'],
+    ['auth0|5f7', 'auth0=7C5f7'],
+    ['a@b.example', 'a=40b.example'],
+    ['a/b', 'a=2Fb'],
+    ['..', '=2E=2E'],
+    ['.', '=2E'],
+    ['.a.', '=2Ea=2E'],
+    ['=', '=3D'],
+    ['é', '=C3=A9'],
+  ])('%j is %j', (value, folder) => {
+    expect(folderName(value)).toBe(folder)
+  })
+
+  test.each(['', '\ud800', 'a\udc00'])('cannot be made of %j', (value) => {
+    expect(folderName(value)).toBeUndefined()
+  })
+
+  test('is a valid name, whatever the claim says', () => {
+    fc.assert(
+      fc.property(fc.string({ unit: 'binary', minLength: 1, maxLength: 80 }), (value) => {
+        const folder = folderName(value)
+        expect(folder).toMatch(/^[a-z0-9_.=A-F-]+$/)
+        expect(nameFault(folder as string)).toBeUndefined()
+      }),
+    )
+  })
+
+  test('gives back its value, so that no two values share one, not even ignoring case', () => {
+    fc.assert(
+      fc.property(fc.string({ unit: 'binary', minLength: 1 }), (value) => {
+        const folder = (folderName(value) as string).toLowerCase()
+        const decoded = folder.replace(/=([0-9a-f]{2})/g, '%$1')
+        expect(decodeURIComponent(decoded)).toBe(value)
+      }),
+    )
+  })
+})
