@@ -81,8 +81,8 @@ export function createAuthenticate({
 }
 
 /** The one token in `authorization` (RFC 6750 §2.1; RFC 9110 §11.1: schemes ignore case). */
-function bearerToken(authorization: string | undefined): string {
-  if (authorization === undefined || !/^bearer(?:\s|$)/i.test(authorization)) {
+function bearerToken(authorization = ''): string {
+  if (!/^bearer(?:\s|$)/i.test(authorization)) {
     throw new GatewayError('missing_token', 'A bearer token is needed.', {
       headers: { 'WWW-Authenticate': challenge },
     })

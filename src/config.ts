@@ -125,6 +125,9 @@ const asymmetricAlgorithms: readonly string[] = [
 /** A variable with this text is as good as one that is not there. */
 const isUnset = (value: unknown) => value === undefined || value === null || value === ''
 
+/** Whether `value` is text, or what a Workers var may have instead of it. */
+const isPlain = (value: unknown) => ['string', 'number', 'boolean'].includes(typeof value)
+
 /** A variable whose text `read` understands; undefined means that it does not. */
 function variable<T>(wants: string, read: (text: string) => T | undefined) {
   const error = (issue: { input?: unknown }) =>
@@ -262,7 +265,10 @@ const variables = z.object({
   ).default(['RS256', 'PS256', 'ES256', 'EdDSA']),
   JWT_USER_CLAIM: matching(claimName, claimPattern).default('sub'),
   // RFC 6749 §3.3: the characters of one scope.
-  JWT_REQUIRED_SCOPE: matching('one scope', /^[\x21\x23-\x5b\x5d-\x7e]+$/).optional(),
+  JWT_REQUIRED_SCOPE: matching(
+    'one scope, without blanks',
+    /^[\x21\x23-\x5b\x5d-\x7e]+$/,
+  ).optional(),
   JWT_CLOCK_TOLERANCE_SECONDS: integer(0, 60).default(5),
 
   UPLOAD_PATH_PREFIX: pathPrefix,
@@ -338,7 +344,7 @@ export function parseConfig(record: Readonly<Record<string, unknown>>): Config {
 export function unknownVariables(record: Readonly<Record<string, unknown>>): string[] {
   return Object.keys(record)
     .filter((name) => /^(?:SMH|JWT|UPLOAD|CONFIRM_KEY|CORS|RATE_LIMIT|UPSTREAM)_/.test(name))
-    .filter((name) => !configVariables.includes(name) && typeof record[name] !== 'object')
+    .filter((name) => !configVariables.includes(name) && isPlain(record[name]))
     .sort()
 }
 
@@ -346,8 +352,7 @@ function readGiven(record: Readonly<Record<string, unknown>>): Record<string, un
   const given: Record<string, unknown> = {}
   for (const name of configVariables) {
     const value = record[name]
-    const plain = ['string', 'number', 'boolean'].includes(typeof value)
-    const text = plain ? String(value).trim() : value
+    const text = isPlain(value) ? String(value).trim() : value
     if (!isUnset(text)) given[name] = text
   }
   return given

@@ -157,6 +157,15 @@ describe('a malformed token', () => {
     expect(bench.calls).toEqual([])
   })
 
+  test('a good one with anything around it', async () => {
+    const bench = await startIssuerBench()
+    const token = await bench.issuer.token(ann)
+    for (const rest of [`${token} x`, `${token},`, `${token}, Bearer x`, `x Bearer ${token}`]) {
+      const answer = bench.authenticate(`Bearer ${rest}`)
+      await expect(answer).rejects.toEqual(invalidToken('malformed'))
+    }
+  })
+
   test('claims that are no object', async () => {
     const bench = await startIssuerBench()
     const { privateKey, publicKey } = await generateKeyPair('ES256', { extractable: true })

@@ -236,6 +236,7 @@ describe('parseConfig', () => {
     ['UPLOAD_TRAFFIC_LIMIT', '104857600'],
     ['JWT_CLOCK_TOLERANCE_SECONDS', '60'],
     ['JWT_ALGORITHMS', 'RS256,RS384,RS512,PS256,PS384,PS512,ES256,ES384,ES512,EdDSA,Ed25519'],
+    ['UPLOAD_MAX_AGE_SECONDS', '3153600000'],
     ['ADMIN_PORT', '8788'],
     ['PORT', '65535'],
   ])('takes %s %s', (variable, value) => {
@@ -258,14 +259,35 @@ describe('rules between variables', () => {
     const both = ['SMH_LIBRARY_SECRET', 'SMH_ACCESS_TOKEN']
     expect(refused({ SMH_ACCESS_TOKEN: 'token' })).toEqual(both)
     expect(refused({ SMH_LIBRARY_SECRET: undefined })).toEqual(both)
+    expect(refusal({ ...required, SMH_LIBRARY_SECRET: null }).faults).toEqual([
+      {
+        variable: 'SMH_LIBRARY_SECRET',
+        wants: 'to be set: exactly one of it and SMH_ACCESS_TOKEN',
+      },
+      {
+        variable: 'SMH_ACCESS_TOKEN',
+        wants: 'to be set: exactly one of it and SMH_LIBRARY_SECRET',
+      },
+    ])
+    expect(refusal({ ...required, SMH_ACCESS_TOKEN: 'token' }).message).toContain(
+      'SMH_ACCESS_TOKEN wants to be unset: exactly one of it and SMH_LIBRARY_SECRET',
+    )
   })
 
   test('an access token can neither sign confirm keys nor mint', () => {
     const token = { SMH_LIBRARY_SECRET: undefined, SMH_ACCESS_TOKEN: 'token' }
-    expect(refused({ ...token, SMH_TOKEN_MODE: 'per-user' })).toEqual([
-      'CONFIRM_KEY_SECRETS',
-      'SMH_TOKEN_MODE',
+    expect(refusal({ ...required, ...token, SMH_TOKEN_MODE: 'per-user' }).faults).toEqual([
+      {
+        variable: 'CONFIRM_KEY_SECRETS',
+        wants: 'to be set: with SMH_ACCESS_TOKEN it cannot be derived',
+      },
+      {
+        variable: 'SMH_TOKEN_MODE',
+        wants: 'shared: only SMH_LIBRARY_SECRET can mint a token for each user',
+      },
     ])
+    const given = parse({ ...token, CONFIRM_KEY_SECRETS: 'k'.repeat(32) })
+    expect(given.smh.credential.kind).toBe('access-token')
     expect(parse({ SMH_TOKEN_MODE: 'per-user' }).smh.tokenMode).toBe('per-user')
   })
 
@@ -280,7 +302,9 @@ describe('rules between variables', () => {
   })
 
   test('the admin port is another one', () => {
-    expect(refused({ PORT: '9000', ADMIN_PORT: '9000' })).toEqual(['ADMIN_PORT'])
+    expect(refusal({ ...required, PORT: '9000', ADMIN_PORT: '9000' }).faults).toEqual([
+      { variable: 'ADMIN_PORT', wants: 'another port than PORT' },
+    ])
     expect(parse({ PORT: '9000', ADMIN_PORT: '8787' }).adminPort).toBe(8787)
   })
 })
@@ -357,6 +381,7 @@ describe('secrets', () => {
     const error = refusal(record)
     // The secret and the token take any text; they are refused because they exclude each other.
     expect(new Set(error.faults.map((fault) => fault.variable))).toEqual(new Set(configVariables))
+    for (const { wants } of error.faults) expect(wants).toMatch(/^[\w-].{12}/)
     for (const text of [inspect(error, { depth: null }), JSON.stringify(error), error.stack]) {
       expect(text).not.toContain('sEnTiNeL')
     }
@@ -418,6 +443,8 @@ test.each([
   ['http://localhost.example', false],
   ['http://127.0.0.1.example', false],
   ['http://x127.0.0.1', false],
+  ['http://xlocalhost', false],
+  ['see https://a.example', false],
   ['http://[::2]', false],
   ['https://u@a.example', false],
   ['https://:p@a.example', false],

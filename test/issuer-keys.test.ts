@@ -137,6 +137,11 @@ describe('an issuer that says something else', () => {
     expect(bench.logged).toEqual([{ level: 'error', event: 'issuer_keys_unavailable', reason }])
   })
 
+  test('keys for none of our algorithms are no keys', async () => {
+    const bench = await startIssuerBench({ jwt: { algorithms: ['RS256'] } })
+    await expect(bench.keys.ready()).rejects.toEqual(unavailable('no_usable_key'))
+  })
+
   test('keeps the usable members of a key set', async () => {
     const bench = await startIssuerBench({ jwt: { algorithms: ['ES256', 'RS256', 'EdDSA'] } })
     const pair = async (alg: string, options = {}) => {
@@ -231,6 +236,15 @@ describe('renewing', () => {
     await bench.keys.ready()
     expect(await bench.keyOf(await bench.issuer.token(ann))).toEqual(publicKey)
     expect(bench.issuer.hits().keys).toBe(2)
+  })
+
+  test('is ready while the last good keys serve', async () => {
+    const bench = await startIssuerBench()
+    await bench.keys.ready()
+    bench.issuer.down(true)
+    bench.advance(FRESH_MS)
+    await expect(bench.keys.ready()).resolves.toBeUndefined()
+    expect(bench.calls).toHaveLength(3)
   })
 
   test('the last good keys serve for 24 hours of outage, and no longer', async () => {
@@ -342,6 +356,16 @@ describe('an unknown key id', () => {
     expect(await hits()).toBe(2)
     bench.advance(1)
     expect(await hits()).toBe(3)
+  })
+
+  test('causes one fetch as well where requests cannot share one', async () => {
+    const bench = await startIssuerBench({ share: eachAlone })
+    await bench.keys.ready()
+    const tokens = await Promise.all([1, 2, 3].map(() => bench.issuer.forgedToken(ann)))
+    for (const answer of await Promise.allSettled(tokens.map(bench.keyOf))) {
+      expect(answer).toMatchObject({ reason: { code: 'ERR_JWKS_NO_MATCHING_KEY' } })
+    }
+    expect(bench.issuer.hits().keys).toBe(2)
   })
 
   test('causes no more than that while the issuer is down', async () => {
