@@ -26,7 +26,11 @@ const SIGNATURE_FIELDS = [
  * Lets a request pass whose signature, times, security token and key are right; the signature is
  * in the `Authorization` header or, for signed URLs, in the query (doc 436/7778).
  */
-export function checkAccess(state: State, request: Incoming, key: string): void {
+export function checkAccess(
+  state: State,
+  request: Pick<Incoming, 'method' | 'query' | 'headers'>,
+  key: string,
+): void {
   const { query, headers } = request
   const inQuery = query.has('q-signature')
   const text = inQuery

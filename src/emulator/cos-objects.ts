@@ -19,7 +19,7 @@ export function getObject(state: State, bytes: Bytes, request: Incoming, key: st
       'Content-Length': String(content.size),
       ETag: content.eTag,
       'x-cos-hash-crc64ecma': content.crc64,
-      ...(disposition !== null && { 'Content-Disposition': disposition }),
+      ...(disposition !== null && { 'Content-Disposition': asciiOnly(disposition) }),
     },
     body: bytes.read(content.pieces),
   }
@@ -58,4 +58,9 @@ export function listParts(state: State, request: Incoming, key: string): Reply {
     '</ListPartsResult>',
   ].join('')
   return { status: 200, headers: { 'Content-Type': 'application/xml' }, body }
+}
+
+/** Node refuses to send anything else in this header. */
+function asciiOnly(text: string): string {
+  return text.replace(/[^\x20-\x7e]+/g, encodeURIComponent)
 }

@@ -79,7 +79,9 @@ export async function startEmulator(options: EmulatorOptions = {}): Promise<Emul
     })
   const smh = serverOf(createSmhSide(state, bytes))
   const cos = serverOf(createCosSide(state, bytes))
-  const admin = createServer(getRequestListener(createAdmin(controls).fetch))
+  // The process is somebody else's: its global Request and Response stay what they are.
+  const listener = getRequestListener(createAdmin(controls).fetch, { overrideGlobalObjects: false })
+  const admin = createServer(listener)
   // A part may take longer than the five minutes that Node allows a request by default.
   cos.requestTimeout = 0
 

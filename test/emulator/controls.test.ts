@@ -1,0 +1,258 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import type { EmulatorControls } from '../../src/emulator/controls.ts'
+import type { Emulator } from '../../src/emulator/start.ts'
+import { crc64Of, createSmhClient, filled, MIB, type SmhClient } from '../support/smh-client.ts'
+import { emulatorTarget } from '../support/smh-target.ts'
+
+let emulator: Emulator
+let controls: EmulatorControls
+let smh: SmhClient
+let token: string
+
+beforeAll(async () => {
+  const target = await emulatorTarget()
+  emulator = target.emulator
+  controls = emulator.controls
+  smh = createSmhClient(target)
+})
+
+beforeEach(async () => {
+  await controls.reset()
+  token = await smh.mint('upload_file,create_directory', { user_id: 'u-1' })
+})
+
+afterAll(() => emulator.close())
+
+const root = () => smh.directory('HEAD', '', { token })
+
+async function admin(name: string, body?: object): Promise<unknown> {
+  const response = await fetch(`${emulator.adminUrl}/__admin/${name}`, {
+    method: 'POST',
+    ...(body && { body: JSON.stringify(body) }),
+  })
+  if (!response.ok) throw new Error(await response.text())
+  return response.json()
+}
+
+describe('faults', () => {
+  test('an answer instead of the call, as often as it was asked for', async () => {
+    controls.force('begin-multipart', { status: 503, code: 'ServerOverloaded', times: 2 })
+    for (const _ of [1, 2]) {
+      const { status, body, headers } = await smh.begin(token, 'a.bin')
+      expect([status, body.code]).toEqual([503, 'ServerOverloaded'])
+      expect(body.requestId).toBe(headers.get('x-request-id'))
+    }
+    expect(controls.openTasks()).toEqual([])
+    expect((await smh.begin(token, 'a.bin')).status).toBe(201)
+  })
+
+  test('any body, content type and header', async () => {
+    controls.force('begin-multipart', {
+      status: 429,
+      body: '<html>',
+      contentType: 'text/html',
+      headers: { 'Retry-After': '7' },
+    })
+    const { status, text, headers } = await smh.begin(token, 'a.bin')
+    expect([status, text, headers.get('content-type')]).toEqual([429, '<html>', 'text/html'])
+    expect(headers.get('retry-after')).toBe('7')
+  })
+
+  test('on the COS side the refusal is XML', async () => {
+    const task = await smh.beginTask(token, 'a.bin')
+    controls.force('put-part', { status: 503, code: 'SlowDown' })
+    const refused = await smh.putPart(task, 1, filled(3))
+    expect([refused.status, refused.text]).toEqual([503, expect.stringContaining('SlowDown')])
+    expect((await smh.putPart(task, 1, filled(3))).status).toBe(200)
+  })
+
+  test('a connection cut before the call is processed, and one cut after', async () => {
+    controls.force('create-directory', { drop: 'before' })
+    await expect(smh.directory('PUT', 'early', { token })).rejects.toThrow()
+    expect(controls.directories()).toEqual([])
+    controls.force('create-directory', { drop: 'after' })
+    await expect(smh.directory('PUT', 'late', { token })).rejects.toThrow()
+    expect(controls.directories()).toEqual([['late']])
+    expect(controls.calls().slice(-2)).toMatchObject([{ status: null }, { status: null }])
+  })
+
+  test('a delay only delays; a match chooses its calls; clearing forgets them', async () => {
+    controls.force('directory-head', { delayMs: 1, status: 418 })
+    expect((await root()).status).toBe(418)
+    controls.force('directory-head', { delayMs: 1, times: Number.POSITIVE_INFINITY })
+    expect((await root()).status).toBe(200)
+    controls.clearFaults()
+    controls.force('begin-multipart', { status: 500, match: ({ path }) => path.endsWith('b.bin') })
+    expect((await smh.begin(token, 'a.bin')).status).toBe(201)
+    expect((await smh.begin(token, 'b.bin')).status).toBe(500)
+  })
+
+  test('closing does not wait for a delay', async () => {
+    const other = await emulatorTarget()
+    const client = createSmhClient(other)
+    other.emulator.controls.force('mint-token', { delayMs: 3_600_000 })
+    const held = client.mint('')
+    held.catch(() => {})
+    await expect.poll(() => other.emulator.controls.calls().length).toBe(1)
+    await other.close()
+    await expect(held).rejects.toThrow()
+  })
+})
+
+describe('recorded calls', () => {
+  test('tell what was received on both sides', async () => {
+    controls.clearCalls()
+    const task = await smh.beginTask(token, 'two words.bin', {
+      body: { labels: ['x'] },
+      headers: { 'x-smh-meta-a': 'b' },
+    })
+    await smh.putPart(task, 1, filled(3))
+    expect(controls.calls()).toMatchObject([
+      {
+        host: 'smh',
+        route: 'begin-multipart',
+        method: 'POST',
+        path: `/api/v1/file/${emulator.libraryId}/-/two%20words.bin`,
+        query: { multipart: '', access_token: token },
+        headers: { 'x-smh-meta-a': 'b' },
+        body: '{"labels":["x"]}',
+        bodyBytes: 16,
+        status: 201,
+      },
+      { host: 'cos', route: 'put-part', query: { partNumber: '1' }, bodyBytes: 3, status: 200 },
+    ])
+  })
+
+  test('an unknown call is recorded as such', async () => {
+    const { status, body } = await smh.call('PATCH', '/file/x/-/a', { token })
+    expect([status, body.code]).toEqual([404, 'RouteNotFound'])
+    expect(controls.calls().at(-1)).toMatchObject({ route: 'unknown', method: 'PATCH' })
+  })
+})
+
+describe('state', () => {
+  test('a corrupted part has other bytes, and the CRC64 of the whole no longer fits', async () => {
+    const parts = [filled(MIB, 'a'), filled(9, 'b')]
+    const task = await smh.beginTask(token, 'a.bin')
+    for (const [index, bytes] of parts.entries()) await smh.putPart(task, index + 1, bytes)
+    await controls.corruptPart(task.confirmKey, 2)
+    const crc64 = await crc64Of(...parts)
+    const refused = await smh.confirm(token, task.confirmKey, { body: { crc64 } })
+    expect([refused.status, refused.body.code]).toEqual([400, 'BadCrc64'])
+    await smh.confirm(token, task.confirmKey)
+    const bytes = await new Response(controls.readFile('-', ['a.bin'])).bytes()
+    expect(await crc64Of(bytes)).toBe(controls.files()[0]?.crc64)
+    expect(Buffer.from(bytes.subarray(MIB)).toString('latin1')).toBe('bbbb\x9dbbbb')
+  })
+
+  test('files tell all that was said of them', async () => {
+    await smh.directory('PUT', 'd/e', { token })
+    await smh.upload(token, 'd/clip.mp4', [filled(3)], {
+      headers: { 'x-smh-meta-a': 'b' },
+      body: { labels: ['x'], category: 'c', localCreationTime: '2025-03-09T11:22:33Z' },
+    })
+    expect(controls.directories('-')).toEqual([['d'], ['d', 'e']])
+    expect(controls.files('-')).toMatchObject([
+      {
+        spaceId: '-',
+        path: ['d', 'clip.mp4'],
+        size: 3,
+        userId: 'u-1',
+        contentType: 'video/mp4',
+        metaData: { 'x-smh-meta-a': 'b' },
+        labels: ['x'],
+        category: 'c',
+        localCreationTime: '2025-03-09T11:22:33Z',
+      },
+    ])
+  })
+
+  test('one token or all of them expire', async () => {
+    const other = await smh.mint('')
+    controls.expireToken(token)
+    expect((await root()).status).toBe(403)
+    expect((await smh.directory('HEAD', '', { token: other })).status).toBe(200)
+    controls.expireToken()
+    expect((await smh.directory('HEAD', '', { token: other })).status).toBe(403)
+  })
+
+  test('the dialect can be an older one', async () => {
+    controls.setDialect({ beginStatus: 200, uploadIncompleteStatus: 400, flags: 'valued' })
+    const bare = await smh.begin(token, 'a.bin')
+    expect([bare.status, bare.body.code]).toEqual([400, 'ParamInvalid'])
+    const valued = await smh.begin(token, 'a.bin', { query: { multipart: '1' } })
+    expect(valued.status).toBe(200)
+    expect(valued.body).toHaveProperty('confirmKey')
+    const simple = await smh.file('PUT', 'b.bin', { token })
+    const key = String(simple.body.confirmKey)
+    expect((await smh.confirm(token, key, { query: { confirm: '1' } })).status).toBe(400)
+    controls.setDialect({ flags: 'bare' })
+    expect((await smh.begin(token, 'a.bin')).status).toBe(200)
+  })
+
+  test('extra fields are in every successful JSON object and in no other answer', async () => {
+    controls.addExtraReplyFields({ canary: 'x1', confirmKey: 'x2' })
+    const { body } = await smh.begin(token, 'a.bin')
+    expect(body.canary).toBe('x1')
+    expect(body.confirmKey).toMatch(/^[0-9a-f]{64}$/)
+    expect((await smh.begin(token, 'no/a.bin')).body).not.toHaveProperty('canary')
+  })
+
+  test('reset forgets everything but the library', async () => {
+    await smh.upload(token, 'a.bin', [filled(3)])
+    controls.advanceClock(1000)
+    controls.force('mint-token', { status: 500 })
+    controls.addExtraReplyFields({ canary: 1 })
+    await controls.reset()
+    expect([controls.calls(), controls.files(), controls.openTasks()]).toEqual([[], [], []])
+    expect((await root()).status).toBe(403)
+    token = await smh.mint('')
+    expect((await root()).status).toBe(200)
+  })
+})
+
+describe('over HTTP', () => {
+  test('what the controls do in-process', async () => {
+    const task = await smh.beginTask(token, 'a.bin')
+    await smh.putPart(task, 1, filled(3))
+    expect(await admin('open-tasks')).toMatchObject([{ confirmKey: task.confirmKey }])
+    await admin('expire-credentials', { confirmKey: task.confirmKey })
+    expect((await smh.putPart(task, 2, filled(3))).status).toBe(403)
+    await admin('corrupt-part', { confirmKey: task.confirmKey, partNumber: 1 })
+    await admin('force', { route: 'confirm', fault: { status: 500, times: null } })
+    for (const _ of [1, 2]) expect((await smh.confirm(token, task.confirmKey)).status).toBe(500)
+    await admin('clear-faults')
+    await admin('lose-confirm-response', { times: 1 })
+    await expect(smh.confirm(token, task.confirmKey)).rejects.toThrow()
+    expect(await admin('files', { spaceId: '-' })).toMatchObject([{ path: ['a.bin'] }])
+    expect(await admin('files', { spaceId: 'other' })).toEqual([])
+    await admin('set-quota', { spaceId: '-', bytes: 3 })
+    const full = await smh.begin(token, 'b.bin', { query: { filesize: '1' } })
+    expect(full.body.code).toBe('QuotaLimitReached')
+    await admin('set-quota', { spaceId: '-', bytes: null })
+    await admin('set-dialect', { dialect: { beginStatus: 200 } })
+    await admin('add-extra-reply-fields', { fields: { canary: 1 } })
+    const begun = await smh.begin(token, 'b.bin', { query: { filesize: '1' } })
+    expect([begun.status, begun.body.canary]).toEqual([200, 1])
+    await admin('advance-clock', { ms: 86_400_000 })
+    expect((await root()).status).toBe(403)
+    await admin('expire-token', { token })
+    await admin('clear-calls')
+    await smh.directory('PUT', 'd', { token })
+    const calls = await fetch(`${emulator.adminUrl}/__admin/calls`)
+    expect(await calls.json()).toMatchObject([{ route: 'create-directory', status: 403 }])
+    await admin('reset')
+    expect(await admin('directories')).toEqual([])
+  })
+
+  test('mistakes are told', async () => {
+    await expect(admin('force', { route: 'nonsense', fault: {} })).rejects.toThrow(
+      'begin-multipart',
+    )
+    await expect(admin('advance-clock', {})).rejects.toThrow('number')
+    await expect(admin('set-dialect', { dialect: { flags: 'odd' } })).rejects.toThrow('dialect')
+    await expect(admin('nonsense')).rejects.toThrow('no such control')
+    const list = await (await fetch(`${emulator.adminUrl}/__admin`)).json()
+    expect(list).toMatchObject({ get: expect.arrayContaining(['calls']) })
+  })
+})

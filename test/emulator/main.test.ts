@@ -1,0 +1,100 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtemp, readdir, rm } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+
+let temporary: string
+const started: ChildProcess[] = []
+
+beforeEach(async () => {
+  temporary = await mkdtemp(join(tmpdir(), 'smh-main-test-'))
+})
+
+afterEach(async () => {
+  for (const child of started.splice(0)) if (child.exitCode === null) child.kill('SIGKILL')
+  await rm(temporary, { recursive: true, force: true })
+})
+
+const ANY_PORTS = ['--smh-port=0', '--cos-port=0', '--admin-port=0']
+
+/** The command with a temporary folder of its own, so that what it leaves behind shows. */
+function run(args: string[], env: Record<string, string> = {}) {
+  const child = spawn(process.execPath, ['src/emulator/main.ts', ...args], {
+    env: { ...process.env, TMPDIR: temporary, ...env },
+  })
+  started.push(child)
+  const seen = { out: '', err: '' }
+  child.stdout.on('data', (chunk) => {
+    seen.out += chunk
+  })
+  child.stderr.on('data', (chunk) => {
+    seen.err += chunk
+  })
+  const ended = once(child, 'close').then(([code]) => ({ code, ...seen }))
+  const ready = expect.poll(() => seen.out, { timeout: 10_000 }).toContain('Ctrl-C')
+  return { child, ended, seen, ready: Promise.race([ready, ended.then(() => {})]) }
+}
+
+test.each(['SIGTERM', 'SIGINT'] as const)('%s ends it cleanly', async (signal) => {
+  const { child, ended, seen, ready } = run([...ANY_PORTS, '--library-secret=s3cret'])
+  await ready
+  expect(await readdir(temporary)).toHaveLength(1)
+  const curl = /curl '(.*)'/.exec(seen.out)?.[1] ?? ''
+  const { accessToken } = (await (await fetch(curl)).json()) as { accessToken: string }
+  const endpoint = /SMH_ENDPOINT=(.*)/.exec(seen.out)?.[1]
+  const begun = await fetch(
+    `${endpoint}/api/v1/file/smh0emulated/-/a.bin?multipart&access_token=${accessToken}`,
+    { method: 'POST' },
+  )
+  const task = (await begun.json()) as Record<string, string> & { headers: Record<string, string> }
+  const part = `http://${task.domain}${task.path}?uploadId=${task.uploadId}&partNumber=1`
+  const sent = await fetch(part, { method: 'PUT', headers: task.headers, body: 'bytes' })
+  expect(sent.status).toBe(200)
+  expect(seen.out).toContain('SMH_LIBRARY_ID=smh0emulated\n  SMH_LIBRARY_SECRET=s3cret\n')
+
+  child.kill(signal)
+  expect(await ended).toMatchObject({ code: 0, err: '' })
+  expect(await readdir(temporary)).toEqual([])
+})
+
+test('spaces and variables: a flag wins over its variable', async () => {
+  const { child, ended, seen, ready } = run(
+    [...ANY_PORTS, '--space=team-a', '--library-id=smh0a'],
+    {
+      EMULATOR_LIBRARY_ID: 'smh0b',
+      EMULATOR_LIBRARY_SECRET: 'fromenv',
+    },
+  )
+  await ready
+  expect(seen.out).toMatch(/SMH_LIBRARY_ID=smh0a\n.*SMH_LIBRARY_SECRET=fromenv/)
+  expect(seen.out).toContain('SMH_SPACE_ID=team-a')
+  child.kill('SIGTERM')
+  await ended
+})
+
+test('a taken port is named, and nothing is left behind', async () => {
+  const holder = createServer().listen(0, '127.0.0.1')
+  await once(holder, 'listening')
+  const address = holder.address()
+  const port = typeof address === 'object' ? address?.port : 0
+  const { ended } = run([...ANY_PORTS, `--cos-port=${port}`])
+  const { code, err } = await ended
+  holder.close()
+  expect([code, err]).toEqual([1, expect.stringContaining(`Port ${port} is taken`)])
+  expect(await readdir(temporary)).toEqual([])
+})
+
+test.each([
+  [['--help'], 0, /--smh-port/, /^$/],
+  [['--nonsense'], 1, /^$/, /nonsense/],
+  [['--smh-port=70000'], 1, /^$/, /--smh-port wants/],
+])('%j', async (args, code, out, err) => {
+  expect(await run(args).ended).toEqual({
+    code,
+    out: expect.stringMatching(out),
+    err: expect.stringMatching(err),
+  })
+})
