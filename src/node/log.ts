@@ -9,7 +9,13 @@ import type { Log } from '../deps.ts'
  */
 export function createNodeLog(level: Config['logLevel']): { log: Log; flush: () => void } {
   const out = destination({ dest: 1, sync: false })
-  const logger = pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime }, out)
+  const options = {
+    level,
+    base: null,
+    timestamp: pino.stdTimeFunctions.isoTime,
+    formatters: { level: (label: string) => ({ level: label }) },
+  }
+  const logger = pino(options, out)
   return {
     log: (at, record) => logger[at](record),
     flush: () => {

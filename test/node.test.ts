@@ -1,0 +1,135 @@
+import { createServer } from 'node:net'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import { startDemoIssuer } from '../src/demo/demo-users.ts'
+import { startEmulator } from '../src/emulator/start.ts'
+import { run } from './support/process.ts'
+
+/** The entry as a process, with the real parts around it. */
+async function startProcess(environment: Record<string, string> = {}) {
+  const [emulator, issuer] = await Promise.all([startEmulator(), startDemoIssuer()])
+  onTestFinished(async () => {
+    await Promise.all([emulator.close(), issuer.close()])
+  })
+  const gateway = run('src/node.ts', {
+    SMH_LIBRARY_ID: emulator.libraryId,
+    SMH_LIBRARY_SECRET: emulator.librarySecret,
+    SMH_ENDPOINT: emulator.smhUrl,
+    JWT_ISSUER: issuer.issuer,
+    JWT_AUDIENCE: issuer.audience,
+    UPLOAD_PATH_PREFIX: 'users/{sub}',
+    PORT: '0',
+    ...environment,
+  })
+  const token = await issuer.token({ sub: 'ann' })
+  const address = async (event: string) =>
+    JSON.parse(await gateway.line((line) => line.includes(`"event":"${event}"`))).address as string
+  const url = await address('listening')
+  const begin = () =>
+    fetch(`${url}/v1/uploads`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+      body: JSON.stringify({ path: 'a.txt', size: 1 }),
+    })
+  return { emulator, issuer, gateway, url, address, begin }
+}
+
+/** Resolves when the emulator has got a call of this route. */
+async function reached(emulator: Awaited<ReturnType<typeof startEmulator>>, route: string) {
+  while (!emulator.controls.calls().some((call) => call.route === route)) {
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+}
+
+describe('the Node entry', () => {
+  test.each(['SIGTERM', 'SIGINT'] as const)(
+    'ends what it has begun on %s, and exits 0',
+    async (signal) => {
+      const { emulator, gateway, url, begin } = await startProcess()
+      await begin()
+      emulator.controls.clearCalls()
+      emulator.controls.force('begin-multipart', { delayMs: 500 })
+      const held = begin()
+      await reached(emulator, 'begin-multipart')
+      gateway.child.kill(signal)
+      await gateway.line((line) => line.includes('"event":"stopping"'))
+      await expect(fetch(`${url}/livez`)).rejects.toThrow()
+      expect((await held).status).toBe(201)
+      expect(await gateway.ended).toBe(0)
+      expect(gateway.errors()).toBe('')
+    },
+  )
+
+  test('writes one JSON line a request', async () => {
+    const { gateway, begin } = await startProcess()
+    const response = await begin()
+    const line = await gateway.line((text) => text.includes('"event":"request"'))
+    expect(JSON.parse(line)).toEqual({
+      level: 'info',
+      time: expect.stringMatching(/^\d{4}-\d\d-\d\dT[\d:.]+Z$/),
+      event: 'request',
+      requestId: response.headers.get('x-request-id'),
+      operation: 'beginUpload',
+      method: 'POST',
+      status: 201,
+      durationMs: expect.any(Number),
+    })
+  })
+
+  test('serves metrics on a port of their own and nowhere else', async () => {
+    const { url, address, begin } = await startProcess({ ADMIN_PORT: '0' })
+    await begin()
+    const adminUrl = await address('metrics listening')
+    const metrics = await (await fetch(`${adminUrl}/metrics`)).text()
+    expect(metrics).toContain(
+      'gateway_request_duration_seconds_count{operation="beginUpload",status="201"} 1',
+    )
+    expect(metrics).toContain(
+      'gateway_smh_call_duration_seconds_count{operation="mint-token",outcome="ok"} 1',
+    )
+    expect((await fetch(`${url}/metrics`)).status).toBe(404)
+    expect((await fetch(`${adminUrl}/v1/uploads`)).status).toBe(404)
+  })
+
+  test('does not start on faulty configuration and says what to mend', async () => {
+    const secret = 'canary-of-the-secret'
+    const gateway = run('src/node.ts', {
+      SMH_LIBRARY_ID: 'smh0library',
+      SMH_LIBRARY_SECRET: secret,
+      JWT_ISSUER: 'http://issuer.example',
+      PORT: 'many',
+    })
+    expect(await gateway.ended).toBe(1)
+    for (const name of ['JWT_ISSUER', 'JWT_AUDIENCE', 'UPLOAD_PATH_PREFIX', 'PORT']) {
+      expect(gateway.errors()).toContain(name)
+    }
+    expect(gateway.errors()).not.toContain('SMH_LIBRARY_ID')
+    for (const value of [secret, 'issuer.example', 'many']) {
+      expect(gateway.errors()).not.toContain(value)
+    }
+    expect(gateway.errors()).not.toContain('    at ')
+  })
+
+  test('says so when its port is taken', async () => {
+    const taken = createServer().listen(0, '127.0.0.1')
+    onTestFinished(() => void taken.close())
+    await new Promise((resolve) => taken.once('listening', resolve))
+    const { port } = taken.address() as { port: number }
+    const gateway = run('src/node.ts', {
+      SMH_LIBRARY_ID: 'smh0library',
+      SMH_LIBRARY_SECRET: 'secret',
+      JWT_ISSUER: 'https://issuer.example',
+      JWT_AUDIENCE: 'uploads',
+      UPLOAD_PATH_PREFIX: '/',
+      PORT: String(port),
+    })
+    expect(await gateway.ended).toBe(1)
+    expect(gateway.errors()).toContain('EADDRINUSE')
+    expect(gateway.errors()).toContain(`PORT ${port}`)
+  })
+
+  test('warns of variables that look like ours and are not', async () => {
+    const { gateway } = await startProcess({ UPLOAD_MAX_BYTE: '5' })
+    const line = await gateway.line((text) => text.includes('unknown configuration variables'))
+    expect(JSON.parse(line)).toMatchObject({ level: 'warn', variables: ['UPLOAD_MAX_BYTE'] })
+  })
+})

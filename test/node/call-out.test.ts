@@ -1,0 +1,145 @@
+import { createServer, type RequestListener } from 'node:http'
+import { type AddressInfo, createServer as createTcpServer } from 'node:net'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import { createNodeCallOut } from '../../src/node/call-out.ts'
+import { MAX_REPLY_BYTES, OutboundFault } from '../../src/smh/upstream.ts'
+
+/** A server that answers as told, and the port to call it by; both end with the test. */
+async function serverWith(answer: RequestListener) {
+  const server = createServer(answer).listen(0, '127.0.0.1')
+  await new Promise((resolve) => server.once('listening', resolve))
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  const { callOut, close } = createNodeCallOut()
+  onTestFinished(async () => {
+    server.closeAllConnections()
+    server.close()
+    await close()
+  })
+  return { url, callOut }
+}
+
+/** The kind of fault that `call` rejects with. */
+async function faultOf(call: Promise<unknown>) {
+  const error = await call.then(
+    () => undefined,
+    (thrown: unknown) => thrown,
+  )
+  expect(error).toBeInstanceOf(OutboundFault)
+  expect((error as OutboundFault).cause).toBeUndefined()
+  expect((error as OutboundFault).message).not.toContain('canary')
+  return (error as OutboundFault).kind
+}
+
+const canary = '/path?access_token=canary'
+
+describe('a call out', () => {
+  test('sends method, headers and body, and gives status, headers and text back', async () => {
+    const { url, callOut } = await serverWith(async (request, response) => {
+      let body = ''
+      for await (const chunk of request) body += chunk
+      response.writeHead(418, { 'X-Said': 'yes' })
+      response.end(`${request.method} ${request.url} ${request.headers['x-asked']} ${body} 照`)
+    })
+    const reply = await callOut({
+      method: 'PUT',
+      url: `${url}/a%2Fb?c=%23`,
+      headers: { 'x-asked': 'yes' },
+      body: '{"d":"照"}',
+      timeoutMs: 5000,
+    })
+    expect(reply.status).toBe(418)
+    expect([reply.header('x-said'), reply.header('x-none')]).toEqual(['yes', undefined])
+    expect(reply.text).toBe('PUT /a%2Fb?c=%23 yes {"d":"照"} 照')
+  })
+
+  test('follows no redirect', async () => {
+    let calls = 0
+    const { url, callOut } = await serverWith((_, response) => {
+      calls += 1
+      response.writeHead(302, { location: '/elsewhere' }).end()
+    })
+    expect((await callOut({ method: 'GET', url, timeoutMs: 5000 })).status).toBe(302)
+    expect(calls).toBe(1)
+  })
+
+  test('that nobody takes is unsent', async () => {
+    const { callOut, close } = createNodeCallOut()
+    onTestFinished(close)
+    const closed = createTcpServer().listen(0, '127.0.0.1')
+    await new Promise((resolve) => closed.once('listening', resolve))
+    const { port } = closed.address() as AddressInfo
+    await new Promise((resolve) => closed.close(resolve))
+    const at = (base: string) => callOut({ method: 'GET', url: base + canary, timeoutMs: 5000 })
+    expect(await faultOf(at(`http://127.0.0.1:${port}`))).toBe('unsent')
+    expect(await faultOf(at('http://name.invalid'))).toBe('unsent')
+  })
+
+  test('whose TLS handshake fails is unsent', async () => {
+    const { url, callOut } = await serverWith((_, response) => response.end())
+    const tls = url.replace('http:', 'https:')
+    expect(await faultOf(callOut({ method: 'GET', url: tls + canary, timeoutMs: 5000 }))).toBe(
+      'unsent',
+    )
+  })
+
+  test('whose connection breaks is lost', async () => {
+    const { url, callOut } = await serverWith((request) => request.socket.destroy())
+    expect(await faultOf(callOut({ method: 'GET', url: url + canary, timeoutMs: 5000 }))).toBe(
+      'lost',
+    )
+  })
+
+  test('whose reply breaks off is lost', async () => {
+    const { url, callOut } = await serverWith((_, response) => {
+      response.writeHead(200, { 'content-length': '100' })
+      response.write('{"half', () => response.destroy())
+    })
+    expect(await faultOf(callOut({ method: 'GET', url: url + canary, timeoutMs: 5000 }))).toBe(
+      'lost',
+    )
+  })
+
+  test.each([
+    ['has not begun', () => undefined],
+    [
+      'never ends',
+      (_request, response) => {
+        response.writeHead(200)
+        response.write('{')
+      },
+    ],
+  ] satisfies [string, RequestListener][])(
+    'whose reply %s in time times out',
+    async (_, answer) => {
+      const { url, callOut } = await serverWith(answer)
+      expect(await faultOf(callOut({ method: 'GET', url: url + canary, timeoutMs: 50 }))).toBe(
+        'timeout',
+      )
+    },
+  )
+
+  test('is stopped when its caller leaves, before and after it was sent', async () => {
+    const caller = new AbortController()
+    let closed: Promise<unknown> | undefined
+    const { url, callOut } = await serverWith((request) => {
+      closed = new Promise((resolve) => request.socket.once('close', resolve))
+      caller.abort()
+    })
+    const call = () =>
+      callOut({ method: 'GET', url: url + canary, timeoutMs: 5000, signal: caller.signal })
+    expect(await faultOf(call())).toBe('aborted')
+    await closed
+    expect(closed).toBeDefined()
+    expect(await faultOf(call())).toBe('aborted')
+  })
+
+  test('takes a reply of the greatest length and none longer', async () => {
+    const { url, callOut } = await serverWith((request, response) => {
+      response.end('x'.repeat(Number(request.url?.slice(1))))
+    })
+    const get = (bytes: number) =>
+      callOut({ method: 'GET', url: `${url}/${bytes}`, timeoutMs: 5000 })
+    expect((await get(MAX_REPLY_BYTES)).text).toHaveLength(MAX_REPLY_BYTES)
+    expect(await faultOf(get(MAX_REPLY_BYTES + 1))).toBe('too_large')
+  })
+})

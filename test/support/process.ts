@@ -1,0 +1,63 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+import { onTestFinished } from 'vitest'
+
+export interface RunningProcess {
+  child: ChildProcess
+  /** Everything written so far. */
+  output(): string
+  errors(): string
+  /** The first line of standard output, past or to come, that `wanted` holds for. */
+  line(wanted: (line: string) => boolean): Promise<string>
+  /** Resolves to the exit status, or the name of the signal that ended it. */
+  ended: Promise<number | string>
+}
+
+/** Runs a TypeScript file of this project as a process of its own; it is killed with the test. */
+export function run(
+  file: string,
+  environment: Record<string, string>,
+  args: readonly string[] = [],
+): RunningProcess {
+  const root = fileURLToPath(new URL('../..', import.meta.url))
+  const child = spawn(process.execPath, [file, ...args], {
+    cwd: root,
+    env: { PATH: process.env.PATH ?? '', ...environment },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  onTestFinished(() => {
+    child.kill('SIGKILL')
+  })
+  const lines: string[] = []
+  let errors = ''
+  const waiting = new Set<() => void>()
+  child.stderr?.on('data', (chunk) => {
+    errors += chunk
+  })
+  createInterface({ input: child.stdout! }).on('line', (line) => {
+    lines.push(line)
+    for (const look of waiting) look()
+  })
+  const ended = new Promise<number | string>((resolve) => {
+    child.once('close', (status, signal) => resolve(status ?? signal ?? 'unknown'))
+  })
+  return {
+    child,
+    output: () => lines.join('\n'),
+    errors: () => errors,
+    line: (wanted) =>
+      new Promise((resolve, reject) => {
+        const look = () => {
+          const found = lines.find(wanted)
+          if (found === undefined) return
+          waiting.delete(look)
+          resolve(found)
+        }
+        waiting.add(look)
+        look()
+        void ended.then((status) => reject(new Error(`ended with ${status}: ${errors}`)))
+      }),
+    ended,
+  }
+}
