@@ -1,10 +1,11 @@
 import { onTestFinished } from 'vitest'
 import { parseConfig } from '../../src/config.ts'
-import { type DemoUser, startDemoIssuer } from '../../src/demo/demo-users.ts'
+import { type DemoIssuer, type DemoUser, startDemoIssuer } from '../../src/demo/demo-users.ts'
 import type { LogLevel, LogRecord } from '../../src/deps.ts'
 import type { RecordedCall } from '../../src/emulator/recorder.ts'
-import { type EmulatorOptions, startEmulator } from '../../src/emulator/start.ts'
-import { startGateway } from '../../src/node/gateway.ts'
+import { type Emulator, type EmulatorOptions, startEmulator } from '../../src/emulator/start.ts'
+import { type RunningGateway, startGateway } from '../../src/node/gateway.ts'
+import { checkDeclared } from './declared-answers.ts'
 
 export const ann: DemoUser = { sub: 'ann' }
 export const bob: DemoUser = { sub: 'bob' }
@@ -25,7 +26,19 @@ export interface RequestOptions {
   /** Sent as JSON, a string as it is. */
   body?: unknown
   signal?: AbortSignal
+  /** Which gateway is asked; the bench's first one unless told. */
+  on?: RunningGateway
 }
+
+/** What a gateway's environment may depend on. */
+interface Parts {
+  emulator: Emulator
+  issuer: DemoIssuer
+}
+
+type Environment =
+  | Record<string, string>
+  | ((parts: Parts) => Record<string, string> | Promise<Record<string, string>>)
 
 /**
  * The real parts on loopback: emulator, issuer and the gateway as Node runs it, with one clock that
@@ -35,7 +48,7 @@ export async function startBench({
   environment = {},
   emulator: emulatorOptions = {},
 }: {
-  environment?: Record<string, string>
+  environment?: Environment
   emulator?: EmulatorOptions
 } = {}) {
   let moved = 0
@@ -43,34 +56,42 @@ export async function startBench({
   const issuer = await startDemoIssuer({ now: clock })
   const emulator = await startEmulator({ ...emulatorOptions, now: clock })
   const logged: (LogRecord & { level: LogLevel })[] = []
-  const credential =
-    'SMH_ACCESS_TOKEN' in environment ? {} : { SMH_LIBRARY_SECRET: emulator.librarySecret }
-  const config = parseConfig({
-    SMH_LIBRARY_ID: emulator.libraryId,
-    SMH_ENDPOINT: emulator.smhUrl,
-    JWT_ISSUER: issuer.issuer,
-    JWT_AUDIENCE: issuer.audience,
-    UPLOAD_PATH_PREFIX: 'users/{sub}',
-    PORT: '0',
-    ...credential,
-    ...environment,
-  })
-  const gateway = await startGateway({
-    config,
-    clock,
-    log: (level, record) => logged.push({ level, ...record }),
-  })
+  const gateways: RunningGateway[] = []
   onTestFinished(async () => {
-    await gateway.close()
+    await Promise.all(gateways.map((gateway) => gateway.close()))
     await Promise.all([emulator.close(), issuer.close()])
   })
+
+  /** One more gateway over the same emulator and issuer, with the same clock and log. */
+  async function startAnother(environment: Environment): Promise<RunningGateway> {
+    const own =
+      typeof environment === 'function' ? await environment({ emulator, issuer }) : environment
+    const config = parseConfig({
+      SMH_LIBRARY_ID: emulator.libraryId,
+      SMH_ENDPOINT: emulator.smhUrl,
+      JWT_ISSUER: issuer.issuer,
+      JWT_AUDIENCE: issuer.audience,
+      UPLOAD_PATH_PREFIX: 'users/{sub}',
+      PORT: '0',
+      ...('SMH_ACCESS_TOKEN' in own ? {} : { SMH_LIBRARY_SECRET: emulator.librarySecret }),
+      ...own,
+    })
+    const gateway = await startGateway({
+      config,
+      clock,
+      log: (level, record) => logged.push({ level, ...record }),
+    })
+    gateways.push(gateway)
+    return gateway
+  }
+  const gateway = await startAnother(environment)
 
   async function request(
     method: string,
     path: string,
-    { as = ann, headers = {}, body, signal }: RequestOptions = {},
+    { as = ann, headers = {}, body, signal, on = gateway }: RequestOptions = {},
   ): Promise<Response> {
-    return fetch(gateway.url + path, {
+    const response = await fetch(on.url + path, {
       method,
       headers: {
         ...(as && { authorization: `Bearer ${await issuer.token(as)}` }),
@@ -80,6 +101,8 @@ export async function startBench({
       ...(body !== undefined && { body: typeof body === 'string' ? body : JSON.stringify(body) }),
       ...(signal && { signal }),
     })
+    await checkDeclared(method, path, response)
+    return response
   }
 
   /** Begins an upload that must succeed. */
@@ -126,6 +149,7 @@ export async function startBench({
     emulator,
     issuer,
     gateway,
+    startAnother,
     logged,
     clock,
     advance(ms: number) {

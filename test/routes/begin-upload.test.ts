@@ -1,0 +1,196 @@
+import { describe, expect, test } from 'vitest'
+import { bob, MiB, startBench } from '../support/gateway.ts'
+import { expectProblem } from '../support/problems.ts'
+
+describe('201', () => {
+  test('has exactly what a client needs to send parts', async () => {
+    const bench = await startBench()
+    const response = await bench.request('POST', '/v1/uploads', {
+      body: { path: 'a.txt', size: 5, trafficLimit: 204_800 },
+    })
+    expect(response.status).toBe(201)
+    const [task] = bench.emulator.controls.openTasks()
+    const body = await response.json()
+    expect(body).toEqual({
+      domain: bench.emulator.cosUrl.replace('http://', ''),
+      path: expect.stringMatching(/^\//),
+      uploadId: task?.uploadId,
+      headers: {
+        'Content-Type': 'application/octet-stream',
+        Authorization: expect.stringMatching(/^q-sign-algorithm=/),
+        'x-cos-security-token': expect.any(String),
+        'x-cos-traffic-limit': expect.stringMatching(/^\d+$/),
+      },
+      confirmKey: expect.stringMatching(/^[\w.-]{1,512}$/),
+    })
+    expect(response.headers.get('location')).toBe(`/v1/uploads/${body.confirmKey}`)
+    expect(response.headers.get('cache-control')).toBe('no-store')
+  })
+
+  test('Upload-Expires is the end of the credentials as SMH said it', async () => {
+    const bench = await startBench({ emulator: { credentialTtlSeconds: 77 } })
+    const earliest = Math.floor(bench.clock() / 1000) + 77
+    const response = await bench.request('POST', '/v1/uploads', { body: { path: 'a', size: 5 } })
+    const expires = response.headers.get('upload-expires') ?? ''
+    expect(expires).toMatch(/^\w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d GMT$/)
+    const signed = (await response.json()).headers.Authorization as string
+    const end = Number(/q-sign-time=\d+;(\d+)/.exec(signed)?.[1])
+    expect(Date.parse(expires) / 1000).toBe(end)
+    expect(end).toBeGreaterThanOrEqual(earliest)
+  })
+
+  test('the confirm key of SMH is not in it, and two begins have two keys', async () => {
+    const bench = await startBench()
+    const first = await bench.begin({ path: 'a', size: 5 })
+    const second = await bench.begin({ path: 'a', size: 5 })
+    const tasks = bench.emulator.controls.openTasks()
+    expect(
+      new Set([first.confirmKey, second.confirmKey, first.uploadId, second.uploadId]).size,
+    ).toBe(4)
+    for (const { confirmKey } of tasks) {
+      expect(JSON.stringify([first, second])).not.toContain(confirmKey)
+    }
+  })
+
+  test.each([200, 201] as const)('whether SMH says %d to a new task', async (beginStatus) => {
+    const bench = await startBench()
+    bench.emulator.controls.setDialect({ beginStatus })
+    const response = await bench.request('POST', '/v1/uploads', { body: { path: 'a', size: 5 } })
+    expect(response.status).toBe(201)
+    expect(Object.keys(await response.json()).sort()).toEqual([
+      'confirmKey',
+      'domain',
+      'headers',
+      'path',
+      'uploadId',
+    ])
+  })
+})
+
+describe('the call to SMH', () => {
+  test('names the user, size, strategy and token, and has no body nobody asked for', async () => {
+    const bench = await startBench()
+    await bench.begin({ path: 'a b.txt', size: 7 }, { as: bob })
+    // The first begin met no folder, so the one that counts is the last.
+    const call = bench.smhCalls('begin-multipart').at(-1)
+    expect(call).toMatchObject({ method: 'POST', bodyBytes: 0, status: 201 })
+    expect(call?.path).toBe('/api/v1/file/smh0emulated/-/users/bob/a%20b.txt')
+    expect(call?.query).toEqual({
+      multipart: '',
+      filesize: '7',
+      conflict_resolution_strategy: 'rename',
+      user_id: 'bob',
+      access_token: expect.stringMatching(/^acctk/),
+    })
+    expect(call?.headers).not.toHaveProperty('content-type')
+    expect(bench.emulator.controls.openTasks()).toMatchObject([{ userId: 'bob' }])
+  })
+
+  test('carries metadata headers verbatim and nothing else of the request', async () => {
+    const bench = await startBench()
+    await bench.begin(
+      { path: 'a.txt', size: 7 },
+      {
+        headers: {
+          'X-SMH-Meta-Origin': 'camera; q="1"',
+          'x-smh-meta-title': '%E7%85%A7%E7%89%87',
+          'x-smh-other': 'no',
+          cookie: 'session=1',
+          'idempotency-key': 'again',
+        },
+      },
+    )
+    const headers = bench.smhCalls('begin-multipart').at(-1)?.headers ?? {}
+    expect(headers['x-smh-meta-origin']).toBe('camera; q="1"')
+    expect(headers['x-smh-meta-title']).toBe('%E7%85%A7%E7%89%87')
+    expect(Object.keys(headers).sort()).toEqual([
+      'connection',
+      'content-length',
+      'host',
+      'x-smh-meta-origin',
+      'x-smh-meta-title',
+    ])
+  })
+
+  test('carries what was asked for, each in its place', async () => {
+    const bench = await startBench({ environment: { UPLOAD_CONFLICT_STRATEGIES: 'overwrite' } })
+    const details = {
+      labels: ['holiday', '海'],
+      category: 'photo',
+      localCreationTime: '2026-01-02T03:04:05Z',
+      localModificationTime: '2026-01-02T03:04:05+08:00',
+    }
+    const hashes = { beginningHash: 'ab'.repeat(32), fullHash: 'cd'.repeat(32) }
+    await bench.begin({
+      path: 'a.txt',
+      size: MiB,
+      conflictResolutionStrategy: 'overwrite',
+      trafficLimit: 102_400,
+      preferSameOrigin: true,
+      ...hashes,
+      ...details,
+    })
+    const call = bench.smhCalls('begin-multipart').at(-1)
+    expect(call?.query).toMatchObject({
+      conflict_resolution_strategy: 'overwrite',
+      traffic_limit: '102400',
+      prefer_same_origin: 'true',
+    })
+    expect(JSON.parse(call?.body ?? '')).toEqual({ ...hashes, size: String(MiB), ...details })
+    expect(call?.headers['content-type']).toBe('application/json')
+  })
+
+  test('is one single call when the folder is there', async () => {
+    const bench = await startBench({ environment: { UPLOAD_PATH_PREFIX: '/' } })
+    await bench.begin({ path: 'a.txt', size: 7 })
+    expect(bench.smhCalls().map(({ route }) => route)).toEqual(['mint-token', 'begin-multipart'])
+  })
+})
+
+describe('what SMH refuses', () => {
+  test('no room: 507, and with enough of it 201', async () => {
+    const bench = await startBench({ environment: { UPLOAD_PATH_PREFIX: '/' } })
+    bench.emulator.controls.setQuota('-', 1000)
+    const full = await bench.request('POST', '/v1/uploads', { body: { path: 'a', size: 1001 } })
+    await expectProblem(full, 507, 'quota_exceeded')
+    const fits = await bench.request('POST', '/v1/uploads', { body: { path: 'a', size: 1000 } })
+    expect(fits.status).toBe(201)
+  })
+
+  test.each([
+    [451, 'SensitiveContentRecognized', 451, 'content_refused'],
+    [400, 'IllegalFileName', 400, 'invalid_request'],
+    [400, 'ExtnameNotAllowed', 400, 'invalid_request'],
+    [409, 'ContentCasConflict', 409, 'name_conflict'],
+    [403, 'NoPermission', 502, 'upstream_error'],
+    [403, 'AccessTokenNotMatchSpace', 502, 'upstream_error'],
+    [404, 'SpaceNotFound', 502, 'upstream_error'],
+    [403, 'SpaceBanned', 502, 'upstream_error'],
+    [418, 'NeverHeardOf', 502, 'upstream_error'],
+  ] as const)('%d %s becomes %d %s', async (status, smhCode, ours, code) => {
+    const bench = await startBench()
+    bench.emulator.controls.force('begin-multipart', { status, code: smhCode })
+    const response = await bench.request('POST', '/v1/uploads', { body: { path: 'a', size: 1 } })
+    const problem = await expectProblem(response, ours, code)
+    expect(JSON.stringify(problem)).not.toContain(smhCode)
+    expect(bench.smhCalls('begin-multipart')).toHaveLength(1)
+    expect(bench.logged.find(({ event }) => event === 'request')).toMatchObject({
+      status: ours,
+      smhStatus: status,
+      smhCode,
+      smhRequestId: expect.stringMatching(/^[0-9a-f]{16}$/),
+    })
+  })
+
+  test('PathConflict is tried again before anybody hears of it', async () => {
+    const bench = await startBench({ environment: { UPLOAD_PATH_PREFIX: '/' } })
+    const { controls } = bench.emulator
+    controls.force('begin-multipart', { status: 409, code: 'PathConflict', times: 2 })
+    await bench.begin({ path: 'a.txt', size: 7 })
+    expect(bench.smhCalls('begin-multipart').map(({ status }) => status)).toEqual([409, 409, 201])
+    controls.force('begin-multipart', { status: 409, code: 'PathConflict', times: Infinity })
+    const response = await bench.request('POST', '/v1/uploads', { body: { path: 'b', size: 1 } })
+    await expectProblem(response, 409, 'name_conflict')
+    expect(controls.openTasks()).toHaveLength(1)
+  })
+})

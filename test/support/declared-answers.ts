@@ -1,0 +1,49 @@
+import type { ZodType } from 'zod'
+import { problemSchema } from '../../src/errors.ts'
+import { probes } from '../../src/routes/health.ts'
+import { endpoints } from '../../src/routes/index.ts'
+
+interface Declared {
+  description: string
+  content?: Record<string, { schema: ZodType }>
+}
+
+/**
+ * Fails on an answer that the OpenAPI document does not promise: another status, media type or
+ * problem code, a field too many or too few. Every request of a bench goes through here.
+ */
+export async function checkDeclared(
+  method: string,
+  path: string,
+  response: Response,
+): Promise<void> {
+  const endpoint = [...endpoints, ...probes].find(
+    ({ route }) =>
+      route.method === method.toLowerCase() && patternOf(route.path).test(path.split('?')[0] ?? ''),
+  )
+  if (!endpoint) return
+  const { operationId, responses } = endpoint.route
+  const said = `${operationId} answered ${response.status}`
+  const declared = responses[response.status] as Declared | undefined
+  if (!declared) throw new Error(`${said}, which its document does not know`)
+  const text = await response.clone().text()
+  const [mediaType] = Object.keys(declared.content ?? {})
+  if (mediaType === undefined) {
+    if (text !== '') throw new Error(`${said} with a body`)
+    return
+  }
+  if (response.headers.get('content-type') !== mediaType) {
+    throw new Error(`${said} as ${response.headers.get('content-type')}`)
+  }
+  const body: unknown = JSON.parse(text)
+  const schema = declared.content?.[mediaType]?.schema as ZodType
+  const faults = schema.safeParse(body).error?.issues
+  if (faults) throw new Error(`${said} with another body: ${JSON.stringify(faults)}`)
+  if (schema !== problemSchema) return
+  const { code } = body as { code: string }
+  if (!declared.description.includes(`\`${code}\``)) throw new Error(`${said} with ${code}`)
+}
+
+function patternOf(path: string): RegExp {
+  return new RegExp(`^${path.replace(/\{\w+\}/g, '[^/]+')}$`)
+}
