@@ -30,7 +30,7 @@ export interface JwtConfig {
 export type ConflictStrategy = 'ask' | 'rename' | 'overwrite'
 
 /** One level of `UPLOAD_PATH_PREFIX`: fixed text, or text around one claim's value. */
-export type PrefixSegment = { text: string } | { before: string; claim: string; after: string }
+type PrefixSegment = { text: string } | { before: string; claim: string; after: string }
 
 export interface UploadRules {
   prefix: readonly PrefixSegment[]

@@ -15,10 +15,10 @@ export interface DemoUser {
 }
 
 /** The two documents that an issuer publishes. */
-export type IssuerDocument = 'discovery' | 'keys'
+type IssuerDocument = 'discovery' | 'keys'
 
 /** What a rehearsal has the issuer say instead of one of its documents: JSON, or text as it is. */
-export interface Rehearsed {
+interface Rehearsed {
   /** 200 unless told. */
   status?: number
   body: unknown

@@ -8,7 +8,7 @@ import { createIssuerKeys } from '../../src/issuer-keys.ts'
 import { type CallOut, type OutboundCall, OutboundFault } from '../../src/smh/upstream.ts'
 
 /** As on Node: callers that want the same thing at the same time share one flight. */
-export function oneFlight(): Share {
+function oneFlight(): Share {
   const flights = new Map<string, Promise<unknown>>()
   return <T>(key: string, obtain: () => Promise<T>) => {
     const flight = flights.get(key) ?? obtain().finally(() => flights.delete(key))
