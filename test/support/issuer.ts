@@ -5,17 +5,8 @@ import type { JwtConfig } from '../../src/config.ts'
 import { startDemoIssuer } from '../../src/demo/demo-users.ts'
 import type { LogLevel, LogRecord, Share } from '../../src/deps.ts'
 import { createIssuerKeys } from '../../src/issuer-keys.ts'
+import { oneFlight } from '../../src/share.ts'
 import { type CallOut, type OutboundCall, OutboundFault } from '../../src/smh/upstream.ts'
-
-/** As on Node: callers that want the same thing at the same time share one flight. */
-function oneFlight(): Share {
-  const flights = new Map<string, Promise<unknown>>()
-  return <T>(key: string, obtain: () => Promise<T>) => {
-    const flight = flights.get(key) ?? obtain().finally(() => flights.delete(key))
-    flights.set(key, flight)
-    return flight as Promise<T>
-  }
-}
 
 /** As on Workers: each request does its own I/O. */
 export const eachAlone: Share = (_key, obtain) => obtain()
