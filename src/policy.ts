@@ -4,9 +4,9 @@ import { isClaimedSpaceId } from './config.ts'
 import { GatewayError, invalidField } from './errors.ts'
 import { folderName, MAX_NAME_CHARACTERS, nameFault, parsePath } from './names.ts'
 
-export const MAX_METADATA_HEADERS = 20
+const MAX_METADATA_HEADERS = 20
 /** Names and values of all metadata headers together; what COS allows for user metadata (SMH §9). */
-export const MAX_METADATA_BYTES = 2048
+const MAX_METADATA_BYTES = 2048
 export const METADATA_PREFIX = 'x-smh-meta-'
 
 /** Where one user's files live. */

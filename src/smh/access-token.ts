@@ -7,7 +7,7 @@ import { isTokenDead, upstreamTimeout } from './error-codes.ts'
 import { tokenReply } from './replies.ts'
 
 /** Whom a token is for. In `shared` mode one token serves everybody. */
-export interface TokenOwner {
+interface TokenOwner {
   userId: string
   spaceId: string
 }

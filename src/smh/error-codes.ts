@@ -90,7 +90,7 @@ const meanings = {
   SensitiveContentRecognized: 'content_refused',
 } as const satisfies Record<string, Meaning>
 
-export type SmhCode = keyof typeof meanings
+type SmhCode = keyof typeof meanings
 
 /** What the caller is told for each public code that SMH can cause. */
 const details: Record<Extract<(typeof meanings)[SmhCode], ErrorCode>, string> = {
