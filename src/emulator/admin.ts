@@ -6,54 +6,102 @@ import type { Dialect } from './state.ts'
 
 type Arguments = Record<string, unknown>
 
+interface Control {
+  /** What it wants, for people who ask `GET /__admin`. */
+  wants: string
+  act(given: Arguments): unknown
+}
+
 /**
- * The controls over HTTP: `POST /__admin/<name>` with a JSON object of named arguments, and
- * `GET` for those that only tell. `times: null` in a fault stands for Infinity.
+ * The controls over HTTP: `POST /__admin/<name>` with a JSON object of named arguments; those that
+ * only tell also answer `GET`. `times: null` in a fault stands for Infinity. `GET /__admin` lists
+ * them all.
  */
 export function createAdmin(controls: EmulatorControls): Hono {
-  const readers: Record<string, (given: Arguments) => unknown> = {
-    calls: () => controls.calls(),
-    files: ({ spaceId }) => controls.files(optional(spaceId, 'string')),
-    directories: ({ spaceId }) => controls.directories(optional(spaceId, 'string')),
-    'open-tasks': () => controls.openTasks(),
-  }
-  const writers: Record<string, (given: Arguments) => unknown> = {
-    reset: () => controls.reset(),
-    'advance-clock': ({ ms }) => controls.advanceClock(required(ms, 'number')),
-    'expire-token': ({ token }) => controls.expireToken(optional(token, 'string')),
-    'expire-credentials': ({ confirmKey }) =>
-      controls.expireCredentials(optional(confirmKey, 'string')),
-    'clear-calls': () => controls.clearCalls(),
-    'set-quota': ({ spaceId, bytes }) =>
-      controls.setQuota(required(spaceId, 'string'), bytes === null ? null : count(bytes)),
-    force: ({ route, fault }) => controls.force(routeName(route), faultOf(fault)),
-    'clear-faults': () => controls.clearFaults(),
-    'corrupt-part': ({ confirmKey, partNumber }) =>
-      controls.corruptPart(required(confirmKey, 'string'), count(partNumber)),
-    'lose-confirm-response': ({ times }) => controls.loseConfirmResponse(optional(times, 'number')),
-    'set-dialect': ({ dialect }) => controls.setDialect(dialectOf(dialect)),
-    'add-extra-reply-fields': ({ fields }) => controls.addExtraReplyFields(objectOf(fields)),
-  }
-
+  const readers = readingControls(controls)
+  const all = { ...readers, ...actingControls(controls) }
   const app = new Hono()
-  app.get('/__admin', (context) =>
-    context.json({ get: Object.keys(readers), post: Object.keys({ ...readers, ...writers }) }),
-  )
-  app.get('/__admin/:name', async (context) => {
-    const read = readers[context.req.param('name')]
-    return read ? context.json(read(context.req.query())) : context.notFound()
+  app.get('/__admin', (context) => {
+    const wants = (some: Record<string, Control>) =>
+      Object.fromEntries(Object.entries(some).map(([name, control]) => [name, control.wants]))
+    return context.json({ get: wants(readers), post: wants(all), routes: ROUTE_NAMES })
+  })
+  app.get('/__admin/:name', (context) => {
+    const control = readers[context.req.param('name')]
+    return control ? context.json(control.act(context.req.query())) : context.notFound()
   })
   app.post('/__admin/:name', async (context) => {
-    const name = context.req.param('name')
-    const act = writers[name] ?? readers[name]
-    if (!act) return context.notFound()
+    const control = all[context.req.param('name')]
+    if (!control) return context.notFound()
     const text = await context.req.text()
-    const result = await act(text === '' ? {} : objectOf(JSON.parse(text)))
+    const result = await control.act(text === '' ? {} : objectOf(JSON.parse(text)))
     return context.json(result ?? {})
   })
   app.notFound((context) => context.json({ error: 'There is no such control.' }, 404))
   app.onError((error, context) => context.json({ error: error.message }, 400))
   return app
+}
+
+function readingControls(controls: EmulatorControls): Record<string, Control> {
+  return {
+    calls: { wants: '{}', act: () => controls.calls() },
+    files: {
+      wants: '{ spaceId?: string }',
+      act: ({ spaceId }) => controls.files(optional(spaceId, 'string')),
+    },
+    directories: {
+      wants: '{ spaceId?: string }',
+      act: ({ spaceId }) => controls.directories(optional(spaceId, 'string')),
+    },
+    'open-tasks': { wants: '{}', act: () => controls.openTasks() },
+  }
+}
+
+function actingControls(controls: EmulatorControls): Record<string, Control> {
+  return {
+    reset: { wants: '{}', act: () => controls.reset() },
+    'advance-clock': {
+      wants: '{ ms: number }',
+      act: ({ ms }) => controls.advanceClock(required(ms, 'number')),
+    },
+    'expire-token': {
+      wants: '{ token?: string }',
+      act: ({ token }) => controls.expireToken(optional(token, 'string')),
+    },
+    'expire-credentials': {
+      wants: '{ confirmKey?: string }',
+      act: ({ confirmKey }) => controls.expireCredentials(optional(confirmKey, 'string')),
+    },
+    'clear-calls': { wants: '{}', act: () => controls.clearCalls() },
+    'set-quota': {
+      wants: '{ spaceId: string, bytes: number | null }',
+      act: ({ spaceId, bytes }) =>
+        controls.setQuota(required(spaceId, 'string'), bytes === null ? null : count(bytes)),
+    },
+    force: {
+      wants: `{ route: string, fault: { ${FAULT_FIELDS.map((name) => `${name}?`).join(', ')} } }`,
+      act: ({ route, fault }) => controls.force(routeName(route), faultOf(fault)),
+    },
+    'clear-faults': { wants: '{}', act: () => controls.clearFaults() },
+    'corrupt-part': {
+      wants: '{ confirmKey: string, partNumber: number }',
+      act: ({ confirmKey, partNumber }) =>
+        controls.corruptPart(required(confirmKey, 'string'), count(partNumber)),
+    },
+    'lose-confirm-response': {
+      wants: '{ times?: number }',
+      act: ({ times }) => controls.loseConfirmResponse(optional(times, 'number')),
+    },
+    'set-dialect': {
+      wants:
+        "{ dialect: { beginStatus?: 200 | 201, uploadIncompleteStatus?: 404 | 400, flags?: 'any' | 'bare' | 'valued' } }",
+      act: ({ dialect }) => controls.setDialect(dialectOf(dialect)),
+    },
+    'add-extra-reply-fields': {
+      wants: '{ fields: object }',
+      act: ({ fields }) => controls.addExtraReplyFields(objectOf(fields)),
+    },
+  }
 }
 
 interface Types {
@@ -89,12 +137,27 @@ function routeName(value: unknown): RouteName {
   return name
 }
 
+/** All but `match`, which is a function. */
+const FAULT_FIELDS = [
+  'times',
+  'status',
+  'code',
+  'body',
+  'contentType',
+  'headers',
+  'delayMs',
+  'drop',
+]
+
 function faultOf(value: unknown): Fault {
-  const { times, ...fault } = objectOf(value ?? {})
-  return {
-    ...fault,
-    ...(times !== undefined && { times: times === null ? Infinity : count(times) }),
+  const { times, ...fault } = objectOf(value)
+  const unknown = Object.keys(fault).find((name) => !FAULT_FIELDS.includes(name))
+  if (unknown !== undefined) throw new Error(`A fault has no ${unknown}.`)
+  if (fault.drop !== undefined && fault.drop !== 'before' && fault.drop !== 'after') {
+    throw new Error("drop is 'before' or 'after'.")
   }
+  const left = times === null ? Number.POSITIVE_INFINITY : times
+  return { ...fault, ...(left !== undefined && { times: required(left, 'number') }) }
 }
 
 function dialectOf(value: unknown): Partial<Dialect> {

@@ -17,7 +17,7 @@ import {
 import { directoriesUnder, filesUnder, findFile } from './tree.ts'
 
 /** A file as the emulator holds it. */
-export interface StoredFile extends Description {
+interface StoredFile extends Description {
   spaceId: string
   path: string[]
   size: number
@@ -31,7 +31,7 @@ export interface StoredFile extends Description {
 }
 
 /** An upload that was begun and neither confirmed nor cancelled. */
-export interface OpenTask {
+interface OpenTask {
   confirmKey: string
   kind: Task['kind']
   spaceId: string

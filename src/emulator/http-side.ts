@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import type { Fault, Faults } from './faults.ts'
-import type { RecordedCall } from './recorder.ts'
+import type { RecordedCall, Recorder } from './recorder.ts'
 import type { RouteName } from './route-names.ts'
 
 export interface Incoming {
@@ -40,24 +40,20 @@ export interface Side {
   commonHeaders(request: Incoming): Record<string, string>
 }
 
-export interface Recording {
-  start(side: Side['host'], request: IncomingMessage, url: URL, rawPath: string): RecordedCall
-}
-
 /**
  * Serves one request: records it, applies faults, answers. It works on node:http itself because
  * raw paths, torn connections and streamed bodies do not survive a web Request unharmed.
  */
 export async function serveRequest(
   side: Side,
-  recording: Recording,
+  recorder: Recorder,
   faults: Faults,
   stream: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
   const [rawPath = '', rawQuery = ''] = splitOnce(stream.url ?? '', '?')
   const url = new URL(`http://emulator/?${rawQuery}`)
-  const record = recording.start(side.host, stream, url, rawPath)
+  const record = recorder.start(side.host, stream, url, rawPath)
   const request: Incoming = {
     route: 'unknown',
     method: record.method,
@@ -88,28 +84,28 @@ export async function serveRequest(
 }
 
 async function decide(side: Side, faults: Faults, request: Incoming): Promise<Reply | 'drop'> {
-  const attempt = async (work: () => Promise<Reply>): Promise<Reply> => {
-    try {
-      return await work()
-    } catch (error) {
-      return side.refuse(error, request)
-    }
-  }
-  let opened: Reply | undefined
+  let refused: Reply | undefined
   try {
     await side.open(request)
   } catch (error) {
-    opened = side.refuse(error, request)
-  } finally {
-    request.record.route = request.route
+    refused = side.refuse(error, request)
   }
+  request.record.route = request.route
   const fault = faults.take(request.record)
   if (fault?.drop === 'before') return 'drop'
   if (fault?.delayMs !== undefined && !(await faults.delay(fault.delayMs))) return 'drop'
   if (fault && !fault.drop && replaces(fault)) return side.force(fault, request)
-  const reply = opened ?? (await attempt(() => side.answer(request)))
+  const reply = refused ?? (await answerOrRefuse(side, request))
   if (fault?.drop === 'after' || faults.losesConfirm(request.record, reply.status)) return 'drop'
   return fault?.headers ? { ...reply, headers: { ...reply.headers, ...fault.headers } } : reply
+}
+
+async function answerOrRefuse(side: Side, request: Incoming): Promise<Reply> {
+  try {
+    return await side.answer(request)
+  } catch (error) {
+    return side.refuse(error, request)
+  }
 }
 
 /** A fault that only delays, or only adds headers, leaves the call to be processed. */

@@ -9,7 +9,7 @@ const FORBIDDEN = /[\\/:*?"<>|]/
  * Splits the decoded rest of a URL into names. A leading slash is tolerated (SMH §2.1), an empty
  * name inside is not (inferred).
  */
-export function splitPath(decoded: string): string[] {
+function splitPath(decoded: string): string[] {
   const path = decoded.replace(/^\//, '')
   return path === '' ? [] : path.split('/')
 }

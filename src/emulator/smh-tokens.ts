@@ -10,7 +10,7 @@ const MAX_ID_CHARACTERS = 512
 const SPACELESS_GRANTS = ['admin', 'create_space', 'delete_space']
 
 /** Idle lifetime in seconds that SMH makes of `period` (SMH §3.2). */
-export function effectivePeriod(text: string | null): number {
+function effectivePeriod(text: string | null): number {
   const wanted = Number(text ?? '')
   if (!Number.isFinite(wanted) || wanted <= 0) return 86_400
   return Math.floor(Math.min(Math.max(wanted, 300), 315_360_000))

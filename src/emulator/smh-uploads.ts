@@ -27,7 +27,7 @@ export async function beginUpload(call: SpaceCall, kind: Task['kind']): Promise<
 
   const known = wanted && (await findKnown(call, wanted))
   if (known === 'beginning') return { status: 202 }
-  if (known) return instantUpload(call, task, known)
+  if (known && known.references > 0) return instantUpload(call, task, known)
 
   state.tasks.set(task.confirmKey, task)
   state.uploads.set(task.cosKey, task)
@@ -107,13 +107,24 @@ async function findKnown(
   if (wanted.size < HASH_SEGMENT_BYTES) return undefined
   for (const content of [...call.state.objects.values()]) {
     if (content.size !== wanted.size) continue
-    content.hashes ??= await chainedHashes(call.bytes.read(content.pieces))
-    const { beginningHash, fullHash } = content.hashes
+    const hashes = await hashesOf(call, content)
+    if (!hashes) continue
+    const { beginningHash, fullHash } = hashes
     if (wanted.beginningHash !== undefined && wanted.beginningHash !== beginningHash) continue
     if (wanted.fullHash === undefined) return 'beginning'
     if (wanted.fullHash === fullHash) return content
   }
   return undefined
+}
+
+/** undefined when the last file with this content was deleted in the meantime. */
+async function hashesOf(call: SpaceCall, content: Content): Promise<Content['hashes']> {
+  try {
+    content.hashes ??= await chainedHashes(call.bytes.read(content.pieces))
+  } catch (error) {
+    if (content.references > 0) throw error
+  }
+  return content.references > 0 ? content.hashes : undefined
 }
 
 function instantUpload(call: SpaceCall, task: Task, content: Content): Reply {

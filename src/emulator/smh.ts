@@ -84,7 +84,9 @@ export function createSmhSide(state: State, bytes: Bytes): Side {
       return withExtraFields(reply, state.extraReplyFields)
     },
     refuse(error, request) {
-      const known = error instanceof SmhError ? error : new SmhError(500, 'InternalServerError')
+      // What should not have happened is told to whoever sees the answer: nobody else would.
+      const known =
+        error instanceof SmhError ? error : new SmhError(500, 'InternalServerError', String(error))
       return errorReply(known.status, known.code, known.message, request)
     },
     force: forcedReply,

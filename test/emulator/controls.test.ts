@@ -251,8 +251,13 @@ describe('over HTTP', () => {
     )
     await expect(admin('advance-clock', {})).rejects.toThrow('number')
     await expect(admin('set-dialect', { dialect: { flags: 'odd' } })).rejects.toThrow('dialect')
+    await expect(admin('force', { route: 'confirm', fault: { staus: 1 } })).rejects.toThrow('staus')
     await expect(admin('nonsense')).rejects.toThrow('no such control')
     const list = await (await fetch(`${emulator.adminUrl}/__admin`)).json()
-    expect(list).toMatchObject({ get: expect.arrayContaining(['calls']) })
+    expect(list).toMatchObject({
+      get: { calls: '{}' },
+      post: { 'advance-clock': '{ ms: number }' },
+      routes: expect.arrayContaining(['put-part']),
+    })
   })
 })
