@@ -41,8 +41,7 @@ export function createApp(deps: Deps): App {
     clock,
     share,
     log,
-    // Discovery and keys come one after the other: together they take one call's time.
-    timeoutMs: timeoutMs / 2,
+    timeoutMs,
   })
   const authenticate = createAuthenticate({ jwt: config.jwt, keys, clock })
   const services: Services = {
@@ -105,10 +104,14 @@ function readBody(route: RouteConfig): MiddlewareHandler<AppEnv>[] {
     },
   })
   if (body.required) return [limit]
-  // Many HTTP clients send `Content-Type: application/json` whether there is a body or not.
+  // Many HTTP clients send `Content-Type: application/json` whether there is a body or not. Without
+  // one there must be no body, which zod-openapi sees to; filling the cache would look like a body.
   async function emptyBodyIsNone(c: Context<AppEnv>, next: () => Promise<void>) {
+    const typed = c.req.header('content-type') !== undefined
     // The cache holds promises, whatever its type says.
-    if ((await c.req.text()).trim() === '') c.req.bodyCache.text = Promise.resolve('{}') as never
+    if (typed && (await c.req.text()).trim() === '') {
+      c.req.bodyCache.text = Promise.resolve('{}') as never
+    }
     await next()
   }
   return [limit, emptyBodyIsNone]

@@ -138,6 +138,28 @@ export async function startBench({
     return credentials
   }
 
+  /** Asks for completion of an upload. */
+  function complete(
+    { confirmKey }: Pick<Credentials, 'confirmKey'>,
+    options: RequestOptions = {},
+  ): Promise<Response> {
+    return request('POST', `/v1/uploads/${confirmKey}/complete`, options)
+  }
+
+  /** Uploads a whole file, which must succeed, and gives what is stored. */
+  async function upload(
+    path: string,
+    parts: readonly Uint8Array<ArrayBuffer>[],
+    options: RequestOptions & { wanted?: Record<string, unknown> } = {},
+  ): Promise<Record<string, unknown>> {
+    const { as = ann, on = gateway } = options
+    const credentials = await uploadParts(path, parts, options)
+    const response = await complete(credentials, { as, on })
+    if (response.status !== 200)
+      throw new Error(`complete: ${response.status} ${await response.text()}`)
+    return (await response.json()) as Record<string, unknown>
+  }
+
   /** The calls that SMH received since the last `clearCalls`, without those of the COS side. */
   function smhCalls(route?: RecordedCall['route']): RecordedCall[] {
     return emulator.controls
@@ -159,6 +181,8 @@ export async function startBench({
     begin,
     putPart,
     uploadParts,
+    complete,
+    upload,
     smhCalls,
   }
 }

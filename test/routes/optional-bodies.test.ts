@@ -1,0 +1,90 @@
+import { describe, expect, test } from 'vitest'
+import { startBench } from '../support/gateway.ts'
+import { expectProblem } from '../support/problems.ts'
+
+const operations = ['renew', 'complete'] as const
+
+describe.each(operations)('the body of %s', (operation) => {
+  test.each<[how: string, options: { headers?: Record<string, string>; body?: string }]>([
+    ['left out', {}],
+    ['left out, though a JSON type is named', { headers: { 'content-type': 'application/json' } }],
+    ['empty', { body: '' }],
+    ['blank', { body: ' \n' }],
+    ['an empty object', { body: '{}' }],
+  ])('may be %s', async (_, options) => {
+    const bench = await startBench()
+    const { confirmKey } = await bench.uploadParts('a.txt', [new Uint8Array(3)])
+    const path = `/v1/uploads/${confirmKey}/${operation}`
+    const response = await bench.request('POST', path, options)
+    expect(response.status).toBe(200)
+    const route = operation === 'renew' ? 'renew' : 'confirm'
+    expect(bench.smhCalls(route)).toMatchObject([{ bodyBytes: 0, status: 200 }])
+  })
+
+  test.each<[field: string, body: string]>([
+    ['more', '{"more":1}'],
+    ['body', 'null'],
+    ['body', '[]'],
+    ['body', '"x"'],
+  ])('is refused for %s in %s', async (field, body) => {
+    const bench = await startBench()
+    const { confirmKey } = await bench.uploadParts('a.txt', [new Uint8Array(3)])
+    bench.emulator.controls.clearCalls()
+    const path = `/v1/uploads/${confirmKey}/${operation}`
+    const response = await bench.request('POST', path, { body })
+    const problem = await expectProblem(response, 400, 'invalid_request')
+    expect(problem.errors).toEqual([{ field, message: expect.any(String) }])
+    expect(bench.smhCalls()).toEqual([])
+  })
+
+  test.each<[status: number, code: string, headers: Record<string, string>, body: string]>([
+    [400, 'invalid_request', {}, '{"more":'],
+    [415, 'unsupported_media_type', { 'content-type': 'text/plain' }, '{}'],
+    [413, 'request_too_large', {}, `{}${' '.repeat(64 * 1024)}`],
+  ])('%d %s', async (status, code, headers, body) => {
+    const bench = await startBench()
+    const { confirmKey } = await bench.uploadParts('a.txt', [new Uint8Array(3)])
+    bench.emulator.controls.clearCalls()
+    const path = `/v1/uploads/${confirmKey}/${operation}`
+    const response = await bench.request('POST', path, { headers, body })
+    await expectProblem(response, status, code as never)
+    expect(bench.smhCalls()).toEqual([])
+  })
+
+  test('bytes without a content type are not ignored', async () => {
+    const bench = await startBench()
+    const { confirmKey } = await bench.uploadParts('a.txt', [new Uint8Array(3)])
+    const path = `/v1/uploads/${confirmKey}/${operation}`
+    const body = new Blob([new TextEncoder().encode('{"crc64":"1"}')])
+    const response = await fetch(bench.gateway.url + path, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${await bench.issuer.token({ sub: 'ann' })}` },
+      body,
+    })
+    await expectProblem(response, 415, 'unsupported_media_type')
+    expect(bench.emulator.controls.files()).toEqual([])
+  })
+})
+
+test.each<[operation: string, field: string, body: unknown]>([
+  ['renew', 'trafficLimit', { trafficLimit: 102_399 }],
+  ['renew', 'trafficLimit', { trafficLimit: '102400' }],
+  ['complete', 'crc64', { crc64: 5 }],
+  ['complete', 'crc64', { crc64: '' }],
+  ['complete', 'crc64', { crc64: '0x1' }],
+  ['complete', 'crc64', { crc64: '-1' }],
+  ['complete', 'crc64', { crc64: '01' }],
+  ['complete', 'crc64', { crc64: '18446744073709551616' }],
+  ['complete', 'labels', { labels: Array(21).fill('a') }],
+  ['complete', 'category', { category: '海海海海海海' }],
+  ['complete', 'localCreationTime', { localCreationTime: 'now' }],
+  ['complete', 'size', { size: 3 }],
+])('%s refuses %s in %j', async (operation, field, body) => {
+  const bench = await startBench()
+  const { confirmKey } = await bench.uploadParts('a.txt', [new Uint8Array(3)])
+  bench.emulator.controls.clearCalls()
+  const response = await bench.request('POST', `/v1/uploads/${confirmKey}/${operation}`, { body })
+  const problem = await expectProblem(response, 400, 'invalid_request')
+  expect(problem.errors).toEqual([{ field, message: expect.any(String) }])
+  expect(bench.smhCalls()).toEqual([])
+})
