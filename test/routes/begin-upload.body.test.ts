@@ -1,0 +1,182 @@
+import { request } from 'node:http'
+import { describe, expect, test } from 'vitest'
+import { ann, type Bench, startBench } from '../support/gateway.ts'
+import { expectProblem } from '../support/problems.ts'
+
+const good = { path: 'a.txt', size: 5 }
+const hex64 = 'a'.repeat(64)
+
+describe('a field that is not as the contract has it', () => {
+  test.each<[field: string, body: unknown]>([
+    ['path', { size: 5 }],
+    ['path', { ...good, path: 5 }],
+    ['path', { ...good, path: null }],
+    ['path', { ...good, path: ['a.txt'] }],
+    ['path', { ...good, path: '' }],
+    ['path', { ...good, path: 'a'.repeat(1025) }],
+    ['path', { ...good, path: `${'a'.repeat(256)}.txt` }],
+    ['size', { path: 'a.txt' }],
+    ['size', { ...good, size: 0 }],
+    ['size', { ...good, size: -1 }],
+    ['size', { ...good, size: 1.5 }],
+    ['size', { ...good, size: '5' }],
+    ['size', { ...good, size: null }],
+    ['size', { ...good, size: 2 ** 53 }],
+    ['size', '{"path":"a.txt","size":1e400}'],
+    ['conflictResolutionStrategy', { ...good, conflictResolutionStrategy: 'replace' }],
+    ['conflictResolutionStrategy', { ...good, conflictResolutionStrategy: '' }],
+    ['conflictResolutionStrategy', { ...good, conflictResolutionStrategy: null }],
+    ['trafficLimit', { ...good, trafficLimit: 102_399 }],
+    ['trafficLimit', { ...good, trafficLimit: 104_857_601 }],
+    ['trafficLimit', { ...good, trafficLimit: 200_000.5 }],
+    ['trafficLimit', { ...good, trafficLimit: '200000' }],
+    ['preferSameOrigin', { ...good, preferSameOrigin: 'true' }],
+    ['preferSameOrigin', { ...good, preferSameOrigin: 1 }],
+    ['beginningHash', { ...good, beginningHash: hex64.slice(1) }],
+    ['beginningHash', { ...good, beginningHash: `${hex64}a` }],
+    ['beginningHash', { ...good, beginningHash: hex64.toUpperCase() }],
+    ['beginningHash', { ...good, beginningHash: `${hex64}\n` }],
+    ['fullHash', { ...good, fullHash: 'g'.repeat(64) }],
+    ['labels', { ...good, labels: 'holiday' }],
+    ['labels', { ...good, labels: Array(21).fill('a') }],
+    ['labels.1', { ...good, labels: ['a', 'b'.repeat(65)] }],
+    ['labels.0', { ...good, labels: [5] }],
+    ['category', { ...good, category: 'c'.repeat(17) }],
+    ['category', { ...good, category: '海海海海海海' }],
+    ['localCreationTime', { ...good, localCreationTime: 'yesterday' }],
+    ['localCreationTime', { ...good, localCreationTime: '2026-01-02' }],
+    ['localCreationTime', { ...good, localCreationTime: '2026-02-30T00:00:00Z' }],
+    ['localModificationTime', { ...good, localModificationTime: 1_767_323_045 }],
+    ['localModificationTime', { ...good, localModificationTime: '2026-01-02T03:04:05' }],
+    ['spaceId', { ...good, spaceId: 'other' }],
+    ['userId', { ...good, userId: 'bob' }],
+    ['__proto__', '{"path":"a.txt","size":5,"__proto__":{"size":7}}'],
+    ['constructor', { ...good, constructor: 'x' }],
+    ['body', []],
+    ['body', '"a.txt"'],
+    ['body', 'null'],
+    ['body', '5'],
+  ])('%s: %j', async (field, body) => {
+    const bench = await startBench()
+    const response = await bench.request('POST', '/v1/uploads', { body })
+    const problem = await expectProblem(response, 400, 'invalid_request')
+    expect(problem.errors).toEqual([{ field, message: expect.any(String) }])
+    expect(bench.smhCalls()).toEqual([])
+  })
+
+  test('several at once are all told', async () => {
+    const bench = await startBench()
+    const body = { path: 5, size: 0, more: 1, evenMore: 2 }
+    const response = await bench.request('POST', '/v1/uploads', { body })
+    const problem = await expectProblem(response, 400, 'invalid_request')
+    const fields = problem.errors?.map(({ field }) => field).sort()
+    expect(fields).toEqual(['evenMore', 'more', 'path', 'size'])
+  })
+
+  test('the edges of what is allowed are allowed', async () => {
+    const bench = await startBench({ environment: { UPLOAD_MAX_BYTES: '100' } })
+    const response = await bench.request('POST', '/v1/uploads', {
+      body: {
+        path: `${'a'.repeat(251)}.txt`,
+        size: 100,
+        trafficLimit: 104_857_600,
+        labels: Array(20).fill('l'.repeat(64)),
+        category: '海海海海海a',
+        localCreationTime: '2026-01-02T03:04:05.678+08:00',
+      },
+    })
+    expect(response.status).toBe(201)
+    expect(bench.emulator.controls.openTasks()).toHaveLength(1)
+  })
+})
+
+describe('a body that cannot be read', () => {
+  test.each([
+    ['torn', '{"path":"a.txt","size":5'],
+    ['no JSON', 'path=a.txt'],
+    ['two values', '{"path":"a.txt","size":5}{}'],
+    ['empty', ''],
+    ['only blanks', ' \n'],
+    ['NaN', '{"path":"a.txt","size":NaN}'],
+  ])('%s', async (_, body) => {
+    const bench = await startBench()
+    const response = await bench.request('POST', '/v1/uploads', { body })
+    const problem = await expectProblem(response, 400, 'invalid_request')
+    expect(JSON.stringify(problem)).not.toContain('a.txt')
+    expect(bench.smhCalls()).toEqual([])
+  })
+
+  test.each([
+    'text/plain',
+    'application/x-www-form-urlencoded',
+    'multipart/form-data; boundary=x',
+    'application/jsonp',
+    'json',
+  ])('as %s', async (type) => {
+    const bench = await startBench()
+    const response = await bench.request('POST', '/v1/uploads', {
+      body: good,
+      headers: { 'content-type': type },
+    })
+    await expectProblem(response, 415, 'unsupported_media_type')
+    expect(bench.smhCalls()).toEqual([])
+  })
+
+  test('with a charset it is JSON all the same', async () => {
+    const bench = await startBench()
+    const response = await bench.request('POST', '/v1/uploads', {
+      body: good,
+      headers: { 'content-type': 'Application/JSON; charset=utf-8' },
+    })
+    expect(response.status).toBe(201)
+  })
+
+  test('no content type and no body at all', async () => {
+    const bench = await startBench()
+    const response = await bench.request('POST', '/v1/uploads')
+    await expectProblem(response, 400, 'invalid_request')
+    expect(bench.smhCalls()).toEqual([])
+  })
+})
+
+describe('64 KiB', () => {
+  const padded = (bytes: number) => {
+    const text = JSON.stringify(good)
+    return text + ' '.repeat(bytes - text.length)
+  }
+
+  test.each(['of known length', 'in chunks'])('are taken, %s', async (how) => {
+    const bench = await startBench()
+    const { status } = await send(bench, padded(64 * 1024), how === 'in chunks')
+    expect(status).toBe(201)
+  })
+
+  test.each(['of known length', 'in chunks'])('and one byte more are not, %s', async (how) => {
+    const bench = await startBench()
+    const { status, text } = await send(bench, padded(64 * 1024 + 1), how === 'in chunks')
+    expect([status, JSON.parse(text).code]).toEqual([413, 'request_too_large'])
+    expect(bench.smhCalls()).toEqual([])
+  })
+})
+
+/** By node:http, which can leave the length away. */
+async function send(bench: Bench, body: string, chunked: boolean) {
+  const token = await bench.issuer.token(ann)
+  return new Promise<{ status: number | undefined; text: string }>((resolve, reject) => {
+    const call = request(`${bench.gateway.url}/v1/uploads`, {
+      method: 'POST',
+      headers: {
+        authorization: `Bearer ${token}`,
+        'content-type': 'application/json',
+        ...(chunked ? { 'transfer-encoding': 'chunked' } : { 'content-length': body.length }),
+      },
+    })
+    call.once('error', reject)
+    call.once('response', async (response) => {
+      let text = ''
+      for await (const chunk of response) text += chunk
+      resolve({ status: response.statusCode, text })
+    })
+    call.end(body)
+  })
+}

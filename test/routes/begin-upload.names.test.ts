@@ -1,0 +1,100 @@
+import { describe, expect, test } from 'vitest'
+import { startBench } from '../support/gateway.ts'
+import { expectProblem } from '../support/problems.ts'
+
+describe('a name arrives in SMH as it is', () => {
+  test.each([
+    'a b.txt',
+    '100%.txt',
+    '%41.txt',
+    '%.txt',
+    'a#b.txt',
+    'a+b.txt',
+    'a&b=c.txt',
+    "it's (1) [2] {3}!.txt",
+    'a;b,c@d$e.txt',
+    '照片.jpg',
+    'smile 😀.png',
+    '👩‍👩‍👧.png',
+    'e\u0301.txt'.normalize('NFC'),
+    '.profile',
+    'no-extension',
+    'two..dots.tar.gz',
+    'multipart',
+    'confirm&upload',
+    'İstanbul ß ﬁ.txt',
+  ])('%s', async (name) => {
+    const bench = await startBench()
+    const stored = await bench.upload(`${name}/${name}`, [new Uint8Array(3)])
+    expect(stored).toMatchObject({ path: [name, name], name })
+    const [file] = bench.emulator.controls.files()
+    expect(file?.path).toEqual(['users', 'ann', name, name])
+  })
+
+  test('the longest one, counted in characters and not in bytes', async () => {
+    const bench = await startBench()
+    const name = '😀'.repeat(255)
+    await bench.begin({ path: name, size: 3 })
+    expect(bench.emulator.controls.openTasks()[0]?.path).toEqual(['users', 'ann', name])
+  })
+
+  test('a decomposed one arrives composed', async () => {
+    const bench = await startBench()
+    await bench.begin({ path: 'cafe\u0301/e\u0301.txt', size: 3 })
+    const [task] = bench.emulator.controls.openTasks()
+    expect(task?.path).toEqual(['users', 'ann', 'caf\u00e9', '\u00e9.txt'])
+  })
+
+  test('one slash in front changes nothing', async () => {
+    const bench = await startBench()
+    await bench.begin({ path: '/a/b.txt', size: 3 })
+    expect(bench.emulator.controls.openTasks()[0]?.path).toEqual(['users', 'ann', 'a', 'b.txt'])
+  })
+})
+
+describe('a path is refused before SMH hears of it', () => {
+  test.each<[why: string, paths: string[]]>([
+    ['forbidden characters', [...'\\:*?"<>|'].map((character) => `a/b${character}c.txt`)],
+    ['in a folder, too', [...'\\:*?"<>|'].map((character) => `b${character}c/a.txt`)],
+    ['dots', ['..', '.', '../a', 'a/..', 'a/../b', './a', 'a/./b', 'a/../../../bob/b', '/..']],
+    ['encoded dots', ['%2e%2e/a', '%2E%2e', '.%2e/a', '%252e%252e/a', '%25252e./a']],
+    ['encoded slashes', ['..%2fa', 'a%2Fb', '..%252f..%252fa', 'a%5cb', '..%5C..', 'a%255Cb']],
+    ['other slashes', ['..\\a', 'a\\..\\b', '//a', 'a//b', 'a/', '/', '']],
+    [
+      'NUL and controls',
+      ['a\u0000b', 'a%00b', 'a%2500', 'a\nb', 'a\u007fb', 'a\u0085b', '\u001b[2J'],
+    ],
+    ['blanks and dots at the ends', [' a', 'a ', 'a/ b', 'a /b', '\u3000a', 'a.', 'a./b', '...']],
+    ['no Unicode', ['\ud800', 'a\udc00.txt']],
+    ['too long', ['a'.repeat(256), `${'a'.repeat(256)}/b`, `${'a/'.repeat(512)}b`]],
+  ])('%s', async (_, paths) => {
+    const bench = await startBench()
+    for (const path of paths) {
+      const response = await bench.request('POST', '/v1/uploads', { body: { path, size: 3 } })
+      const problem = await expectProblem(response, 400, 'invalid_request')
+      expect([path, problem.errors]).toEqual([
+        path,
+        [{ field: 'path', message: expect.any(String) }],
+      ])
+    }
+    expect(bench.smhCalls()).toEqual([])
+    expect(bench.emulator.controls.directories()).toEqual([])
+  })
+})
+
+describe('the folder of a user', () => {
+  test.each(['../bob', 'bob/../ann', 'a/b', '.', '%2e%2e', 'ANN', ' ann', '用户', 'a\u0000'])(
+    '%j keeps to one folder of its own',
+    async (sub) => {
+      const bench = await startBench()
+      const user = { sub }
+      await bench.begin({ path: 'a.txt', size: 3 })
+      await bench.begin({ path: 'a.txt', size: 3 }, { as: user })
+      const [ann, other] = bench.emulator.controls.openTasks()
+      expect(other?.userId).toBe(sub)
+      expect(other?.path).toEqual(['users', expect.stringMatching(/^[a-z0-9_.=A-F-]+$/), 'a.txt'])
+      expect(other?.path).not.toEqual(ann?.path)
+      expect(bench.emulator.controls.directories()).toHaveLength(3)
+    },
+  )
+})
