@@ -1,10 +1,24 @@
 import { z } from 'zod'
+import {
+  confirmSecret,
+  endpointOrigin,
+  integer,
+  isPlain,
+  issuerUrl,
+  isUnset,
+  list,
+  matching,
+  oneOf,
+  secret,
+  setOf,
+  variable,
+  webOrigin,
+  yesOrNo,
+} from './config-values.ts'
 import { nameFault } from './names.ts'
-
-/** A value that must not be seen. It has no form that JSON, a template string or a log could show. */
-export interface Secret {
-  reveal(): string
-}
+import { type PrefixSegment, pathPrefix } from './path-prefix.ts'
+import type { Secret } from './secret.ts'
+import { parseTrustworthyUrl } from './trustworthy-url.ts'
 
 export interface SmhConfig {
   libraryId: string
@@ -28,9 +42,6 @@ export interface JwtConfig {
 }
 
 export type ConflictStrategy = 'ask' | 'rename' | 'overwrite'
-
-/** One level of `UPLOAD_PATH_PREFIX`: fixed text, or text around one claim's value. */
-type PrefixSegment = { text: string } | { before: string; claim: string; after: string }
 
 export interface UploadRules {
   prefix: readonly PrefixSegment[]
@@ -86,24 +97,6 @@ export class ConfigurationError extends Error {
   }
 }
 
-/** Wraps `text` so that only a call of `reveal` shows it. */
-export function conceal(text: string): Secret {
-  return Object.freeze({ reveal: () => text })
-}
-
-/**
- * `text` as a URL that may be trusted to lead where it says: `https`, or plain `http` to this very
- * machine (`localhost`, 127.0.0.0/8, `[::1]`), and without credentials. Undefined for any other.
- */
-export function parseTrustworthyUrl(text: string): URL | undefined {
-  // The URL parser mends `https:host`, tabs and the like; what it had to mend is not what was meant.
-  if (!/^https?:\/\/[\x21-\x7e]+$/i.test(text) || !URL.canParse(text)) return undefined
-  const url = new URL(text)
-  if (url.username !== '' || url.password !== '') return undefined
-  const loopback = /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])$/.test(url.hostname)
-  return url.protocol === 'https:' || loopback ? url : undefined
-}
-
 /** Whether `value` can be the id of a space in a multi-tenant library (contract §4, SMH §2.1). */
 export function isClaimedSpaceId(value: unknown): value is string {
   // A lone hyphen is SMH's name for a single-tenant library's only space, so it is nobody's own.
@@ -122,114 +115,10 @@ const asymmetricAlgorithms: readonly string[] = [
   ...['ES256', 'ES384', 'ES512', 'EdDSA', 'Ed25519'],
 ]
 
-/** A variable with this text is as good as one that is not there. */
-const isUnset = (value: unknown) => value === undefined || value === null || value === ''
-
-/** Whether `value` is text, or what a Workers var may have instead of it. */
-const isPlain = (value: unknown) => ['string', 'number', 'boolean'].includes(typeof value)
-
-/** A variable whose text `read` understands; undefined means that it does not. */
-function variable<T>(wants: string, read: (text: string) => T | undefined) {
-  const error = (issue: { input?: unknown }) =>
-    isUnset(issue.input) ? `to be set: ${wants}` : wants
-  return z.string({ error }).transform((text, context): T => {
-    const value = read(text)
-    if (value !== undefined) return value
-    context.addIssue({ code: 'custom', message: wants })
-    return z.NEVER
-  })
-}
-
-const matching = (wants: string, pattern: RegExp) =>
-  variable(wants, (text) => (pattern.test(text) ? text : undefined))
-
-const secret = (wants: string) => variable(wants, conceal)
-
-function integer(least: number, most: number) {
-  return variable(`a whole number from ${least} to ${most}`, (text) => {
-    const value = /^\d{1,16}$/.test(text) ? Number(text) : Number.NaN
-    return value >= least && value <= most ? value : undefined
-  })
-}
-
-function oneOf<const T extends string>(...choices: readonly T[]) {
-  return variable(`one of ${choices.join(', ')}`, (text) => choices.find((each) => each === text))
-}
-
-const yesOrNo = () => oneOf('true', 'false').transform((text) => text === 'true')
-
-/** Items separated by commas, each read by `readItem`; an empty item is a fault as well. */
-function list<T>(wants: string, readItem: (item: string) => T | undefined) {
-  return variable(`${wants}, separated by commas`, (text) => {
-    const items = text.split(',').map((item) => item.trim())
-    const values = items.map((item) => (item === '' ? undefined : readItem(item)))
-    return values.every((value) => value !== undefined) ? values : undefined
-  })
-}
-
-const setOf = <T>(items: readonly T[]): ReadonlySet<T> => new Set(items)
-
-const issuerUrl = (text: string) => {
-  const url = parseTrustworthyUrl(text)
-  // OpenID Connect Core 1.0 §2: an issuer has no query and no fragment.
-  return url && !/[?#]/.test(text) ? text : undefined
-}
-
-const endpointOrigin = (text: string) => {
-  const url = parseTrustworthyUrl(text)
-  return url && !/[?#]/.test(text) && url.pathname === '/' ? url.origin : undefined
-}
-
-const webOrigin = (text: string) =>
-  // No wildcard: the URL parser lets an asterisk be part of a host name.
-  /^https?:[^*]+$/.test(text) && URL.canParse(text) && new URL(text).origin === text
-    ? text
-    : undefined
-
-const confirmSecret = (text: string) =>
-  new TextEncoder().encode(text).length >= 32 ? conceal(text) : undefined
-
 const loopbackOr = 'https (plain http only to a loopback address)'
 
 const claimName = 'the name of a claim: letters, digits and _ . : / -'
 const claimPattern = /^[\w.:/-]+$/
-
-/** One level of `UPLOAD_PATH_PREFIX`, or what is wrong with it. */
-function readSegment(level: string): PrefixSegment | { fault: string } {
-  const placeholder = /^([^{}]*)\{([^{}]*)\}([^{}]*)$/.exec(level)
-  if (!placeholder) {
-    if (/\{[^{}]*\}.*\{[^{}]*\}/.test(level)) {
-      return { fault: 'has two claims in one level, which could give two users the same folder' }
-    }
-    if (/[{}]/.test(level)) return { fault: 'has a brace that is no part of a {claim}' }
-    const fault = nameFault(level)
-    return fault ? { fault } : { text: level }
-  }
-  const [, before = '', claim = '', after = ''] = placeholder
-  if (!/^[\w.:-]+$/.test(claim)) return { fault: 'has a {claim} whose name cannot be one' }
-  // A percent sign and the claim's first characters could make an escape that means a slash.
-  if (before.includes('%')) return { fault: 'has a percent sign in front of a {claim}' }
-  const fault = nameFault(`${before}x${after}`)
-  return fault ? { fault } : { before, claim, after }
-}
-
-const prefixWants = 'a path such as users/{sub}, or / for the whole space'
-
-const pathPrefix = variable(prefixWants, (text) => text).transform((text, context) => {
-  if (text === '/') return []
-  const levels = text.normalize('NFC').replace(/^\//, '').replace(/\/$/, '').split('/')
-  const segments: PrefixSegment[] = []
-  for (const level of levels) {
-    const segment = readSegment(level)
-    if (!('fault' in segment)) {
-      segments.push(segment)
-      continue
-    }
-    context.addIssue({ code: 'custom', message: `${prefixWants}; this one ${segment.fault}` })
-    return z.NEVER
-  }
-  return segments
-})
 
 /** Every variable with its range and default, in the order of the contract's table (§4). */
 const variables = z.object({

@@ -9,13 +9,20 @@ import {
   type LocalJWKSet,
 } from 'jose'
 import { z } from 'zod'
-import { type JwtConfig, parseTrustworthyUrl } from './config.ts'
+import type { JwtConfig } from './config.ts'
 import type { Background, Clock, Log, Share } from './deps.ts'
 import { GatewayError } from './errors.ts'
 import { type CallOut, OutboundFault } from './smh/upstream.ts'
+import { parseTrustworthyUrl } from './trustworthy-url.ts'
 
 /** Keys as old as this are renewed in the background; a key the issuer removed works until then. */
 export const FRESH_MS = 10 * 60_000
+
+/**
+ * After a pause this long the renewal is waited for: otherwise the first request after a quiet night
+ * could still be signed with a key that the issuer took back the evening before.
+ */
+export const STALE_MS = 60 * 60_000
 
 /** How long the last good keys serve while the issuer cannot be asked (contract §4). */
 export const LAST_GOOD_MS = 24 * 60 * 60_000
@@ -149,7 +156,8 @@ export function createIssuerKeys(deps: {
     if (clock() - set.fetchedAt >= FRESH_MS && clock() >= renewNotBefore) {
       renewNotBefore = clock() + REFETCH_MS
       const renewal = share('issuer-keys', fetchKeys).then(ignore, ignore)
-      if (!background) {
+      const stale = clock() - set.fetchedAt >= STALE_MS
+      if (stale || !background) {
         await renewal
         return stillHeld()
       }

@@ -7,9 +7,9 @@ import {
   configVariables,
   isClaimedSpaceId,
   parseConfig,
-  parseTrustworthyUrl,
   unknownVariables,
 } from '../src/config.ts'
+import { parseTrustworthyUrl } from '../src/trustworthy-url.ts'
 
 const required = {
   SMH_LIBRARY_ID: 'smh0lib',

@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest'
-import { type ConfirmKeyConfig, conceal } from '../src/config.ts'
+import type { ConfirmKeyConfig } from '../src/config.ts'
 import { createConfirmKeyBinding, type UploadFacts } from '../src/confirm-key-binding.ts'
 import type { Place } from '../src/policy.ts'
+import { conceal } from '../src/secret.ts'
 
 const now = 1_800_000_000_000
 const facts: UploadFacts = {

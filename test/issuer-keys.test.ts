@@ -1,7 +1,7 @@
 import { errors, exportJWK, generateKeyPair, generateSecret } from 'jose'
 import { describe, expect, test } from 'vitest'
 import type { Rehearse } from '../src/demo/demo-users.ts'
-import { FRESH_MS, LAST_GOOD_MS, REFETCH_MS, RETRY_MS } from '../src/issuer-keys.ts'
+import { FRESH_MS, LAST_GOOD_MS, REFETCH_MS, RETRY_MS, STALE_MS } from '../src/issuer-keys.ts'
 import { eachAlone, type IssuerBench, startIssuerBench } from './support/issuer.ts'
 
 const ann = { sub: 'ann' }
@@ -225,6 +225,15 @@ describe('renewing', () => {
     expect([await bench.settle(), bench.issuer.hits().keys]).toEqual([1, 2])
 
     expect(await bench.keyOf(await bench.issuer.token(ann))).toEqual(publicKey)
+    await expect(bench.keyOf(old)).rejects.toThrow(errors.JWKSNoMatchingKey)
+  })
+
+  test('after a long pause the renewal is waited for, so that no key the issuer took back serves', async () => {
+    const bench = await startIssuerBench()
+    const old = await bench.issuer.token(ann)
+    await bench.keyOf(old)
+    await bench.issuer.rotateKeys()
+    bench.advance(STALE_MS)
     await expect(bench.keyOf(old)).rejects.toThrow(errors.JWKSNoMatchingKey)
   })
 
