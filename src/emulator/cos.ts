@@ -25,6 +25,7 @@ export function createCosSide(state: State, bytes: Bytes): Side {
     },
     force: (fault, request) => forcedReply(state, fault, request),
     commonHeaders: (request) => ({
+      Date: new Date(state.now()).toUTCString(),
       Server: 'tencent-cos',
       'x-cos-request-id': request.requestId,
       ...corsHeaders(state, request),

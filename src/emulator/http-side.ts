@@ -70,10 +70,10 @@ export async function serveRequest(
     stream.socket.destroy()
     return
   }
-  record.status = reply.status
   // An answer given before the body was read must not cut the sender off in mid-sentence.
   if (!stream.readableEnded) stream.resume()
-  if (response.destroyed) return
+  if (response.destroyed) return // The caller has gone; nobody was answered.
+  record.status = reply.status
   response.writeHead(reply.status, {
     ...side.commonHeaders(request),
     ...reply.headers,

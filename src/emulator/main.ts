@@ -115,10 +115,12 @@ function complain(error: unknown): void {
     process.stderr.write(`${error.message} --help tells more.\n`)
     return
   }
-  const { code, port: taken } = error as NodeJS.ErrnoException & { port?: number }
-  if (code !== 'EADDRINUSE') throw error
+  const { code, message, port: taken } = error as NodeJS.ErrnoException & { port?: number }
+  if (code === undefined) throw error
   process.stderr.write(
-    `Port ${taken} is taken. Choose others with --smh-port, --cos-port and --admin-port; 0 takes any.\n`,
+    code === 'EADDRINUSE'
+      ? `Port ${taken} is taken. Choose others with --smh-port, --cos-port and --admin-port; 0 takes any.\n`
+      : `${message}\n`,
   )
 }
 

@@ -91,6 +91,8 @@ export function createSmhSide(state: State, bytes: Bytes): Side {
     },
     force: forcedReply,
     commonHeaders: (request) => ({
+      // Clients correct their clocks by this header (SMH §2), so it shows the emulator's.
+      Date: new Date(state.now()).toUTCString(),
       'X-Request-Id': request.requestId,
       'Access-Control-Allow-Origin': '*',
       'Access-Control-Expose-Headers': 'X-Request-Id, Date',

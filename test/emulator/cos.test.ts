@@ -1,5 +1,9 @@
 import { createHash } from 'node:crypto'
+import { once } from 'node:events'
+import { mkdtemp, readdir, rm } from 'node:fs/promises'
 import { type ClientRequest, type IncomingMessage, request } from 'node:http'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { Emulator } from '../../src/emulator/start.ts'
 import { createSmhClient, filled, type SmhClient, type Task } from '../support/smh-client.ts'
@@ -8,10 +12,12 @@ import { emulatorTarget } from '../support/smh-target.ts'
 let emulator: Emulator
 let smh: SmhClient
 let token: string
+let directory: string
 let task: Task
 
 beforeAll(async () => {
-  const target = await emulatorTarget({ corsOrigins: ['https://app.example'] })
+  directory = await mkdtemp(join(tmpdir(), 'smh-cos-test-'))
+  const target = await emulatorTarget({ directory, corsOrigins: ['https://app.example'] })
   emulator = target.emulator
   smh = createSmhClient(target)
 })
@@ -22,9 +28,23 @@ beforeEach(async () => {
   task = await smh.beginTask(token, 'a.bin')
 })
 
-afterAll(() => emulator.close())
+afterAll(async () => {
+  await emulator.close()
+  await rm(directory, { recursive: true })
+})
 
 const code = (text: string) => /<Code>(.*)<\/Code>/.exec(text)?.[1]
+
+/** A part whose body is still to be written. */
+function openPart(headers: Record<string, string>): ClientRequest {
+  const url = `${emulator.cosUrl}${task.path}?uploadId=${task.uploadId}&partNumber=1`
+  return request(url, { method: 'PUT', headers: { ...task.headers, ...headers } })
+}
+
+/** Resolves when the COS side has taken so many bytes of the last call. */
+async function taken(bytes: number) {
+  await expect.poll(() => emulator.controls.calls().at(-1)?.bodyBytes).toBe(bytes)
+}
 
 describe('refusals', () => {
   const base64Md5 = (text: string) => createHash('md5').update(text).digest('base64')
@@ -50,11 +70,7 @@ describe('refusals', () => {
   /** Sends headers that fetch would not, and answers what came back before any body was sent. */
   function headersOnly(headers: Record<string, string>): Promise<IncomingMessage> {
     return new Promise((resolve, reject) => {
-      const url = `${emulator.cosUrl}${task.path}?uploadId=${task.uploadId}&partNumber=1`
-      const sent: ClientRequest = request(url, {
-        method: 'PUT',
-        headers: { ...task.headers, ...headers },
-      })
+      const sent = openPart(headers)
       sent.on('response', (response) => {
         resolve(response)
         sent.destroy()
@@ -92,6 +108,30 @@ test('a part sent again replaces the first', async () => {
     { path: ['a.bin'], parts: [{ number: 1, size: 5, receivedTimes: 2 }] },
   ])
   expect((await smh.confirm(token, task.confirmKey)).body.size).toBe('5')
+})
+
+test('a sender that vanishes leaves no part', async () => {
+  await smh.putPart(task, 1, filled(3))
+  const sent = openPart({ 'Content-Length': '10' })
+  sent.on('error', () => {})
+  sent.write('12345')
+  await taken(5)
+  sent.destroy()
+  await expect.poll(() => readdir(join(directory, 'pieces'))).toHaveLength(1)
+  expect(emulator.controls.calls().at(-1)).toMatchObject({ route: 'put-part', status: null })
+  expect(emulator.controls.openTasks()[0]?.parts).toMatchObject([{ size: 3, receivedTimes: 1 }])
+})
+
+test('a part that is under way when its upload is cancelled comes too late', async () => {
+  const sent = openPart({ 'Content-Length': '10' })
+  const response = once(sent, 'response')
+  sent.write('12345')
+  await taken(5)
+  await smh.cancel(token, task.confirmKey)
+  sent.end('67890')
+  const [{ statusCode }] = (await response) as [IncomingMessage]
+  expect(statusCode).toBe(404)
+  expect(await readdir(join(directory, 'pieces'))).toEqual([])
 })
 
 test('after the confirm the upload id is gone', async () => {
