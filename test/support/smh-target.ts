@@ -22,12 +22,14 @@ function required(name: string): string {
 
 /** The real library named by the environment. */
 export function realTarget(): SmhTarget {
+  const endpoint = required('SMH_CONTRACT_ENDPOINT').replace(/\/$/, '')
   return {
-    endpoint: required('SMH_CONTRACT_ENDPOINT').replace(/\/$/, ''),
+    endpoint,
     libraryId: required('SMH_CONTRACT_LIBRARY_ID'),
     librarySecret: required('SMH_CONTRACT_LIBRARY_SECRET'),
     spaceId: process.env.SMH_CONTRACT_SPACE_ID ?? '-',
-    cosScheme: 'https',
+    // SMH and COS are https; an emulator that runs elsewhere is http on both sides.
+    cosScheme: endpoint.startsWith('http:') ? 'http' : 'https',
     close: async () => {},
   }
 }
