@@ -34,11 +34,20 @@ export interface ConfirmKeyBinding {
 /**
  * `1.<end>.<size>.<strategy>.<SMH's confirm key>.<MAC>`, fields in base 36 and base64url.
  * The user and the space are under the MAC without being in the key: the verified token brings them.
+ * The longest confirm key that replies.ts takes from SMH has 256 bytes, 342 characters here.
  */
-const shape = /^(1\.([0-9a-z]{1,11})\.([0-9a-z]{1,11})\.([rao])\.([\w-]{2,400}))\.([\w-]{43})$/
+const shape = /^(1\.([0-9a-z]{1,11})\.([0-9a-z]{1,11})\.([rao])\.([\w-]{2,342}))\.([\w-]{43})$/
 
-/** Well above what {@link shape} allows, so that no regular expression meets a huge path segment. */
-const MAX_KEY_CHARACTERS = 512
+/** The groups of {@link shape}, each of which a match has. */
+type Groups = [
+  whole: string,
+  fields: string,
+  endsAt: string,
+  size: string,
+  letter: string,
+  smhConfirmKey: string,
+  mac: string,
+]
 
 const letterOf = { rename: 'r', ask: 'a', overwrite: 'o' } as const
 const strategyOf = { r: 'rename', a: 'ask', o: 'overwrite' } as const
@@ -82,9 +91,9 @@ export function createConfirmKeyBinding(
     },
 
     async open(place, confirmKey, now) {
-      if (confirmKey.length > MAX_KEY_CHARACTERS) return undefined
-      const [, fields, endsAt, size, letter, smhConfirmKey, mac] = shape.exec(confirmKey) ?? []
-      if (!fields || !endsAt || !size || !letter || !smhConfirmKey || !mac) return undefined
+      const match = shape.exec(confirmKey)
+      if (!match) return undefined
+      const [, fields, endsAt, size, letter, smhConfirmKey, mac] = match as unknown as Groups
       const macBytes = new Uint8Array(base64url.decode(mac))
       // 43 characters hold two bits more than the MAC: only one spelling of it is the key.
       if (base64url.encode(macBytes) !== mac) return undefined

@@ -91,6 +91,14 @@ describe('a bound confirm key', () => {
     },
   )
 
+  test('takes up to 256 bytes of SMH, and stays within 512 characters', async () => {
+    const bound = (bytes: number) =>
+      binding.bind(ann, { ...facts, smhConfirmKey: 'f'.repeat(bytes) })
+    expect((await bound(256)).length).toBeLessThanOrEqual(512)
+    expect(await binding.open(ann, await bound(256), now)).toBeDefined()
+    expect(await binding.open(ann, await bound(257), now)).toBeUndefined()
+  })
+
   test('is not opened with something before or after it', async () => {
     const key = await binding.bind(ann, facts)
     for (const odd of [` ${key}`, `${key} `, `${key}\n`, `x${key}`, `${key}x`]) {
@@ -100,6 +108,23 @@ describe('a bound confirm key', () => {
 })
 
 describe('the keys', () => {
+  // A release that made or read keys in another way would orphan every upload under way.
+  test.each([
+    [
+      'given',
+      given(secretA),
+      '1.tro8xo.2gse2gw.r.YzBmZmVlYzBmZmVl.2RIzz_vxQ2AT0V9p9W8CIDD8eRJP2uFRt66j1d-uiC8',
+    ],
+    [
+      'derived',
+      { kind: 'derived', from: conceal('library secret') },
+      '1.tro8xo.2gse2gw.r.YzBmZmVlYzBmZmVl.jasCGsp1oWECHaAeyrkh0ED-pBd3PzRA2ObICYc-xmI',
+    ],
+  ] as const)('stay what they are from release to release: %s', async (_, config, key) => {
+    const pinned = { ...facts, smhConfirmKey: 'c0ffeec0ffee' }
+    expect(await createConfirmKeyBinding(config, realm).bind(ann, pinned)).toBe(key)
+  })
+
   test('rotate: the first signs, all verify', async () => {
     const old = await binding.bind(ann, facts)
     const rotated = createConfirmKeyBinding(given(secretB, secretA), realm)
