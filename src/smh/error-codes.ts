@@ -93,11 +93,10 @@ const meanings = {
 type SmhCode = keyof typeof meanings
 
 /** What the caller is told for each public code that SMH can cause. */
-const details: Record<Extract<(typeof meanings)[SmhCode], ErrorCode>, string> = {
+const details: Record<Exclude<Extract<KnownMeaning, ErrorCode>, HandledApart>, string> = {
   parent_not_found: 'The folder of this upload does not exist.',
   name_conflict: 'The name is taken, or is being changed by somebody else right now.',
   upload_complete: 'This upload is complete already.',
-  upload_not_found: '',
   upload_incomplete: 'Not all of the file has arrived.',
   checksum_mismatch: 'What has arrived differs from what was sent: the CRC64 is another.',
   quota_exceeded: 'There is no room left for this file.',
@@ -178,6 +177,12 @@ export function upstreamTimeout(facts: ErrorFacts = {}): GatewayError {
     ...facts,
   })
 }
+
+type HandledApart =
+  | 'upstream_unavailable'
+  | 'upstream_timeout'
+  | 'upstream_error'
+  | 'upload_not_found'
 
 type KnownMeaning =
   | (typeof meanings)[SmhCode]

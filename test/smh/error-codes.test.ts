@@ -63,6 +63,16 @@ describe('a code of SMH becomes', () => {
   })
 })
 
+test.each([
+  [refused(429, 'RateLimitExceeded'), 'busy', 'The media store cannot be reached right now.'],
+  [refused(503), 'unavailable', 'The media store cannot be reached right now.'],
+  [refused(504), 'timeout', 'The media store did not answer in time.'],
+  [refused(500), 'refused', 'The media store could not do this.'],
+  [refused(403, 'NoPermission'), 'wiring', 'The media store could not do this.'],
+] as const)('the log gets a word, the caller a sentence: %o', (error, reason, detail) => {
+  expect([error.facts.reason, error.message]).toEqual([reason, detail])
+})
+
 test('our own wiring raises an alarm, and what a caller can cause does not', () => {
   for (const code of ['NoPermission', 'InvalidAccessToken', 'WrongLibraryIdOrSecret']) {
     expect(refused(403, code).facts).toMatchObject({ alarm: true, reason: 'wiring' })
