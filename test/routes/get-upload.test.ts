@@ -1,0 +1,109 @@
+import { createHash } from 'node:crypto'
+import { expect, test } from 'vitest'
+import { MiB, someBytes, startBench } from '../support/gateway.ts'
+import { expectProblem } from '../support/problems.ts'
+
+test('an upload without parts', async () => {
+  const bench = await startBench()
+  const upload = await bench.begin({ path: 'a/b.txt', size: 12 })
+  const response = await bench.request('GET', `/v1/uploads/${upload.confirmKey}`)
+  expect(response.status).toBe(200)
+  expect(response.headers.get('cache-control')).toBe('no-store')
+  expect(await response.json()).toEqual({
+    confirmed: false,
+    path: ['a', 'b.txt'],
+    size: 12,
+    uploadId: upload.uploadId,
+    parts: [],
+  })
+})
+
+test('the parts that have arrived, as COS has them', async () => {
+  const bench = await startBench()
+  const upload = await bench.begin({ path: 'a.txt', size: 2 * MiB + 5 })
+  const sent = [
+    [3, someBytes(5, 3)],
+    [1, someBytes(MiB, 1)],
+  ] as const
+  for (const [number, bytes] of sent) await bench.putPart(upload, number, bytes)
+  const response = await bench.request('GET', `/v1/uploads/${upload.confirmKey}`)
+  const { parts } = await response.json()
+  const part = (partNumber: number, bytes: Uint8Array) => ({
+    partNumber,
+    size: bytes.length,
+    eTag: `"${createHash('md5').update(bytes).digest('hex')}"`,
+    lastModified: expect.stringMatching(/^\d{4}-\d\d-\d\dT/),
+  })
+  expect(parts).toEqual([part(1, sent[1][1]), part(3, sent[0][1])])
+})
+
+test('a part that was sent again is there once, as the last one', async () => {
+  const bench = await startBench()
+  const upload = await bench.begin({ path: 'a.txt', size: 5 })
+  await bench.putPart(upload, 1, someBytes(4))
+  await bench.putPart(upload, 1, someBytes(5))
+  const response = await bench.request('GET', `/v1/uploads/${upload.confirmKey}`)
+  expect((await response.json()).parts).toMatchObject([{ partNumber: 1, size: 5 }])
+})
+
+test('no credentials are in it, though SMH sends some', async () => {
+  const bench = await startBench()
+  const upload = await bench.begin({ path: 'a.txt', size: 5 })
+  const response = await bench.request('GET', `/v1/uploads/${upload.confirmKey}`)
+  expect(await response.text()).not.toMatch(/q-sign|security-token|uploadPartInfo|cos/i)
+})
+
+test('a completed one says so, with the name it got in the end', async () => {
+  const bench = await startBench()
+  await bench.upload('a.txt', [someBytes(3)])
+  const upload = await bench.uploadParts('a.txt', [someBytes(4)])
+  await bench.complete(upload)
+  const response = await bench.request('GET', `/v1/uploads/${upload.confirmKey}`)
+  expect(await response.json()).toEqual({ confirmed: true, path: ['a (1).txt'], size: 4 })
+})
+
+test('the size is the declared one, whatever has been sent', async () => {
+  const bench = await startBench()
+  const upload = await bench.begin({ path: 'a.txt', size: 100 })
+  await bench.putPart(upload, 1, someBytes(7))
+  const response = await bench.request('GET', `/v1/uploads/${upload.confirmKey}`)
+  expect(await response.json()).toMatchObject({ size: 100, parts: [{ size: 7 }] })
+})
+
+test('the path is null once the folder is gone, and when it lies elsewhere', async () => {
+  const bench = await startBench()
+  const upload = await bench.begin({ path: 'a/b.txt', size: 5 })
+  const token = bench.smhCalls('begin-multipart')[0]?.query.access_token
+  const folder = `${bench.emulator.smhUrl}/api/v1/directory/smh0emulated/-/users/ann/a`
+  await fetch(`${folder}?access_token=${token}`, { method: 'DELETE' })
+  const gone = await bench.request('GET', `/v1/uploads/${upload.confirmKey}`)
+  expect(await gone.json()).toMatchObject({ confirmed: false, path: null })
+
+  const body = JSON.stringify({ confirmed: true, path: ['users', 'bob', 'secret.txt'] })
+  bench.emulator.controls.force('status', { body })
+  const elsewhere = await bench.request('GET', `/v1/uploads/${upload.confirmKey}`)
+  expect(await elsewhere.json()).toEqual({ confirmed: true, path: null, size: 5 })
+})
+
+test('one that was aborted is not found', async () => {
+  const bench = await startBench()
+  const { confirmKey } = await bench.begin({ path: 'a.txt', size: 5 })
+  await bench.request('DELETE', `/v1/uploads/${confirmKey}`)
+  const response = await bench.request('GET', `/v1/uploads/${confirmKey}`)
+  await expectProblem(response, 404, 'upload_not_found')
+})
+
+test('part numbers that COS cannot have are not worked with', async () => {
+  const bench = await startBench()
+  const { confirmKey } = await bench.begin({ path: 'a.txt', size: 5 })
+  const part = { LastModified: '2026-03-09T11:23:01.000Z', ETag: '"x"', Size: 5 }
+  for (const PartNumber of [10_001, Number.MAX_SAFE_INTEGER, 0, -1, 1.5, '1']) {
+    const body = JSON.stringify({ confirmed: false, path: ['a'], parts: [{ PartNumber, ...part }] })
+    bench.emulator.controls.force('status', { body, times: 2 })
+    const shown = await bench.request('GET', `/v1/uploads/${confirmKey}`)
+    await expectProblem(shown, 502, 'upstream_error')
+    const completed = await bench.complete({ confirmKey })
+    await expectProblem(completed, 502, 'upstream_error')
+  }
+  expect(bench.smhCalls('confirm')).toEqual([])
+})
