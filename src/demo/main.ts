@@ -1,0 +1,124 @@
+import { randomBytes } from 'node:crypto'
+import { writeFile } from 'node:fs/promises'
+import { constants } from 'node:os'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import type { Log } from '../deps.ts'
+import { showUpload } from './show-upload.ts'
+import { type Demo, startDemo } from './start-demo.ts'
+import { complain, say, sayOf } from './terminal.ts'
+
+const HELP = `Runs the gateway, a stand-in for SMH and COS, and a page to upload from.
+
+Usage: npm run demo                uploads a sample, then serves the page until Ctrl-C
+       npm run demo -- FILE...     uploads these files, then ends; status 0: all arrived whole
+
+  --log       the gateway's own log, as JSON lines on standard error
+  --help
+
+All of it listens on 127.0.0.1 only, and whatever was uploaded is gone at the end.
+`
+
+/** A few parts, the last one shorter. */
+const SAMPLE_BYTES = 18 * 1024 * 1024 + 4321
+
+/** npm hands on a signal that the terminal has sent already: these two are one. */
+const SAME_SIGNAL_MS = 500
+
+/** Nobody waits longer than this for the end. */
+const CLOSE_MS = 3_000
+
+const commandLine = readCommandLine()
+const stop = new AbortController()
+let signalStatus = 0
+let signalledAt = 0
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+  process.on(signal, () => {
+    const now = performance.now()
+    if (stop.signal.aborted && now - signalledAt > SAME_SIGNAL_MS) process.exit(signalStatus)
+    if (stop.signal.aborted) return
+    signalledAt = now
+    signalStatus = 128 + constants.signals[signal]
+    stop.abort()
+  })
+}
+// Whoever read the output is gone, as in `npm run demo | head`.
+process.stdout.on('error', () => process.exit(1))
+
+process.exit(await run())
+
+async function run(): Promise<number> {
+  let demo: Demo
+  try {
+    demo = await startDemo(commandLine.log ? logLine : () => {})
+  } catch (error) {
+    complain(`The demo cannot start: ${error instanceof Error ? error.message : error}`)
+    return 1
+  }
+  try {
+    sayWelcome(demo)
+    const { files } = commandLine
+    return files.length > 0 ? await uploadAll(demo, files) : await serve(demo)
+  } catch (error) {
+    if (!stop.signal.aborted) throw error
+    say()
+    say('Interrupted; the upload was aborted.')
+    return signalStatus
+  } finally {
+    const late = new Promise((resolve) => setTimeout(resolve, CLOSE_MS))
+    await Promise.race([demo.close(), late])
+  }
+}
+
+function sayWelcome({ pageUrl, gatewayUrl }: Demo): void {
+  say('Upload gateway for SMH: the demo')
+  say()
+  if (commandLine.files.length === 0) sayOf('Page', `${pageUrl}/`)
+  sayOf('Gateway', `${gatewayUrl}, described at ${gatewayUrl}/docs`)
+  sayOf('SMH, COS', 'stand-ins on this machine; whatever is uploaded is gone at the end')
+}
+
+async function serve(demo: Demo): Promise<number> {
+  const sample = join(demo.folder, 'sample.bin')
+  await writeFile(sample, randomBytes(SAMPLE_BYTES))
+  if (!(await showUpload(demo, sample, stop.signal))) return 1
+  say()
+  say(`Open ${demo.pageUrl}/ to upload from a browser. Ctrl-C ends the demo.`)
+  await new Promise((resolve) => {
+    if (stop.signal.aborted) resolve(undefined)
+    stop.signal.addEventListener('abort', resolve)
+  })
+  return 0
+}
+
+async function uploadAll(demo: Demo, files: readonly string[]): Promise<number> {
+  let whole = 0
+  for (const file of files) {
+    stop.signal.throwIfAborted()
+    if (await showUpload(demo, file, stop.signal)) whole += 1
+  }
+  say()
+  say(`${whole} of ${files.length} ${files.length === 1 ? 'file' : 'files'} arrived whole.`)
+  return whole === files.length ? 0 : 1
+}
+
+function logLine(...[level, record]: Parameters<Log>): void {
+  process.stderr.write(`${JSON.stringify({ level, ...record })}\n`)
+}
+
+function readCommandLine(): { files: string[]; log: boolean } {
+  try {
+    const { values, positionals } = parseArgs({
+      allowPositionals: true,
+      options: { log: { type: 'boolean' }, help: { type: 'boolean', short: 'h' } },
+    })
+    if (values.help) {
+      process.stdout.write(HELP)
+      process.exit(0)
+    }
+    return { files: positionals, log: values.log ?? false }
+  } catch (error) {
+    complain(`${error instanceof Error ? error.message : error}\n--help tells more.`)
+    process.exit(2)
+  }
+}

@@ -1,0 +1,71 @@
+import { rmSync } from 'node:fs'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { parseConfig } from '../config.ts'
+import type { Log } from '../deps.ts'
+import { type Emulator, startEmulator } from '../emulator/start.ts'
+import { startGateway } from '../node/gateway.ts'
+import { type DemoIssuer, type DemoUser, randomUser, startDemoIssuer } from './demo-users.ts'
+import { startPageServer } from './page-server.ts'
+
+/** Everything that runs during the demo, on loopback. */
+export interface Demo {
+  pageUrl: string
+  gatewayUrl: string
+  users: readonly [DemoUser, DemoUser]
+  issuer: DemoIssuer
+  emulator: Emulator
+  /** Temporary; gone when the demo or its process has ended. */
+  folder: string
+  close(): Promise<void>
+}
+
+/** Starts issuer, page, emulator and gateway, wired to each other. */
+export async function startDemo(log: Log): Promise<Demo> {
+  const folder = await mkdtemp(join(tmpdir(), 'smh-demo-'))
+  // For an end in haste as well.
+  process.once('exit', () => rmSync(folder, { recursive: true, force: true }))
+
+  const running: { close(): Promise<void> }[] = []
+  const close = async () => {
+    await Promise.all(running.splice(0).map((part) => part.close()))
+    await rm(folder, { recursive: true, force: true })
+  }
+  const started = <T extends { close(): Promise<void> }>(part: T): T => {
+    running.push(part)
+    return part
+  }
+
+  try {
+    const users = [randomUser(), randomUser()] as const
+    const issuer = started(await startDemoIssuer())
+    const page = started(await startPageServer({ issuer, users }))
+    const emulator = started(
+      await startEmulator({ directory: join(folder, 'cos'), corsOrigins: [page.url] }),
+    )
+    const gateway = started(
+      await startGateway({
+        log,
+        config: parseConfig({
+          SMH_LIBRARY_ID: emulator.libraryId,
+          SMH_LIBRARY_SECRET: emulator.librarySecret,
+          SMH_ENDPOINT: emulator.smhUrl,
+          JWT_ISSUER: issuer.issuer,
+          JWT_AUDIENCE: issuer.audience,
+          UPLOAD_PATH_PREFIX: 'users/{sub}',
+          // Whoever sits at this machine may fill its disk.
+          UPLOAD_MAX_BYTES: String(10_000 * 5 * 1024 ** 3),
+          RATE_LIMIT_PER_MINUTE: '0',
+          CORS_ORIGINS: page.url,
+          PORT: '0',
+        }),
+      }),
+    )
+    page.connect({ gatewayUrl: gateway.url, cosUrl: emulator.cosUrl })
+    return { pageUrl: page.url, gatewayUrl: gateway.url, users, issuer, emulator, folder, close }
+  } catch (error) {
+    await close()
+    throw error
+  }
+}

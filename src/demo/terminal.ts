@@ -1,0 +1,53 @@
+import cliProgress from 'cli-progress'
+
+/** Where the width of a bar's line must fit. */
+const BAR_WIDTH = 28
+
+/** Writes one line, or an empty one. */
+export function say(line = ''): void {
+  process.stdout.write(`${line}\n`)
+}
+
+/** Writes a name and what belongs to it, aligned with the others. */
+export function sayOf(name: string, value: string): void {
+  say(`  ${name.padEnd(12)}${value}`)
+}
+
+export function complain(line: string): void {
+  process.stderr.write(`${line}\n`)
+}
+
+/** A file's name without what a terminal would take for commands. */
+export function printable(name: string): string {
+  return name.replace(/\p{Cc}/gu, '?')
+}
+
+/** `bytes` as people say it, such as `12.5 MiB`. */
+export function inUnits(bytes: number): string {
+  const units = ['bytes', 'KiB', 'MiB', 'GiB', 'TiB']
+  const power = bytes < 1 ? 0 : Math.min(Math.floor(Math.log2(bytes) / 10), units.length - 1)
+  const value = bytes / 1024 ** power
+  return `${power === 0 ? value : value.toFixed(1)} ${units[power]}`
+}
+
+/** A bar that shows how many of some bytes have gone; nothing where the output is no terminal. */
+export function startBar(totalBytes: number): { show(bytes: number): void; stop(): void } {
+  if (!process.stdout.isTTY) return { show() {}, stop() {} }
+  const bar = new cliProgress.SingleBar({
+    stream: process.stdout,
+    format: '  {bar} {percentage} %  {value} of {total}',
+    barsize: BAR_WIDTH,
+    barCompleteChar: '━',
+    barIncompleteChar: '─',
+    formatValue: (value, _options, type) =>
+      type === 'percentage' ? String(value).padStart(3) : inUnits(value),
+    hideCursor: true,
+    // The demo has its own manners on Ctrl-C, and stops the bar itself.
+    gracefulExit: false,
+  })
+  bar.start(totalBytes, 0)
+  return {
+    show: (bytes) => bar.update(bytes),
+    stop: () => bar.stop(),
+  }
+}
