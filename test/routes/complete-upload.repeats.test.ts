@@ -1,0 +1,138 @@
+import { describe, expect, test } from 'vitest'
+import { someBytes, startBench } from '../support/gateway.ts'
+import { expectProblem } from '../support/problems.ts'
+
+/** What SMH tells only once (contract §2). */
+function lasting(file: Record<string, unknown>) {
+  const { isOverwritten, previewByDoc, previewByCI, previewAsIcon, fileType, ...rest } = file
+  return rest
+}
+
+describe('completed again', () => {
+  test('the same values, and stored once', async () => {
+    const bench = await startBench()
+    const upload = await bench.uploadParts('a.txt', [someBytes(5)], {
+      headers: { 'x-smh-meta-origin': 'camera' },
+    })
+    const first = await (await bench.complete(upload)).json()
+    for (const _ of ['second', 'third']) {
+      const again = await bench.complete(upload)
+      expect(again.status).toBe(200)
+      expect(lasting(await again.json())).toEqual(lasting(first))
+    }
+    expect(bench.emulator.controls.files()).toHaveLength(1)
+    expect(bench.smhCalls('confirm')).toHaveLength(1)
+  })
+
+  test.each([2, 10])('%d at once: one file, the same for all', async (count) => {
+    const bench = await startBench()
+    const upload = await bench.uploadParts('a.txt', [someBytes(5)])
+    const answers = await Promise.all(Array.from({ length: count }, () => bench.complete(upload)))
+    expect(answers.map(({ status }) => status)).toEqual(Array(count).fill(200))
+    const [first, ...others] = await Promise.all(answers.map((answer) => answer.json()))
+    for (const other of others) expect(lasting(other)).toEqual(lasting(first))
+    expect(bench.emulator.controls.files()).toHaveLength(1)
+    expect(bench.smhCalls('confirm').filter(({ status }) => status === 200)).toHaveLength(1)
+  })
+
+  test('two that both find it open: the later one is told of the stored file', async () => {
+    const bench = await startBench()
+    const upload = await bench.uploadParts('a.txt', [someBytes(5)])
+    await bench.complete(upload)
+    const part = { PartNumber: 1, Size: 5, LastModified: '2026-03-09T11:23:01.000Z', ETag: '"x"' }
+    const path = ['users', 'ann', 'a.txt']
+    const body = JSON.stringify({ confirmed: false, path, parts: [part] })
+    bench.emulator.controls.force('status', { body })
+    bench.emulator.controls.clearCalls()
+    const response = await bench.complete(upload)
+    expect(await response.json()).toMatchObject({ name: 'a.txt', size: 5 })
+    expect(bench.smhCalls().map(({ route, status }) => `${route} ${status}`)).toEqual([
+      'status 200',
+      'confirm 409',
+      'status 200',
+      'directory-info 200',
+    ])
+  })
+
+  test('with the same crc64 as stored, and with another one', async () => {
+    const bench = await startBench()
+    const upload = await bench.uploadParts('a.txt', [someBytes(5)])
+    const { crc64 } = await (await bench.complete(upload)).json()
+    expect((await bench.complete(upload, { body: { crc64 } })).status).toBe(200)
+    const other = await bench.complete(upload, { body: { crc64: '1' } })
+    await expectProblem(other, 422, 'checksum_mismatch')
+    expect(bench.emulator.controls.files()).toHaveLength(1)
+  })
+
+  test('under the name it was given, not the wanted one', async () => {
+    const bench = await startBench()
+    await bench.upload('a.txt', [someBytes(4)])
+    const upload = await bench.uploadParts('a.txt', [someBytes(5)])
+    await bench.complete(upload)
+    const again = await bench.complete(upload)
+    expect(await again.json()).toMatchObject({ path: ['a (1).txt'], name: 'a (1).txt', size: 5 })
+  })
+
+  test.each(['file', 'folder'])('after its %s was deleted', async (what) => {
+    const bench = await startBench()
+    const upload = await bench.uploadParts('a/b.txt', [someBytes(5)])
+    await bench.complete(upload)
+    const token = bench.smhCalls('confirm')[0]?.query.access_token
+    const target =
+      what === 'file'
+        ? 'file/smh0emulated/-/users/ann/a/b.txt'
+        : 'directory/smh0emulated/-/users/ann/a'
+    const url = `${bench.emulator.smhUrl}/api/v1/${target}?access_token=${token}`
+    expect((await fetch(url, { method: 'DELETE' })).status).toBe(204)
+    await expectProblem(await bench.complete(upload), 409, 'upload_complete')
+    expect(bench.emulator.controls.files()).toEqual([])
+  })
+})
+
+describe('an answer of SMH that was lost', () => {
+  test('is made up for by asking: the caller gets the stored file', async () => {
+    const bench = await startBench()
+    bench.emulator.controls.loseConfirmResponse()
+    const upload = await bench.uploadParts('a.txt', [someBytes(5)])
+    const response = await bench.complete(upload)
+    expect(response.status).toBe(200)
+    expect(await response.json()).toMatchObject({ path: ['a.txt'], name: 'a.txt', size: 5 })
+    expect(bench.smhCalls('confirm')).toHaveLength(1)
+    expect(bench.emulator.controls.files()).toHaveLength(1)
+  })
+
+  test('of several callers at once: every one gets the file', async () => {
+    const bench = await startBench()
+    bench.emulator.controls.loseConfirmResponse()
+    const upload = await bench.uploadParts('a.txt', [someBytes(5)])
+    const answers = await Promise.all(Array.from({ length: 5 }, () => bench.complete(upload)))
+    expect(answers.map(({ status }) => status)).toEqual(Array(5).fill(200))
+    expect(bench.emulator.controls.files()).toHaveLength(1)
+  })
+
+  test('a confirm that never arrived is made once more', async () => {
+    const bench = await startBench()
+    const upload = await bench.uploadParts('a.txt', [someBytes(5)])
+    bench.emulator.controls.force('confirm', { drop: 'before' })
+    expect((await bench.complete(upload)).status).toBe(200)
+    expect(bench.smhCalls('confirm').map(({ status }) => status)).toEqual([null, 200])
+    expect(bench.emulator.controls.files()).toHaveLength(1)
+  })
+
+  test.each([500, 503])('a confirm that took effect and said %d', async (status) => {
+    const bench = await startBench()
+    const upload = await bench.uploadParts('a.txt', [someBytes(5)])
+    await bench.complete(upload)
+    const part = { PartNumber: 1, Size: 5, LastModified: '2026-03-09T11:23:01.000Z', ETag: '"x"' }
+    const body = JSON.stringify({
+      confirmed: false,
+      path: ['users', 'ann', 'a.txt'],
+      parts: [part],
+    })
+    bench.emulator.controls.force('status', { body })
+    bench.emulator.controls.force('confirm', { status })
+    const response = await bench.complete(upload)
+    expect(await response.json()).toMatchObject({ path: ['a.txt'], size: 5 })
+    expect(bench.emulator.controls.files()).toHaveLength(1)
+  })
+})

@@ -1,0 +1,206 @@
+import { describe, expect, test } from 'vitest'
+import {
+  type Bench,
+  bob,
+  type Credentials,
+  type RequestOptions,
+  someBytes,
+  startBench,
+} from '../support/gateway.ts'
+import { expectProblem, withoutRequestId } from '../support/problems.ts'
+
+/** Everything that can be done with a confirm key. */
+const operations: [name: string, method: string, path: (key: string) => string][] = [
+  ['getUpload', 'GET', (key) => `/v1/uploads/${key}`],
+  ['renewUpload', 'POST', (key) => `/v1/uploads/${key}/renew`],
+  ['completeUpload', 'POST', (key) => `/v1/uploads/${key}/complete`],
+  ['abortUpload', 'DELETE', (key) => `/v1/uploads/${key}`],
+]
+
+/** What the owner is told of an upload that SMH does not know (any more). */
+async function unknownUpload(bench: Bench): Promise<string> {
+  const { confirmKey } = await bench.begin({ path: 'gone.txt', size: 5 })
+  await bench.request('DELETE', `/v1/uploads/${confirmKey}`)
+  return withoutRequestId(await bench.request('GET', `/v1/uploads/${confirmKey}`))
+}
+
+/** Tries every operation with `key`; all must answer like an unknown upload, with SMH unasked. */
+async function expectUnknown(bench: Bench, key: string, options: RequestOptions = {}) {
+  const unknown = await unknownUpload(bench)
+  bench.emulator.controls.clearCalls()
+  for (const [, method, path] of operations) {
+    const response = await bench.request(method, path(encodeURIComponent(key)), options)
+    const { headers } = response
+    expect([...headers.keys()].sort()).toEqual(usualHeaders)
+    expect(await withoutRequestId(response)).toBe(unknown)
+  }
+  expect(bench.smhCalls()).toEqual([])
+}
+
+const usualHeaders = [
+  'cache-control',
+  'connection',
+  'content-length',
+  'content-type',
+  'date',
+  'keep-alive',
+  'x-content-type-options',
+  'x-request-id',
+]
+
+const flip = (key: string, index: number) =>
+  key.slice(0, index) + (key[index] === 'A' ? 'B' : 'A') + key.slice(index + 1)
+
+test('all later operations are examined here', async () => {
+  const { endpoints } = await import('../../src/routes/index.ts')
+  const withKey = endpoints.filter(({ route }) => route.path.includes('{confirmKey}'))
+  expect(operations.map(([name]) => name)).toEqual(withKey.map(({ route }) => route.operationId))
+})
+
+describe('one answer to every key that is not the caller’s', () => {
+  test('somebody else’s', async () => {
+    const bench = await startBench()
+    const upload = await bench.uploadParts('a.txt', [someBytes(5)])
+    await expectUnknown(bench, upload.confirmKey, { as: bob })
+    expect(bench.emulator.controls.openTasks()).toHaveLength(1)
+    expect((await bench.complete(upload)).status).toBe(200)
+    await expectUnknown(bench, upload.confirmKey, { as: bob })
+  })
+
+  test('changed in any of its parts', async () => {
+    const bench = await startBench()
+    const { confirmKey } = await bench.begin({ path: 'a.txt', size: 5 })
+    const fields = confirmKey.split('.')
+    const changed = [
+      ...[0, 2, 9, 13, 16, 40, confirmKey.length - 1].map((index) => flip(confirmKey, index)),
+      confirmKey.slice(0, -1),
+      `${confirmKey}A`,
+      fields.with(1, 'zzzzzz').join('.'),
+      fields.with(2, 'zz').join('.'),
+      fields.with(3, 'o').join('.'),
+      fields.slice(0, -1).join('.'),
+      confirmKey.toUpperCase(),
+    ]
+    for (const key of changed) await expectUnknown(bench, key)
+  })
+
+  test('every other spelling of the last character', async () => {
+    const bench = await startBench()
+    const { confirmKey } = await bench.begin({ path: 'a.txt', size: 5 })
+    const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'
+    const others = [...alphabet].filter((character) => !confirmKey.endsWith(character))
+    bench.emulator.controls.clearCalls()
+    for (const character of others) {
+      const key = confirmKey.slice(0, -1) + character
+      const response = await bench.request('GET', `/v1/uploads/${key}`)
+      await expectProblem(response, 404, 'upload_not_found')
+    }
+    expect(bench.smhCalls()).toEqual([])
+  })
+
+  test.each([
+    ['SMH’s own', (bench: Bench) => bench.emulator.controls.openTasks()[0]?.confirmKey ?? ''],
+    ['garbage', () => 'garbage'],
+    ['dots', () => '....'],
+    ['a slash', () => '../uploads'],
+    ['a NUL', () => '1.a.b.r.c\u0000.d'],
+    ['not ASCII', () => '钥匙'],
+    ['broken encoding', () => '%E0%A4%A'],
+    ['10 kB', () => 'k'.repeat(10_000)],
+    ['10 kB of the right shape', () => `1.a.a.r.${'k'.repeat(10_000)}.${'m'.repeat(43)}`],
+  ])('%s', async (_, key) => {
+    const bench = await startBench()
+    await bench.begin({ path: 'a.txt', size: 5 })
+    await expectUnknown(bench, key(bench))
+  })
+
+  test('past its end', async () => {
+    const bench = await startBench({ environment: { UPLOAD_MAX_AGE_SECONDS: '600' } })
+    const upload = await bench.uploadParts('a.txt', [someBytes(5)])
+    bench.advance(598_000)
+    const path = `/v1/uploads/${upload.confirmKey}`
+    expect((await bench.request('GET', path)).status).toBe(200)
+    bench.advance(2_000)
+    await expectUnknown(bench, upload.confirmKey)
+    expect(bench.emulator.controls.openTasks()).toHaveLength(1)
+  })
+
+  test('made in another space', async () => {
+    const bench = await startBench({
+      environment: { SMH_SPACE_CLAIM: 'tenant' },
+      emulator: { multiTenant: true, spaces: ['space-a', 'space-b'] },
+    })
+    const of = (tenant: string) => ({ as: { sub: 'ann', claims: { tenant } } })
+    const { confirmKey } = await bench.begin({ path: 'a.txt', size: 5 }, of('space-a'))
+    bench.emulator.controls.clearCalls()
+    const response = await bench.request('GET', `/v1/uploads/${confirmKey}`, of('space-b'))
+    await expectProblem(response, 404, 'upload_not_found')
+    expect(bench.smhCalls()).toEqual([])
+    const own = await bench.request('GET', `/v1/uploads/${confirmKey}`, of('space-a'))
+    expect(own.status).toBe(200)
+  })
+
+  test('one that SMH says is another’s', async () => {
+    const bench = await startBench()
+    const unknown = await unknownUpload(bench)
+    const { confirmKey } = await bench.begin({ path: 'a.txt', size: 5 })
+    for (const [name, method, path] of operations) {
+      const route = ({ renewUpload: 'renew', abortUpload: 'cancel' } as const)[name] ?? 'status'
+      bench.emulator.controls.force(route, { status: 403, code: 'UploadNotBelongYou' })
+      const response = await bench.request(method, path(confirmKey))
+      expect(await withoutRequestId(response)).toBe(unknown)
+    }
+  })
+
+  test('an empty one is no address at all', async () => {
+    const bench = await startBench()
+    for (const [, method, path] of operations) {
+      const response = await bench.request(method, path(''))
+      await expectProblem(response, 404, 'not_found')
+    }
+    expect(bench.smhCalls()).toEqual([])
+  })
+})
+
+describe('CONFIRM_KEY_SECRETS', () => {
+  const [old, fresh, foreign] = ['o', 'f', 'x'].map((letter) => letter.repeat(32)) as [
+    string,
+    string,
+    string,
+  ]
+  const opens = async (bench: Bench, { confirmKey }: Credentials, secrets: string) => {
+    const on = await bench.startAnother({ CONFIRM_KEY_SECRETS: secrets })
+    return (await bench.request('GET', `/v1/uploads/${confirmKey}`, { on })).status === 200
+  }
+
+  test('an old secret still opens, a foreign one does not', async () => {
+    const bench = await startBench({ environment: { CONFIRM_KEY_SECRETS: old } })
+    const upload = await bench.begin({ path: 'a.txt', size: 5 })
+    expect(await opens(bench, upload, `${fresh},${old}`)).toBe(true)
+    expect(await opens(bench, upload, fresh)).toBe(false)
+    expect(await opens(bench, upload, foreign)).toBe(false)
+  })
+
+  test('the first one signs', async () => {
+    const bench = await startBench({ environment: { CONFIRM_KEY_SECRETS: `${fresh},${old}` } })
+    const upload = await bench.begin({ path: 'a.txt', size: 5 })
+    expect(await opens(bench, upload, fresh)).toBe(true)
+    expect(await opens(bench, upload, old)).toBe(false)
+  })
+
+  test('derived from the library secret, two gateways come to the same', async () => {
+    const bench = await startBench()
+    const { confirmKey } = await bench.begin({ path: 'a.txt', size: 5 })
+    const on = await bench.startAnother({})
+    const response = await bench.request('GET', `/v1/uploads/${confirmKey}`, { on })
+    expect(response.status).toBe(200)
+  })
+})
+
+test('keys are short and safe in a URL, for ids of ordinary length', async () => {
+  const bench = await startBench()
+  const sub = 'u'.repeat(128)
+  const { confirmKey } = await bench.begin({ path: 'a.txt', size: 5_368_709_120 }, { as: { sub } })
+  expect(confirmKey).toMatch(/^[\w.-]{1,512}$/)
+  expect(encodeURIComponent(confirmKey)).toBe(confirmKey)
+})
