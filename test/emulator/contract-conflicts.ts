@@ -15,6 +15,16 @@ export function conflictContract(contract: () => Contract) {
       expect(names).toEqual(['twice.tar.gz', 'twice.tar (1).gz', 'twice.tar (2).gz'])
     })
 
+    test('a name that is all extension counts up behind, and status tells the final name', async () => {
+      const { smh, folder, uploader } = contract()
+      await smh.upload(uploader, `${folder}/.profile`, [filled(3)])
+      const task = await smh.beginTask(uploader, `${folder}/.profile`)
+      await smh.putPart(task, 1, filled(3))
+      const path = [folder, '.profile (1)']
+      expect((await smh.confirm(uploader, task.confirmKey)).body.path).toEqual(path)
+      expect((await smh.status(uploader, task.confirmKey)).body.path).toEqual(path)
+    })
+
     test('ask is refused at begin, and at confirm when the name was taken meanwhile', async () => {
       const { smh, folder, uploader } = contract()
       const query = { conflict_resolution_strategy: 'ask' }

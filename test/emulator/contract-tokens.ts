@@ -24,7 +24,7 @@ export function tokenContract(contract: () => Contract) {
       const { libraryId, librarySecret } = smh.target
       const user = { user_id: `${folder}-leaver` }
       const phone = await smh.mint('', { ...user, client_id: 'phone' })
-      const desk = await smh.mint('', { ...user, client_id: 'desk' })
+      const desk = await smh.mint('', { ...user, client_id: 'desk', session_id: 's-1' })
       const other = await smh.mint('', { user_id: `${folder}-stayer`, client_id: 'phone' })
       const remove = (query: Record<string, string>) =>
         smh.call('DELETE', `/token/${libraryId}`, {
@@ -38,6 +38,11 @@ export function tokenContract(contract: () => Contract) {
       }
       expect((await remove({ ...user, client_id: 'phone' })).status).toBe(204)
       expect(await alive()).toEqual([403, 200, 200])
+      expect((await remove({ ...user, session_id: 's-2' })).status).toBe(204)
+      expect(await alive()).toEqual([403, 200, 200])
+      const eleven = Array.from({ length: 11 }, (_, n) => `${folder}-${n}`).join(',')
+      expect((await remove({ user_id: eleven })).status).toBe(400)
+      expect((await remove({})).status).toBe(400)
       expect((await remove(user)).status).toBe(204)
       expect(await alive()).toEqual([403, 403, 200])
     })

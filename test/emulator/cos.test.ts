@@ -171,6 +171,7 @@ describe('other ways to upload', () => {
     expect((await post({})).status).toBe(204)
     const confirmed = await smh.confirm(token, String(body.confirmKey))
     expect(confirmed.body).toMatchObject({ size: '5', contentType: 'image/jpeg', type: 'image' })
+    expect((await post({})).status).toBe(403)
   })
 })
 

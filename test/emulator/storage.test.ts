@@ -53,8 +53,12 @@ describe('bytes on disk', () => {
 
   test('overwriting leaves only the new ones', async () => {
     await smh.upload(token, 'a.bin', [filled(6, 'a')])
+    const query = { info: '', with_inode: '1' }
+    const inode = async () => (await smh.directory('GET', 'a.bin', { token, query })).body.inode
+    const before = await inode()
     await smh.upload(token, 'a.bin', [filled(6, 'b')], overwrite)
     await onDisk(1)
+    expect(await inode()).toBe(before)
     const stored = await new Response(controls.readFile('-', ['a.bin'])).text()
     expect(stored).toBe('bbbbbb')
   })
