@@ -59,9 +59,10 @@ export function createApp(deps: Deps): App {
 
   const app = new OpenAPIHono<AppEnv>({ defaultHook: refuseInvalid })
   app.onError(answerError)
-  app.notFound(() => {
-    throw new GatewayError('not_found', 'There is nothing at this address.')
-  })
+  // Answered here, not thrown: Hono would take the error past the middleware that hardens answers.
+  app.notFound((c) =>
+    answerError(new GatewayError('not_found', 'There is nothing at this address.'), c),
+  )
   app.use(requestId(), observe(log, metrics), hardenAnswers)
   app.use('/v1/*', ...crossOrigin(config.corsOrigins), limitInFlight(config.maxInFlight, metrics))
 

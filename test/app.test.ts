@@ -1,0 +1,164 @@
+import { describe, expect, test } from 'vitest'
+import { bob, startBench } from './support/gateway.ts'
+import { expectProblem } from './support/problems.ts'
+
+const good = { path: 'a.txt', size: 5 }
+
+describe('addresses', () => {
+  test.each([
+    ['GET', '/'],
+    ['GET', '/v1'],
+    ['POST', '/v1/uploads/'],
+    ['GET', '/v1/uploads/key/complete/more'],
+    ['POST', '/v1/upload'],
+    ['GET', '/metrics'],
+    ['GET', '/docs/..%2f..%2fpackage.json'],
+    ['GET', '/docs/constructor'],
+    ['GET', '/.env'],
+    ['PATCH', '/nothing'],
+  ])('%s %s is none', async (method, path) => {
+    const bench = await startBench()
+    await expectProblem(await bench.request(method, path), 404, 'not_found')
+    await expectProblem(await bench.request(method, path, { as: null }), 404, 'not_found')
+  })
+
+  test.each([
+    ['/v1/uploads', ['GET', 'PUT', 'PATCH', 'DELETE'], 'POST'],
+    ['/v1/uploads/key', ['POST', 'PUT', 'PATCH'], 'DELETE, GET, HEAD'],
+    ['/v1/uploads/key/renew', ['GET', 'PUT', 'DELETE'], 'POST'],
+    ['/v1/uploads/key/complete', ['GET', 'PUT', 'DELETE'], 'POST'],
+    ['/livez', ['POST', 'DELETE'], 'GET, HEAD'],
+    ['/readyz', ['POST', 'DELETE'], 'GET, HEAD'],
+    ['/openapi.json', ['POST'], 'GET, HEAD'],
+    ['/docs', ['POST'], 'GET, HEAD'],
+  ])('%s does not know %j', async (path, methods, allow) => {
+    const bench = await startBench()
+    for (const method of methods) {
+      const response = await bench.request(method, path)
+      expect(response.headers.get('allow')?.split(', ').sort().join(', ')).toBe(allow)
+      await expectProblem(response, 405, 'method_not_allowed')
+    }
+    expect(bench.smhCalls()).toEqual([])
+  })
+
+  test('HEAD is answered as GET would be, without a body', async () => {
+    const bench = await startBench()
+    const { confirmKey } = await bench.begin(good)
+    for (const path of ['/livez', `/v1/uploads/${confirmKey}`]) {
+      const head = await bench.request('HEAD', path)
+      expect([head.status, await head.text()]).toEqual([200, ''])
+    }
+    const refused = await bench.request('HEAD', '/v1/uploads')
+    expect([refused.status, refused.headers.get('allow')]).toEqual([405, 'POST'])
+    expect((await bench.request('HEAD', '/v1/uploads/x', { as: null })).status).toBe(401)
+  })
+})
+
+describe('X-Request-Id', () => {
+  test('is made up, in the answer, the problem and the log', async () => {
+    const bench = await startBench()
+    const ids = new Set<string | null>()
+    for (const path of ['/livez', '/nothing', '/v1/uploads/x']) {
+      const response = await bench.request('GET', path)
+      const id = response.headers.get('x-request-id')
+      ids.add(id)
+      expect(bench.logged.at(-1)).toMatchObject({ event: 'request', requestId: id })
+    }
+    expect(ids.size).toBe(3)
+  })
+
+  test.each(['abc-123', 'A_b=', 'x'.repeat(255)])('%s is taken over', async (id) => {
+    const bench = await startBench()
+    const response = await bench.request('GET', '/nothing', { headers: { 'x-request-id': id } })
+    expect(response.headers.get('x-request-id')).toBe(id)
+    expect((await expectProblem(response, 404, 'not_found')).requestId).toBe(id)
+    expect(bench.logged.at(-1)?.requestId).toBe(id)
+  })
+
+  test.each(['a b', 'a"b', '<script>', 'caf\u00e9', 'x'.repeat(256), '{"level":"fatal"}'])(
+    '%s is not',
+    async (id) => {
+      const bench = await startBench()
+      const response = await bench.request('GET', '/nothing', { headers: { 'x-request-id': id } })
+      expect(response.headers.get('x-request-id')).toMatch(/^[0-9a-f-]{36}$/)
+      expect(JSON.stringify(bench.logged)).not.toContain(JSON.stringify(id).slice(1, -1))
+    },
+  )
+})
+
+describe('headers of every answer', () => {
+  test.each([
+    ['GET', '/livez', null],
+    ['GET', '/docs', null],
+    ['GET', '/docs/swagger-ui.css', null],
+    ['GET', '/openapi.json', null],
+    ['GET', '/nothing', null],
+    ['GET', '/v1/nothing', 'no-store'],
+    ['PUT', '/v1/uploads', 'no-store'],
+    ['POST', '/v1/uploads', 'no-store'],
+    ['GET', '/v1/uploads/x', 'no-store'],
+  ])('%s %s: nosniff, Cache-Control %s', async (method, path, cacheControl) => {
+    const bench = await startBench()
+    const response = await bench.request(method, path)
+    expect(response.headers.get('x-content-type-options')).toBe('nosniff')
+    if (cacheControl) expect(response.headers.get('cache-control')).toBe(cacheControl)
+    expect(response.headers.get('x-powered-by')).toBeNull()
+    expect(response.headers.get('server')).toBeNull()
+  })
+})
+
+describe('RATE_LIMIT_PER_MINUTE', () => {
+  test('counts begins, each user alone', async () => {
+    const bench = await startBench({ environment: { RATE_LIMIT_PER_MINUTE: '2' } })
+    const { confirmKey } = await bench.begin(good)
+    await bench.begin(good)
+    bench.emulator.controls.clearCalls()
+    const response = await bench.request('POST', '/v1/uploads', { body: good })
+    const wait = Number(response.headers.get('retry-after'))
+    expect(wait).toBeGreaterThanOrEqual(1)
+    expect(wait).toBeLessThanOrEqual(60)
+    await expectProblem(response, 429, 'rate_limited')
+    expect(bench.smhCalls()).toEqual([])
+    await bench.begin(good, { as: bob })
+    expect((await bench.request('GET', `/v1/uploads/${confirmKey}`)).status).toBe(200)
+  })
+
+  test('users called like things of the language are users', async () => {
+    const bench = await startBench({ environment: { RATE_LIMIT_PER_MINUTE: '1' } })
+    for (const sub of ['constructor', '__proto__', 'toString']) {
+      await bench.begin(good, { as: { sub } })
+      const again = await bench.request('POST', '/v1/uploads', { body: good, as: { sub } })
+      await expectProblem(again, 429, 'rate_limited')
+    }
+  })
+
+  test('0 switches it off', async () => {
+    const bench = await startBench({ environment: { RATE_LIMIT_PER_MINUTE: '0' } })
+    const answers = await Promise.all(
+      Array.from({ length: 150 }, () => bench.request('POST', '/v1/uploads', { body: good })),
+    )
+    expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([201]))
+  })
+})
+
+describe('MAX_IN_FLIGHT', () => {
+  test('one request more is told at once, and the next one after is served', async () => {
+    const bench = await startBench({ environment: { MAX_IN_FLIGHT: '1' } })
+    const held = Promise.withResolvers<void>()
+    const arrived = Promise.withResolvers<void>()
+    bench.issuer.rehearse(async (_, body) => {
+      arrived.resolve()
+      await held.promise
+      return { body }
+    })
+    const first = bench.request('POST', '/v1/uploads', { body: good })
+    await arrived.promise
+    const second = await bench.request('POST', '/v1/uploads', { body: good })
+    expect(second.headers.get('retry-after')).toMatch(/^[1-9]\d*$/)
+    await expectProblem(second, 503, 'overloaded')
+    expect((await bench.request('GET', '/livez')).status).toBe(200)
+    held.resolve()
+    expect((await first).status).toBe(201)
+    expect((await bench.request('POST', '/v1/uploads', { body: good })).status).toBe(201)
+  })
+})
