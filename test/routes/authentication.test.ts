@@ -1,0 +1,98 @@
+import { describe, expect, test } from 'vitest'
+import { endpoints } from '../../src/routes/index.ts'
+import { ann, type Bench, type RequestOptions, startBench } from '../support/gateway.ts'
+import { expectProblem, withoutRequestId } from '../support/problems.ts'
+
+/** Every operation under /v1 as a call that would succeed, given a token. */
+const operations = endpoints.map(({ route }) => ({
+  id: route.operationId as string,
+  method: route.method.toUpperCase(),
+  pathWith: (confirmKey: string) => route.path.replace('{confirmKey}', confirmKey),
+  wanted: route.request?.body?.required ? { path: 'b.txt', size: 5 } : undefined,
+}))
+
+describe.each(operations)('$id', ({ method, pathWith, wanted }) => {
+  async function call(bench: Bench, options: RequestOptions) {
+    const owner = { as: { sub: 'ann', scope: 'upload' } }
+    const { confirmKey } = await bench.uploadParts('a.txt', [new Uint8Array(3)], owner)
+    bench.emulator.controls.clearCalls()
+    return bench.request(method, pathWith(confirmKey), { body: wanted, ...options })
+  }
+
+  test('serves a user with a good token', async () => {
+    const bench = await startBench()
+    const response = await call(bench, { as: ann })
+    expect([200, 201, 204]).toContain(response.status)
+  })
+
+  test.each([
+    ['none', {}],
+    ['of another scheme', { authorization: 'Basic YW5uOnNlY3JldA==' }],
+    ['empty', { authorization: '' }],
+  ])('no bearer token: %s', async (_, headers) => {
+    const bench = await startBench()
+    const response = await call(bench, { as: null, headers: headers as Record<string, string> })
+    expect(response.headers.get('www-authenticate')).toBe('Bearer realm="uploads"')
+    await expectProblem(response, 401, 'missing_token')
+    expect(bench.smhCalls()).toEqual([])
+  })
+
+  test('every way a token can be bad has the same answer', async () => {
+    const bench = await startBench()
+    const { issuer } = bench
+    const encode = (part: object) => Buffer.from(JSON.stringify(part)).toString('base64url')
+    const claims = { iss: issuer.issuer, aud: issuer.audience, sub: 'ann', exp: 4e9 }
+    const bad = [
+      'x',
+      await issuer.forgedToken(ann),
+      await issuer.token({ ...ann, expiresInSeconds: -60 }),
+      await issuer.token({ ...ann, claims: { aud: 'others' } }),
+      await issuer.token({ ...ann, claims: { iss: 'https://issuer.example' } }),
+      await issuer.token({ ...ann, claims: { exp: undefined } }),
+      await issuer.token({ ...ann, claims: { sub: '' } }),
+      await issuer.token({ ...ann, claims: { nbf: 4e9 } }),
+      `${encode({ alg: 'none' })}.${encode(claims)}.`,
+      `${(await issuer.token(ann)).slice(0, -6)}AAAAAA`,
+    ]
+    const answers = new Set<string>()
+    for (const token of bad) {
+      const headers = { authorization: `Bearer ${token}` }
+      const response = await call(bench, { as: null, headers })
+      const challenge = 'Bearer realm="uploads", error="invalid_token"'
+      expect(response.headers.get('www-authenticate')).toBe(challenge)
+      answers.add(await withoutRequestId(response))
+      expect(bench.smhCalls()).toEqual([])
+    }
+    expect([...answers]).toEqual([expect.stringMatching(/^401 .*"code":"invalid_token"/)])
+  })
+
+  test('a token without the scope', async () => {
+    const bench = await startBench({ environment: { JWT_REQUIRED_SCOPE: 'upload' } })
+    const response = await call(bench, { as: { sub: 'ann', scope: 'read uploads' } })
+    const challenge = 'Bearer realm="uploads", error="insufficient_scope"'
+    expect(response.headers.get('www-authenticate')).toBe(challenge)
+    await expectProblem(response, 403, 'insufficient_scope')
+    expect(bench.smhCalls()).toEqual([])
+    const good = await call(bench, { as: { sub: 'ann', scope: 'read upload' } })
+    expect([200, 201, 204]).toContain(good.status)
+  })
+
+  test('is refused before its body is looked at', async () => {
+    const bench = await startBench()
+    const body = 'x'.repeat(64 * 1024 + 1)
+    // fetch sends none with GET.
+    if (method === 'GET') return
+    await expectProblem(await call(bench, { as: null, body }), 401, 'missing_token')
+  })
+
+  test('no keys to check a token with', async () => {
+    const bench = await startBench()
+    const on = await bench.startAnother({})
+    bench.issuer.down(true)
+    const headers = { authorization: `Bearer ${await bench.issuer.token(ann)}` }
+    const response = await bench.request(method, pathWith('x'), { on, headers, body: wanted })
+    expect(response.headers.get('retry-after')).toMatch(/^\d+$/)
+    await expectProblem(response, 503, 'upstream_unavailable')
+    expect(bench.smhCalls()).toEqual([])
+  })
+})
