@@ -56,6 +56,7 @@ async function start(file) {
   upload = it
   at('upload-title').textContent = file.name
   at('parts').replaceChildren(...parts.map(({ cell }) => cell))
+  at('bar').value = 0
   tell('Beginning')
   try {
     if (file.size === 0) throw new Error('This file is empty; an upload has at least one byte.')
@@ -119,7 +120,10 @@ async function sendPart(it, part, signal) {
 /** CRC-64/XZ of the local file, decimal. */
 async function crc64Of(file) {
   const crc64 = await hashwasm.createCRC64()
-  for await (const chunk of file.stream()) crc64.update(chunk)
+  const reader = file.stream().getReader() // Safari cannot iterate over a stream.
+  for (let read = await reader.read(); !read.done; read = await reader.read()) {
+    crc64.update(read.value)
+  }
   return BigInt(`0x${crc64.digest('hex')}`).toString()
 }
 
@@ -140,7 +144,13 @@ function tell(text, kind = '') {
 function show(it, part, state) {
   part.cell.className = state
   part.cell.title = `Part ${part.number}: ${state}`
-  at('bar').value = it.parts.filter(({ done }) => done).length / it.parts.length
+  const share = it.parts.filter(({ done }) => done).length / it.parts.length
+  at('bar').value = share
+  // Said aloud by screen readers, so only now and then.
+  const percent = Math.floor(share * 4) * 25
+  if (percent === it.percent || it.stop.signal.aborted) return
+  it.percent = percent
+  tell(`Uploading, ${percent} % has arrived`)
 }
 
 function showStored() {
@@ -153,7 +163,8 @@ function showStored() {
     item.append(`${path.join('/')}, ${size.toLocaleString('en-US')} bytes`, check)
     return item
   })
-  at('stored').replaceChildren(...(items.length > 0 ? items : ['Nothing yet.']))
+  at('stored').replaceChildren(...items)
+  at('none').hidden = items.length > 0
 }
 
 for (const name of users) {
@@ -171,6 +182,8 @@ showStored()
 
 at('file').addEventListener('change', ({ target }) => {
   if (target.files[0]) start(target.files[0])
+})
+at('file').addEventListener('click', ({ target }) => {
   target.value = '' // so that the same file can be chosen again
 })
 for (const type of ['dragover', 'dragleave', 'drop']) {
@@ -186,11 +199,8 @@ at('pause').addEventListener('click', () => {
   tell('Paused')
 })
 at('renew').addEventListener('click', () => {
-  const before = at('status').textContent
-  renew(upload).then(
-    () => tell(`${before.replace('; renewed', '')}; renewed`),
-    (error) => tell(error.message, 'bad'),
-  )
+  // Said by the time until which they work.
+  renew(upload).catch((error) => tell(error.message, 'bad'))
 })
 at('abort').addEventListener('click', async () => {
   const it = upload

@@ -89,8 +89,11 @@ async function uploadOpened(
     const { domain, path, uploadId, headers } = grant.credentials
     const query = `uploadId=${encodeURIComponent(uploadId)}&partNumber=${part.number}`
     let reported = 0
+    let ended = false
     async function* counted() {
       for await (const chunk of readBytes(handle, part)) {
+        // A chunk may still be on its way from the disk when COS has said no already.
+        if (ended) return
         reported += chunk.length
         sent(chunk.length)
         yield chunk
@@ -108,6 +111,7 @@ async function uploadOpened(
       if (reply.statusCode === 200) return
       throw await faultOf(reply.statusCode, text, () => keeper.renew(grant))
     } catch (error) {
+      ended = true
       sent(-reported)
       throw asPartFault(error)
     }

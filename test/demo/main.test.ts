@@ -1,0 +1,163 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdir, mkdtemp, readdir, rm, truncate, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { createCRC64 } from 'hash-wasm'
+import { beforeAll, expect, onTestFinished, test } from 'vitest'
+import { MiB, someBytes } from '../support/gateway.ts'
+
+const main = fileURLToPath(new URL('../../src/demo/main.ts', import.meta.url))
+
+let folder: string
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'demo-main-'))
+  return () => rm(folder, { recursive: true })
+})
+
+async function aFile(name: string, content: Uint8Array): Promise<string> {
+  const file = join(await mkdtemp(join(folder, 'file-')), name)
+  await writeFile(file, content)
+  return file
+}
+
+/** Runs the command with a folder of its own for temporary files. */
+async function runDemo(...args: string[]) {
+  const temporary = await mkdtemp(join(folder, 'tmp-'))
+  const child: ChildProcess = spawn(process.execPath, [main, ...args], {
+    env: { ...process.env, TMPDIR: temporary, NODE_OPTIONS: '' },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  onTestFinished(() => void child.kill('SIGKILL'))
+  let [out, errors] = ['', '']
+  child.stdout!.setEncoding('utf8').on('data', (text) => {
+    out += text
+  })
+  child.stderr!.setEncoding('utf8').on('data', (text) => {
+    errors += text
+  })
+  const closed = once(child, 'close')
+  return {
+    out: () => out,
+    errors: () => errors,
+    kill: (signal: NodeJS.Signals) => child.kill(signal),
+    /** Resolves to what `pattern` finds in the output, as soon as it does. */
+    async says(pattern: RegExp): Promise<RegExpExecArray> {
+      for (;;) {
+        const found = pattern.exec(out)
+        if (found) return found
+        const more = await Promise.race([once(child.stdout!, 'data'), closed.then(() => undefined)])
+        if (!more && !pattern.test(out)) throw new Error(`It ended with:\n${out}${errors}`)
+      }
+    },
+    /** Resolves at its end to its status and to what it has left behind. */
+    async end() {
+      const [status] = await closed
+      return { status, left: await readdir(temporary) }
+    },
+  }
+}
+
+test('a file goes up in parts, and what is stored is what was sent', async () => {
+  const content = someBytes(9 * MiB + 5)
+  const crc = await createCRC64()
+  const crc64 = BigInt(`0x${crc.update(content).digest('hex')}`).toString()
+  const demo = await runDemo(await aFile('clip.mp4', content))
+  expect(await demo.end()).toEqual({ status: 0, left: [] })
+  expect(demo.errors()).toBe('')
+  expect(demo.out()).toContain('clip.mp4: 9.0 MiB in 3 parts')
+  expect(demo.out()).toMatch(/Stored as +users\/demo-[0-9a-f]{6}\/clip\.mp4\n/)
+  expect(demo.out()).toMatch(/For user +demo-[0-9a-f]{6}\n/)
+  expect(demo.out()).toContain(`CRC64       ${crc64} stored\n`)
+  expect(demo.out()).toContain(`${crc64} local: equal`)
+  expect(demo.out()).toContain('Received    domain, path, uploadId, headers, confirmKey')
+  expect(demo.out()).toContain('1 of 1 file arrived whole.')
+  // No bar and nothing else that only a terminal understands.
+  expect(demo.out()).not.toMatch(/[^\P{Cc}\n]/u)
+})
+
+test('files that cannot be uploaded are named, and the others still go', async () => {
+  const missing = join(folder, 'missing.bin')
+  const directory = join(folder, 'directory')
+  await mkdir(directory)
+  const empty = await aFile('empty.bin', new Uint8Array())
+  const odd = await aFile('a?b.bin', someBytes(10))
+  const good = await aFile('good.bin', someBytes(10))
+  const namesake = await aFile('good.bin', someBytes(11))
+  const demo = await runDemo(missing, directory, good, empty, odd, namesake)
+  expect(await demo.end()).toEqual({ status: 1, left: [] })
+  expect(demo.errors().trimEnd().split('\n')).toEqual([
+    `${missing} does not exist`,
+    `${directory} is a directory`,
+    `${empty} is empty, and an upload has at least one byte`,
+    expect.stringMatching(/a\?b\.bin: the gateway says: .*path/),
+  ])
+  expect(demo.out()).toContain('/good.bin\n')
+  expect(demo.out()).toContain('/good (1).bin\n')
+  expect(demo.out()).toContain('2 of 6 files arrived whole.')
+})
+
+test('without a file a sample is stored and the page served until it is told to end', async () => {
+  const demo = await runDemo()
+  const [, page = ''] = await demo.says(/Open (\S+) to upload/)
+  expect(demo.out()).toContain(`Page        ${page}\n`)
+  expect(demo.out()).toMatch(/Stored as +users\/demo-[0-9a-f]{6}\/sample\.bin/)
+  expect(demo.out()).toContain('local: equal')
+
+  const reply = await fetch(page)
+  expect(reply.headers.get('content-security-policy')).toMatch(/^default-src 'none'; script-src/)
+  const html = await reply.text()
+  const assets = [...html.matchAll(/(?:src|href)="([^"]+)"/g)].map(([, path]) => path!)
+  expect(assets).toEqual(['/page.css', '/crc64.js', '/page.js'])
+  for (const path of assets) expect((await fetch(new URL(path, page))).status).toBe(200)
+  expect((await fetch(new URL('/main.ts', page))).status).toBe(404)
+
+  const { gatewayUrl, users } = await (await fetch(new URL('/settings.json', page))).json()
+  expect(users).toHaveLength(2)
+  const { token } = await (await fetch(new URL(`/token?user=${users[1]}`, page))).json()
+  const begun = await fetch(`${gatewayUrl}/v1/uploads`, {
+    method: 'POST',
+    headers: {
+      authorization: `Bearer ${token}`,
+      'content-type': 'application/json',
+      origin: new URL(page).origin,
+    },
+    body: JSON.stringify({ path: 'a.txt', size: 1 }),
+  })
+  expect(begun.status).toBe(201)
+  expect(begun.headers.get('access-control-allow-origin')).toBe(new URL(page).origin)
+  expect((await fetch(new URL('/token?user=somebody', page))).status).toBe(404)
+
+  // Whatever ports one demo has, the next takes others.
+  const other = await runDemo(await aFile('note.txt', someBytes(3)))
+  expect(await other.end()).toEqual({ status: 0, left: [] })
+
+  demo.kill('SIGTERM')
+  expect(await demo.end()).toEqual({ status: 0, left: [] })
+  expect(demo.errors()).toBe('')
+})
+
+test('interrupted in the middle of an upload, it aborts it and leaves nothing behind', async () => {
+  const file = await aFile('large.bin', someBytes(1))
+  // No bytes on disk, and yet seconds of work.
+  await truncate(file, 2 * 1024 * MiB)
+  const demo = await runDemo('--log', file)
+  await demo.says(/large\.bin: 2\.0 GiB/)
+  demo.kill('SIGINT')
+  expect(await demo.end()).toEqual({ status: 130, left: [] })
+  expect(demo.out()).toContain('Interrupted; the upload was aborted.')
+  const lines = demo.errors().trimEnd().split('\n')
+  expect(lines.map((line) => JSON.parse(line))).toContainEqual(
+    expect.objectContaining({ operation: 'abortUpload', status: 204 }),
+  )
+})
+
+test('usage is told, and a mistake is no upload', async () => {
+  const help = await runDemo('--help')
+  expect((await help.end()).status).toBe(0)
+  expect(help.out()).toContain('npm run demo -- FILE')
+  const mistake = await runDemo('--no-such-thing')
+  expect((await mistake.end()).status).toBe(2)
+  expect(mistake.errors()).toContain('--help tells more')
+})
