@@ -25,6 +25,8 @@ const SAMPLE_BYTES = 18 * 1024 * 1024 + 4321
 /** npm hands on a signal that the terminal has sent already: these two are one. */
 const SAME_SIGNAL_MS = 500
 
+const PARENT_INTERVAL_MS = 200
+
 /** Nobody waits longer than this for the end. */
 const CLOSE_MS = 3_000
 
@@ -33,19 +35,34 @@ const stop = new AbortController()
 let signalStatus = 0
 let signalledAt = 0
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-  process.on(signal, () => {
-    const now = performance.now()
-    if (stop.signal.aborted && now - signalledAt > SAME_SIGNAL_MS) process.exit(signalStatus)
-    if (stop.signal.aborted) return
-    signalledAt = now
-    signalStatus = 128 + constants.signals[signal]
-    stop.abort()
-  })
+  process.on(signal, () => end(signal))
 }
+if (process.env.npm_lifecycle_event) watchParent()
 // Whoever read the output is gone, as in `npm run demo | head`.
 process.stdout.on('error', () => process.exit(1))
 
 process.exit(await run())
+
+/** The first signal ends the demo in good order, a second one at once. */
+function end(signal: 'SIGINT' | 'SIGTERM' | 'SIGHUP'): void {
+  const now = performance.now()
+  if (stop.signal.aborted && now - signalledAt > SAME_SIGNAL_MS) process.exit(signalStatus)
+  if (stop.signal.aborted) return
+  signalledAt = now
+  signalStatus = 128 + constants.signals[signal]
+  stop.abort()
+}
+
+/** npm hands SIGTERM to the shell between it and this process, which dies and tells nobody. */
+function watchParent(): void {
+  const parent = process.ppid
+  const watch = setInterval(() => {
+    if (process.ppid === parent) return
+    clearInterval(watch)
+    end('SIGTERM')
+  }, PARENT_INTERVAL_MS)
+  watch.unref()
+}
 
 async function run(): Promise<number> {
   let demo: Demo

@@ -5,8 +5,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { createCRC64 } from 'hash-wasm'
-import { beforeAll, expect, onTestFinished, test } from 'vitest'
+import { beforeAll, expect, onTestFinished, test, vi } from 'vitest'
 import { MiB, someBytes } from '../support/gateway.ts'
+
+// Each test starts processes, which a busy machine does slowly.
+vi.setConfig({ testTimeout: 30_000 })
 
 const main = fileURLToPath(new URL('../../src/demo/main.ts', import.meta.url))
 
@@ -24,9 +27,13 @@ async function aFile(name: string, content: Uint8Array): Promise<string> {
 
 /** Runs the command with a folder of its own for temporary files. */
 async function runDemo(...args: string[]) {
+  return run(process.execPath, [main, ...args])
+}
+
+async function run(command: string, args: string[], env: NodeJS.ProcessEnv = {}) {
   const temporary = await mkdtemp(join(folder, 'tmp-'))
-  const child: ChildProcess = spawn(process.execPath, [main, ...args], {
-    env: { ...process.env, TMPDIR: temporary, NODE_OPTIONS: '' },
+  const child: ChildProcess = spawn(command, args, {
+    env: { ...process.env, npm_lifecycle_event: '', ...env, TMPDIR: temporary, NODE_OPTIONS: '' },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   onTestFinished(() => void child.kill('SIGKILL'))
@@ -151,6 +158,15 @@ test('interrupted in the middle of an upload, it aborts it and leaves nothing be
   expect(lines.map((line) => JSON.parse(line))).toContainEqual(
     expect.objectContaining({ operation: 'abortUpload', status: 204 }),
   )
+})
+
+test('it ends with the shell that npm runs it in', async () => {
+  // More than one command, or the shell would become the demo itself.
+  const script = `'${process.execPath}' '${main}'; true`
+  const demo = await run('sh', ['-c', script], { npm_lifecycle_event: 'demo' })
+  await demo.says(/Ctrl-C ends the demo/)
+  demo.kill('SIGTERM')
+  expect((await demo.end()).left).toEqual([])
 })
 
 test('usage is told, and a mistake is no upload', async () => {
