@@ -1,0 +1,172 @@
+import { describe, expect, test } from 'vitest'
+import type { Emulator } from '../../src/emulator/start.ts'
+import { type Bench, startBench } from '../support/gateway.ts'
+import { expectProblem } from '../support/problems.ts'
+
+const good = { path: 'a.txt', size: 5 }
+const busy = { UPLOAD_PATH_PREFIX: '/', RATE_LIMIT_PER_MINUTE: '0' }
+
+/** So many begins at once; gives their statuses, each once. */
+async function beginMany(bench: Bench, count: number): Promise<number[]> {
+  const answers = await Promise.all(
+    Array.from({ length: count }, () => bench.request('POST', '/v1/uploads', { body: good })),
+  )
+  return [...new Set(answers.map(({ status }) => status))]
+}
+
+const count = (bench: Bench, route: 'mint-token' | 'renew-token') => bench.smhCalls(route).length
+
+/** A token that somebody else has minted. */
+async function mintElsewhere(emulator: Emulator, grant = 'admin', period = 1200): Promise<string> {
+  const query = new URLSearchParams({
+    library_id: emulator.libraryId,
+    library_secret: emulator.librarySecret,
+    grant,
+    period: String(period),
+  })
+  const response = await fetch(`${emulator.smhUrl}/api/v1/token?${query}`)
+  const { accessToken } = (await response.json()) as { accessToken: string }
+  emulator.controls.clearCalls()
+  return accessToken
+}
+
+const given = (grant?: string) => async (parts: { emulator: Emulator }) => ({
+  SMH_ACCESS_TOKEN: await mintElsewhere(parts.emulator, grant),
+  CONFIRM_KEY_SECRETS: 'c'.repeat(32),
+  UPLOAD_PATH_PREFIX: '/',
+})
+
+describe('a token that is minted here', () => {
+  test('200 begins at once on a cold start: one mint, one key set', async () => {
+    const bench = await startBench({ environment: busy })
+    expect(await beginMany(bench, 200)).toEqual([201])
+    expect(count(bench, 'mint-token')).toBe(1)
+    expect(bench.issuer.hits()).toEqual({ discovery: 1, keys: 1 })
+    expect(bench.emulator.controls.openTasks()).toHaveLength(200)
+  })
+
+  test('dies while 50 requests are on their way: all succeed, one more mint', async () => {
+    const bench = await startBench({ environment: busy })
+    await bench.begin(good)
+    bench.emulator.controls.clearCalls()
+    let arrived = 0
+    const match = () => {
+      arrived += 1
+      if (arrived === 50) bench.emulator.controls.expireToken()
+      return true
+    }
+    // Long enough for fifty to arrive; should one slip through, what is asserted stays true.
+    bench.emulator.controls.force('begin-multipart', { delayMs: 500, times: 50, match })
+    expect(await beginMany(bench, 50)).toEqual([201])
+    expect(count(bench, 'mint-token')).toBe(1)
+    const refused = bench.smhCalls('begin-multipart').filter(({ status }) => status === 403)
+    expect(refused.length).toBeGreaterThan(0)
+    expect(bench.emulator.controls.openTasks()).toHaveLength(51)
+  })
+
+  test('is replaced before SMH can refuse it, once it has been idle too long', async () => {
+    const bench = await startBench({ environment: busy })
+    await bench.begin(good)
+    bench.advance(3_600_000)
+    await bench.begin(good)
+    expect(count(bench, 'mint-token')).toBe(2)
+    expect(bench.smhCalls('begin-multipart').map(({ status }) => status)).toEqual([201, 201])
+  })
+
+  test('stays for as long as it is used', async () => {
+    const bench = await startBench({ environment: busy })
+    for (let hour = 0; hour < 5; hour += 1) {
+      await bench.begin(good)
+      bench.advance(3_000_000)
+    }
+    expect(count(bench, 'mint-token')).toBe(1)
+  })
+
+  test('that SMH refuses a second time is not minted a third', async () => {
+    const bench = await startBench({ environment: busy })
+    const fault = { status: 403, code: 'InvalidAccessToken', times: Number.POSITIVE_INFINITY }
+    bench.emulator.controls.force('begin-multipart', fault)
+    const response = await bench.request('POST', '/v1/uploads', { body: good })
+    await expectProblem(response, 502, 'upstream_error')
+    expect(count(bench, 'mint-token')).toBe(2)
+    expect(bench.logged.at(-1)).toMatchObject({ level: 'error', smhCode: 'InvalidAccessToken' })
+  })
+
+  test.each([
+    [{ status: 429, code: 'RateLimitExceeded' }, 201, undefined],
+    [{ drop: 'before' as const }, 201, undefined],
+    [{ status: 503, times: 9 }, 503, 'upstream_unavailable' as const],
+    [{ status: 500, times: 9 }, 502, 'upstream_error' as const],
+    [{ body: '<html>', contentType: 'text/html' }, 502, 'upstream_error' as const],
+    [{ body: '{"accessToken":5,"expiresIn":3600}' }, 502, 'upstream_error' as const],
+    [{ body: '{"accessToken":"t"}' }, 502, 'upstream_error' as const],
+    [{ body: '{"accessToken":"t","expiresIn":0}' }, 502, 'upstream_error' as const],
+  ])('minting meets %j: %d', async (fault, status, code) => {
+    const bench = await startBench({ environment: busy })
+    bench.emulator.controls.force('mint-token', fault)
+    const response = await bench.request('POST', '/v1/uploads', { body: good })
+    expect(response.status).toBe(status)
+    if (code) await expectProblem(response, status, code)
+    bench.emulator.controls.clearFaults()
+    await bench.begin(good)
+  })
+
+  test('with a wrong secret nothing begins, and the operator is woken', async () => {
+    const bench = await startBench({ environment: { SMH_LIBRARY_SECRET: 'wrong' } })
+    const response = await bench.request('POST', '/v1/uploads', { body: good })
+    await expectProblem(response, 502, 'upstream_error')
+    expect(bench.logged.at(-1)).toMatchObject({ level: 'error', smhCode: 'WrongLibraryIdOrSecret' })
+    expect(count(bench, 'mint-token')).toBe(1)
+  })
+})
+
+describe('SMH_ACCESS_TOKEN', () => {
+  test('is renewed and used, and never is another minted', async () => {
+    const bench = await startBench({ environment: given() })
+    for (let round = 0; round < 4; round += 1) {
+      await bench.begin(good)
+      bench.advance(1_000_000)
+    }
+    expect(count(bench, 'mint-token')).toBe(0)
+    expect(count(bench, 'renew-token')).toBeGreaterThanOrEqual(1)
+    const used = bench.smhCalls('begin-multipart').map(({ query }) => query.access_token)
+    expect(new Set(used).size).toBe(1)
+  })
+
+  test('that is close to its end is renewed before it is used', async () => {
+    const bench = await startBench({ environment: given() })
+    await bench.begin(good)
+    const before = count(bench, 'renew-token')
+    bench.advance(1_100_000)
+    await bench.begin(good)
+    expect(count(bench, 'renew-token')).toBe(before + 1)
+    expect(bench.smhCalls('begin-multipart').map(({ status }) => status)).toEqual([201, 201])
+  })
+
+  test('that is dead cannot be replaced: 502, and the operator is woken', async () => {
+    const bench = await startBench({ environment: given() })
+    await bench.begin(good)
+    bench.emulator.controls.expireToken()
+    const response = await bench.request('POST', '/v1/uploads', { body: good })
+    await expectProblem(response, 502, 'upstream_error')
+    expect(bench.logged.at(-1)).toMatchObject({
+      event: 'request',
+      level: 'error',
+      smhCode: 'InvalidAccessToken',
+    })
+    expect(count(bench, 'mint-token')).toBe(0)
+  })
+
+  test('without the grants for it: 502, and the operator is woken', async () => {
+    const bench = await startBench({ environment: given('confirm_upload') })
+    const response = await bench.request('POST', '/v1/uploads', { body: good })
+    await expectProblem(response, 502, 'upstream_error')
+    expect(bench.logged.at(-1)).toMatchObject({ level: 'error', smhCode: 'NoPermission' })
+  })
+
+  test('with all its grants serves a whole upload for the user', async () => {
+    const bench = await startBench({ environment: given() })
+    expect(await bench.upload('a/b.txt', [new Uint8Array(3)])).toMatchObject({ size: 3 })
+    expect(bench.emulator.controls.files()).toMatchObject([{ userId: 'ann' }])
+  })
+})
