@@ -86,6 +86,7 @@ export function createIssuerKeys(deps: {
   let held: KeySet | undefined
   let keysUrl: string | undefined
   let renewNotBefore = 0
+  let waitNotBefore = 0
   let refetchNotBefore = 0
   let retryNotBefore = 0
   let begun = 0
@@ -116,7 +117,7 @@ export function createIssuerKeys(deps: {
       keysUrl = undefined
       retryNotBefore = clock() + RETRY_MS
       const reason = faultReason(error)
-      log(held ? 'warn' : 'error', { event: 'issuer_keys_unavailable', reason })
+      log(held ? 'warn' : 'error', { event: 'issuer keys unavailable', reason })
       throw unavailable(reason)
     }
   }
@@ -153,11 +154,18 @@ export function createIssuerKeys(deps: {
         return fetchKeys()
       })
     }
-    if (clock() - set.fetchedAt >= FRESH_MS && clock() >= renewNotBefore) {
+    const age = clock() - set.fetchedAt
+    if (age >= STALE_MS && clock() >= waitNotBefore) {
+      // Only a try that failed lets others go on without waiting: whoever comes meanwhile joins it.
+      await share('issuer-keys', fetchKeys).catch(() => {
+        waitNotBefore = clock() + REFETCH_MS
+      })
+      return stillHeld()
+    }
+    if (age >= FRESH_MS && age < STALE_MS && clock() >= renewNotBefore) {
       renewNotBefore = clock() + REFETCH_MS
       const renewal = share('issuer-keys', fetchKeys).then(ignore, ignore)
-      const stale = clock() - set.fetchedAt >= STALE_MS
-      if (stale || !background) {
+      if (!background) {
         await renewal
         return stillHeld()
       }

@@ -32,10 +32,9 @@ try {
     })
   }
 } catch (error) {
-  const { code } = error as { code?: unknown }
-  process.stderr.write(
-    `Cannot listen on HOST ${config.host}, PORT ${config.port}: ${code ?? 'unknown'}\n`,
-  )
+  const { code = 'unknown', port = config.port } = error as { code?: string; port?: number }
+  const variable = port === config.adminPort ? 'ADMIN_PORT' : 'PORT'
+  process.stderr.write(`Cannot listen on HOST ${config.host}, ${variable} ${port}: ${code}\n`)
   exit(1)
 }
 

@@ -134,7 +134,7 @@ describe('an issuer that says something else', () => {
     const token = await bench.issuer.token(ann)
     bench.issuer.rehearse((document, usual) => (document === 'keys' ? said : { body: usual }))
     await expect(bench.keyOf(token)).rejects.toEqual(unavailable(reason))
-    expect(bench.logged).toEqual([{ level: 'error', event: 'issuer_keys_unavailable', reason }])
+    expect(bench.logged).toEqual([{ level: 'error', event: 'issuer keys unavailable', reason }])
   })
 
   test('keys for none of our algorithms are no keys', async () => {
@@ -234,7 +234,25 @@ describe('renewing', () => {
     await bench.keyOf(old)
     await bench.issuer.rotateKeys()
     bench.advance(STALE_MS)
-    await expect(bench.keyOf(old)).rejects.toThrow(errors.JWKSNoMatchingKey)
+    const all = await Promise.allSettled([old, old, old].map(bench.keyOf))
+    expect(all.map(({ status }) => status)).toEqual(['rejected', 'rejected', 'rejected'])
+    expect(bench.issuer.hits().keys).toBe(2)
+  })
+
+  test('after a long pause with the issuer down one try is waited for, then the last good keys serve', async () => {
+    const bench = await startIssuerBench()
+    const token = await bench.issuer.token(ann)
+    await bench.keyOf(token)
+    bench.issuer.down(true)
+    bench.advance(STALE_MS)
+    for (let request = 0; request < 3; request += 1) {
+      expect(await bench.keyOf(token)).toEqual(publicKey)
+    }
+    expect(bench.issuer.hits()).toEqual({ discovery: 1, keys: 2 })
+    bench.advance(REFETCH_MS)
+    bench.issuer.down(false)
+    await bench.issuer.rotateKeys()
+    await expect(bench.keyOf(token)).rejects.toThrow(errors.JWKSNoMatchingKey)
   })
 
   test('without a background the renewal is waited for', async () => {
@@ -265,7 +283,7 @@ describe('renewing', () => {
     expect(await bench.keyOf(token)).toEqual(publicKey)
     await bench.settle()
     expect(bench.logged).toEqual([
-      { level: 'warn', event: 'issuer_keys_unavailable', reason: 'lost' },
+      { level: 'warn', event: 'issuer keys unavailable', reason: 'lost' },
     ])
     bench.advance(1)
     await expect(bench.keyOf(token)).rejects.toEqual(unavailable('retry_later'))

@@ -109,7 +109,10 @@ describe('the Node entry', () => {
     expect(gateway.errors()).not.toContain('    at ')
   })
 
-  test('says so when its port is taken', async () => {
+  test.each([
+    [{}, 'PORT'],
+    [{ PORT: '0' }, 'ADMIN_PORT'],
+  ])('says so when a port is taken: %j', async (ports, variable) => {
     const taken = createServer().listen(0, '127.0.0.1')
     onTestFinished(() => void taken.close())
     await new Promise((resolve) => taken.once('listening', resolve))
@@ -120,11 +123,12 @@ describe('the Node entry', () => {
       JWT_ISSUER: 'https://issuer.example',
       JWT_AUDIENCE: 'uploads',
       UPLOAD_PATH_PREFIX: '/',
-      PORT: String(port),
+      [variable]: String(port),
+      ...ports,
     })
     expect(await gateway.ended).toBe(1)
     expect(gateway.errors()).toContain('EADDRINUSE')
-    expect(gateway.errors()).toContain(`PORT ${port}`)
+    expect(gateway.errors()).toContain(`, ${variable} ${port}: `)
   })
 
   test('warns of variables that look like ours and are not', async () => {
