@@ -39,6 +39,7 @@ describe('a preflight', () => {
       ])
       expect(response.headers.get('access-control-allow-credentials')).toBeNull()
       expect(listed(response, 'vary')).toContain('Origin')
+      expect(response.headers.get('x-request-id')).toMatch(/^[0-9a-f-]{36}$/)
       expect(bench.smhCalls()).toEqual([])
     },
   )

@@ -47,6 +47,14 @@ describe('missing folders', () => {
     expect(bench.smhCalls('create-directory').map(({ status }) => status)).toEqual([409, 201])
   })
 
+  test('a creation whose answer was lost has happened all the same', async () => {
+    const bench = await startBench()
+    bench.emulator.controls.force('create-directory', { drop: 'after' })
+    await bench.begin({ path: 'a/b.txt', size: 3 })
+    expect(bench.smhCalls('create-directory').map(({ status }) => status)).toEqual([null, 409])
+    expect(bench.emulator.controls.directories()).toHaveLength(3)
+  })
+
   test('switched off: parent_not_found, and nothing is created', async () => {
     const bench = await startBench({ environment: { UPLOAD_CREATE_PARENTS: 'false' } })
     const response = await bench.request('POST', '/v1/uploads', { body: { path: 'a', size: 3 } })

@@ -52,6 +52,14 @@ describe('201', () => {
     }
   })
 
+  test('an Idempotency-Key is ignored for now', async () => {
+    const bench = await startBench()
+    const headers = { 'idempotency-key': '"once"' }
+    const first = await bench.begin({ path: 'a', size: 5 }, { headers })
+    const second = await bench.begin({ path: 'a', size: 5 }, { headers })
+    expect(second.uploadId).not.toBe(first.uploadId)
+  })
+
   test.each([200, 201] as const)('whether SMH says %d to a new task', async (beginStatus) => {
     const bench = await startBench()
     bench.emulator.controls.setDialect({ beginStatus })

@@ -135,4 +135,20 @@ describe('an answer of SMH that was lost', () => {
     expect(await response.json()).toMatchObject({ path: ['a.txt'], size: 5 })
     expect(bench.emulator.controls.files()).toHaveLength(1)
   })
+
+  test('a caller who leaves while SMH confirms does not stop it', async () => {
+    const bench = await startBench()
+    const upload = await bench.uploadParts('a.txt', [someBytes(5)])
+    const leaving = new AbortController()
+    const match = () => {
+      leaving.abort()
+      return true
+    }
+    bench.emulator.controls.force('confirm', { delayMs: 50, match })
+    await expect(bench.complete(upload, { signal: leaving.signal })).rejects.toThrow()
+    const line = { event: 'request', operation: 'completeUpload', level: 'info', status: 200 }
+    await expect.poll(() => bench.logged).toContainEqual(expect.objectContaining(line))
+    expect(bench.emulator.controls.files()).toHaveLength(1)
+    expect((await bench.complete(upload)).status).toBe(200)
+  })
 })
