@@ -44,6 +44,7 @@ describe('/readyz', () => {
       expect(new Set(refused.map(({ status }) => status))).toEqual(new Set([503]))
     }
     expect(bench.smhCalls().map(({ route }) => route)).toEqual(['mint-token'])
+    expect(bench.logged.filter(({ event }) => event === 'not ready')).toHaveLength(1)
   })
 
   test('is bad with a secret that SMH does not take, and the log says what it said', async () => {

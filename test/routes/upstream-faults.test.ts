@@ -220,6 +220,7 @@ describe('time', { timeout: 30_000 }, () => {
     const path = `/v1/uploads/${upload.confirmKey}`
     await expect(bench.request('GET', path, { signal: leaving.signal })).rejects.toThrow()
     const line = { event: 'request', operation: 'getUpload', level: 'info', reason: 'caller_left' }
-    await expect.poll(() => bench.logged).toContainEqual(expect.objectContaining(line))
+    const records = expect.poll(() => bench.logged, { timeout: 5_000 })
+    await records.toContainEqual(expect.objectContaining(line))
   })
 })
