@@ -127,10 +127,11 @@ function waitsTooLong({ facts }: GatewayError): boolean {
 function faultToError(fault: OutboundFault): GatewayError {
   switch (fault.kind) {
     case 'unsent':
-      return upstreamUnavailable('unsent')
+    case 'lost':
+      // Alike for the caller: Workers cannot tell a refused connection from one that broke.
+      return upstreamUnavailable(fault.kind)
     case 'timeout':
       return upstreamTimeout()
-    case 'lost':
     case 'too_large':
       return upstreamError(fault.kind)
     case 'aborted':

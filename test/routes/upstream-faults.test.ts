@@ -72,8 +72,8 @@ const once: [what: string, fault: Fault, evenBegin: boolean][] = [
 ]
 
 const forEver: [what: string, fault: Fault, status: number, code: ErrorCode][] = [
-  ['dropped before', { drop: 'before' }, 502, 'upstream_error'],
-  ['dropped after', { drop: 'after' }, 502, 'upstream_error'],
+  ['dropped before', { drop: 'before' }, 503, 'upstream_unavailable'],
+  ['dropped after', { drop: 'after' }, 503, 'upstream_unavailable'],
   ['429', { status: 429, code: 'RateLimitExceeded' }, 503, 'upstream_unavailable'],
   ['503', { status: 503, code: 'ServerOverloaded' }, 503, 'upstream_unavailable'],
   ['503 of a proxy', { status: 503, ...html }, 503, 'upstream_unavailable'],
@@ -116,7 +116,7 @@ describe('every operation', { timeout: 30_000 }, () => {
       bench.emulator.controls.force(route, fault)
       const { status } = await call(bench, upload)
       const survives = repeatable || evenBegin
-      const refused = fault.status === 503 ? 503 : 502
+      const refused = fault.status === 500 ? 502 : 503
       const calls = survives && !settledAtOnce(route, fault) ? 2 : 1
       const found = [name, what, status, bench.smhCalls(route).length]
       expect(found).toEqual([name, what, survives ? success : refused, calls])
