@@ -20,6 +20,8 @@ export interface LogRecord {
   smhStatus?: number
   smhCode?: string
   smhRequestId?: string
+  /** Variables with what they want, never with their values. */
+  faults?: readonly { variable: string; wants: string }[]
   /** Names of configuration variables, never their values. */
   variables?: readonly string[]
   address?: string

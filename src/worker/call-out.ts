@@ -1,0 +1,54 @@
+import { type CallOut, MAX_REPLY_BYTES, OutboundFault } from '../smh/upstream.ts'
+
+/**
+ * What Cloudflare's network answers in place of a server that it could not speak to: refused, no
+ * route, connect time-out, failed TLS, no such name. None of them was written by the server.
+ */
+const neverReached = new Set([521, 522, 523, 525, 526, 530])
+
+/**
+ * The outbound port on the platform's `fetch`. A connection that breaks is always `lost`: the
+ * platform does not say whether the call was on its way by then.
+ */
+export const callOut: CallOut = async ({ method, url, headers, body, timeoutMs, signal }) => {
+  const timeout = AbortSignal.timeout(timeoutMs)
+  try {
+    const response = await fetch(url, {
+      method,
+      redirect: 'manual',
+      signal: signal ? AbortSignal.any([signal, timeout]) : timeout,
+      ...(headers && { headers }),
+      ...(body !== undefined && { body }),
+    })
+    if (neverReached.has(response.status)) throw new OutboundFault('unsent')
+    const text = await readText(response)
+    return {
+      status: response.status,
+      header: (name) => response.headers.get(name) ?? undefined,
+      text,
+    }
+  } catch (error) {
+    if (error instanceof OutboundFault) throw error
+    if (timeout.aborted) throw new OutboundFault('timeout')
+    if (signal?.aborted) throw new OutboundFault('aborted')
+    throw new OutboundFault('lost')
+  }
+}
+
+/** The body as text, read no further than the longest reply that is taken. */
+async function readText(response: Response): Promise<string> {
+  const reader = response.body?.getReader()
+  const decoder = new TextDecoder()
+  let text = ''
+  let bytes = 0
+  for (;;) {
+    const { done, value } = (await reader?.read()) ?? { done: true }
+    if (done || !value) return text + decoder.decode()
+    bytes += value.byteLength
+    if (bytes > MAX_REPLY_BYTES) {
+      await reader?.cancel()
+      throw new OutboundFault('too_large')
+    }
+    text += decoder.decode(value, { stream: true })
+  }
+}

@@ -1,0 +1,129 @@
+import { type App, createApp } from '../app.ts'
+import { ConfigurationError, parseConfig, unknownVariables } from '../config.ts'
+import type { Clock, LimitBegins, ReadDocsAsset, Share } from '../deps.ts'
+import { GatewayError, toProblem } from '../errors.ts'
+import { noMetrics } from '../observability.ts'
+import { callOut } from './call-out.ts'
+import { createWorkerLog, type WriteLine, writeToConsole } from './log.ts'
+
+/** What wrangler.toml binds, besides the variables of the contract (§4). */
+export interface Bindings {
+  /** Workers rate limiting; without it begins are not limited. */
+  BEGIN_RATE_LIMIT?: { limit(options: { key: string }): Promise<{ success: boolean }> }
+  /** The files of the reference page, as static assets; without them there is no page. */
+  ASSETS?: { fetch(url: string): Promise<Response> }
+  [variable: string]: unknown
+}
+
+/** The part of the platform's execution context that is needed. */
+export interface Execution {
+  waitUntil(work: Promise<unknown>): void
+  passThroughOnException(): void
+  props: unknown
+}
+
+export interface GatewayWorker {
+  fetch(request: Request, bindings: Bindings, execution: Execution): Response | Promise<Response>
+  /** For a cron trigger: keeps alive a token that was made elsewhere. */
+  scheduled(event: unknown, bindings: Bindings, execution: Execution): void
+}
+
+/** The period of the rate-limit binding in wrangler.toml. */
+const RATE_LIMIT_PERIOD_SECONDS = 60
+
+const docsAssets = new Set(['swagger-ui.css', 'swagger-ui-bundle.js', 'favicon-32x32.png'])
+
+/** Requests fly alone: awaiting I/O that another request began may never settle on Workers. */
+const eachAlone: Share = (_key, obtain) => obtain()
+
+export interface WorkerOptions {
+  clock?: Clock
+  write?: WriteLine
+}
+
+/**
+ * Makes the Worker. The configuration is read with the first request of an isolate and serves for
+ * its life; when it is faulty every request is told 503 and the log says which variables are.
+ */
+export function createGatewayWorker(options: WorkerOptions = {}): GatewayWorker {
+  const { clock = Date.now, write = writeToConsole } = options
+  let app: App | 'unconfigured' | undefined
+
+  function appOf(bindings: Bindings): App | 'unconfigured' {
+    app ??= build(bindings, clock, write)
+    return app
+  }
+
+  return {
+    fetch(request, bindings, execution) {
+      const gateway = appOf(bindings)
+      return gateway === 'unconfigured'
+        ? unavailable()
+        : gateway.fetch(request, bindings, execution)
+    },
+    scheduled(_event, bindings, execution) {
+      const gateway = appOf(bindings)
+      if (gateway !== 'unconfigured') execution.waitUntil(gateway.keepAlive())
+    },
+  }
+}
+
+function build(bindings: Bindings, clock: Clock, write: WriteLine): App | 'unconfigured' {
+  try {
+    const config = parseConfig(bindings)
+    const log = createWorkerLog(config.logLevel, write)
+    const variables = unknownVariables(bindings)
+    if (variables.length > 0) log('warn', { event: 'unknown configuration variables', variables })
+    return createApp({
+      config,
+      clock,
+      log,
+      callOut,
+      share: eachAlone,
+      limitBegins: limitBeginsBy(bindings.BEGIN_RATE_LIMIT),
+      metrics: noMetrics,
+      readDocsAsset: readDocsAssetFrom(bindings.ASSETS),
+    })
+  } catch (error) {
+    if (!(error instanceof ConfigurationError)) throw error
+    createWorkerLog('info', write)('fatal', { event: 'faulty configuration', faults: error.faults })
+    return 'unconfigured'
+  }
+}
+
+function unavailable(): Response {
+  const requestId = crypto.randomUUID()
+  const error = new GatewayError('upstream_unavailable', 'Uploads cannot begin right now.')
+  const problem = toProblem(error, requestId)
+  return new Response(JSON.stringify(problem), {
+    status: problem.status,
+    headers: {
+      'Content-Type': 'application/problem+json',
+      'Cache-Control': 'no-store',
+      'Retry-After': '60',
+      'X-Content-Type-Options': 'nosniff',
+      'X-Request-Id': requestId,
+    },
+  })
+}
+
+function limitBeginsBy(limiter: Bindings['BEGIN_RATE_LIMIT']): LimitBegins {
+  if (!limiter) return async () => 0
+  return async (userId) => {
+    const { success } = await limiter.limit({ key: userId })
+    return success ? 0 : RATE_LIMIT_PERIOD_SECONDS
+  }
+}
+
+function readDocsAssetFrom(assets: Bindings['ASSETS']): ReadDocsAsset {
+  return async (name) => {
+    if (!assets || !docsAssets.has(name)) return undefined
+    // Only the path counts: an assets binding has no host of its own.
+    const response = await assets.fetch(`https://assets.local/${name}`)
+    if (!response.ok) return undefined
+    return {
+      body: new Uint8Array(await response.arrayBuffer()),
+      contentType: response.headers.get('content-type') ?? 'application/octet-stream',
+    }
+  }
+}

@@ -1,0 +1,25 @@
+import type { Config } from '../config.ts'
+import type { Log, LogLevel } from '../deps.ts'
+
+/** Least urgent first. */
+const levels: readonly (LogLevel | 'silent')[] = [
+  'debug',
+  'info',
+  'warn',
+  'error',
+  'fatal',
+  'silent',
+]
+
+export type WriteLine = (line: string) => void
+
+// biome-ignore lint/suspicious/noConsole: the console is where a Worker's log goes.
+export const writeToConsole: WriteLine = (line) => console.log(line)
+
+/** One JSON line for each record, as on Node's standard output. */
+export function createWorkerLog(least: Config['logLevel'], write: WriteLine): Log {
+  return (level, record) => {
+    if (levels.indexOf(level) < levels.indexOf(least)) return
+    write(JSON.stringify({ level, time: new Date().toISOString(), ...record }))
+  }
+}
