@@ -1,7 +1,29 @@
 import { defineConfig } from 'vitest/config'
 
+/** Tests that know the gateway by its address alone: they run against Node and against workerd. */
+const blackBox = [
+  'test/routes/**/*.test.ts',
+  'test/app.test.ts',
+  'test/app.cors.test.ts',
+  'test/journeys.test.ts',
+]
+
 export default defineConfig({
   test: {
-    projects: [{ test: { name: 'node', include: ['test/**/*.test.ts'] } }],
+    // Most of a test's time goes into loading what all of them need.
+    isolate: false,
+    maxWorkers: 2,
+    projects: [
+      { test: { name: 'node', include: ['test/**/*.test.ts'], exclude: ['test/worker*.test.ts'] } },
+      {
+        test: {
+          name: 'workerd',
+          include: [...blackBox, 'test/worker*.test.ts'],
+          env: { GATEWAY_RUNTIME: 'workerd' },
+          globalSetup: ['test/support/build-worker.ts'],
+          testTimeout: 20_000,
+        },
+      },
+    ],
   },
 })

@@ -62,7 +62,7 @@ describe('X-Request-Id', () => {
       const response = await bench.request('GET', path)
       const id = response.headers.get('x-request-id')
       ids.add(id)
-      expect(bench.logged.at(-1)).toMatchObject({ event: 'request', requestId: id })
+      expect((await bench.records()).at(-1)).toMatchObject({ event: 'request', requestId: id })
     }
     expect(ids.size).toBe(3)
   })
@@ -72,7 +72,7 @@ describe('X-Request-Id', () => {
     const response = await bench.request('GET', '/nothing', { headers: { 'x-request-id': id } })
     expect(response.headers.get('x-request-id')).toBe(id)
     expect((await expectProblem(response, 404, 'not_found')).requestId).toBe(id)
-    expect(bench.logged.at(-1)?.requestId).toBe(id)
+    expect((await bench.records()).at(-1)?.requestId).toBe(id)
   })
 
   test.each(['a b', 'a"b', '<script>', 'caf\u00e9', 'x'.repeat(256), '{"level":"fatal"}'])(
@@ -81,7 +81,7 @@ describe('X-Request-Id', () => {
       const bench = await startBench()
       const response = await bench.request('GET', '/nothing', { headers: { 'x-request-id': id } })
       expect(response.headers.get('x-request-id')).toMatch(/^[0-9a-f-]{36}$/)
-      expect(JSON.stringify(bench.logged)).not.toContain(JSON.stringify(id).slice(1, -1))
+      expect(JSON.stringify(await bench.records())).not.toContain(JSON.stringify(id).slice(1, -1))
     },
   )
 })

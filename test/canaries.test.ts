@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest'
-import type { RunningGateway } from '../src/node/gateway.ts'
+
 import { FILE_NAME, SAID_BY_SMH, takeTour } from './support/canary-tour.ts'
 import { type Bench, startBench } from './support/gateway.ts'
+import type { LaunchedGateway } from './support/launch.ts'
 import { run } from './support/process.ts'
 
 const librarySecret = 'canary-library-secret'
@@ -21,7 +22,7 @@ const statuses = [
 const startCanaryBench = () => startBench({ environment, emulator: { librarySecret } })
 
 /** Takes the tour and gives all of every answer, by its status. */
-async function answersOf(bench: Bench, on: RunningGateway) {
+async function answersOf(bench: Bench, on: LaunchedGateway) {
   const answers: { status: number; all: string }[] = []
   await takeTour(bench, on, async (response) => {
     const all = JSON.stringify([...response.headers]) + (await response.text())
@@ -69,13 +70,13 @@ async function searchAnswersAndRecords(): Promise<void> {
 
   const secrets = secretsOf(bench)
   const smh = new URL(bench.emulator.smhUrl).host
-  const smhRequestIds = bench.logged.flatMap(({ smhRequestId }) => smhRequestId ?? [])
+  const smhRequestIds = (await bench.records()).flatMap(({ smhRequestId }) => smhRequestId ?? [])
   expect(smhRequestIds.length).toBeGreaterThan(10)
   const hidden = [...secrets, smh, ...smhRequestIds, ...bench.issued]
   for (const { status, all } of answers) {
     expect([status, foundIn(all, hidden)]).toEqual([status, []])
   }
-  const records = JSON.stringify(bench.logged)
+  const records = JSON.stringify(await bench.records())
   expect(foundIn(records, [...secrets, smh, ...privateOf(answers, bench)])).toEqual([])
 }
 
@@ -84,7 +85,7 @@ async function searchWrittenLines(): Promise<void> {
   const bench = await startCanaryBench()
   const running = runEntry(bench)
   const listening = await running.line((line) => line.includes('"event":"listening"'))
-  const on = { url: JSON.parse(listening).address } as RunningGateway
+  const on = { url: JSON.parse(listening).address } as LaunchedGateway
   const answers = await answersOf(bench, on)
   running.child.kill('SIGTERM')
   expect(await running.ended).toBe(0)

@@ -147,7 +147,10 @@ describe('a space of one’s own', () => {
     const bench = await startBench({ environment, emulator: multiTenant })
     const response = await bench.request('POST', '/v1/uploads', { body: good, as: of('space-c') })
     await expectProblem(response, 502, 'upstream_error')
-    expect(bench.logged.at(-1)).toMatchObject({ level: 'error', smhCode: 'SpaceNotFound' })
+    expect((await bench.records()).at(-1)).toMatchObject({
+      level: 'error',
+      smhCode: 'SpaceNotFound',
+    })
   })
 
   test('a folder claim that is missing is refused as well', async () => {

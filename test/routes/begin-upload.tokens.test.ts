@@ -92,6 +92,9 @@ describe('SMH_TOKEN_MODE per-user', () => {
     bench.emulator.controls.force('begin-multipart', { status: 403, code: 'NoPermission' })
     const response = await bench.request('POST', '/v1/uploads', { body: good })
     await expectProblem(response, 502, 'upstream_error')
-    expect(bench.logged.at(-1)).toMatchObject({ level: 'error', smhCode: 'NoPermission' })
+    expect((await bench.records()).at(-1)).toMatchObject({
+      level: 'error',
+      smhCode: 'NoPermission',
+    })
   })
 })

@@ -151,7 +151,7 @@ describe('more bytes than the policy allows', () => {
     await bench.putPart(upload, 1, someBytes(6))
     expect(await (await bench.complete(upload)).json()).toMatchObject({ size: 6 })
     const event = 'stored size differs from the declared one'
-    expect(bench.logged).toContainEqual(expect.objectContaining({ level: 'warn', event }))
+    expect(await bench.records()).toContainEqual(expect.objectContaining({ level: 'warn', event }))
   })
 })
 

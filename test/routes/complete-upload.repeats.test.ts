@@ -147,7 +147,7 @@ describe('an answer of SMH that was lost', () => {
     bench.emulator.controls.force('confirm', { delayMs: 50, match })
     await expect(bench.complete(upload, { signal: leaving.signal })).rejects.toThrow()
     const line = { event: 'request', operation: 'completeUpload', level: 'info', status: 200 }
-    const records = expect.poll(() => bench.logged, { timeout: 5_000 })
+    const records = expect.poll(() => bench.records(), { timeout: 5_000 })
     await records.toContainEqual(expect.objectContaining(line))
     expect(bench.emulator.controls.files()).toHaveLength(1)
     expect((await bench.complete(upload)).status).toBe(200)

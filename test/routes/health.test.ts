@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { type Bench, startBench } from '../support/gateway.ts'
+import { type Bench, expectFetches, startBench } from '../support/gateway.ts'
 import { expectProblem } from '../support/problems.ts'
 
 const ready = (bench: Bench) => bench.request('GET', '/readyz', { as: null })
@@ -34,7 +34,9 @@ describe('/readyz', () => {
       Array.from({ length: 100 }, () => bench.request('GET', '/readyz', { as: null })),
     )
     expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([200]))
-    expect(asked(bench)).toEqual({ smh: ['mint-token'], discovery: 1, keys: 1 })
+    const { smh, discovery, keys } = asked(bench)
+    for (const fetched of [smh.length, discovery, keys]) expectFetches(fetched, 100)
+    expect(new Set(smh)).toEqual(new Set(['mint-token']))
 
     bench.emulator.controls.clearCalls()
     for (let round = 0; round < 3; round += 1) {
@@ -43,8 +45,11 @@ describe('/readyz', () => {
       )
       expect(new Set(refused.map(({ status }) => status))).toEqual(new Set([503]))
     }
-    expect(bench.smhCalls().map(({ route }) => route)).toEqual(['mint-token'])
-    expect(bench.logged.filter(({ event }) => event === 'not ready')).toHaveLength(1)
+    const tried = bench.smhCalls().map(({ route }) => route)
+    expectFetches(tried.length, 30)
+    expect(new Set(tried)).toEqual(new Set(['mint-token']))
+    const told = (await bench.records(bad)).filter(({ event }) => event === 'not ready')
+    expectFetches(told.length, 30)
   })
 
   test('is bad with a secret that SMH does not take, and the log says what it said', async () => {
@@ -53,7 +58,7 @@ describe('/readyz', () => {
     expect(response.headers.get('retry-after')).toBe('5')
     await expectProblem(response, 503, 'upstream_unavailable')
     const event = { level: 'warn', event: 'not ready', smhCode: 'WrongLibraryIdOrSecret' }
-    expect(bench.logged).toContainEqual(expect.objectContaining(event))
+    expect(await bench.records()).toContainEqual(expect.objectContaining(event))
   })
 
   test('is bad while the issuer is down, and good five seconds after it is back', async () => {

@@ -3,6 +3,7 @@ import type { Fault } from '../../src/emulator/faults.ts'
 import type { RouteName } from '../../src/emulator/route-names.ts'
 import type { ErrorCode } from '../../src/errors.ts'
 import { type Bench, type Credentials, startBench } from '../support/gateway.ts'
+import { onWorkers } from '../support/launch.ts'
 import { expectProblem } from '../support/problems.ts'
 
 interface Operation {
@@ -162,7 +163,7 @@ describe('every operation', { timeout: 30_000 }, () => {
       const response = await call(bench, upload)
       expect([name, response.status]).toEqual([name, 502])
       await expectProblem(response, 502, 'upstream_error')
-      expect(bench.logged.at(-1)).toMatchObject({ reason: 'too_large' })
+      expect((await bench.records()).at(-1)).toMatchObject({ reason: 'too_large' })
     }))
 
   test('finds that nobody listens', () =>
@@ -234,8 +235,10 @@ describe('time', { timeout: 30_000 }, () => {
     bench.emulator.controls.force('status', { delayMs: 3_600_000, match })
     const path = `/v1/uploads/${upload.confirmKey}`
     await expect(bench.request('GET', path, { signal: leaving.signal })).rejects.toThrow()
+    // On Workers the platform ends the request with its caller, before a line could be written.
+    if (onWorkers) return
     const line = { event: 'request', operation: 'getUpload', level: 'info', reason: 'caller_left' }
-    const records = expect.poll(() => bench.logged, { timeout: 5_000 })
+    const records = expect.poll(() => bench.records(), { timeout: 5_000 })
     await records.toContainEqual(expect.objectContaining(line))
   })
 })

@@ -1,6 +1,5 @@
 import type { Fault } from '../../src/emulator/faults.ts'
 import type { RouteName } from '../../src/emulator/route-names.ts'
-import type { RunningGateway } from '../../src/node/gateway.ts'
 import {
   type Bench,
   bob,
@@ -9,6 +8,7 @@ import {
   type RequestOptions,
   someBytes,
 } from './gateway.ts'
+import type { LaunchedGateway } from './launch.ts'
 
 /** Text that SMH says in fields and messages which must go no further. */
 export const SAID_BY_SMH = 'canary-said-by-smh'
@@ -52,7 +52,7 @@ const faults: Fault[] = [
  */
 export async function takeTour(
   bench: Bench,
-  on: RunningGateway,
+  on: LaunchedGateway,
   see: (response: Response) => Promise<void>,
 ): Promise<void> {
   const { controls } = bench.emulator

@@ -1,11 +1,10 @@
-import { onTestFinished } from 'vitest'
-import { parseConfig } from '../../src/config.ts'
+import { expect, onTestFinished } from 'vitest'
 import { type DemoIssuer, type DemoUser, startDemoIssuer } from '../../src/demo/demo-users.ts'
 import type { LogLevel, LogRecord } from '../../src/deps.ts'
 import type { RecordedCall } from '../../src/emulator/recorder.ts'
 import { type Emulator, type EmulatorOptions, startEmulator } from '../../src/emulator/start.ts'
-import { type RunningGateway, startGateway } from '../../src/node/gateway.ts'
 import { checkDeclared } from './declared-answers.ts'
+import { type LaunchedGateway, launch, onWorkers } from './launch.ts'
 
 export const ann: DemoUser = { sub: 'ann' }
 export const bob: DemoUser = { sub: 'bob' }
@@ -29,7 +28,7 @@ export interface RequestOptions {
   /** false where SMH is made to say what it would not say to this call. */
   declared?: boolean
   /** Which gateway is asked; the bench's first one unless told. */
-  on?: RunningGateway
+  on?: LaunchedGateway
 }
 
 /** What a gateway's environment may depend on. */
@@ -59,30 +58,29 @@ export async function startBench({
   const emulator = await startEmulator({ ...emulatorOptions, now: clock })
   const logged: (LogRecord & { level: LogLevel })[] = []
   const issued = new Set<string>()
-  const gateways: RunningGateway[] = []
+  const gateways: LaunchedGateway[] = []
   onTestFinished(async () => {
     await Promise.all(gateways.map((gateway) => gateway.close()))
     await Promise.all([emulator.close(), issuer.close()])
   })
 
   /** One more gateway over the same emulator and issuer, with the same clock and log. */
-  async function startAnother(environment: Environment): Promise<RunningGateway> {
+  async function startAnother(environment: Environment): Promise<LaunchedGateway> {
     const own =
       typeof environment === 'function' ? await environment({ emulator, issuer }) : environment
-    const config = parseConfig({
+    const variables = {
       SMH_LIBRARY_ID: emulator.libraryId,
       SMH_ENDPOINT: emulator.smhUrl,
       JWT_ISSUER: issuer.issuer,
       JWT_AUDIENCE: issuer.audience,
       UPLOAD_PATH_PREFIX: 'users/{sub}',
-      PORT: '0',
       ...('SMH_ACCESS_TOKEN' in own ? {} : { SMH_LIBRARY_SECRET: emulator.librarySecret }),
       ...own,
-    })
-    const gateway = await startGateway({
-      config,
+    }
+    const gateway = await launch({
+      environment: variables,
       clock,
-      log: (level, record) => logged.push({ level, ...record }),
+      onRecord: (record) => logged.push(record),
     })
     gateways.push(gateway)
     return gateway
@@ -172,12 +170,23 @@ export async function startBench({
       .filter((call) => call.host === 'smh' && (route === undefined || call.route === route))
   }
 
+  /** All that was logged up to now. On Workers lines arrive late, so one more request is seen through. */
+  async function records(on = gateway): Promise<typeof logged> {
+    if (!onWorkers) return logged
+    const marker = crypto.randomUUID()
+    await fetch(`${on.url}/livez`, { headers: { 'x-request-id': marker } })
+    const isMarker = ({ requestId }: LogRecord) => requestId === marker
+    await expect.poll(() => logged.some(isMarker), { timeout: 10_000 }).toBe(true)
+    logged.splice(logged.findIndex(isMarker), 1)
+    return logged
+  }
+
   return {
     emulator,
     issuer,
     gateway,
     startAnother,
-    logged,
+    records,
     /** Every user token that `request` has sent. */
     issued,
     clock,
@@ -208,3 +217,12 @@ export function someBytes(bytes: number, seed = 1): Uint8Array<ArrayBuffer> {
 }
 
 export const MiB = 1024 * 1024
+
+/**
+ * How often something may have been fetched for so many requests at once: on Node they share one
+ * flight. On Workers none may await what another began, so each may fly alone.
+ */
+export function expectFetches(found: number, requests: number): void {
+  expect(found).toBeGreaterThanOrEqual(1)
+  expect(found).toBeLessThanOrEqual(onWorkers ? requests : 1)
+}

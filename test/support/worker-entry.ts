@@ -1,0 +1,42 @@
+/** biome-ignore-all lint/suspicious/noConsole: the console is where a Worker's log goes. */
+import {
+  type Bindings,
+  createGatewayWorker,
+  type Execution,
+  type GatewayWorker,
+} from '../../src/worker/gateway.ts'
+
+/**
+ * Many gateways in one workerd, told apart by the port that their callers name. Each is the Worker as
+ * `src/worker.ts` makes it, but for the clock: that is the test's, and asked for before each request.
+ */
+const gateways = new Map<string, { worker: GatewayWorker; environment: Record<string, string> }>()
+let now = Date.now()
+
+export default {
+  async fetch(request: Request, bindings: Bindings, execution: Execution): Promise<Response> {
+    const { port } = new URL(request.url)
+    const bench = bindings.TEST_BENCH as { fetch(url: string): Promise<Response> }
+    const told = (await (await bench.fetch(`http://bench.test/${port}`)).json()) as {
+      id: string
+      environment: Record<string, string>
+      now: number
+    }
+    const { id } = told
+    now = told.now
+    const gateway = gateways.get(id) ?? {
+      worker: createGatewayWorker({
+        clock: () => now,
+        write: (line) => console.log(`${id} ${line}`),
+      }),
+      environment: told.environment,
+    }
+    gateways.set(id, gateway)
+    const { BEGIN_RATE_LIMIT, ASSETS } = bindings
+    return gateway.worker.fetch(
+      request,
+      { ...gateway.environment, BEGIN_RATE_LIMIT, ASSETS } as Bindings,
+      execution,
+    )
+  },
+}

@@ -1,0 +1,81 @@
+import { readFile } from 'node:fs/promises'
+import { createRequire } from 'node:module'
+import { type AddressInfo, connect, createServer } from 'node:net'
+import { dirname } from 'node:path'
+import { convertV4MiniflareOptions, Miniflare } from 'miniflare'
+import { inject } from 'vitest'
+import type { LaunchedGateway, LaunchOptions } from './launch.ts'
+
+interface Workerd {
+  port: number
+  /** By the port that callers name, which may have been another gateway's before. */
+  ports: Map<string, string>
+  benches: Map<string, LaunchOptions>
+  dispose(): Promise<void>
+}
+
+/** One for all tests of this process: to start it takes longer than most tests. */
+let shared: Promise<Workerd> | undefined
+
+/**
+ * A gateway in workerd, with the emulator's and the issuer's loopback ports within reach. Each has a
+ * port of its own, which forwards to the one workerd.
+ */
+export async function launchWorker(options: LaunchOptions): Promise<LaunchedGateway> {
+  const limit = Number(options.environment.RATE_LIMIT_PER_MINUTE ?? 0)
+  // The rate-limit binding's number is fixed when workerd starts.
+  const workerd = await (limit > 0 ? startWorkerd(limit) : (shared ??= startWorkerd(0)))
+  const server = createServer((caller) => {
+    const gateway = connect(workerd.port, '127.0.0.1')
+    caller.pipe(gateway).pipe(caller)
+    caller.on('close', () => gateway.destroy()).on('error', () => gateway.destroy())
+    gateway.on('close', () => caller.destroy()).on('error', () => caller.destroy())
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address() as AddressInfo
+  const id = String(workerd.benches.size)
+  workerd.benches.set(id, options)
+  workerd.ports.set(String(port), id)
+  return {
+    url: `http://127.0.0.1:${port}`,
+    async close() {
+      server.close()
+      if (limit > 0) await workerd.dispose()
+    },
+  }
+}
+
+async function startWorkerd(limit: number): Promise<Workerd> {
+  const benches: Workerd['benches'] = new Map()
+  const ports: Workerd['ports'] = new Map()
+  const miniflare = new Miniflare(
+    convertV4MiniflareOptions({
+      modules: true,
+      script: await readFile(inject('workerFile'), 'utf8'),
+      compatibilityDate: '2026-10-20',
+      compatibilityFlags: ['enable_request_signal'],
+      cf: false,
+      assets: {
+        directory: dirname(createRequire(import.meta.url).resolve('swagger-ui-dist/package.json')),
+        binding: 'ASSETS',
+        routerConfig: { invoke_user_worker_ahead_of_assets: true, has_user_worker: true },
+      },
+      serviceBindings: {
+        TEST_BENCH: (request: Request) => {
+          const id = ports.get(new URL(request.url).pathname.slice(1)) ?? ''
+          const bench = benches.get(id)
+          return Response.json({ id, environment: bench?.environment, now: bench?.clock() })
+        },
+      },
+      ...(limit > 0 && {
+        ratelimits: { BEGIN_RATE_LIMIT: { namespace_id: '1', simple: { limit, period: 60 } } },
+      }),
+      handleStructuredLogs: ({ message }: { message: string }) => {
+        const [, id = '', line = 'null'] = /^(\d+) (\{.*\})$/.exec(message) ?? []
+        benches.get(id)?.onRecord(JSON.parse(line))
+      },
+    } as never),
+  )
+  const url = await miniflare.ready
+  return { port: Number(url.port), ports, benches, dispose: () => miniflare.dispose() }
+}
