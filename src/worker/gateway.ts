@@ -80,7 +80,10 @@ function build(bindings: Bindings, clock: Clock, write: WriteLine): App | 'uncon
       log,
       callOut,
       share: eachAlone,
-      limitBegins: limitBeginsBy(bindings.BEGIN_RATE_LIMIT),
+      // The number is the binding's; that none is wanted can be said as on Node.
+      limitBegins: limitBeginsBy(
+        config.rateLimitPerMinute > 0 ? bindings.BEGIN_RATE_LIMIT : undefined,
+      ),
       metrics: noMetrics,
       readDocsAsset: readDocsAssetFrom(bindings.ASSETS),
     })

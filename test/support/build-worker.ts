@@ -7,8 +7,10 @@ import type { TestProject } from 'vitest/node'
 
 declare module 'vitest' {
   interface ProvidedContext {
-    /** The file of the bundled Worker that tests run in workerd. */
+    /** The bundle that tests run in workerd: many gateways with movable clocks. */
     workerFile: string
+    /** The bundle of `src/worker.ts`, as it would be deployed. */
+    deployedFile: string
   }
 }
 
@@ -16,11 +18,14 @@ declare module 'vitest' {
 export default async function buildWorker({ provide }: TestProject): Promise<() => Promise<void>> {
   const directory = await mkdtemp(join(tmpdir(), 'gateway-worker-'))
   const wrangler = join(import.meta.dirname, '../../node_modules/wrangler/bin/wrangler.js')
-  const entry = join(import.meta.dirname, 'worker-entry.ts')
-  const args = [wrangler, 'deploy', entry, '--dry-run', '--outdir', directory]
-  await promisify(execFile)(process.execPath, args, {
-    env: { ...process.env, WRANGLER_SEND_METRICS: 'false' },
-  })
+  const bundle = (...entry: string[]) =>
+    promisify(execFile)(
+      process.execPath,
+      [wrangler, 'deploy', ...entry, '--dry-run', '--outdir', directory],
+      { env: { ...process.env, WRANGLER_SEND_METRICS: 'false' } },
+    )
+  await Promise.all([bundle(), bundle(join(import.meta.dirname, 'worker-entry.ts'))])
   provide('workerFile', join(directory, 'worker-entry.js'))
+  provide('deployedFile', join(directory, 'worker.js'))
   return () => rm(directory, { recursive: true, force: true })
 }

@@ -24,7 +24,8 @@ let shared: Promise<Workerd> | undefined
 export async function launchWorker(options: LaunchOptions): Promise<LaunchedGateway> {
   const limit = Number(options.environment.RATE_LIMIT_PER_MINUTE ?? 0)
   // The rate-limit binding's number is fixed when workerd starts.
-  const workerd = await (limit > 0 ? startWorkerd(limit) : (shared ??= startWorkerd(0)))
+  if (limit === 0) shared ??= startWorkerd(0)
+  const workerd = await (limit > 0 || !shared ? startWorkerd(limit) : shared)
   const server = createServer((caller) => {
     const gateway = connect(workerd.port, '127.0.0.1')
     caller.pipe(gateway).pipe(caller)
