@@ -104,7 +104,8 @@ function readBody(route: RouteConfig): MiddlewareHandler<AppEnv>[] {
       throw new GatewayError('request_too_large', `A body may have ${MAX_BODY_BYTES} bytes.`)
     },
   })
-  if (body.required) return [limit]
+  const limited = orBrokenOff(limit)
+  if (body.required) return [limited]
   // Many HTTP clients send `Content-Type: application/json` whether there is a body or not. Without
   // one there must be no body, which zod-openapi sees to; filling the cache would look like a body.
   async function emptyBodyIsNone(c: Context<AppEnv>, next: () => Promise<void>) {
@@ -115,7 +116,20 @@ function readBody(route: RouteConfig): MiddlewareHandler<AppEnv>[] {
     }
     await next()
   }
-  return [limit, emptyBodyIsNone]
+  return [limited, orBrokenOff(emptyBodyIsNone)]
+}
+
+/** A body whose sender leaves half-way is the caller's doing: no error of ours, and no alarm. */
+function orBrokenOff(read: MiddlewareHandler<AppEnv>): MiddlewareHandler<AppEnv> {
+  return async function readOrBrokenOff(c, next) {
+    try {
+      return await read(c, next)
+    } catch (error) {
+      // What comes after `next` does not get here: Hono answers errors where they are thrown.
+      if (error instanceof GatewayError) throw error
+      throw new GatewayError('invalid_request', 'The body broke off.', { reason: 'caller_left' })
+    }
+  }
 }
 
 /** zod-openapi's hook: what the schemas refuse becomes the contract's 400. */
