@@ -8,6 +8,8 @@ export interface NodeCallOut {
   callOut: CallOut
   /** Closes the pooled connections, when their calls have ended. */
   close(): Promise<void>
+  /** Closes them at once; calls under way are lost. */
+  destroy(): Promise<void>
 }
 
 /**
@@ -56,6 +58,7 @@ export function createNodeCallOut(): NodeCallOut {
       }
     },
     close: () => agent.close(),
+    destroy: () => agent.destroy(),
   }
 }
 

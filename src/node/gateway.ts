@@ -14,7 +14,7 @@ import { createNodeMetrics, serveMetrics } from './metrics.ts'
 /** How often a token that was made elsewhere is looked after. */
 const KEEP_ALIVE_INTERVAL_MS = 60_000
 
-/** How long requests may take to end after the gateway was told to stop. */
+/** Supervisors usually kill what has not ended by itself after ten seconds. */
 const DRAIN_MS = 9_000
 
 /** How often connections that have become idle are closed while draining. */
@@ -25,7 +25,7 @@ export interface RunningGateway {
   url: string
   /** Where `/metrics` is, when `ADMIN_PORT` is set. */
   adminUrl: string | undefined
-  /** Stops accepting, lets requests end for up to nine seconds, then resolves. Never rejects. */
+  /** Stops accepting, lets requests end for up to `drainMs`, then resolves. Never rejects. */
   close(): Promise<void>
 }
 
@@ -33,6 +33,8 @@ export interface GatewayOptions {
   config: Config
   log: Log
   clock?: Clock
+  /** How long requests may take to end after `close`; nine seconds unless told. */
+  drainMs?: number
 }
 
 /**
@@ -41,14 +43,14 @@ export interface GatewayOptions {
  * @throws Error with `code` EADDRINUSE and the like when it cannot listen
  */
 export async function startGateway(options: GatewayOptions): Promise<RunningGateway> {
-  const { config, log, clock = Date.now } = options
-  const { callOut, close: closePool } = createNodeCallOut()
+  const { config, log, clock = Date.now, drainMs = DRAIN_MS } = options
+  const pool = createNodeCallOut()
   const metrics = config.adminPort === undefined ? undefined : createNodeMetrics()
   const app = createApp({
     config,
     clock,
     log,
-    callOut,
+    callOut: pool.callOut,
     share: oneFlight(),
     limitBegins: createLimitBegins(config.rateLimitPerMinute),
     metrics: metrics ?? noMetrics,
@@ -77,27 +79,40 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
   const keepAlive = setInterval(() => void app.keepAlive(), KEEP_ALIVE_INTERVAL_MS)
   keepAlive.unref()
 
+  async function end(): Promise<void> {
+    clearInterval(keepAlive)
+    let force: NodeJS.Timeout | undefined
+    const forced = new Promise<void>((resolve) => {
+      force = setTimeout(() => {
+        server.closeAllConnections()
+        resolve(pool.destroy())
+      }, drainMs)
+    })
+    await drain(server)
+    adminServer?.close()
+    adminServer?.closeAllConnections()
+    // Calls may be under way still: a confirm goes on when its caller has left, for up to a minute.
+    await Promise.race([pool.close().catch(() => forced), forced])
+    clearTimeout(force)
+  }
+
+  let ending: Promise<void> | undefined
   return {
     url: urlOf(server),
     adminUrl: adminServer && urlOf(adminServer),
-    async close() {
-      clearInterval(keepAlive)
-      await drain(server)
-      adminServer?.close()
-      adminServer?.closeAllConnections()
-      await closePool()
+    close() {
+      ending ??= end()
+      return ending
     },
   }
 }
 
-/** Closes the server once its requests have ended, and by force when they take too long. */
+/** Closes the server once its requests have ended. */
 async function drain(server: Server): Promise<void> {
   // Keep-alive connections that become idle after close() would otherwise hold it open.
   const step = setInterval(() => server.closeIdleConnections(), DRAIN_STEP_MS)
-  const force = setTimeout(() => server.closeAllConnections(), DRAIN_MS)
   await new Promise<void>((resolve) => server.close(() => resolve()))
   clearInterval(step)
-  clearTimeout(force)
 }
 
 function urlOf(server: Server): string {

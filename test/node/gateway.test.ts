@@ -1,0 +1,54 @@
+import { expect, test } from 'vitest'
+import { parseConfig } from '../../src/config.ts'
+import { startGateway } from '../../src/node/gateway.ts'
+import { type Bench, someBytes, startBench } from '../support/gateway.ts'
+
+/** A gateway beside the bench's own that gives requests next to no time to end. */
+function startHasty({ emulator, issuer }: Bench) {
+  return startGateway({
+    config: parseConfig({
+      SMH_LIBRARY_ID: emulator.libraryId,
+      SMH_LIBRARY_SECRET: emulator.librarySecret,
+      SMH_ENDPOINT: emulator.smhUrl,
+      JWT_ISSUER: issuer.issuer,
+      JWT_AUDIENCE: issuer.audience,
+      UPLOAD_PATH_PREFIX: 'users/{sub}',
+      PORT: '0',
+    }),
+    log: () => undefined,
+    drainMs: 50,
+  })
+}
+
+/** Resolves when SMH has a confirm before it. */
+async function confirmReached(bench: Bench) {
+  while (bench.smhCalls('confirm').length === 0) {
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+}
+
+test.each([
+  ['waits', false],
+  ['has left', true],
+])('ends in time though a confirm takes longer and its caller %s', async (_, leaves) => {
+  const bench = await startBench()
+  const on = await startHasty(bench)
+  const upload = await bench.uploadParts('a.bin', [someBytes(10)])
+  bench.emulator.controls.force('confirm', { delayMs: 3_600_000 })
+  const caller = new AbortController()
+  const asked = bench.complete(upload, { on, signal: caller.signal, declared: false })
+  const lost = expect(asked).rejects.toThrow()
+  await confirmReached(bench)
+  if (leaves) caller.abort()
+  await on.close()
+  await lost
+  // Another instance takes over.
+  bench.emulator.controls.clearFaults()
+  expect((await bench.complete(upload)).status).toBe(200)
+})
+
+test('may be told to end more than once', async () => {
+  const on = await startHasty(await startBench())
+  await Promise.all([on.close(), on.close()])
+  await on.close()
+})
