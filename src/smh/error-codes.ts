@@ -84,6 +84,7 @@ const meanings = {
   InvalidConflictResolutionStrategy: 'invalid_request',
   InvalidTimeFormat: 'invalid_request',
   ParamInvalid: 'invalid_request',
+  RequestEntityTooLarge: 'invalid_request',
   URITooLong: 'invalid_request',
   HeaderFieldsTooLarge: 'invalid_request',
 
@@ -202,6 +203,8 @@ function meaningOfCode(code: string | undefined): (typeof meanings)[SmhCode] | u
 function meaningOfStatus(status: number): KnownMeaning {
   if (status === 429 || status === 503) return 'upstream_unavailable'
   if (status === 408 || status === 504) return 'upstream_timeout'
+  // How long path, names and values come to is the caller's choice; proxies take less than SMH may.
+  if (status === 413 || status === 414 || status === 431) return 'invalid_request'
   if (status === 451) return 'content_refused'
   return 'upstream_error'
 }

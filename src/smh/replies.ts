@@ -19,8 +19,11 @@ const bytes = z.union([
 /** `host` or `host:port`; clients build `https://{domain}{path}` of it. */
 const domain = z.string().regex(/^(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:]+\])(?::\d{1,5})?$/)
 
-/** It becomes a path segment, in which dots alone would name another place. */
-const confirmKey = z.string().max(256).regex(/[^.]/)
+/**
+ * It becomes a path segment, in which dots alone would name another place, and goes into the bound
+ * key, which has room for 256 bytes.
+ */
+const confirmKey = z.string().regex(/^(?!\.+$)[\x21-\x7e]{1,256}$/)
 
 /** Field values that HTTP can carry (RFC 9110 §5.5). */
 const headerValue = z
@@ -49,7 +52,10 @@ export const taskReply = z.object({
 })
 export type TaskReply = z.infer<typeof taskReply>
 
-/** SMH §5.7, §6.3; an instant upload's answer is the same (§5.2) */
+/**
+ * SMH §5.7, §6.3; an instant upload's answer is the same (§5.2). The file is stored by then, so what
+ * may be missing is left out when it is of another shape: an error would make the client begin again.
+ */
 export const fileReply = z.object({
   path: z.array(z.string()).nullable(),
   name: z.string(),
@@ -60,12 +66,12 @@ export const fileReply = z.object({
   size: bytes,
   eTag: z.string(),
   crc64: z.string(),
-  metaData: z.record(z.string(), z.string()).optional(),
-  isOverwritten: z.boolean().optional(),
-  previewByDoc: z.boolean().optional(),
-  previewByCI: z.boolean().optional(),
-  previewAsIcon: z.boolean().optional(),
-  fileType: z.string().optional(),
+  metaData: z.record(z.string(), z.string()).optional().catch(undefined),
+  isOverwritten: z.boolean().optional().catch(undefined),
+  previewByDoc: z.boolean().optional().catch(undefined),
+  previewByCI: z.boolean().optional().catch(undefined),
+  previewAsIcon: z.boolean().optional().catch(undefined),
+  fileType: z.string().optional().catch(undefined),
 })
 export type FileReply = z.infer<typeof fileReply>
 
