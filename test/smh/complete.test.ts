@@ -1,0 +1,24 @@
+import { expect, test } from 'vitest'
+import type { OwnedUpload } from '../../src/confirm-key-binding.ts'
+import type { SmhClient } from '../../src/smh/client.ts'
+import { completeInSmh } from '../../src/smh/complete.ts'
+import { upstreamTimeout } from '../../src/smh/error-codes.ts'
+
+test('a confirm that takes too long is not repeated: SMH may still be at work on it', async () => {
+  const calls: string[] = []
+  const part = { partNumber: 1, size: 5, eTag: '"x"', lastModified: '2026-03-09T11:23:01.000Z' }
+  const smh = {
+    async status() {
+      calls.push('status')
+      return { confirmed: false, path: ['a.txt'], parts: [part] }
+    },
+    async confirm() {
+      calls.push('confirm')
+      throw upstreamTimeout()
+    },
+  } as unknown as SmhClient
+  const upload = { size: 5 } as OwnedUpload
+  const completion = completeInSmh(smh, upload, 5, {}, { endsAt: Number.POSITIVE_INFINITY })
+  await expect(completion).rejects.toMatchObject({ code: 'upstream_timeout' })
+  expect(calls).toEqual(['status', 'confirm', 'status'])
+})
