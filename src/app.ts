@@ -10,7 +10,7 @@ import { createConfirmKeyBinding } from './confirm-key-binding.ts'
 import type { Background, Deps } from './deps.ts'
 import { type FieldFault, GatewayError, toProblem } from './errors.ts'
 import { createIssuerKeys } from './issuer-keys.ts'
-import { observe } from './observability.ts'
+import { errorFields, observe } from './observability.ts'
 import { METADATA_PREFIX } from './policy.ts'
 import { registerDocs } from './routes/docs.ts'
 import type { AppEnv, Endpoint, Services } from './routes/endpoint.ts'
@@ -78,7 +78,16 @@ export function createApp(deps: Deps): App {
   }
   registerDocs(app, deps.readDocsAsset)
   refuseOtherMethods(app)
-  return { fetch: app.fetch, keepAlive: () => tokens.keepAlive() }
+
+  async function keepAlive(): Promise<void> {
+    try {
+      await tokens.keepAlive()
+    } catch (error) {
+      // Hours may pass before the token dies of it, and nobody here can make another.
+      log('warn', { event: 'access token not renewed', ...errorFields(error) })
+    }
+  }
+  return { fetch: app.fetch, keepAlive }
 }
 
 function register(

@@ -27,7 +27,7 @@ export interface AccessTokens {
   ready(bounds: Bounds): Promise<void>
   /**
    * Renews a token that was made elsewhere once half of its idle time is over; to be called now and
-   * then. Tokens minted here need none of this: they can be minted again. Never rejects.
+   * then. Tokens minted here need none of this: they can be minted again. Rejects as `ready` does.
    */
   keepAlive(): Promise<void>
 }
@@ -186,7 +186,7 @@ export function createAccessTokens(options: AccessTokensOptions): AccessTokens {
       const key = JSON.stringify(identity)
       const token = held.get(key)
       if (token && clock() < token.goodUntil - token.idleMs / 2) return
-      await share(`token ${key}`, () => obtain(key, identity)).catch(() => undefined)
+      await share(`token ${key}`, () => obtain(key, identity))
     },
   }
 }

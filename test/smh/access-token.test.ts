@@ -328,7 +328,7 @@ describe('a token made elsewhere', () => {
   test('that cannot be kept alive now is tried again', async () => {
     const { emulator, tokens, renewals } = await startWithGivenToken()
     emulator.controls.force('renew-token', { status: 400, code: 'ParamInvalid' })
-    await expect(tokens.keepAlive()).resolves.toBeUndefined()
+    await expect(tokens.keepAlive()).rejects.toMatchObject({ facts: { smhCode: 'ParamInvalid' } })
     await tokens.keepAlive()
     expect(renewals()).toHaveLength(2)
   })
