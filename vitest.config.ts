@@ -6,6 +6,7 @@ const blackBox = [
   'test/app.test.ts',
   'test/app.cors.test.ts',
   'test/journeys.test.ts',
+  'test/canaries.test.ts',
 ]
 
 export default defineConfig({

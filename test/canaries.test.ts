@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 
 import { FILE_NAME, SAID_BY_SMH, takeTour } from './support/canary-tour.ts'
 import { type Bench, startBench } from './support/gateway.ts'
-import type { LaunchedGateway } from './support/launch.ts'
+import { type LaunchedGateway, onWorkers } from './support/launch.ts'
 import { run } from './support/process.ts'
 
 const librarySecret = 'canary-library-secret'
@@ -80,16 +80,12 @@ async function searchAnswersAndRecords(): Promise<void> {
   expect(foundIn(records, [...secrets, smh, ...privateOf(answers, bench)])).toEqual([])
 }
 
-/** Looks through all that the entry, run as a process of its own, has written. */
+/** Looks through all that the entry, run as an operator runs it, has written. */
 async function searchWrittenLines(): Promise<void> {
   const bench = await startCanaryBench()
-  const running = runEntry(bench)
-  const listening = await running.line((line) => line.includes('"event":"listening"'))
-  const on = { url: JSON.parse(listening).address } as LaunchedGateway
-  const answers = await answersOf(bench, on)
-  running.child.kill('SIGTERM')
-  expect(await running.ended).toBe(0)
-  const written = running.output() + running.errors()
+  const entry = await (onWorkers ? startWorkerEntry(bench) : startNodeEntry(bench))
+  const answers = await answersOf(bench, entry.on)
+  const written = await entry.end()
   expect(written.split('\n').length).toBeGreaterThan(answers.length)
 
   const secrets = [...secretsOf(bench), ...privateOf(answers, bench)]
@@ -101,17 +97,47 @@ test('no secret leaves by an answer, a log record or a written line', { timeout:
   Promise.all([searchAnswersAndRecords(), searchWrittenLines()]),
 )
 
-/** The gateway as an operator runs it, at its most talkative. */
-function runEntry(bench: Bench) {
-  return run('src/node.ts', {
-    ...environment,
-    SMH_LIBRARY_ID: bench.emulator.libraryId,
-    SMH_LIBRARY_SECRET: librarySecret,
-    SMH_ENDPOINT: bench.emulator.smhUrl,
-    JWT_ISSUER: bench.issuer.issuer,
-    JWT_AUDIENCE: bench.issuer.audience,
-    UPLOAD_PATH_PREFIX: 'users/{sub}',
-    PORT: '0',
-    LOG_LEVEL: 'debug',
-  })
+/** The gateway's variables, at its most talkative. */
+const variablesOf = (bench: Bench) => ({
+  ...environment,
+  SMH_LIBRARY_ID: bench.emulator.libraryId,
+  SMH_LIBRARY_SECRET: librarySecret,
+  SMH_ENDPOINT: bench.emulator.smhUrl,
+  JWT_ISSUER: bench.issuer.issuer,
+  JWT_AUDIENCE: bench.issuer.audience,
+  UPLOAD_PATH_PREFIX: 'users/{sub}',
+  LOG_LEVEL: 'debug',
+})
+
+/** An entry that runs, and what it has written by its end. */
+interface Entry {
+  on: LaunchedGateway
+  end(): Promise<string>
+}
+
+async function startNodeEntry(bench: Bench): Promise<Entry> {
+  const running = run('src/node.ts', { ...variablesOf(bench), PORT: '0' })
+  const listening = await running.line((line) => line.includes('"event":"listening"'))
+  return {
+    on: { url: JSON.parse(listening).address } as LaunchedGateway,
+    async end() {
+      running.child.kill('SIGTERM')
+      expect(await running.ended).toBe(0)
+      return running.output() + running.errors()
+    },
+  }
+}
+
+async function startWorkerEntry(bench: Bench): Promise<Entry> {
+  const { startDeployedWorker } = await import('./support/deployed-worker.ts')
+  const worker = await startDeployedWorker(variablesOf(bench))
+  return {
+    on: worker,
+    async end() {
+      // Lines arrive late: the last one is there when one that was asked for after it is.
+      await fetch(`${worker.url}/livez`, { headers: { 'x-request-id': 'last-of-all' } })
+      await expect.poll(() => worker.written()).toContain('last-of-all')
+      return worker.written()
+    },
+  }
 }

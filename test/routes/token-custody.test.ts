@@ -165,23 +165,6 @@ describe('SMH_ACCESS_TOKEN', () => {
     expect(count(bench, 'mint-token')).toBe(0)
   })
 
-  test('that cannot be renewed is told of before anybody asks for anything', async () => {
-    let token = ''
-    const bench = await startBench({
-      environment: async (parts) => {
-        const environment = await given()(parts)
-        token = environment.SMH_ACCESS_TOKEN
-        parts.emulator.controls.expireToken()
-        return environment
-      },
-    })
-    while (bench.logged.length === 0) await new Promise((resolve) => setImmediate(resolve))
-    expect(bench.logged).toMatchObject([
-      { level: 'warn', event: 'access token not renewed', smhCode: 'InvalidAccessToken' },
-    ])
-    expect(JSON.stringify(bench.logged)).not.toContain(token)
-  })
-
   test('without the grants for it: 502, and the operator is woken', async () => {
     const bench = await startBench({ environment: given('confirm_upload') })
     const response = await bench.request('POST', '/v1/uploads', { body: good })

@@ -18,9 +18,10 @@ async function leaveHalfway(bench: Bench, path: string, framing: Record<string, 
   asked.flushHeaders()
   await once(asked, 'continue')
   asked.write('{"path', () => asked.destroy())
-  const before = bench.logged.length
-  while (bench.logged.length === before) await new Promise((resolve) => setImmediate(resolve))
-  return bench.logged.at(-1)
+  const records = await bench.records()
+  const before = records.length
+  while (records.length === before) await new Promise((resolve) => setImmediate(resolve))
+  return records.at(-1)
 }
 
 test.each([

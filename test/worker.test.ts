@@ -1,0 +1,121 @@
+import { describe, expect, onTestFinished, test } from 'vitest'
+import { startDemoIssuer } from '../src/demo/demo-users.ts'
+import { startEmulator } from '../src/emulator/start.ts'
+import { startDeployedWorker } from './support/deployed-worker.ts'
+
+/** The Worker as it would be deployed, with the real parts around it. */
+async function startWorker(environment: Record<string, unknown> = {}) {
+  const [emulator, issuer] = await Promise.all([startEmulator(), startDemoIssuer()])
+  onTestFinished(async () => {
+    await Promise.all([emulator.close(), issuer.close()])
+  })
+  const worker = await startDeployedWorker({
+    SMH_LIBRARY_ID: emulator.libraryId,
+    SMH_LIBRARY_SECRET: emulator.librarySecret,
+    SMH_ENDPOINT: emulator.smhUrl,
+    JWT_ISSUER: issuer.issuer,
+    JWT_AUDIENCE: issuer.audience,
+    UPLOAD_PATH_PREFIX: 'users/{sub}',
+    ...environment,
+  })
+  const token = await issuer.token({ sub: 'ann' })
+  const begin = (path = 'a.txt') =>
+    fetch(`${worker.url}/v1/uploads`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+      body: JSON.stringify({ path, size: 1 }),
+    })
+  const mints = () => emulator.controls.calls().filter(({ route }) => route === 'mint-token').length
+  return { emulator, issuer, worker, begin, mints }
+}
+
+describe('the Worker', () => {
+  test('cold and flooded with 100 requests fails none of them, and mints no more than that', async () => {
+    const { begin, mints, issuer, emulator } = await startWorker()
+    emulator.controls.force('mint-token', { delayMs: 50, times: 100 })
+    const answers = await Promise.all(Array.from({ length: 100 }, (_, index) => begin(`${index}`)))
+    expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([201]))
+    expect(emulator.controls.openTasks()).toHaveLength(100)
+    expect(mints()).toBeLessThanOrEqual(100)
+    const fetched = { mints: mints(), ...issuer.hits() }
+    // What has settled is shared from then on.
+    const warm = await Promise.all(Array.from({ length: 100 }, (_, index) => begin(`w${index}`)))
+    expect(new Set(warm.map(({ status }) => status))).toEqual(new Set([201]))
+    expect({ mints: mints(), ...issuer.hits() }).toEqual(fetched)
+  })
+
+  test('with a faulty configuration answers 503 to everything and logs the variables, not the values', async () => {
+    const { worker } = await startWorker({
+      SMH_LIBRARY_SECRET: 'canary-secret',
+      PORT: 'canary-port',
+      JWT_ALGORITHMS: 'HS256',
+      CONFIRM_KEY_SECRETS: 'canary-short',
+    })
+    for (const path of ['/v1/uploads', '/livez', '/openapi.json', '/']) {
+      const response = await fetch(worker.url + path)
+      expect(response.status).toBe(503)
+      expect(response.headers.get('content-type')).toBe('application/problem+json')
+      expect(response.headers.get('retry-after')).toBe('60')
+      expect(response.headers.get('cache-control')).toBe('no-store')
+      expect(await response.json()).toEqual({
+        type: 'urn:smh-upload-gateway:problem:upstream_unavailable',
+        title: 'Service Unavailable',
+        status: 503,
+        detail: 'Uploads cannot begin right now.',
+        code: 'upstream_unavailable',
+        requestId: response.headers.get('x-request-id'),
+      })
+    }
+    await expect.poll(() => worker.written()).toContain('faulty configuration')
+    const [line = '{}'] = worker.written().split('\n')
+    const { level, faults } = JSON.parse(line)
+    expect(level).toBe('fatal')
+    expect(faults.map(({ variable }: { variable: string }) => variable)).toEqual([
+      'JWT_ALGORITHMS',
+      'CONFIRM_KEY_SECRETS',
+      'PORT',
+    ])
+    // Once an isolate, not once a request.
+    expect(worker.written().match(/faulty configuration/g)).toHaveLength(1)
+    expect(worker.written()).not.toMatch(/canary|HS256/)
+  })
+
+  test('takes vars that are no text, and warns of ones that only look like ours', async () => {
+    const { worker, begin } = await startWorker({
+      UPLOAD_CREATE_PARENTS: true,
+      UPLOAD_MAX_BYTES: 1000,
+      UPLOAD_MAX_BYTE: '5',
+    })
+    expect((await begin()).status).toBe(201)
+    await expect.poll(() => worker.written()).toContain('"variables":["UPLOAD_MAX_BYTE"]')
+  })
+
+  test('without the assets has no reference page files, and says so', async () => {
+    const { worker } = await startWorker()
+    expect((await fetch(`${worker.url}/docs/swagger-ui.css`)).status).toBe(404)
+    expect((await fetch(`${worker.url}/openapi.json`)).status).toBe(200)
+  })
+
+  test('keeps a token that was made elsewhere alive by its cron trigger', async () => {
+    const maker = await startWorker()
+    await maker.begin()
+    const token = maker.emulator.controls.calls().find(({ query }) => query.access_token)
+    const worker = await startDeployedWorker({
+      SMH_LIBRARY_ID: maker.emulator.libraryId,
+      SMH_ACCESS_TOKEN: token?.query.access_token,
+      CONFIRM_KEY_SECRETS: 'c'.repeat(32),
+      SMH_ENDPOINT: maker.emulator.smhUrl,
+      JWT_ISSUER: maker.issuer.issuer,
+      JWT_AUDIENCE: maker.issuer.audience,
+      UPLOAD_PATH_PREFIX: '/',
+    })
+    const renewals = () =>
+      maker.emulator.controls.calls().filter(({ route }) => route === 'renew-token').length
+    await worker.cron()
+    await expect.poll(renewals).toBe(1)
+    // Not at every tick: only once half of its idle time is over.
+    await worker.cron()
+    expect((await fetch(`${worker.url}/readyz`)).status).toBe(200)
+    expect(renewals()).toBe(1)
+  })
+})
