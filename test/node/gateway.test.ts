@@ -52,3 +52,16 @@ test('may be told to end more than once', async () => {
   await Promise.all([on.close(), on.close()])
   await on.close()
 })
+
+test('a given token that cannot be renewed is told of before anybody asks for anything', async () => {
+  const token = 'canary-of-a-token'
+  const bench = await startBench({
+    environment: { SMH_ACCESS_TOKEN: token, CONFIRM_KEY_SECRETS: 'c'.repeat(32) },
+  })
+  const logged = await bench.records()
+  while (logged.length === 0) await new Promise((resolve) => setImmediate(resolve))
+  expect(logged).toMatchObject([
+    { level: 'warn', event: 'access token not renewed', smhCode: 'InvalidAccessToken' },
+  ])
+  expect(JSON.stringify(logged)).not.toContain(token)
+})
