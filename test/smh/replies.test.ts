@@ -44,3 +44,11 @@ test.each([[''], ['.'], ['...'], ['a b'], ['k'.repeat(257)], ['\u7167'.repeat(10
     expect(taskReply.safeParse({ ...task, confirmKey }).success).toBe(false)
   },
 )
+
+test('headers that the HTTP stack of a client sets itself are left out', () => {
+  const headers = { Host: 'x', 'content-length': 5, Authorization: 'q', 'x-cos-traffic-limit': 8 }
+  expect(taskReply.parse({ ...task, confirmKey: 'k', headers }).headers).toEqual({
+    Authorization: 'q',
+    'x-cos-traffic-limit': '8',
+  })
+})
