@@ -2,9 +2,10 @@ import { type CallOut, MAX_REPLY_BYTES, OutboundFault } from '../smh/upstream.ts
 
 /**
  * What Cloudflare's network answers in place of a server that it could not speak to: refused, no
- * route, connect time-out, failed TLS, no such name. None of them was written by the server.
+ * route, failed TLS, no such name. None of them was written by the server. 522 is not among them: it
+ * also stands for a server that took the connection and then fell silent.
  */
-const neverReached = new Set([521, 522, 523, 525, 526, 530])
+const neverReached = new Set([521, 523, 525, 526, 530])
 
 /**
  * The outbound port on the platform's `fetch`. A connection that breaks is always `lost`: the
@@ -16,6 +17,8 @@ export const callOut: CallOut = async ({ method, url, headers, body, timeoutMs, 
     const response = await fetch(url, {
       method,
       redirect: 'manual',
+      // Cloudflare's cache would keep key sets, and details of files whose names look static.
+      cache: 'no-store',
       signal: signal ? AbortSignal.any([signal, timeout]) : timeout,
       ...(headers && { headers }),
       ...(body !== undefined && { body }),
