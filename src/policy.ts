@@ -67,7 +67,7 @@ export function placeOf(space: SmhConfig['space'], rules: UploadRules, user: Use
     const name = folder && segment.before + folder + segment.after
     if (!name || name.length > MAX_NAME_CHARACTERS || nameFault(name)) {
       throw notPermitted(
-        'Your token lacks a claim that your folder is named after.',
+        'A claim that your folder is named after is missing, or too long for a name.',
         'prefix_claim',
       )
     }
