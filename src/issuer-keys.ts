@@ -102,7 +102,8 @@ export function createIssuerKeys(deps: {
   async function fetchKeys(): Promise<KeySet> {
     begun += 1
     const fetchNumber = begun
-    const deadline = clock() + timeoutMs
+    // Not by the clock, which may be set while the issuer is thinking.
+    const deadline = performance.now() + timeoutMs
     try {
       keysUrl ??= jwt.jwksUrl ?? (await discover(deadline))
       const { keys } = keySetSchema.parse(await getJson(keysUrl, deadline))
@@ -139,7 +140,7 @@ export function createIssuerKeys(deps: {
       method: 'GET',
       url,
       headers: { accept: 'application/json' },
-      timeoutMs: Math.max(1, deadline - clock()),
+      timeoutMs: Math.max(1, Math.ceil(deadline - performance.now())),
     })
     if (status !== 200) throw new KeyFault('status')
     return JSON.parse(text)

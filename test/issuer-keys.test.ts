@@ -1,5 +1,5 @@
 import { errors, exportJWK, generateKeyPair, generateSecret } from 'jose'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import type { Rehearse } from '../src/demo/demo-users.ts'
 import { FRESH_MS, LAST_GOOD_MS, REFETCH_MS, RETRY_MS, STALE_MS } from '../src/issuer-keys.ts'
 import { eachAlone, type IssuerBench, startIssuerBench } from './support/issuer.ts'
@@ -50,10 +50,17 @@ describe('fetching', () => {
     expect(bench.issuer.hits()).toEqual({ discovery: 0, keys: 0 })
   })
 
-  test('bounds discovery and keys together', async () => {
+  test.each([
+    ['stands still', 0],
+    ['is set forward', 3_600_000],
+    ['is set back', -3_600_000],
+  ])('bounds discovery and keys together, also when the clock %s', async (_, stepMs) => {
     const bench = await startIssuerBench({ timeoutMs: 900 })
+    vi.useFakeTimers({ toFake: ['performance'] })
+    onTestFinished(() => void vi.useRealTimers())
     bench.issuer.rehearse((_document, usual) => {
-      bench.advance(300)
+      vi.advanceTimersByTime(300)
+      bench.advance(stepMs)
       return { body: usual }
     })
     await bench.keys.ready()
