@@ -1,4 +1,4 @@
-import { expect, onTestFinished, test, vi } from 'vitest'
+import { expect, test } from 'vitest'
 import { parseConfig } from '../../src/config.ts'
 import { startGateway } from '../../src/node/gateway.ts'
 import { type Bench, someBytes, startBench } from '../support/gateway.ts'
@@ -51,23 +51,4 @@ test('may be told to end more than once', async () => {
   const on = await startHasty(await startBench())
   await Promise.all([on.close(), on.close()])
   await on.close()
-})
-
-test('a given token that cannot be renewed is told of every minute, though nobody asks', async () => {
-  vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] })
-  onTestFinished(() => void vi.useRealTimers())
-  const token = 'canary-of-a-token'
-  const bench = await startBench({
-    environment: { SMH_ACCESS_TOKEN: token, CONFIRM_KEY_SECRETS: 'c'.repeat(32) },
-  })
-  const logged = await bench.records()
-  const told = async (times: number) => {
-    while (logged.length < times) await new Promise((resolve) => setImmediate(resolve))
-  }
-  await told(1)
-  vi.advanceTimersByTime(60_000)
-  await told(2)
-  const record = { level: 'warn', event: 'access token not renewed', smhCode: 'InvalidAccessToken' }
-  expect(logged).toMatchObject([record, record])
-  expect(JSON.stringify(logged)).not.toContain(token)
 })

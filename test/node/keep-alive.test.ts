@@ -1,15 +1,21 @@
-import { expect, test } from 'vitest'
+import { expect, onTestFinished, test, vi } from 'vitest'
 import { startBench } from '../support/gateway.ts'
 
-test('a token made elsewhere that cannot be renewed is told of before anybody asks for anything', async () => {
-  const token = 'canary-of-a-token-that-nobody-minted'
+test('a token made elsewhere that cannot be renewed is told of each minute, though nobody asks', async () => {
+  vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] })
+  onTestFinished(() => void vi.useRealTimers())
+  const token = 'canary-of-a-token'
   const bench = await startBench({
     environment: { SMH_ACCESS_TOKEN: token, CONFIRM_KEY_SECRETS: 'c'.repeat(32) },
   })
-  const records = await bench.records()
-  while (records.length === 0) await new Promise((resolve) => setImmediate(resolve))
-  expect(records).toMatchObject([
-    { level: 'warn', event: 'access token not renewed', smhCode: 'InvalidAccessToken' },
-  ])
-  expect(JSON.stringify(records)).not.toContain(token)
+  const logged = await bench.records()
+  const told = async (times: number) => {
+    while (logged.length < times) await new Promise((resolve) => setImmediate(resolve))
+  }
+  await told(1)
+  vi.advanceTimersByTime(60_000)
+  await told(2)
+  const record = { level: 'warn', event: 'access token not renewed', smhCode: 'InvalidAccessToken' }
+  expect(logged).toMatchObject([record, record])
+  expect(JSON.stringify(logged)).not.toContain(token)
 })
