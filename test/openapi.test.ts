@@ -46,12 +46,12 @@ const expected: Record<string, { call: string; successes: string; codes: string 
   getUpload: {
     call: 'get /v1/uploads/{confirmKey}',
     successes: '200',
-    codes: `${always} upload_not_found`,
+    codes: `${always} upload_not_found name_conflict`,
   },
   renewUpload: {
     call: 'post /v1/uploads/{confirmKey}/renew',
     successes: '200',
-    codes: `${always} ${withBody} upload_not_found upload_complete`,
+    codes: `${always} ${withBody} upload_not_found name_conflict upload_complete`,
   },
   completeUpload: {
     call: 'post /v1/uploads/{confirmKey}/complete',
@@ -64,7 +64,7 @@ const expected: Record<string, { call: string; successes: string; codes: string 
   abortUpload: {
     call: 'delete /v1/uploads/{confirmKey}',
     successes: '204',
-    codes: `${always} upload_not_found upload_complete`,
+    codes: `${always} upload_not_found name_conflict upload_complete`,
   },
   getLiveness: { call: 'get /livez', successes: '200', codes: 'method_not_allowed' },
   getReadiness: {

@@ -15,7 +15,7 @@ export const abortUpload = defineEndpoint(
     request: { params: confirmKeyParam },
     responses: {
       204: emptyAnswer('The upload is gone.'),
-      ...uploadProblems('upload_not_found', 'upload_complete'),
+      ...uploadProblems('upload_not_found', 'name_conflict', 'upload_complete'),
     },
   },
   (services) => async (c) => {

@@ -42,7 +42,7 @@ export const getUpload = defineEndpoint(
     request: { params: confirmKeyParam },
     responses: {
       200: jsonAnswer('The state of the upload.', status),
-      ...uploadProblems('upload_not_found'),
+      ...uploadProblems('upload_not_found', 'name_conflict'),
     },
   },
   (services) => async (c) => {

@@ -32,6 +32,7 @@ export const renewUpload = defineEndpoint(
       200: credentialsAnswer('Go on with these.', credentials),
       ...uploadProblems(
         'upload_not_found',
+        'name_conflict',
         'upload_complete',
         'request_too_large',
         'unsupported_media_type',

@@ -242,3 +242,15 @@ describe('time', { timeout: 30_000 }, () => {
     await records.toContainEqual(expect.objectContaining(line))
   })
 })
+
+test.each([
+  ['GET', '', 'status'],
+  ['POST', '/renew', 'renew'],
+  ['DELETE', '', 'cancel'],
+] as const)('%s%s is told so when others keep the path busy', async (method, suffix, route) => {
+  const bench = await startBench()
+  const { confirmKey } = await bench.begin({ path: 'a.txt', size: 5 })
+  bench.emulator.controls.force(route, { status: 409, code: 'PathConflict', times: 3 })
+  const response = await bench.request(method, `/v1/uploads/${confirmKey}${suffix}`)
+  await expectProblem(response, 409, 'name_conflict')
+})
