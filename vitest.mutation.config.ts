@@ -9,6 +9,7 @@ export default defineConfig({
       'test/authenticate.test.ts',
       'test/errors.test.ts',
       'test/smh/error-codes.test.ts',
+      'test/openapi.test.ts',
     ],
   },
 })

@@ -1,5 +1,5 @@
 import type { Config } from './config.ts'
-import type { CallOut } from './smh/upstream.ts'
+import type { CallOut } from './outbound.ts'
 
 /** Milliseconds since the epoch. Tests move it. */
 export type Clock = () => number

@@ -12,7 +12,7 @@ import { z } from 'zod'
 import type { JwtConfig } from './config.ts'
 import type { Background, Clock, Log, Share } from './deps.ts'
 import { GatewayError } from './errors.ts'
-import { type CallOut, OutboundFault } from './smh/upstream.ts'
+import { type CallOut, OutboundFault } from './outbound.ts'
 import { parseTrustworthyUrl } from './trustworthy-url.ts'
 
 /** Keys as old as this are renewed in the background; a key the issuer removed works until then. */

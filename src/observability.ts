@@ -1,7 +1,7 @@
 import type { MiddlewareHandler } from 'hono'
+import type { AppEnv } from './app-env.ts'
 import type { Log, LogLevel, LogRecord, Metrics } from './deps.ts'
 import { GatewayError } from './errors.ts'
-import type { AppEnv } from './routes/endpoint.ts'
 
 export const noMetrics: Metrics = {
   answered() {},

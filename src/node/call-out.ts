@@ -1,5 +1,5 @@
 import { Agent, request } from 'undici'
-import { type CallOut, MAX_REPLY_BYTES, OutboundFault } from '../smh/upstream.ts'
+import { type CallOut, MAX_REPLY_BYTES, OutboundFault } from '../outbound.ts'
 
 /** Longer than most pauses between two calls, shorter than the idle limit of usual load balancers. */
 const KEEP_ALIVE_MS = 30_000

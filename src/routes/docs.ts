@@ -1,8 +1,8 @@
 import type { Hono } from 'hono'
+import type { AppEnv } from '../app-env.ts'
 import type { ReadDocsAsset } from '../deps.ts'
 import { GatewayError } from '../errors.ts'
 import { openApiDocument } from '../openapi.ts'
-import type { AppEnv } from './endpoint.ts'
 
 /** Swagger UI writes style attributes as it renders; scripts come from here only. */
 const contentSecurityPolicy =

@@ -1,6 +1,6 @@
 import type { RouteConfig, RouteHandler } from '@hono/zod-openapi'
 import type { Context } from 'hono'
-import type { User } from '../authenticate.ts'
+import type { AppEnv } from '../app-env.ts'
 import type { Config } from '../config.ts'
 import type { ConfirmKeyBinding, OwnedUpload } from '../confirm-key-binding.ts'
 import type { Clock, LimitBegins, Log, Share } from '../deps.ts'
@@ -20,17 +20,6 @@ export interface Services {
   limitBegins: LimitBegins
   /** Rejects with what keeps uploads from beginning. */
   checkReady(bounds: Bounds): Promise<void>
-}
-
-export interface AppEnv {
-  Variables: {
-    requestId: string
-    /** On the clock of `performance.now()`, milliseconds. */
-    startedAt: number
-    /** The operation id of the matched endpoint. */
-    operation: string
-    user: User
-  }
 }
 
 /** One endpoint: its place in the OpenAPI document, and what makes its handler. */

@@ -2,6 +2,7 @@ import { ExponentialBackoff, handleWhen, retry } from 'cockatiel'
 import type { z } from 'zod'
 import type { Metrics } from '../deps.ts'
 import { GatewayError } from '../errors.ts'
+import { type CallOut, type OutboundCall, OutboundFault, type OutboundReply } from '../outbound.ts'
 import {
   isUnacted,
   refusalToError,
@@ -10,7 +11,6 @@ import {
   upstreamUnavailable,
 } from './error-codes.ts'
 import { errorReply } from './replies.ts'
-import { type CallOut, type OutboundCall, OutboundFault, type OutboundReply } from './upstream.ts'
 
 /** How long the work for one request of ours may take, and whether its caller is still there. */
 export interface Bounds {

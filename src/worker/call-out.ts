@@ -1,4 +1,4 @@
-import { type CallOut, MAX_REPLY_BYTES, OutboundFault } from '../smh/upstream.ts'
+import { type CallOut, MAX_REPLY_BYTES, OutboundFault } from '../outbound.ts'
 
 /**
  * What Cloudflare's network answers in place of a server that it could not speak to: refused, no

@@ -2,7 +2,7 @@ import { createServer, type RequestListener } from 'node:http'
 import { type AddressInfo, createServer as createTcpServer } from 'node:net'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { createNodeCallOut } from '../../src/node/call-out.ts'
-import { MAX_REPLY_BYTES, OutboundFault } from '../../src/smh/upstream.ts'
+import { MAX_REPLY_BYTES, OutboundFault } from '../../src/outbound.ts'
 
 /** A server that answers as told, and the port to call it by; both end with the test. */
 async function serverWith(answer: RequestListener) {

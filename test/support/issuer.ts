@@ -5,8 +5,8 @@ import type { JwtConfig } from '../../src/config.ts'
 import { startDemoIssuer } from '../../src/demo/demo-users.ts'
 import type { LogLevel, LogRecord, Share } from '../../src/deps.ts'
 import { createIssuerKeys } from '../../src/issuer-keys.ts'
+import { type CallOut, type OutboundCall, OutboundFault } from '../../src/outbound.ts'
 import { oneFlight } from '../../src/share.ts'
-import { type CallOut, type OutboundCall, OutboundFault } from '../../src/smh/upstream.ts'
 
 /** As on Workers: each request does its own I/O. */
 export const eachAlone: Share = (_key, obtain) => obtain()
