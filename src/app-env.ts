@@ -1,4 +1,6 @@
+import type { Context } from 'hono'
 import type { User } from './authenticate.ts'
+import type { Background } from './deps.ts'
 
 /** What a request carries on its way through the app. */
 export interface AppEnv {
@@ -9,5 +11,16 @@ export interface AppEnv {
     /** The operation id of the matched endpoint. */
     operation: string
     user: User
+  }
+}
+
+/** Work that outlives the request: on Workers the platform has to be told, Node needs nothing. */
+export function backgroundOf(c: Context<AppEnv>): Background {
+  return (work) => {
+    try {
+      c.executionCtx.waitUntil(work)
+    } catch {
+      // Hono throws where the runtime has no execution context.
+    }
   }
 }

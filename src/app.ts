@@ -5,10 +5,10 @@ import { cors } from 'hono/cors'
 import { HTTPException } from 'hono/http-exception'
 import { requestId } from 'hono/request-id'
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
-import type { AppEnv } from './app-env.ts'
+import { type AppEnv, backgroundOf } from './app-env.ts'
 import { createAuthenticate } from './authenticate.ts'
 import { createConfirmKeyBinding } from './confirm-key-binding.ts'
-import type { Background, Deps } from './deps.ts'
+import type { Deps } from './deps.ts'
 import { type FieldFault, GatewayError, toProblem } from './errors.ts'
 import { createIssuerKeys } from './issuer-keys.ts'
 import { errorFields, observe } from './observability.ts'
@@ -209,7 +209,7 @@ function refuseOtherMethods(app: OpenAPIHono<AppEnv>): void {
 async function hardenAnswers(c: Context<AppEnv>, next: () => Promise<void>): Promise<void> {
   await next()
   c.header('X-Content-Type-Options', 'nosniff')
-  if (c.req.path.startsWith('/v1/')) c.header('Cache-Control', 'no-store')
+  if (/^\/v1(\/|$)/.test(c.req.path)) c.header('Cache-Control', 'no-store')
 }
 
 /** Answers browsers of these origins and of no others (contract §3, CORS). */
@@ -252,17 +252,6 @@ function limitInFlight(max: number, metrics: Deps['metrics']): MiddlewareHandler
     } finally {
       inFlight -= 1
       metrics.inFlight(inFlight)
-    }
-  }
-}
-
-/** Work that outlives the request: on Workers the platform has to be told, Node needs nothing. */
-function backgroundOf(c: Context<AppEnv>): Background {
-  return (work) => {
-    try {
-      c.executionCtx.waitUntil(work)
-    } catch {
-      // Hono throws where the runtime has no execution context.
     }
   }
 }

@@ -15,7 +15,7 @@ import {
   webOrigin,
   yesOrNo,
 } from './config-values.ts'
-import { nameFault } from './names.ts'
+import { isMetadataKey, nameFault } from './names.ts'
 import { type PrefixSegment, pathPrefix } from './path-prefix.ts'
 import type { Secret } from './secret.ts'
 import { parseTrustworthyUrl } from './trustworthy-url.ts'
@@ -173,9 +173,9 @@ const variables = z.object({
   )
     .transform((items): ReadonlySet<ConflictStrategy> => new Set(items))
     .default(new Set<ConflictStrategy>(['rename', 'ask'])),
-  // RFC 9110 §5.6.2: the characters of a header's name.
-  UPLOAD_META_KEYS: list('names as they follow x-smh-meta-', (item) =>
-    /^[\w!#$%&'*+.^`|~-]+$/.test(item) ? item.toLowerCase() : undefined,
+  UPLOAD_META_KEYS: list(
+    'names as they follow x-smh-meta-, of letters, digits and . _ -',
+    (item) => (isMetadataKey(item.toLowerCase()) ? item.toLowerCase() : undefined),
   )
     .transform(setOf)
     .optional(),

@@ -72,3 +72,8 @@ export function folderName(value: string): string | undefined {
   }
   return name.replace(/^\.|\.$/g, '=2E')
 }
+
+/** Whether `key`, in lower case, may follow `x-smh-meta-` (SMH §5.1 asks for lower-case names). */
+export function isMetadataKey(key: string): boolean {
+  return /^[a-z0-9][a-z0-9._-]*$/.test(key)
+}

@@ -2,7 +2,7 @@ import type { User } from './authenticate.ts'
 import type { ConflictStrategy, SmhConfig, UploadRules } from './config.ts'
 import { isClaimedSpaceId } from './config.ts'
 import { GatewayError, invalidField } from './errors.ts'
-import { folderName, MAX_NAME_CHARACTERS, nameFault, parsePath } from './names.ts'
+import { folderName, isMetadataKey, MAX_NAME_CHARACTERS, nameFault, parsePath } from './names.ts'
 
 const MAX_METADATA_HEADERS = 20
 /** Names and values of all metadata headers together; what COS allows for user metadata (SMH §9). */
@@ -149,7 +149,7 @@ export function readMetadata(
       )
     }
     const key = name.slice(METADATA_PREFIX.length)
-    if (!/^[a-z0-9][a-z0-9._-]*$/.test(key)) {
+    if (!isMetadataKey(key)) {
       throw invalidField('x-smh-meta-*', 'has a name with other characters than a-z 0-9 . _ -')
     }
     if (!/^[\x20-\x7e]*$/.test(value)) {

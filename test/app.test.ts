@@ -93,6 +93,7 @@ describe('headers of every answer', () => {
     ['GET', '/docs/swagger-ui.css', null],
     ['GET', '/openapi.json', null],
     ['GET', '/nothing', null],
+    ['GET', '/v1', 'no-store'],
     ['GET', '/v1/nothing', 'no-store'],
     ['PUT', '/v1/uploads', 'no-store'],
     ['POST', '/v1/uploads', 'no-store'],

@@ -40,6 +40,9 @@ const body = z
   })
   .openapi('BeginUpload')
 
+/** What most uploads begin with; all else is for those who want it. */
+const example = { path: 'holiday/clip.mp4', size: 2_097_162 }
+
 /** Begins an upload: policy decides, SMH makes the task, the caller gets its key bound to them. */
 export const beginUpload = defineEndpoint(
   {
@@ -52,7 +55,9 @@ export const beginUpload = defineEndpoint(
       'Gives what the client needs to send the parts to COS by itself. Request headers named ' +
       '`x-smh-meta-<name>` are stored with the file: at most 20, with at most 2 KiB of names and ' +
       'values together. Values are printable ASCII; percent-encode anything else (UTF-8).',
-    request: { body: { required: true, content: { 'application/json': { schema: body } } } },
+    request: {
+      body: { required: true, content: { 'application/json': { schema: body, example } } },
+    },
     responses: {
       201: credentialsAnswer('Send the parts to COS, then complete the upload.', credentials),
       202: emptyAnswer(

@@ -2,6 +2,7 @@ import { LRUCache } from 'lru-cache'
 import type { SmhConfig, UploadRules } from '../config.ts'
 import type { Clock, Share } from '../deps.ts'
 import { GatewayError } from '../errors.ts'
+import type { Secret } from '../secret.ts'
 import type { Bounds, CallSmh } from './call.ts'
 import { isTokenDead, upstreamTimeout } from './error-codes.ts'
 import { tokenReply } from './replies.ts'
@@ -106,6 +107,12 @@ export function createAccessTokens(options: AccessTokensOptions): AccessTokens {
     )
   }
 
+  /** What the last renewal gave (SMH §3.3), at first what the configuration has. */
+  function renewable(key: string, given: Secret): string {
+    return held.get(key)?.value ?? given.reveal()
+  }
+
+  /** Mints a token of the library secret, or renews the one that was made elsewhere. */
   async function obtain(key: string, identity: MintQuery): Promise<HeldToken> {
     const askedAt = clock()
     const bounds = { endsAt: performance.now() + timeoutMs }
@@ -130,7 +137,7 @@ export function createAccessTokens(options: AccessTokensOptions): AccessTokens {
             {
               operation: 'renew-token',
               method: 'POST',
-              path: `/token/${encodeURIComponent(smh.libraryId)}/${encodeURIComponent(smh.credential.token.reveal())}`,
+              path: `/token/${[smh.libraryId, renewable(key, smh.credential.token)].map(encodeURIComponent).join('/')}`,
               query: {},
               repeatable: true,
             },

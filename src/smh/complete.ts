@@ -30,11 +30,15 @@ export async function completeInSmh(
   try {
     return await smh.confirm(upload, details, unhurried)
   } catch (error) {
-    if (!leavesDoubt(error)) throw error
+    const incomplete = error instanceof GatewayError && error.code === 'upload_incomplete'
+    if (!incomplete && !leavesDoubt(error)) throw error
     const after = await smh.status(upload, unhurried)
     if (after.confirmed) return storedFile(smh, upload, after, details, unhurried)
+    // SMH does not say which parts it misses; its list may show it by now.
+    if (incomplete) await checkParts(smh, upload, after, maxBytes, unhurried)
     // After a time-out SMH may still be at work on the first confirm.
-    if (error instanceof GatewayError && error.code === 'upstream_timeout') throw error
+    const busy = error instanceof GatewayError && error.code === 'upstream_timeout'
+    if (incomplete || busy) throw error
     return confirmOnceMore(smh, upload, details, unhurried)
   }
 }

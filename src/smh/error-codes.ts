@@ -137,6 +137,8 @@ export function refusalToError(refusal: Refusal): GatewayError {
       return upstreamError('refused', facts)
     case 'upload_not_found':
       return uploadNotFound(facts)
+    case 'upload_incomplete':
+      return new GatewayError(meaning, details[meaning], { missingParts: [], ...facts })
     default:
       return new GatewayError(meaning, details[meaning], facts)
   }

@@ -155,6 +155,32 @@ describe('more bytes than the policy allows', () => {
   })
 })
 
+test('what SMH misses after all is read from its list once more', async () => {
+  const bench = await startBench()
+  const upload = await bench.uploadParts('a.txt', [someBytes(MiB, 1), someBytes(5, 2)])
+  // Between our look at the parts and the confirm one of them is replaced by a shorter one.
+  bench.emulator.controls.force('status', {
+    status: 200,
+    body: JSON.stringify({
+      confirmed: false,
+      path: ['users', 'ann', 'a.txt'],
+      parts: [
+        { PartNumber: 1, LastModified: '2026-03-09T11:23:01.000Z', ETag: '"e"', Size: MiB },
+        { PartNumber: 2, LastModified: '2026-03-09T11:23:01.000Z', ETag: '"e"', Size: 5 },
+      ],
+    }),
+  })
+  await bench.putPart(upload, 1, someBytes(1000, 1))
+  const problem = await expectProblem(await bench.complete(upload), 422, 'upload_incomplete')
+  expect(problem.missingParts).toEqual([1])
+  expect(
+    bench
+      .smhCalls()
+      .map(({ route }) => route)
+      .slice(-3),
+  ).toEqual(['status', 'confirm', 'status'])
+})
+
 describe('the checksum', () => {
   test('is compared by SMH', async () => {
     const bench = await startBench()

@@ -325,6 +325,23 @@ describe('a token made elsewhere', () => {
     expect(await tokens.use(ann, bounds(), list)).toBe(given)
   })
 
+  test('goes on as what the last renewal gave', async () => {
+    const { emulator, tokens, bounds, list, given, renewals, advance } = await startWithGivenToken()
+    const query = new URLSearchParams({
+      library_id: emulator.libraryId,
+      library_secret: emulator.librarySecret,
+      grant: 'admin',
+      period: '1200',
+    })
+    const another = await (await fetch(`${emulator.smhUrl}/api/v1/token?${query}`)).json()
+    emulator.controls.force('renew-token', { status: 200, body: JSON.stringify(another) })
+    const { accessToken } = another as { accessToken: string }
+    expect(await tokens.use(ann, bounds(), list)).toBe(accessToken)
+    advance(601)
+    await tokens.keepAlive()
+    expect(renewals().map(({ path }) => path.split('/').at(-1))).toEqual([given, accessToken])
+  })
+
   test('that cannot be kept alive now is tried again', async () => {
     const { emulator, tokens, renewals } = await startWithGivenToken()
     emulator.controls.force('renew-token', { status: 400, code: 'ParamInvalid' })
