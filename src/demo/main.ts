@@ -14,6 +14,7 @@ Usage: npm run demo                uploads a sample, then serves the page until 
        npm run demo -- FILE...     uploads these files, then ends; status 0: all arrived whole
 
   --log       the gateway's own log, as JSON lines on standard error
+  --worker    the gateway as a Worker, by wrangler dev: npm run dev:worker does this
   --help
 
 All of it listens on 127.0.0.1 only, and whatever was uploaded is gone at the end.
@@ -67,8 +68,10 @@ function watchParent(): void {
 async function run(): Promise<number> {
   let demo: Demo
   try {
-    demo = await startDemo(commandLine.log ? logLine : () => {})
+    const log = commandLine.log ? logLine : () => {}
+    demo = await startDemo({ log, worker: commandLine.worker, signal: stop.signal })
   } catch (error) {
+    if (stop.signal.aborted) return signalStatus
     complain(`The demo cannot start: ${error instanceof Error ? error.message : error}`)
     return 1
   }
@@ -92,6 +95,7 @@ function sayWelcome({ pageUrl, gatewayUrl }: Demo): void {
   say()
   if (commandLine.files.length === 0) sayOf('Page', `${pageUrl}/`)
   sayOf('Gateway', `${gatewayUrl}, described at ${gatewayUrl}/docs`)
+  if (commandLine.worker) sayOf('', 'a Worker, by wrangler dev: changes in src/ are live at once')
   sayOf('SMH, COS', 'stand-ins on this machine; whatever is uploaded is gone at the end')
 }
 
@@ -123,17 +127,21 @@ function logLine(...[level, record]: Parameters<Log>): void {
   process.stderr.write(`${JSON.stringify({ level, ...record })}\n`)
 }
 
-function readCommandLine(): { files: string[]; log: boolean } {
+function readCommandLine(): { files: string[]; log: boolean; worker: boolean } {
   try {
     const { values, positionals } = parseArgs({
       allowPositionals: true,
-      options: { log: { type: 'boolean' }, help: { type: 'boolean', short: 'h' } },
+      options: {
+        log: { type: 'boolean', default: false },
+        worker: { type: 'boolean', default: false },
+        help: { type: 'boolean', short: 'h' },
+      },
     })
     if (values.help) {
       process.stdout.write(HELP)
       process.exit(0)
     }
-    return { files: positionals, log: values.log ?? false }
+    return { files: positionals, log: values.log, worker: values.worker }
   } catch (error) {
     complain(`${error instanceof Error ? error.message : error}\n--help tells more.`)
     process.exit(2)

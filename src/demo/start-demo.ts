@@ -8,6 +8,7 @@ import { type Emulator, startEmulator } from '../emulator/start.ts'
 import { startGateway } from '../node/gateway.ts'
 import { type DemoIssuer, type DemoUser, randomUser, startDemoIssuer } from './demo-users.ts'
 import { startPageServer } from './page-server.ts'
+import { startWorkerGateway } from './worker-gateway.ts'
 
 /** Everything that runs during the demo, on loopback. */
 export interface Demo {
@@ -21,8 +22,17 @@ export interface Demo {
   close(): Promise<void>
 }
 
+export interface DemoOptions {
+  /** The gateway's. */
+  log: Log
+  /** Whether the gateway runs in workerd instead of this process. */
+  worker: boolean
+  /** Gives the start up, where it takes long. */
+  signal: AbortSignal
+}
+
 /** Starts issuer, page, emulator and gateway, wired to each other. */
-export async function startDemo(log: Log): Promise<Demo> {
+export async function startDemo({ log, worker, signal }: DemoOptions): Promise<Demo> {
   const folder = await mkdtemp(join(tmpdir(), 'smh-demo-'))
   // For an end in haste as well.
   process.once('exit', () => rmSync(folder, { recursive: true, force: true }))
@@ -44,23 +54,23 @@ export async function startDemo(log: Log): Promise<Demo> {
     const emulator = started(
       await startEmulator({ directory: join(folder, 'cos'), corsOrigins: [page.url] }),
     )
+    const environment = {
+      SMH_LIBRARY_ID: emulator.libraryId,
+      SMH_LIBRARY_SECRET: emulator.librarySecret,
+      SMH_ENDPOINT: emulator.smhUrl,
+      JWT_ISSUER: issuer.issuer,
+      JWT_AUDIENCE: issuer.audience,
+      UPLOAD_PATH_PREFIX: 'users/{sub}',
+      // Whoever sits at this machine may fill its disk.
+      UPLOAD_MAX_BYTES: String(10_000 * 5 * 1024 ** 3),
+      RATE_LIMIT_PER_MINUTE: '0',
+      CORS_ORIGINS: page.url,
+      PORT: '0',
+    }
     const gateway = started(
-      await startGateway({
-        log,
-        config: parseConfig({
-          SMH_LIBRARY_ID: emulator.libraryId,
-          SMH_LIBRARY_SECRET: emulator.librarySecret,
-          SMH_ENDPOINT: emulator.smhUrl,
-          JWT_ISSUER: issuer.issuer,
-          JWT_AUDIENCE: issuer.audience,
-          UPLOAD_PATH_PREFIX: 'users/{sub}',
-          // Whoever sits at this machine may fill its disk.
-          UPLOAD_MAX_BYTES: String(10_000 * 5 * 1024 ** 3),
-          RATE_LIMIT_PER_MINUTE: '0',
-          CORS_ORIGINS: page.url,
-          PORT: '0',
-        }),
-      }),
+      worker
+        ? await startWorkerGateway({ environment, log, folder, signal })
+        : await startGateway({ config: parseConfig(environment), log }),
     )
     page.connect({ gatewayUrl: gateway.url, cosUrl: emulator.cosUrl })
     return { pageUrl: page.url, gatewayUrl: gateway.url, users, issuer, emulator, folder, close }
