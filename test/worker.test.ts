@@ -57,6 +57,7 @@ describe('the Worker', () => {
       expect(response.headers.get('content-type')).toBe('application/problem+json')
       expect(response.headers.get('retry-after')).toBe('60')
       expect(response.headers.get('cache-control')).toBe('no-store')
+      expect(response.headers.get('date')).toBeTruthy()
       expect(await response.json()).toEqual({
         type: 'urn:smh-upload-gateway:problem:upstream_unavailable',
         title: 'Service Unavailable',

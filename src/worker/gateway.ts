@@ -23,7 +23,7 @@ export interface Execution {
 }
 
 export interface GatewayWorker {
-  fetch(request: Request, bindings: Bindings, execution: Execution): Response | Promise<Response>
+  fetch(request: Request, bindings: Bindings, execution: Execution): Promise<Response>
   /** For a cron trigger: keeps alive a token that was made elsewhere. */
   scheduled(event: unknown, bindings: Bindings, execution: Execution): void
 }
@@ -55,11 +55,15 @@ export function createGatewayWorker(options: WorkerOptions = {}): GatewayWorker 
   }
 
   return {
-    fetch(request, bindings, execution) {
+    async fetch(request, bindings, execution) {
       const gateway = appOf(bindings)
-      return gateway === 'unconfigured'
-        ? unavailable()
-        : gateway.fetch(request, bindings, execution)
+      const response =
+        gateway === 'unconfigured'
+          ? unavailable()
+          : await gateway.fetch(request, bindings, execution)
+      // Clients reckon with it how long `Upload-Expires` is away; workerd alone does not send it.
+      response.headers.set('Date', new Date(clock()).toUTCString())
+      return response
     },
     scheduled(_event, bindings, execution) {
       const gateway = appOf(bindings)

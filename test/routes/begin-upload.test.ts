@@ -37,6 +37,10 @@ describe('201', () => {
     const end = Number(/q-sign-time=\d+;(\d+)/.exec(signed)?.[1])
     expect(Date.parse(expires) / 1000).toBe(end)
     expect(end).toBeGreaterThanOrEqual(earliest)
+    // By the gateway's clock: a client's own may be off.
+    const saidAt = Date.parse(response.headers.get('date') ?? '') / 1000
+    expect(end - saidAt).toBeGreaterThanOrEqual(76)
+    expect(end - saidAt).toBeLessThanOrEqual(78)
   })
 
   test('the confirm key of SMH is not in it, and two begins have two keys', async () => {
