@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdir, mkdtemp, readdir, rm, truncate, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -49,6 +49,7 @@ async function run(command: string, args: string[], env: NodeJS.ProcessEnv = {})
     out: () => out,
     errors: () => errors,
     kill: (signal: NodeJS.Signals) => child.kill(signal),
+    processes: () => processesWith(temporary),
     /** Resolves to what `pattern` finds in the output, as soon as it does. */
     async says(pattern: RegExp): Promise<RegExpExecArray> {
       for (;;) {
@@ -64,6 +65,16 @@ async function run(command: string, args: string[], env: NodeJS.ProcessEnv = {})
       return { status, left: await readdir(temporary) }
     },
   }
+}
+
+/** Those whose environment names this folder, where the system tells: on Linux. */
+async function processesWith(folder: string): Promise<string[]> {
+  const ids = await readdir('/proc').catch(() => [])
+  const environments = ids.map(async (id) => {
+    const environment = await readFile(`/proc/${id}/environ`, 'utf8').catch(() => '')
+    return environment.includes(folder) ? [id] : []
+  })
+  return (await Promise.all(environments)).flat()
 }
 
 test('a file goes up in parts, and what is stored is what was sent', async () => {
@@ -158,6 +169,36 @@ test('interrupted in the middle of an upload, it aborts it and leaves nothing be
   expect(lines.map((line) => JSON.parse(line))).toContainEqual(
     expect.objectContaining({ operation: 'abortUpload', status: 204 }),
   )
+})
+
+test('as a Worker it does the same, and logs through wrangler', async () => {
+  const content = someBytes(5 * MiB + 1)
+  const crc = await createCRC64()
+  const crc64 = BigInt(`0x${crc.update(content).digest('hex')}`).toString()
+  const demo = await runDemo('--worker', '--log', await aFile('clip.mp4', content))
+  expect(await demo.end()).toEqual({ status: 0, left: [] })
+  expect(demo.out()).toContain('clip.mp4: 5.0 MiB in 2 parts')
+  expect(demo.out()).toContain(`CRC64       ${crc64} stored\n`)
+  expect(demo.out()).toContain(`${crc64} local: equal`)
+  expect(demo.out()).toContain('1 of 1 file arrived whole.')
+  const lines = demo.errors().trimEnd().split('\n')
+  expect(lines.map((line) => JSON.parse(line))).toContainEqual(
+    expect.objectContaining({ level: 'info', operation: 'completeUpload', status: 200 }),
+  )
+})
+
+test('of a Worker that serves nothing is left, neither processes nor files', async () => {
+  const demo = await runDemo('--worker')
+  await demo.says(/Ctrl-C ends the demo/)
+  const [, gatewayUrl = ''] = await demo.says(/Gateway +(http:\S+),/)
+  expect((await fetch(`${gatewayUrl}/readyz`)).status).toBe(200)
+  // The demo itself, wrangler and workerd at the least.
+  if (process.platform === 'linux') expect((await demo.processes()).length).toBeGreaterThan(2)
+  demo.kill('SIGTERM')
+  expect(await demo.end()).toEqual({ status: 0, left: [] })
+  expect(demo.errors()).toBe('')
+  expect(await demo.processes()).toEqual([])
+  await expect(fetch(`${gatewayUrl}/livez`)).rejects.toThrow()
 })
 
 test('it ends with the shell that npm runs it in', async () => {
