@@ -57,10 +57,11 @@ export function createGatewayWorker(options: WorkerOptions = {}): GatewayWorker 
   return {
     async fetch(request, bindings, execution) {
       const gateway = appOf(bindings)
-      const response =
-        gateway === 'unconfigured'
-          ? unavailable()
-          : await gateway.fetch(request, bindings, execution)
+      const answer =
+        gateway === 'unconfigured' ? unavailable() : gateway.fetch(request, bindings, execution)
+      // A caller who leaves would else take the rest along: the log line, and what counts requests.
+      execution.waitUntil(Promise.resolve(answer).catch(() => {}))
+      const response = await answer
       // Clients reckon with it how long `Upload-Expires` is away; workerd alone does not send it.
       response.headers.set('Date', new Date(clock()).toUTCString())
       return response

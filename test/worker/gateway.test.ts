@@ -1,0 +1,26 @@
+import { expect, test } from 'vitest'
+import { type Bindings, createGatewayWorker, type Execution } from '../../src/worker/gateway.ts'
+
+const bindings: Bindings = {
+  SMH_LIBRARY_ID: 'library',
+  SMH_LIBRARY_SECRET: 'secret',
+  JWT_ISSUER: 'https://issuer.test',
+  JWT_AUDIENCE: 'uploads',
+  UPLOAD_PATH_PREFIX: '/',
+}
+
+test('the platform is asked to see every request through, whether its caller waits or not', async () => {
+  const lines: string[] = []
+  const worker = createGatewayWorker({ write: (line) => lines.push(line) })
+  const awaited: Promise<unknown>[] = []
+  const execution: Execution = {
+    waitUntil: (work) => awaited.push(work),
+    passThroughOnException() {},
+    props: {},
+  }
+  // A caller who has left asks for no answer any more.
+  void worker.fetch(new Request('https://gateway.test/livez'), bindings, execution)
+  expect(awaited).toHaveLength(1)
+  await awaited[0]
+  expect(lines.map((line) => JSON.parse(line).operation)).toEqual(['getLiveness'])
+})
