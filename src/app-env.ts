@@ -1,6 +1,7 @@
 import type { Context } from 'hono'
 import type { User } from './authenticate.ts'
 import type { Background } from './deps.ts'
+import type { ErrorCode } from './errors.ts'
 
 /** What a request carries on its way through the app. */
 export interface AppEnv {
@@ -11,6 +12,8 @@ export interface AppEnv {
     /** The operation id of the matched endpoint. */
     operation: string
     user: User
+    /** The codes that the matched endpoint may answer with. */
+    errors: ReadonlySet<ErrorCode>
   }
 }
 

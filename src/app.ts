@@ -20,6 +20,7 @@ import { endpoints } from './routes/index.ts'
 import { createAccessTokens } from './smh/access-token.ts'
 import { createCallSmh } from './smh/call.ts'
 import { createSmhClient } from './smh/client.ts'
+import { upstreamError } from './smh/error-codes.ts'
 
 /** The largest request body, bytes (contract §3). */
 const MAX_BODY_BYTES = 64 * 1024
@@ -93,12 +94,13 @@ export function createApp(deps: Deps): App {
 
 function register(
   app: OpenAPIHono<AppEnv>,
-  { route, handle }: Endpoint,
+  { route, errors, handle }: Endpoint,
   services: Services,
   middleware: MiddlewareHandler<AppEnv>[],
 ): void {
   const named: MiddlewareHandler<AppEnv> = async function operation(c, next) {
     c.set('operation', route.operationId as string)
+    c.set('errors', errors)
     await next()
   }
   app.openapi({ ...route, middleware: [named, ...middleware] }, handle(services) as never)
@@ -168,7 +170,7 @@ function toFieldFaults({ code, path, message, keys }: Issue): FieldFault[] {
 
 /** The one place where an error becomes an answer. */
 function answerError(thrown: Error, c: Context<AppEnv>): Response {
-  const error = thrown instanceof HTTPException ? fromHono(thrown) : thrown
+  const error = expected(thrown instanceof HTTPException ? fromHono(thrown) : thrown, c)
   c.error = error
   const problem = toProblem(error, c.get('requestId'))
   if (error instanceof GatewayError) {
@@ -176,6 +178,18 @@ function answerError(thrown: Error, c: Context<AppEnv>): Response {
   }
   return c.json(problem, problem.status as ContentfulStatusCode, {
     'Content-Type': 'application/problem+json',
+  })
+}
+
+/** A refusal of SMH that its operation cannot give is SMH's fault, not the caller's. */
+function expected(error: Error, c: Context<AppEnv>): Error {
+  if (!(error instanceof GatewayError) || error.facts.smhStatus === undefined) return error
+  if (c.get('errors')?.has(error.code)) return error
+  const { smhStatus, smhCode, smhRequestId } = error.facts
+  return upstreamError('unexpected', {
+    smhStatus,
+    ...(smhCode && { smhCode }),
+    ...(smhRequestId && { smhRequestId }),
   })
 }
 

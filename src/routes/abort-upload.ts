@@ -1,5 +1,5 @@
 import { abortInSmh } from '../smh/complete.ts'
-import { emptyAnswer, uploadProblems } from './answers.ts'
+import { emptyAnswer, ofEveryUpload } from './answers.ts'
 import { boundsOf, defineEndpoint, ownedUpload } from './endpoint.ts'
 import { confirmKeyParam } from './upload-fields.ts'
 
@@ -15,9 +15,9 @@ export const abortUpload = defineEndpoint(
     request: { params: confirmKeyParam },
     responses: {
       204: emptyAnswer('The upload is gone.'),
-      ...uploadProblems('upload_not_found', 'name_conflict', 'upload_complete'),
     },
   },
+  [...ofEveryUpload, 'upload_not_found', 'name_conflict', 'upload_complete'],
   (services) => async (c) => {
     const upload = await ownedUpload(services, c, c.req.valid('param').confirmKey)
     await abortInSmh(services.smh, upload, boundsOf(services, c))

@@ -59,24 +59,21 @@ export function emptyAnswer(description: string) {
 }
 
 /** Every operation under /v1 can answer these, and its own besides. */
-export function uploadProblems(...own: ErrorCode[]) {
-  return problems(
-    'invalid_request',
-    'missing_token',
-    'invalid_token',
-    'insufficient_scope',
-    'not_permitted',
-    'internal_error',
-    'upstream_error',
-    'overloaded',
-    'upstream_unavailable',
-    'upstream_timeout',
-    ...own,
-  )
-}
+export const ofEveryUpload = [
+  'invalid_request',
+  'missing_token',
+  'invalid_token',
+  'insufficient_scope',
+  'not_permitted',
+  'internal_error',
+  'upstream_error',
+  'overloaded',
+  'upstream_unavailable',
+  'upstream_timeout',
+] as const satisfies ErrorCode[]
 
 /** The error answers with these codes, by status. */
-export function problems(...codes: ErrorCode[]) {
+export function problems(codes: readonly ErrorCode[]) {
   const byStatus = new Map<number, ErrorCode[]>()
   for (const code of codes) {
     byStatus.set(statusOf[code], [...(byStatus.get(statusOf[code]) ?? []), code])

@@ -3,7 +3,7 @@ import type { LimitBegins } from '../deps.ts'
 import { GatewayError } from '../errors.ts'
 import { permitUpload, readMetadata } from '../policy.ts'
 import { beginInSmh } from '../smh/begin.ts'
-import { credentialsAnswer, emptyAnswer, storedFileAnswer, uploadProblems } from './answers.ts'
+import { credentialsAnswer, emptyAnswer, ofEveryUpload, storedFileAnswer } from './answers.ts'
 import { boundsOf, defineEndpoint, placeOfCaller } from './endpoint.ts'
 import {
   beginningHash,
@@ -64,19 +64,20 @@ export const beginUpload = defineEndpoint(
         'SMH may have the file already: repeat the request with `fullHash` as well. No upload exists yet.',
       ),
       200: storedFileAnswer('Instant upload: SMH had the file, and it is stored under this name.'),
-      ...uploadProblems(
-        'parent_not_found',
-        'name_conflict',
-        'request_too_large',
-        'file_too_large',
-        'unsupported_media_type',
-        'rate_limited',
-        'metadata_too_large',
-        'content_refused',
-        'quota_exceeded',
-      ),
     },
   },
+  [
+    ...ofEveryUpload,
+    'parent_not_found',
+    'name_conflict',
+    'request_too_large',
+    'file_too_large',
+    'unsupported_media_type',
+    'rate_limited',
+    'metadata_too_large',
+    'content_refused',
+    'quota_exceeded',
+  ],
   (services) => async (c) => {
     const { config, clock, smh, binding } = services
     await refuseTooMany(services.limitBegins, c.get('user').id)

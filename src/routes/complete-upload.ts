@@ -1,7 +1,7 @@
 import { z } from '@hono/zod-openapi'
 import { backgroundOf } from '../app-env.ts'
 import { completeInSmh } from '../smh/complete.ts'
-import { storedFileAnswer, uploadProblems } from './answers.ts'
+import { ofEveryUpload, storedFileAnswer } from './answers.ts'
 import { boundsOf, defineEndpoint, EXTRA_CONFIRM_MS, ownedUpload } from './endpoint.ts'
 import { confirmKeyParam, fileDetails, toStoredFile } from './upload-fields.ts'
 
@@ -37,22 +37,23 @@ export const completeUpload = defineEndpoint(
     },
     responses: {
       200: storedFileAnswer('The file is stored.'),
-      ...uploadProblems(
-        'upload_not_found',
-        'parent_not_found',
-        'name_conflict',
-        'upload_complete',
-        'request_too_large',
-        'file_too_large',
-        'unsupported_media_type',
-        'upload_incomplete',
-        'size_mismatch',
-        'checksum_mismatch',
-        'content_refused',
-        'quota_exceeded',
-      ),
     },
   },
+  [
+    ...ofEveryUpload,
+    'upload_not_found',
+    'parent_not_found',
+    'name_conflict',
+    'upload_complete',
+    'request_too_large',
+    'file_too_large',
+    'unsupported_media_type',
+    'upload_incomplete',
+    'size_mismatch',
+    'checksum_mismatch',
+    'content_refused',
+    'quota_exceeded',
+  ],
   (services) => async (c) => {
     const upload = await ownedUpload(services, c, c.req.valid('param').confirmKey)
     const completing = completeInSmh(

@@ -4,10 +4,11 @@ import type { AppEnv } from '../app-env.ts'
 import type { Config } from '../config.ts'
 import type { ConfirmKeyBinding, OwnedUpload } from '../confirm-key-binding.ts'
 import type { Clock, LimitBegins, Log, Share } from '../deps.ts'
-import { uploadNotFound } from '../errors.ts'
+import { type ErrorCode, uploadNotFound } from '../errors.ts'
 import { type Place, placeOf } from '../policy.ts'
 import { type Bounds, MAX_WAIT_MS } from '../smh/call.ts'
 import { CONFIRM_TIMEOUT_MS, type SmhClient } from '../smh/client.ts'
+import { problems } from './answers.ts'
 
 /** What the endpoints work with. */
 export interface Services {
@@ -25,15 +26,23 @@ export interface Services {
 /** One endpoint: its place in the OpenAPI document, and what makes its handler. */
 export interface Endpoint<Route extends RouteConfig = RouteConfig> {
   route: Route
+  /** The codes it may answer with. SMH may come up with others; they become `upstream_error`. */
+  errors: ReadonlySet<ErrorCode>
   handle(services: Services): RouteHandler<Route, AppEnv>
 }
 
-/** Types a file's endpoint: the handler is checked against the answers its route declares. */
+/**
+ * Types a file's endpoint: the handler is checked against the answers its route declares.
+ *
+ * @param route with the answers of success; those of `errors` are added
+ */
 export function defineEndpoint<const Route extends RouteConfig>(
   route: Route,
+  errors: readonly ErrorCode[],
   handle: Endpoint<Route>['handle'],
 ): Endpoint<Route> {
-  return { route, handle }
+  const responses = { ...route.responses, ...problems(errors) }
+  return { route: { ...route, responses }, errors: new Set(errors), handle }
 }
 
 /** Where the files of the caller live. */

@@ -1,6 +1,6 @@
 import { z } from '@hono/zod-openapi'
 import { relativePath } from '../policy.ts'
-import { jsonAnswer, uploadProblems } from './answers.ts'
+import { jsonAnswer, ofEveryUpload } from './answers.ts'
 import { boundsOf, defineEndpoint, ownedUpload } from './endpoint.ts'
 import { confirmKeyParam } from './upload-fields.ts'
 
@@ -42,9 +42,9 @@ export const getUpload = defineEndpoint(
     request: { params: confirmKeyParam },
     responses: {
       200: jsonAnswer('The state of the upload.', status),
-      ...uploadProblems('upload_not_found', 'name_conflict'),
     },
   },
+  [...ofEveryUpload, 'upload_not_found', 'name_conflict'],
   (services) => async (c) => {
     const upload = await ownedUpload(services, c, c.req.valid('param').confirmKey)
     const { confirmed, path, uploadId, parts } = await services.smh.status(

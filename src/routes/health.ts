@@ -1,7 +1,7 @@
 import { z } from '@hono/zod-openapi'
 import { GatewayError } from '../errors.ts'
 import { errorFields } from '../observability.ts'
-import { jsonAnswer, problems } from './answers.ts'
+import { jsonAnswer } from './answers.ts'
 import { boundsOf, defineEndpoint, type Endpoint } from './endpoint.ts'
 
 /** An answer of /readyz serves this long, so that nobody can hammer SMH or the issuer through it. */
@@ -17,8 +17,9 @@ const getLiveness = defineEndpoint(
     tags: ['Health'],
     summary: 'Whether the process answers',
     security: [],
-    responses: { 200: jsonAnswer('It does.', state), ...problems('method_not_allowed') },
+    responses: { 200: jsonAnswer('It does.', state) },
   },
+  ['method_not_allowed'],
   () => (c) => c.json({ status: 'alive' }, 200),
 )
 
@@ -33,9 +34,9 @@ const getReadiness = defineEndpoint(
     security: [],
     responses: {
       200: jsonAnswer('Ready.', state),
-      ...problems('method_not_allowed', 'upstream_unavailable'),
     },
   },
+  ['method_not_allowed', 'upstream_unavailable'],
   (services) => {
     // A settled value, never a pending promise: see Share in deps.ts.
     let last: { ready: boolean; at: number } | undefined

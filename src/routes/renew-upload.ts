@@ -1,6 +1,6 @@
 import { z } from '@hono/zod-openapi'
 import { permitTrafficLimit } from '../policy.ts'
-import { credentialsAnswer, uploadProblems } from './answers.ts'
+import { credentialsAnswer, ofEveryUpload } from './answers.ts'
 import { boundsOf, defineEndpoint, ownedUpload } from './endpoint.ts'
 import {
   confirmKeyParam,
@@ -30,15 +30,16 @@ export const renewUpload = defineEndpoint(
     },
     responses: {
       200: credentialsAnswer('Go on with these.', credentials),
-      ...uploadProblems(
-        'upload_not_found',
-        'name_conflict',
-        'upload_complete',
-        'request_too_large',
-        'unsupported_media_type',
-      ),
     },
   },
+  [
+    ...ofEveryUpload,
+    'upload_not_found',
+    'name_conflict',
+    'upload_complete',
+    'request_too_large',
+    'unsupported_media_type',
+  ],
   (services) => async (c) => {
     const { confirmKey } = c.req.valid('param')
     const upload = await ownedUpload(services, c, confirmKey)

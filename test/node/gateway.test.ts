@@ -36,7 +36,7 @@ test.each([
   const upload = await bench.uploadParts('a.bin', [someBytes(10)])
   bench.emulator.controls.force('confirm', { delayMs: 3_600_000 })
   const caller = new AbortController()
-  const asked = bench.complete(upload, { on, signal: caller.signal, declared: false })
+  const asked = bench.complete(upload, { on, signal: caller.signal })
   const lost = expect(asked).rejects.toThrow()
   await confirmReached(bench)
   if (leaves) caller.abort()

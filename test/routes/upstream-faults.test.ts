@@ -166,6 +166,28 @@ describe('every operation', { timeout: 30_000 }, () => {
       expect((await bench.records()).at(-1)).toMatchObject({ reason: 'too_large' })
     }))
 
+  test('meets a refusal that belongs to another operation', () =>
+    onEach(
+      [
+        { status: 451, code: 'SensitiveContentRecognized' },
+        { status: 400, code: 'QuotaLimitReached' },
+        { status: 400, code: 'BadCrc64' },
+        { status: 404, code: 'DirectoryNotFound' },
+      ],
+      async (name, { route, call }, fault) => {
+        const { bench, upload } = await startUpload()
+        bench.emulator.controls.force(route, { ...always, ...fault })
+        // Whatever it is, the published document knows it: see `request`.
+        const response = await call(bench, upload)
+        const own = ['beginUpload', 'completeUpload'].includes(name)
+        if (own) return
+        expect([name, fault.code, response.status]).toEqual([name, fault.code, 502])
+        await expectProblem(response, 502, 'upstream_error')
+        const told = { reason: 'unexpected', smhStatus: fault.status, smhCode: fault.code }
+        expect((await bench.records()).at(-1)).toMatchObject(told)
+      },
+    ))
+
   test('finds that nobody listens', () =>
     onEach([''], async (_, { call }) => {
       const { bench, upload } = await startUpload()

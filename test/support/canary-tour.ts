@@ -59,7 +59,7 @@ export async function takeTour(
   controls.addExtraReplyFields({ inode: SAID_BY_SMH, cosUrl: SAID_BY_SMH, userId: SAID_BY_SMH })
 
   async function ask(method: string, path: string, options: RequestOptions = {}) {
-    const response = await bench.request(method, path, { on, declared: false, ...options })
+    const response = await bench.request(method, path, { on, ...options })
     await see(response.clone() as Response)
     return response
   }

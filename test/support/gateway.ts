@@ -25,8 +25,6 @@ export interface RequestOptions {
   /** Sent as JSON, a string as it is. */
   body?: unknown
   signal?: AbortSignal
-  /** false where SMH is made to say what it would not say to this call. */
-  declared?: boolean
   /** Which gateway is asked; the bench's first one unless told. */
   on?: LaunchedGateway
 }
@@ -90,7 +88,7 @@ export async function startBench({
   async function request(
     method: string,
     path: string,
-    { as = ann, headers = {}, body, signal, declared = true, on = gateway }: RequestOptions = {},
+    { as = ann, headers = {}, body, signal, on = gateway }: RequestOptions = {},
   ): Promise<Response> {
     const token = as && (await issuer.token(as))
     if (token) issued.add(token)
@@ -104,7 +102,7 @@ export async function startBench({
       ...(body !== undefined && { body: typeof body === 'string' ? body : JSON.stringify(body) }),
       ...(signal && { signal }),
     })
-    if (declared) await checkDeclared(method, path, response)
+    await checkDeclared(method, path, response)
     return response
   }
 
