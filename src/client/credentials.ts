@@ -1,0 +1,39 @@
+import type { Stopwatch } from './clock.ts'
+import type { Grant } from './gateway.ts'
+import type { Credentials } from './gateway-types.ts'
+
+/** Long enough for a renewal, also for one that has to be tried again. */
+const MARGIN_MS = 5 * 60_000
+
+export type CredentialKeeper = ReturnType<typeof keepCredentials>
+
+/** Hands out credentials that still work, and renews them for all parts at once. */
+export function keepCredentials(first: Grant, renew: () => Promise<Grant>, now: Stopwatch) {
+  let current = dated(first)
+  let renewing: Promise<Credentials> | undefined
+
+  function dated({ credentials, lifetimeMs }: Grant) {
+    // Where the whole life is short, less. Without a known life only a refusal tells.
+    const renewInMs = lifetimeMs - Math.min(MARGIN_MS, lifetimeMs / 10)
+    return { credentials, renewAt: now() + (Number.isNaN(renewInMs) ? Infinity : renewInMs) }
+  }
+
+  function renewed(): Promise<Credentials> {
+    renewing ??= renew()
+      .then((grant) => {
+        current = dated(grant)
+        return current.credentials
+      })
+      .finally(() => {
+        renewing = undefined
+      })
+    return renewing
+  }
+
+  return {
+    working: async () => (now() < current.renewAt ? current.credentials : renewed()),
+    /** When COS refused `used`; another part may have had them renewed already. */
+    insteadOf: async (used: Credentials) =>
+      used === current.credentials ? renewed() : current.credentials,
+  }
+}

@@ -1,0 +1,194 @@
+import { retryAfterMs, untilByServer } from './clock.ts'
+import { UploadError } from './errors.ts'
+import type {
+  BeginUpload,
+  CompleteUpload,
+  Credentials,
+  Problem,
+  StoredFile,
+  UploadStatus,
+} from './gateway-types.ts'
+import type { Retrying } from './retry.ts'
+import { isOffline, waitUntilOnline } from './wait.ts'
+
+/** Longer than any answer of the gateway takes. */
+const CALL_TIMEOUT_MS = 3 * 60_000
+/** An upload that is given up is worth no longer wait than this. */
+const ABORT_TIMEOUT_MS = 10_000
+
+/** Browsers may be wrong about the network being away. */
+const LONGEST_OFFLINE_MS = 30_000
+
+/** Credentials for sending parts, and how long they work: NaN when the gateway did not say. */
+export interface Grant {
+  credentials: Credentials
+  lifetimeMs: number
+}
+
+/** What begin comes to. */
+export type BeginAnswer =
+  | { kind: 'task'; grant: Grant }
+  | { kind: 'stored'; file: StoredFile }
+  | { kind: 'needs-full-hash' }
+
+export interface GatewayOptions {
+  gateway: URL
+  getToken: () => string | Promise<string>
+  fetch: typeof globalThis.fetch
+  retrying: Retrying
+}
+
+interface Answer {
+  status: number
+  headers: Headers
+  body: unknown
+}
+
+interface Call {
+  method: 'GET' | 'POST' | 'DELETE'
+  /** What comes after `v1/uploads`. */
+  path?: string
+  headers?: Record<string, string>
+  body?: object
+  signal?: AbortSignal
+}
+
+export type Gateway = ReturnType<typeof createGateway>
+
+/** The gateway's calls for one user, each repeated where that does no harm. */
+export function createGateway({ gateway, getToken, fetch, retrying }: GatewayOptions) {
+  // A gateway may live below a path of its host.
+  const base = `${gateway.origin}${gateway.pathname.replace(/\/$/, '')}/v1/uploads`
+
+  /** One request with a token, or two when the first token is refused. */
+  async function call(wanted: Call): Promise<Answer> {
+    const answer = await send(wanted)
+    return accepted(answer.status === 401 ? await send(wanted) : answer)
+  }
+
+  async function send({ method, path = '', headers, body, signal }: Call): Promise<Answer> {
+    const token = await tokenOf(getToken)
+    const timeout = AbortSignal.timeout(CALL_TIMEOUT_MS)
+    try {
+      const response = await fetch(base + path, {
+        method,
+        headers: {
+          ...headers,
+          Authorization: `Bearer ${token}`,
+          ...(body && { 'Content-Type': 'application/json' }),
+        },
+        ...(body && { body: JSON.stringify(body) }),
+        credentials: 'omit',
+        signal: signal ? AbortSignal.any([signal, timeout]) : timeout,
+      })
+      const text = await response.text()
+      return { status: response.status, headers: response.headers, body: parsed(text) }
+    } catch (cause) {
+      signal?.throwIfAborted()
+      throw new UploadError('network', 'The gateway cannot be reached.', { cause, retryable: true })
+    }
+  }
+
+  const one = (confirmKey: string, action = '') => `/${encodeURIComponent(confirmKey)}${action}`
+  const repeat = (wanted: Call, signal: AbortSignal) =>
+    retrying(() => call({ ...wanted, signal }), { signal })
+
+  return {
+    /**
+     * Repeated only when nothing has begun: a second begin is a second upload. The signal ends waits
+     * but no request, for nobody else could name the upload that this may have begun.
+     */
+    async begin(
+      body: BeginUpload,
+      headers: Record<string, string>,
+      signal: AbortSignal,
+    ): Promise<BeginAnswer> {
+      // A begin that is lost is not repeated, so it had better not be sent into the void.
+      if (isOffline()) await waitUntilOnline(LONGEST_OFFLINE_MS, signal)
+      const answer = await retrying(() => call({ method: 'POST', headers, body }), {
+        signal,
+        repeatable: ({ status, retryAfterMs }) =>
+          (status === 429 || status === 503) && retryAfterMs !== undefined,
+      })
+      if (answer.status === 202) return { kind: 'needs-full-hash' }
+      if (answer.status === 200)
+        return { kind: 'stored', file: bodyOf<StoredFile>(answer, 'crc64') }
+      return { kind: 'task', grant: grantOf(answer) }
+    },
+
+    async status(confirmKey: string, signal: AbortSignal): Promise<UploadStatus> {
+      const answer = await repeat({ method: 'GET', path: one(confirmKey) }, signal)
+      return bodyOf<UploadStatus>(answer, 'confirmed')
+    },
+
+    async renew(
+      confirmKey: string,
+      trafficLimit: number | undefined,
+      signal: AbortSignal,
+    ): Promise<Grant> {
+      const path = one(confirmKey, '/renew')
+      const body = trafficLimit === undefined ? {} : { trafficLimit }
+      return grantOf(await repeat({ method: 'POST', path, body }, signal))
+    },
+
+    async complete(
+      confirmKey: string,
+      body: CompleteUpload,
+      signal: AbortSignal,
+    ): Promise<StoredFile> {
+      const path = one(confirmKey, '/complete')
+      const answer = await repeat({ method: 'POST', path, body }, signal)
+      return bodyOf<StoredFile>(answer, 'crc64')
+    },
+
+    async abort(confirmKey: string): Promise<void> {
+      const signal = AbortSignal.timeout(ABORT_TIMEOUT_MS)
+      await repeat({ method: 'DELETE', path: one(confirmKey) }, signal)
+    },
+  }
+}
+
+async function tokenOf(getToken: GatewayOptions['getToken']): Promise<string> {
+  try {
+    return await getToken()
+  } catch (cause) {
+    throw new UploadError('token', 'There is no token for the gateway.', { cause })
+  }
+}
+
+/** @throws UploadError unless the answer is a success */
+function accepted(answer: Answer): Answer {
+  const { status, headers } = answer
+  if (status >= 200 && status < 300) return answer
+  const { code, detail, requestId, errors, missingParts } = (answer.body ?? {}) as Partial<Problem>
+  throw new UploadError(code ?? 'bad_answer', detail ?? `The gateway answers ${status}.`, {
+    status,
+    requestId: requestId ?? headers.get('X-Request-Id') ?? undefined,
+    // 507 is a full space, which does not pass.
+    retryable: [408, 429, 500, 502, 503, 504].includes(status),
+    errors,
+    missingParts,
+    retryAfterMs: retryAfterMs(headers),
+  })
+}
+
+/** The body of a success; something in between may have answered in the gateway's place. */
+function bodyOf<Body>({ status, body }: Answer, field: keyof Body): Body {
+  if (typeof body === 'object' && body !== null && field in body) return body as Body
+  throw new UploadError('bad_answer', 'This is no answer of the gateway.', { status })
+}
+
+function grantOf(answer: Answer): Grant {
+  return {
+    credentials: bodyOf<Credentials>(answer, 'confirmKey'),
+    lifetimeMs: untilByServer(answer.headers, answer.headers.get('Upload-Expires')),
+  }
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}

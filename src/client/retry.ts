@@ -1,0 +1,62 @@
+import { hasCode, UploadError } from './errors.ts'
+import { isOffline, type Wait, waitUntilOnline } from './wait.ts'
+
+/** However long somebody asks us to wait, this is enough. */
+const LONGEST_ASKED_MS = 60 * 60_000
+
+/** How failed calls are repeated. */
+export interface RetryOptions {
+  /** Attempts without any progress in between, until the fault is told; 10 unless told. */
+  attempts?: number
+  /** Upper bound of the first wait, doubled each time; 500 unless told. */
+  firstDelayMs?: number
+  /** 30,000 unless told. */
+  longestDelayMs?: number
+}
+
+/** What one run of {@link Retrying} goes by. */
+interface Circumstances {
+  signal: AbortSignal
+  /** A number that changes when there was progress. */
+  progress?: () => number
+  /** Which faults may be met with a repetition; those that are `retryable` unless told. */
+  repeatable?: (error: UploadError) => boolean
+}
+
+export type Retrying = <T>(work: () => Promise<T>, circumstances: Circumstances) => Promise<T>
+
+/**
+ * Makes the function that does something again for as long as it is worth it: with exponential
+ * backoff and full jitter, or when the other side said. While the browser knows that the network is
+ * away, it waits for it without counting attempts.
+ */
+export function createRetrying(
+  { attempts = 10, firstDelayMs = 500, longestDelayMs = 30_000 }: RetryOptions,
+  wait: Wait,
+): Retrying {
+  return async (work, { signal, progress = () => 0, repeatable = (error) => error.retryable }) => {
+    let fruitless = 0
+    let seen = progress()
+    for (let tries = 0; ; tries += 1) {
+      try {
+        signal.throwIfAborted()
+        return await work()
+      } catch (error) {
+        signal.throwIfAborted()
+        if (!(error instanceof UploadError) || !repeatable(error)) throw error
+        if (hasCode(error, 'network') && isOffline()) {
+          await waitUntilOnline(longestDelayMs, signal)
+          continue
+        }
+        if (progress() !== seen) fruitless = 0
+        seen = progress()
+        fruitless += 1
+        if (fruitless >= attempts) throw error
+        // Those who failed together had better not come back together.
+        const backoffMs = Math.random() * Math.min(longestDelayMs, firstDelayMs * 2 ** tries)
+        const askedMs = Math.min(LONGEST_ASKED_MS, error.retryAfterMs ?? 0)
+        await wait(askedMs + backoffMs, signal)
+      }
+    }
+  }
+}

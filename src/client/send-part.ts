@@ -1,0 +1,66 @@
+/** What COS is sent. */
+interface PartRequest {
+  url: string
+  headers: Record<string, string>
+  body: Blob
+  signal: AbortSignal
+  /** Told how many bytes are on their way, where the runtime knows. */
+  onSent: (bytes: number) => void
+}
+
+/** What COS answers. */
+export interface PartReply {
+  status: number
+  header: (name: string) => string | null
+  text: string
+}
+
+/** Sends the bytes of a part; rejects with whatever the runtime gives when the network fails. */
+export type SendPart = (request: PartRequest) => Promise<PartReply>
+
+/**
+ * COS redirects no part. Without a redirect to follow and a window to ask, Node's fetch does not keep
+ * a copy of the body: it would hold all parts on their way in memory, however large they are.
+ */
+const IN_LITTLE_MEMORY = { redirect: 'error', window: null } as const
+
+/** By `fetch`: everywhere, but it does not tell how far a body has got. */
+export function sendByFetch(fetch: typeof globalThis.fetch): SendPart {
+  return async ({ url, headers, body, signal }) => {
+    const response = await fetch(url, {
+      method: 'PUT',
+      headers,
+      body,
+      signal,
+      credentials: 'omit',
+      ...IN_LITTLE_MEMORY,
+    })
+    return {
+      status: response.status,
+      header: (name) => response.headers.get(name),
+      text: await response.text(),
+    }
+  }
+}
+
+/** By XMLHttpRequest: only browsers have it, and only it tells how far a body has got. */
+export const sendByXhr: SendPart = ({ url, headers, body, signal, onSent }) =>
+  new Promise((resolve, reject) => {
+    const xhr = new XMLHttpRequest()
+    const abort = () => xhr.abort()
+    xhr.open('PUT', url)
+    for (const [name, value] of Object.entries(headers)) xhr.setRequestHeader(name, value)
+    xhr.upload.onprogress = ({ loaded }) => onSent(loaded)
+    xhr.onload = () =>
+      resolve({
+        status: xhr.status,
+        header: (name) => xhr.getResponseHeader(name),
+        text: xhr.responseText,
+      })
+    xhr.onerror = () => reject(new TypeError('The request failed.'))
+    xhr.onabort = () => reject(signal.reason)
+    xhr.onloadend = () => signal.removeEventListener('abort', abort)
+    signal.addEventListener('abort', abort)
+    xhr.send(body)
+    if (signal.aborted) abort()
+  })
