@@ -55,6 +55,13 @@ describe('imports point one way', () => {
     expect(offenders(['emulator/'], own)).toEqual([])
   })
 
+  test('the client stands alone: no package, nothing of the server', () => {
+    expect(imports.get('client/client.ts')).toContain('client/upload.ts')
+    expect(offenders(['client/'], (name) => !name.startsWith('client/'))).toEqual([])
+    const server = [...core, 'node.ts', 'node/', 'worker.ts', 'worker/', 'emulator/']
+    expect(offenders(server, (name) => name.startsWith('client/'))).toEqual([])
+  })
+
   test('the core knows no entry and no runtime', () => {
     expect(offenders(core, (name) => /^(node\.ts|node\/|worker)/.test(name))).toEqual([])
   })

@@ -1,0 +1,124 @@
+import { hasCode, UploadError } from './errors.ts'
+import type { BeginAnswer, Gateway, Grant } from './gateway.ts'
+import type { BeginUpload, StoredFile } from './gateway-types.ts'
+import { type HashWorker, hashFile } from './hash-file.ts'
+import { beginningHash, canHash, LEAST_INSTANT_BYTES } from './hashes.ts'
+import { metadataHeaders } from './metadata.ts'
+import { type ArrivedPart, partBytesFor, resumedPartBytes } from './parts.ts'
+import type { ResumeOptions, UploadOptions } from './types.ts'
+
+/** What beginning and resuming take. */
+export interface BeginServices {
+  gateway: Gateway
+  partBytes: number
+  hashWorker: HashWorker | undefined
+  /** Whether the gateway takes hashes; found out once. */
+  instant: { refused: boolean }
+}
+
+/** How an upload starts: with a file that is stored already, or with parts to send. */
+export type Started =
+  | { kind: 'stored'; file: StoredFile }
+  | { kind: 'confirmed'; confirmKey: string }
+  | {
+      kind: 'open'
+      confirmKey: string
+      grant: Grant
+      partBytes: number
+      arrived: readonly ArrivedPart[]
+    }
+
+/** Begins an upload, trying first whether SMH has the file. */
+export async function beginUpload(
+  services: BeginServices,
+  source: Blob,
+  options: UploadOptions,
+  signal: AbortSignal,
+): Promise<Started> {
+  const partBytes = partBytesFor(source.size, services.partBytes)
+  const answer = await answerToBegin(services, source, options, signal)
+  if (answer.kind === 'stored') return answer
+  if (answer.kind === 'task') {
+    const { confirmKey } = answer.grant.credentials
+    return { kind: 'open', confirmKey, grant: answer.grant, partBytes, arrived: [] }
+  }
+  throw new UploadError('bad_answer', 'The gateway asks for a hash that it was given.')
+}
+
+async function answerToBegin(
+  { gateway, hashWorker, instant }: BeginServices,
+  source: Blob,
+  options: UploadOptions,
+  signal: AbortSignal,
+): Promise<BeginAnswer> {
+  const wanted = wantedUpload(source, options)
+  const headers = metadataHeaders(options.metadata ?? {})
+  const begin = (hashes: Pick<BeginUpload, 'beginningHash' | 'fullHash'> = {}) =>
+    gateway.begin({ ...wanted, ...hashes }, headers, signal)
+
+  const mayAsk = options.instant !== false && !instant.refused
+  if (!mayAsk || source.size < LEAST_INSTANT_BYTES || !canHash()) return begin()
+
+  const hashes = { beginningHash: await beginningHash(source, signal) }
+  try {
+    const answer = await begin(hashes)
+    if (answer.kind !== 'needs-full-hash') return answer
+  } catch (error) {
+    if (!hasCode(error, 'not_permitted')) throw error
+    // It may be the hashes that are not permitted; then the same without them is.
+    const answer = await begin()
+    instant.refused = true
+    return answer
+  }
+  return begin({ ...hashes, fullHash: await hashFile(source, hashWorker, signal) })
+}
+
+/** Finds out how far an upload has got. */
+export async function resumeUpload(
+  { gateway, partBytes }: BeginServices,
+  confirmKey: string,
+  source: Blob,
+  { trafficLimit }: ResumeOptions,
+  signal: AbortSignal,
+): Promise<Started> {
+  const { confirmed, size, parts: arrived = [] } = await gateway.status(confirmKey, signal)
+  if (size !== source.size) {
+    throw new UploadError('source_changed', 'This upload was begun with a file of another size.')
+  }
+  if (confirmed) return { kind: 'confirmed', confirmKey }
+  const usual = partBytesFor(size, partBytes)
+  return {
+    kind: 'open',
+    confirmKey,
+    grant: await gateway.renew(confirmKey, trafficLimit, signal),
+    partBytes: resumedPartBytes(size, usual, arrived),
+    arrived,
+  }
+}
+
+/** What begin and complete may both say about a file. */
+export function fileDetails(options: ResumeOptions) {
+  const { labels, category, localCreationTime, localModificationTime } = options
+  return {
+    ...(labels && { labels }),
+    ...(category !== undefined && { category }),
+    ...(localCreationTime && { localCreationTime: dateTime(localCreationTime) }),
+    ...(localModificationTime && { localModificationTime: dateTime(localModificationTime) }),
+  }
+}
+
+function wantedUpload(source: Blob, options: UploadOptions): BeginUpload {
+  const { path, strategy, trafficLimit, preferSameOrigin } = options
+  return {
+    path,
+    size: source.size,
+    ...(strategy && { conflictResolutionStrategy: strategy }),
+    ...(trafficLimit !== undefined && { trafficLimit }),
+    ...(preferSameOrigin !== undefined && { preferSameOrigin }),
+    ...fileDetails(options),
+  }
+}
+
+function dateTime(time: Date | string): string {
+  return typeof time === 'string' ? time : time.toISOString()
+}

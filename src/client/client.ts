@@ -1,0 +1,101 @@
+import { beginUpload, fileDetails, resumeUpload } from './begin.ts'
+import { createStopwatch } from './clock.ts'
+import { createPutPart } from './cos.ts'
+import { createGateway } from './gateway.ts'
+import { MIB } from './parts.ts'
+import { createRetrying } from './retry.ts'
+import { sendByFetch, sendByXhr } from './send-part.ts'
+import { createSlots } from './slots.ts'
+import type { Upload, UploadClient, UploadClientOptions } from './types.ts'
+import { startUpload, type UploadServices } from './upload.ts'
+import { wait as waitByTimer } from './wait.ts'
+
+export { UploadError, type UploadErrorCode } from './errors.ts'
+export type { StoredFile, UploadStatus } from './gateway-types.ts'
+export type * from './types.ts'
+
+const LARGEST_PART_BYTES = 5 * 1024 * MIB
+
+/**
+ * Makes a client that uploads files through the gateway: in browsers, their workers, and in Node (with
+ * `fs.openAsBlob`). Files are read piece by piece, so their size does not matter to memory.
+ *
+ * @example
+ * const client = createUploadClient({ gateway: 'https://uploads.example.com', getToken })
+ * const upload = client.upload(file, {
+ *   path: `holiday/${file.name}`,
+ *   onConfirmKey: (key) => localStorage.setItem('upload', key),
+ *   onProgress: ({ sentBytes, totalBytes }) => show(sentBytes / totalBytes),
+ * })
+ * const stored = await upload.done
+ *
+ * @throws RangeError when a number makes no sense, TypeError when the gateway's address does not
+ */
+export function createUploadClient(options: UploadClientOptions): UploadClient {
+  const services = createServices(options)
+  const { gateway } = services
+  const underWay = new Map<Upload, { source: Blob; target: string }>()
+
+  /** The upload of this file to this target that is under way, or else a new one. */
+  function oneOf(source: Blob, target: string, start: () => Upload): Upload {
+    for (const [upload, other] of underWay) {
+      const key = `key ${upload.confirmKey}`
+      if (other.source === source && [other.target, key].includes(target)) return upload
+    }
+    const upload = start()
+    const forget = () => underWay.delete(upload)
+    underWay.set(upload, { source, target })
+    upload.done.then(forget, forget)
+    return upload
+  }
+
+  return {
+    upload: (source, options) =>
+      oneOf(source, `path ${options.path}`, () => {
+        const start = (signal: AbortSignal) => beginUpload(services, source, options, signal)
+        // SMH keeps what begin was told.
+        return startUpload(services, { source, start, details: {}, options })
+      }),
+
+    resume: (confirmKey, source, options = {}) =>
+      oneOf(source, `key ${confirmKey}`, () => {
+        const start = (signal: AbortSignal) =>
+          resumeUpload(services, confirmKey, source, options, signal)
+        const details = fileDetails(options)
+        return startUpload(services, { source, confirmKey, start, details, options })
+      }),
+
+    status: (confirmKey) => gateway.status(confirmKey, new AbortController().signal),
+    abort: (confirmKey) => gateway.abort(confirmKey),
+  }
+}
+
+function createServices(options: UploadClientOptions): UploadServices {
+  const { getToken, partsInParallel = 4, partSize = 8 * MIB, cosScheme = 'https' } = options
+  if (!Number.isInteger(partsInParallel) || partsInParallel < 1) {
+    throw new RangeError('partsInParallel has to be a whole number from 1 on.')
+  }
+  if (!Number.isInteger(partSize) || partSize < MIB || partSize > LARGEST_PART_BYTES) {
+    throw new RangeError('partSize has to be a whole number of bytes, 1 MiB to 5 GiB.')
+  }
+  // Called without a receiver, a browser's own fetch refuses to work.
+  const fetch = options.fetch ?? ((...request) => globalThis.fetch(...request))
+  const byXhr = options.fetch === undefined && 'XMLHttpRequest' in globalThis
+  const retrying = createRetrying(options.retry ?? {}, options.wait ?? waitByTimer)
+  return {
+    gateway: createGateway({
+      gateway: new URL(options.gateway, globalThis.location?.href),
+      getToken,
+      fetch,
+      retrying,
+    }),
+    putPart: createPutPart(cosScheme, byXhr ? sendByXhr : sendByFetch(fetch)),
+    retrying,
+    withSlot: createSlots(partsInParallel),
+    partsInParallel,
+    partBytes: partSize,
+    hashWorker: options.hashWorker,
+    instant: { refused: false },
+    now: createStopwatch(options.clock && [options.clock]),
+  }
+}

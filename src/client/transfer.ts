@@ -1,0 +1,135 @@
+import { isExpiry, type PutPart } from './cos.ts'
+import { combineCrc64 } from './crc64.ts'
+import type { CredentialKeeper } from './credentials.ts'
+import { hasCode, UploadError } from './errors.ts'
+import type { Credentials } from './gateway-types.ts'
+import type { Part } from './parts.ts'
+import type { Retrying } from './retry.ts'
+import type { WithSlot } from './slots.ts'
+import { checkReadable, crc64Of } from './source.ts'
+
+/** What sending parts takes, whichever upload they belong to. */
+export interface TransferServices {
+  putPart: PutPart
+  retrying: Retrying
+  withSlot: WithSlot
+  partsInParallel: number
+}
+
+export interface TransferOptions {
+  source: Blob
+  plan: readonly Part[]
+  /** Numbers of the parts that are there already. */
+  arrived: readonly number[]
+  keeper: CredentialKeeper
+  onSent: (bytes: number) => void
+}
+
+export type Transfer = ReturnType<typeof createTransfer>
+
+/** Sends the parts of one file, and learns the file's checksum on the way. */
+export function createTransfer(
+  { putPart, retrying, withSlot, partsInParallel }: TransferServices,
+  { source, plan, arrived, keeper, onSent }: TransferOptions,
+) {
+  const there = new Set(arrived)
+  /** Those of which COS told the right checksum. */
+  const proven = new Set<number>()
+  const checksums = new Map<number, bigint>()
+  const onTheWay = new Map<number, number>()
+
+  const bytesOf = ({ start, size }: Part) => source.slice(start, start + size)
+
+  function report() {
+    let bytes = 0
+    for (const { number, size } of plan)
+      bytes += there.has(number) ? size : (onTheWay.get(number) ?? 0)
+    onSent(bytes)
+  }
+
+  /** Sends what is not there; when the signal ends it, another call goes on from there. */
+  async function send(signal: AbortSignal): Promise<void> {
+    report()
+    const failed = new AbortController()
+    const either = AbortSignal.any([signal, failed.signal])
+    const unread = plan.filter(({ number }) => there.has(number) && !checksums.has(number))
+    const waiting = plan.filter(({ number }) => !there.has(number)).values()
+    async function sendWaiting() {
+      for (const part of waiting) {
+        const circumstances = { signal: either, progress: () => there.size }
+        await retrying(() => sendPart(part, either), circumstances)
+      }
+    }
+    async function readUnread() {
+      for (const part of unread) checksums.set(part.number, await crc64Of(bytesOf(part), either))
+    }
+    const work = [readUnread(), ...Array.from({ length: partsInParallel }, sendWaiting)]
+    try {
+      await Promise.all(work)
+    } catch (error) {
+      failed.abort(error)
+      await Promise.allSettled(work)
+      throw error
+    }
+  }
+
+  async function sendPart(part: Part, signal: AbortSignal): Promise<void> {
+    const credentials = await keeper.working()
+    try {
+      await putOnce(part, credentials, signal)
+    } catch (error) {
+      if (!(error instanceof UploadError && isExpiry(error))) throw error
+      await putOnce(part, await keeper.insteadOf(credentials), signal)
+    }
+  }
+
+  function putOnce(part: Part, credentials: Credentials, signal: AbortSignal): Promise<void> {
+    const { number } = part
+    return withSlot(async () => {
+      const body = bytesOf(part)
+      const [read, put] = await Promise.allSettled([
+        checksums.get(number) ?? crc64Of(body, signal),
+        putPart({ credentials, number, body, signal, onSent: (bytes) => sentOf(part, bytes) }),
+      ])
+      onTheWay.delete(number)
+      if (read.status === 'rejected') throw read.reason
+      checksums.set(number, read.value)
+      if (put.status === 'rejected') {
+        // A body that cannot be read looks like a network that does not work.
+        if (hasCode(put.reason, 'network')) await checkReadable(body, signal)
+        report()
+        throw put.reason
+      }
+      if (put.value !== undefined) {
+        if (put.value !== read.value) {
+          checksums.delete(number)
+          throw new UploadError('cos', 'A part arrived other than it is.', { retryable: true })
+        }
+        proven.add(number)
+      }
+      there.add(number)
+      report()
+    }, signal)
+  }
+
+  function sentOf({ number, size }: Part, bytes: number) {
+    onTheWay.set(number, Math.min(bytes, size))
+    report()
+  }
+
+  return {
+    plan,
+    send,
+    /** Of the whole file; all parts have to be there. */
+    crc64: () =>
+      combineCrc64(plan.map(({ number, size }) => ({ size, crc64: checksums.get(number)! }))),
+    /** The parts of which nobody knows that the right bytes arrived. */
+    unproven: () => plan.map(({ number }) => number).filter((number) => !proven.has(number)),
+    /** Has these parts read and sent again. */
+    forget(numbers: readonly number[]) {
+      for (const number of numbers) {
+        for (const known of [there, proven, checksums]) known.delete(number)
+      }
+    },
+  }
+}

@@ -1,0 +1,94 @@
+import type { UploadError } from './errors.ts'
+import type { BeginUpload, StoredFile, UploadStatus } from './gateway-types.ts'
+import type { HashWorker } from './hash-file.ts'
+import type { RetryOptions } from './retry.ts'
+import type { Wait } from './wait.ts'
+
+export interface UploadClientOptions {
+  /** Where the gateway is; `/v1/uploads` comes after it. */
+  gateway: string | URL
+  /** Gives the user's current JWT. Asked before each call, and once more when one is refused. */
+  getToken: () => string | Promise<string>
+  /** Parts on their way at the same time, of all uploads of this client together; 4 unless told. */
+  partsInParallel?: number
+  /** Bytes, at least 1 MiB; 8 MiB unless told. Grows by itself so that 10,000 parts suffice. */
+  partSize?: number
+  /** Carries all requests, those to COS as well. Unless told, browsers use XMLHttpRequest for those. */
+  fetch?: typeof globalThis.fetch
+  /** `http` only for a COS stand-in on the same machine; `https` unless told. */
+  cosScheme?: 'https' | 'http'
+  retry?: RetryOptions
+  /**
+   * Makes a worker from the module `hash-worker`, which then computes the hash of a whole file. Without
+   * it the page does, one MiB at a time, through WebCrypto. The app makes it because only the app
+   * knows where the module is served from: `() => new Worker('/hash-worker.js', { type: 'module' })`
+   * is all that a page with `worker-src 'self'` needs.
+   */
+  hashWorker?: HashWorker
+  /** Milliseconds, for rehearsals; the runtime's clocks unless told. */
+  clock?: () => number
+  /** How to wait between attempts, for rehearsals; timers unless told. */
+  wait?: Wait
+}
+
+/** Bytes that arrived or are on their way. Fewer than before when a part has to be sent again. */
+export interface Progress {
+  sentBytes: number
+  totalBytes: number
+}
+
+interface CommonOptions {
+  onProgress?: ((progress: Progress) => void) | undefined
+  /** Aborts the upload, as `abort()` does. */
+  signal?: AbortSignal | undefined
+  /** Bytes a second for each part on its way, 102400 to 104857600. */
+  trafficLimit?: number | undefined
+  labels?: string[] | undefined
+  /** At most 16 bytes of UTF-8. */
+  category?: string | undefined
+  localCreationTime?: Date | string | undefined
+  localModificationTime?: Date | string | undefined
+}
+
+export interface UploadOptions extends CommonOptions {
+  /** Where the user wants the file: relative to their folder, the last segment is the name. */
+  path: string
+  /** What happens when the name is taken; `rename` unless told. */
+  strategy?: BeginUpload['conflictResolutionStrategy'] | undefined
+  preferSameOrigin?: boolean | undefined
+  /** `x-smh-meta-<name>`. Values that are not printable ASCII are percent-encoded (UTF-8). */
+  metadata?: Readonly<Record<string, string>> | undefined
+  /** Unless false, a file that SMH has already is not sent; the gateway may have this off. */
+  instant?: boolean | undefined
+  /** Told once when the upload has begun. Keep the key to resume after a reload. */
+  onConfirmKey?: ((confirmKey: string) => void) | undefined
+}
+
+/** What is given here goes to completion; what was given at begin holds without it. */
+export interface ResumeOptions extends CommonOptions {}
+
+/** An upload that is under way or was. */
+export interface Upload {
+  /** The stored file. Rejects with an {@link UploadError} unless a callback threw. */
+  readonly done: Promise<StoredFile>
+  /** Names the upload to the gateway, once it has begun; never there after an instant upload. */
+  readonly confirmKey: string | undefined
+  readonly paused: boolean
+  /** Parts on their way are given up; those that arrived stay. */
+  pause(): void
+  resume(): void
+  /** Ends it at once; resolves when the gateway has been asked to drop what arrived. Never rejects. */
+  abort(): Promise<void>
+}
+
+/** Uploads files of one user. */
+export interface UploadClient {
+  /** Begins an upload, or joins the one of the same file object to the same path that is under way. */
+  upload(source: Blob, options: UploadOptions): Upload
+  /** Goes on with an upload that was begun earlier, here or elsewhere, by the same user. */
+  resume(confirmKey: string, source: Blob, options?: ResumeOptions): Upload
+  /** What has arrived. */
+  status(confirmKey: string): Promise<UploadStatus>
+  /** Drops an upload and what arrived of it; also one that nobody knows any more. */
+  abort(confirmKey: string): Promise<void>
+}

@@ -1,0 +1,155 @@
+import type { BeginServices, Started } from './begin.ts'
+import type { Stopwatch } from './clock.ts'
+import { completeUpload } from './complete.ts'
+import { keepCredentials } from './credentials.ts'
+import { hasCode, UploadError } from './errors.ts'
+import type { CompleteUpload, StoredFile } from './gateway-types.ts'
+import { arrivedNumbers, cutIntoParts } from './parts.ts'
+import { createTransfer, type TransferServices } from './transfer.ts'
+import type { ResumeOptions, Upload, UploadOptions } from './types.ts'
+
+export interface UploadServices extends BeginServices, TransferServices {
+  now: Stopwatch
+}
+
+export interface StartOptions {
+  source: Blob
+  /** Where it is known before. */
+  confirmKey?: string
+  /** Begins the upload or finds out how far it got. */
+  start: (signal: AbortSignal) => Promise<Started>
+  /** What completion is told about the file. */
+  details: Omit<CompleteUpload, 'crc64'>
+  options: ResumeOptions & Pick<UploadOptions, 'onConfirmKey'>
+}
+
+type Open = Extract<Started, { kind: 'open' }>
+
+/** Runs one upload from its start to the stored file. */
+export function startUpload(
+  services: UploadServices,
+  { source, confirmKey: known, start, details, options }: StartOptions,
+): Upload {
+  const { gateway } = services
+  const life = new AbortController()
+  let pausing = new AbortController()
+  let wake = () => {}
+  let confirmKey = known
+  let stored = false
+
+  const report = (sentBytes: number) => options.onProgress?.({ sentBytes, totalBytes: source.size })
+
+  async function begin(): Promise<Started> {
+    const started = await start(life.signal)
+    if (started.kind !== 'stored') confirmKey = started.confirmKey
+    return started
+  }
+
+  async function run(beginning: Promise<Started>): Promise<StoredFile> {
+    const started = await beginning
+    life.signal.throwIfAborted()
+    if (started.kind === 'stored') {
+      report(source.size)
+      return started.file
+    }
+    options.onConfirmKey?.(started.confirmKey)
+    if (started.kind === 'confirmed') return storedFile(started.confirmKey)
+    return sendAndComplete(started).catch((error) => unlessStored(error, started.confirmKey))
+  }
+
+  async function sendAndComplete({ confirmKey, grant, partBytes, arrived }: Open) {
+    const renew = () => gateway.renew(confirmKey, options.trafficLimit, life.signal)
+    const plan = cutIntoParts(source.size, partBytes)
+    const transfer = createTransfer(services, {
+      source,
+      plan,
+      arrived: arrivedNumbers(plan, arrived),
+      keeper: keepCredentials(grant, renew, services.now),
+      onSent: report,
+    })
+    const send = () => unlessPaused((signal) => transfer.send(signal))
+    await send()
+    const { signal } = life
+    return completeUpload({ gateway, confirmKey, transfer, details, sendAgain: send, signal })
+  }
+
+  /** Somebody else may have completed the upload meanwhile: then COS no longer knows it. */
+  async function unlessStored(error: unknown, confirmKey: string): Promise<StoredFile> {
+    const isOver =
+      hasCode(error, 'upload_complete') ||
+      (hasCode(error, 'cos') && error.cosCode === 'NoSuchUpload')
+    if (!isOver || !(await gateway.status(confirmKey, life.signal)).confirmed) throw error
+    return storedFile(confirmKey)
+  }
+
+  async function storedFile(confirmKey: string): Promise<StoredFile> {
+    const file = await gateway.complete(confirmKey, {}, life.signal)
+    report(source.size)
+    return file
+  }
+
+  /** Does `work`, from the start again after each pause. */
+  async function unlessPaused(work: (signal: AbortSignal) => Promise<void>): Promise<void> {
+    for (;;) {
+      const { signal } = pausing
+      try {
+        if (!signal.aborted) return await work(AbortSignal.any([life.signal, signal]))
+      } catch (error) {
+        if (!signal.aborted) throw error
+      }
+      life.signal.throwIfAborted()
+      await new Promise<void>((resolve) => {
+        wake = resolve
+        if (!pausing.signal.aborted || life.signal.aborted) resolve()
+      })
+      life.signal.throwIfAborted()
+    }
+  }
+
+  const giveUp = () => life.abort(new UploadError('aborted', 'The upload was aborted.'))
+  if (options.signal?.aborted) giveUp()
+  const beginning = begin()
+  const done = Promise.race([run(beginning), rejectedBy(life.signal)])
+    .then((file) => {
+      stored = true
+      return file
+    })
+    .finally(() => options.signal?.removeEventListener('abort', abort))
+  // An app need not look at an upload that it has given up.
+  done.catch(() => {})
+  options.signal?.addEventListener('abort', abort)
+
+  async function abort(): Promise<void> {
+    if (stored) return
+    giveUp()
+    wake()
+    // What begin is about to begin could not be dropped by anybody else.
+    await beginning.catch(() => {})
+    if (confirmKey !== undefined) await gateway.abort(confirmKey).catch(() => {})
+  }
+
+  return {
+    done,
+    get confirmKey() {
+      return confirmKey
+    },
+    get paused() {
+      return pausing.signal.aborted
+    },
+    pause() {
+      pausing.abort()
+    },
+    resume() {
+      if (!pausing.signal.aborted) return
+      pausing = new AbortController()
+      wake()
+    },
+    abort,
+  }
+}
+
+function rejectedBy(signal: AbortSignal): Promise<never> {
+  return new Promise((_resolve, reject) => {
+    signal.addEventListener('abort', () => reject(signal.reason), { once: true })
+  })
+}

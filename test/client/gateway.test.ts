@@ -1,0 +1,181 @@
+import { afterEach, describe, expect, test, vi } from 'vitest'
+import { createUploadClient } from '../../src/client/client.ts'
+import { MiB, someBytes, startBench } from '../support/gateway.ts'
+import { sentNumbers, uploadClient } from '../support/upload-client.ts'
+
+afterEach(() => {
+  vi.unstubAllGlobals()
+})
+
+const file = new Blob(['x'])
+
+/** Answers the first calls to these addresses in the gateway's place. */
+function answering(what: RegExp, ...answers: (() => Response)[]): typeof fetch {
+  return async (target, init) => {
+    const answer = what.test(String(target)) ? answers.shift() : undefined
+    return answer ? answer() : fetch(target, init)
+  }
+}
+
+const problem = (status: number, code: string, headers: Record<string, string> = {}) =>
+  new Response(JSON.stringify({ status, code, detail: 'No.', requestId: 'r1' }), {
+    status,
+    headers,
+  })
+
+describe('begin', () => {
+  test('is repeated after the time that 429 and 503 name', async () => {
+    const bench = await startBench()
+    const client = uploadClient(bench, {
+      retry: { firstDelayMs: 1 },
+      fetch: answering(
+        /uploads$/,
+        () => problem(503, 'overloaded', { 'Retry-After': '2' }),
+        () => problem(429, 'rate_limited', { 'Retry-After': '30' }),
+      ),
+    })
+    expect(await client.upload(file, { path: 'a' }).done).toMatchObject({ name: 'a' })
+    expect(client.waits).toEqual([expect.closeTo(2000, -1), expect.closeTo(30_000, -1)])
+  })
+
+  test.each([
+    ['502', 'upstream_error', () => problem(502, 'upstream_error')],
+    ['503 without a time', 'overloaded', () => problem(503, 'overloaded')],
+    ['504', 'upstream_timeout', () => problem(504, 'upstream_timeout')],
+    [
+      'no answer',
+      'network',
+      () => {
+        throw new TypeError('fetch failed')
+      },
+    ],
+    ['a page of somebody else', 'bad_answer', () => new Response('<html>', { status: 200 })],
+  ])('is not repeated after %s, which may have begun it', async (_what, code, answer) => {
+    const bench = await startBench()
+    const client = uploadClient(bench, { fetch: answering(/uploads$/, answer) })
+    await expect(client.upload(file, { path: 'a' }).done).rejects.toMatchObject({ code })
+    expect(bench.smhCalls('begin-multipart')).toEqual([])
+    expect(client.waits).toEqual([])
+  })
+
+  test('waits for the network rather than be lost', async () => {
+    const bench = await startBench()
+    const network = new EventTarget()
+    const navigator = { onLine: false }
+    vi.stubGlobal('navigator', navigator)
+    vi.stubGlobal('addEventListener', network.addEventListener.bind(network))
+    vi.stubGlobal('removeEventListener', network.removeEventListener.bind(network))
+    const { done } = uploadClient(bench).upload(file, { path: 'a' })
+    navigator.onLine = true
+    // The upload listens as soon as it has to.
+    const ringing = setInterval(() => network.dispatchEvent(new Event('online')), 1)
+    expect(await done.finally(() => clearInterval(ringing))).toMatchObject({ name: 'a' })
+  })
+})
+
+test.each([
+  ['503', () => problem(503, 'upstream_unavailable', { 'Retry-After': '1' })],
+  ['502', () => problem(502, 'upstream_error')],
+  [
+    'no answer',
+    () => {
+      throw new TypeError('fetch failed')
+    },
+  ],
+])('completion is repeated after %s', async (_what, answer) => {
+  const bench = await startBench()
+  const client = uploadClient(bench, { fetch: answering(/complete$/, answer, answer) })
+  expect(await client.upload(file, { path: 'a' }).done).toMatchObject({ name: 'a' })
+  expect(client.waits).toHaveLength(2)
+})
+
+test('a full space is not asked again', async () => {
+  const bench = await startBench()
+  bench.emulator.controls.setQuota('-', 10)
+  const client = uploadClient(bench)
+  const { done } = client.upload(new Blob([someBytes(11)]), { path: 'a' })
+  await expect(done).rejects.toMatchObject({
+    code: 'quota_exceeded',
+    status: 507,
+    retryable: false,
+  })
+  expect(client.waits).toEqual([])
+})
+
+describe('the token', () => {
+  test('is asked for anew when one is refused', async () => {
+    const bench = await startBench()
+    const valid = await bench.issuer.token({ sub: 'ann' })
+    const tokens = ['stale', valid]
+    const getToken = vi.fn(() => tokens.shift() ?? valid)
+    await uploadClient(bench, { getToken }).upload(file, { path: 'a' }).done
+    expect(getToken).toHaveBeenCalledTimes(3)
+  })
+
+  test('that is refused twice ends the upload', async () => {
+    const bench = await startBench()
+    const getToken = vi.fn(async () => 'stale')
+    const { done } = uploadClient(bench, { getToken }).upload(file, { path: 'a' })
+    await expect(done).rejects.toMatchObject({ code: 'invalid_token', status: 401 })
+    expect(getToken).toHaveBeenCalledTimes(2)
+  })
+
+  test('that cannot be had is told with its cause', async () => {
+    const bench = await startBench()
+    const cause = new Error('signed out')
+    const getToken = () => Promise.reject(cause)
+    const { done } = uploadClient(bench, { getToken }).upload(file, { path: 'a' })
+    await expect(done).rejects.toMatchObject({ code: 'token', cause })
+  })
+})
+
+test('goes on by itself when the network was away', async () => {
+  const bench = await startBench()
+  let away = false
+  const failing: typeof fetch = (target, init) =>
+    away ? Promise.reject(new TypeError('fetch failed')) : fetch(target, init)
+  let waited = 0
+  const client = uploadClient(bench, {
+    fetch: failing,
+    partsInParallel: 2,
+    wait: async () => {
+      waited += 1
+      if (waited === 12) away = false
+    },
+  })
+  const upload = client.upload(new Blob([someBytes(5 * MiB)]), {
+    path: 'a.bin',
+    onConfirmKey: () => {
+      away = true
+    },
+  })
+  expect(await upload.done).toMatchObject({ size: 5 * MiB })
+  expect(sentNumbers(bench)).toEqual([1, 2, 3, 4, 5])
+})
+
+test('a gateway below a path of its host', async () => {
+  const bench = await startBench()
+  const asked: string[] = []
+  const client = uploadClient(bench, {
+    gateway: 'https://app.example.com/media/',
+    fetch: (target, init) => {
+      asked.push(String(target))
+      return fetch(String(target).replace('https://app.example.com/media', bench.gateway.url), init)
+    },
+  })
+  const { confirmKey } = await bench.begin({ path: 'a', size: 1 })
+  expect(await client.status(confirmKey)).toMatchObject({ confirmed: false, parts: [] })
+  expect(asked).toEqual([`https://app.example.com/media/v1/uploads/${confirmKey}`])
+})
+
+test.each([
+  ['partsInParallel', { partsInParallel: 0 }],
+  ['partsInParallel', { partsInParallel: 1.5 }],
+  ['partSize', { partSize: MiB - 1 }],
+  ['partSize', { partSize: 6 * 1024 * MiB }],
+])('%s has to make sense: %j', (name, options) => {
+  const create = () =>
+    createUploadClient({ gateway: 'https://g.example', getToken: () => '', ...options })
+  expect(create).toThrow(RangeError)
+  expect(create).toThrow(name)
+})

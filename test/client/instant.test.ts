@@ -1,0 +1,68 @@
+import { expect, test } from 'vitest'
+import { MiB, someBytes, startBench } from '../support/gateway.ts'
+import { sentNumbers, uploadClient } from '../support/upload-client.ts'
+
+const content = someBytes(3 * MiB + 1)
+const bodies = (bench: Awaited<ReturnType<typeof startBench>>) =>
+  bench.smhCalls('begin-multipart').map(({ body }) => Object.keys(JSON.parse(body ?? '{}')).sort())
+
+test('a file that SMH has is stored without a part', async () => {
+  const bench = await startBench()
+  const client = uploadClient(bench)
+  await client.upload(new Blob([content]), { path: 'a.bin' }).done
+  bench.emulator.controls.clearCalls()
+  const progress: number[] = []
+  const copy = client.upload(new Blob([content]), {
+    path: 'b.bin',
+    onProgress: ({ sentBytes }) => progress.push(sentBytes),
+  })
+  expect(await copy.done).toMatchObject({ path: ['b.bin'], size: content.length })
+  expect(sentNumbers(bench)).toEqual([])
+  expect(bodies(bench)).toEqual([
+    ['beginningHash', 'size'],
+    ['beginningHash', 'fullHash', 'size'],
+  ])
+  expect(copy.confirmKey).toBeUndefined()
+  expect(progress).toEqual([content.length])
+})
+
+test('a file that only begins like one that SMH has is sent', async () => {
+  const bench = await startBench()
+  const client = uploadClient(bench)
+  await client.upload(new Blob([content]), { path: 'a.bin' }).done
+  bench.emulator.controls.clearCalls()
+  const other = content.slice()
+  other[2 * MiB] = other[2 * MiB]! ^ 1
+  expect(await client.upload(new Blob([other]), { path: 'b.bin' }).done).toMatchObject({
+    name: 'b.bin',
+  })
+  expect(sentNumbers(bench)).toEqual([1, 2, 3, 4])
+})
+
+test.each([
+  ['that is small', new Blob([content.slice(0, MiB - 1)]), {}],
+  ['whose owner does not want it', new Blob([content]), { instant: false }],
+])('no hash is sent of a file %s', async (_what, file, options) => {
+  const bench = await startBench()
+  await uploadClient(bench).upload(file, { path: 'a.bin', ...options }).done
+  expect(bodies(bench).flat()).toEqual([])
+})
+
+test('a gateway that refuses hashes is asked with them once', async () => {
+  const bench = await startBench({ environment: { UPLOAD_INSTANT: 'false' } })
+  const asked: string[] = []
+  const noting: typeof fetch = (target, init) => {
+    if (String(target).endsWith('/uploads')) asked.push(String(init?.body))
+    return fetch(target, init)
+  }
+  const client = uploadClient(bench, { fetch: noting })
+  await client.upload(new Blob([content]), { path: 'a.bin' }).done
+  await client.upload(new Blob([content]), { path: 'b.bin' }).done
+  expect(asked.map((body) => body.includes('beginningHash'))).toEqual([true, false, false])
+})
+
+test('what is not permitted for another reason is told', async () => {
+  const bench = await startBench({ environment: { UPLOAD_ALLOWED_EXTENSIONS: 'txt' } })
+  const { done } = uploadClient(bench).upload(new Blob([content]), { path: 'a.bin' })
+  await expect(done).rejects.toMatchObject({ code: 'not_permitted', status: 403 })
+})

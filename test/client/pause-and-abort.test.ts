@@ -1,0 +1,163 @@
+import { describe, expect, test } from 'vitest'
+import { MiB, someBytes, startBench } from '../support/gateway.ts'
+import { beyond, sentNumbers, storedBytes, uploadClient } from '../support/upload-client.ts'
+
+/** A fetch whose calls of this kind do not come back before they are let go. */
+function holding(what: RegExp) {
+  let letGo = () => {}
+  let reached = () => {}
+  const open = new Promise<void>((resolve) => {
+    letGo = resolve
+  })
+  const held = new Promise<void>((resolve) => {
+    reached = resolve
+  })
+  const fetch: typeof globalThis.fetch = async (target, init) => {
+    const response = await globalThis.fetch(target, init)
+    if (what.test(String(target))) {
+      reached()
+      await open
+    }
+    return response
+  }
+  return { fetch, held, letGo }
+}
+
+describe('pause', () => {
+  test('stops the parts, and resume sends those that had not arrived', async () => {
+    const bench = await startBench()
+    const content = someBytes(6 * MiB)
+    const { upload } = uploadClient(bench, { partsInParallel: 1 })
+    const it = upload(new Blob([content]), {
+      path: 'a.bin',
+      onProgress: beyond(2 * MiB, () => it.pause()),
+    })
+    await expect.poll(() => it.paused).toBe(true)
+    const [task] = bench.emulator.controls.openTasks()
+    expect(task?.parts.length).toBeLessThan(6)
+    it.resume()
+    expect(it.paused).toBe(false)
+    await it.done
+    const received = sentNumbers(bench)
+    expect(new Set(received).size).toBe(6)
+    expect(received.slice(0, 3)).toEqual([1, 2, 3])
+    expect((await storedBytes(bench, 'a.bin')).equals(content)).toBe(true)
+  })
+
+  test('before anything has begun holds back every part', async () => {
+    const bench = await startBench()
+    const it = uploadClient(bench).upload(new Blob([someBytes(MiB)]), { path: 'a.bin' })
+    it.pause()
+    it.pause()
+    await expect.poll(() => it.confirmKey).toBeDefined()
+    expect(sentNumbers(bench)).toEqual([])
+    it.resume()
+    it.resume()
+    expect(await it.done).toMatchObject({ name: 'a.bin' })
+  })
+
+  test('can be ended by abort', async () => {
+    const bench = await startBench()
+    const it = uploadClient(bench).upload(new Blob(['x']), { path: 'a' })
+    it.pause()
+    await expect.poll(() => it.confirmKey).toBeDefined()
+    await it.abort()
+    await expect(it.done).rejects.toMatchObject({ code: 'aborted' })
+    expect(bench.emulator.controls.openTasks()).toEqual([])
+  })
+})
+
+describe('abort', () => {
+  test('ends the upload at once, and SMH knows nothing of it afterwards', async () => {
+    const bench = await startBench()
+    const { fetch, held } = holding(/partNumber=2/)
+    const client = uploadClient(bench, { fetch })
+    const it = client.upload(new Blob([someBytes(4 * MiB)]), { path: 'a.bin' })
+    await held
+    const aborted = it.abort()
+    await expect(it.done).rejects.toMatchObject({ code: 'aborted', retryable: false })
+    await aborted
+    expect(bench.emulator.controls.openTasks()).toEqual([])
+    await expect(client.status(it.confirmKey!)).rejects.toMatchObject({ code: 'upload_not_found' })
+  })
+
+  test('by a signal', async () => {
+    const bench = await startBench()
+    const controller = new AbortController()
+    const it = uploadClient(bench).upload(new Blob([someBytes(4 * MiB)]), {
+      path: 'a.bin',
+      signal: controller.signal,
+      onProgress: beyond(MiB, () => controller.abort()),
+    })
+    await expect(it.done).rejects.toMatchObject({ code: 'aborted' })
+    await expect.poll(() => bench.emulator.controls.openTasks()).toEqual([])
+  })
+
+  test('by a signal that was aborted before begins nothing', async () => {
+    const bench = await startBench()
+    const signal = AbortSignal.abort()
+    const it = uploadClient(bench).upload(new Blob(['x']), { path: 'a', signal })
+    await expect(it.done).rejects.toMatchObject({ code: 'aborted' })
+    await it.abort()
+    expect(bench.smhCalls('begin-multipart')).toEqual([])
+  })
+
+  test('while begin is under way drops what it has begun', async () => {
+    const bench = await startBench()
+    const { fetch, held, letGo } = holding(/uploads$/)
+    const keys: string[] = []
+    const it = uploadClient(bench, { fetch }).upload(new Blob(['x']), {
+      path: 'a',
+      onConfirmKey: (key) => keys.push(key),
+    })
+    await held
+    const aborted = it.abort()
+    await expect(it.done).rejects.toMatchObject({ code: 'aborted' })
+    letGo()
+    await aborted
+    expect(bench.smhCalls('cancel')).toHaveLength(1)
+    expect(bench.emulator.controls.openTasks()).toEqual([])
+    expect(keys).toEqual([])
+  })
+
+  test('of a stored file does nothing', async () => {
+    const bench = await startBench()
+    const it = uploadClient(bench).upload(new Blob(['x']), { path: 'a' })
+    await it.done
+    await it.abort()
+    expect(bench.smhCalls('cancel')).toEqual([])
+    expect(bench.emulator.controls.files()).toHaveLength(1)
+  })
+
+  test('of an upload that failed drops what had arrived', async () => {
+    const bench = await startBench()
+    bench.emulator.controls.force('put-part', { status: 451, code: 'UnavailableForLegalReasons' })
+    const it = uploadClient(bench).upload(new Blob(['x']), { path: 'a' })
+    await expect(it.done).rejects.toMatchObject({ code: 'cos' })
+    expect(bench.emulator.controls.openTasks()).toHaveLength(1)
+    await it.abort()
+    expect(bench.emulator.controls.openTasks()).toEqual([])
+  })
+
+  test('goes through without the gateway', async () => {
+    const bench = await startBench()
+    let away = false
+    const failing: typeof fetch = (target, init) =>
+      away ? Promise.reject(new TypeError('fetch failed')) : fetch(target, init)
+    const it = uploadClient(bench, { fetch: failing }).upload(new Blob(['x']), { path: 'a' })
+    it.pause()
+    await expect.poll(() => it.confirmKey).toBeDefined()
+    away = true
+    await it.abort()
+    await expect(it.done).rejects.toMatchObject({ code: 'aborted' })
+  })
+
+  test('by confirm key alone', async () => {
+    const bench = await startBench()
+    const { confirmKey } = await bench.begin({ path: 'a', size: 1 })
+    const client = uploadClient(bench)
+    await client.abort(confirmKey)
+    await client.abort(confirmKey)
+    expect(bench.emulator.controls.openTasks()).toEqual([])
+  })
+})

@@ -1,0 +1,146 @@
+import { expect, test } from 'vitest'
+import {
+  type Bench,
+  bob,
+  type Credentials,
+  MiB,
+  someBytes,
+  startBench,
+} from '../support/gateway.ts'
+import { partStatuses, sentNumbers, storedBytes, uploadClient } from '../support/upload-client.ts'
+
+const content = someBytes(5 * MiB + 5)
+const file = new Blob([content])
+const wanted = { path: 'a.bin', size: content.length }
+
+/** Sends some parts as a client of another part size did before. */
+async function sendBefore(bench: Bench, begun: Credentials, partSize: number, numbers: number[]) {
+  for (const number of numbers) {
+    const part = content.slice((number - 1) * partSize, number * partSize)
+    expect((await bench.putPart(begun, number, part)).status).toBe(200)
+  }
+}
+
+test('what has arrived is not sent again', async () => {
+  const bench = await startBench()
+  const begun = await bench.begin(wanted)
+  await sendBefore(bench, begun, MiB, [1, 2, 4])
+  // On another day, on another device.
+  bench.advance(24 * 60 * 60_000)
+  const progress: number[] = []
+  let received: number[] | undefined
+  const counting: typeof fetch = (target, init) => {
+    const [task] = bench.emulator.controls.openTasks()
+    if (String(target).endsWith('/complete')) received = task?.parts.map((p) => p.receivedTimes)
+    return fetch(target, init)
+  }
+  const upload = uploadClient(bench, { fetch: counting }).resume(begun.confirmKey, file, {
+    onProgress: ({ sentBytes }) => progress.push(sentBytes),
+  })
+  expect(upload.confirmKey).toBe(begun.confirmKey)
+  expect(await upload.done).toMatchObject({ name: 'a.bin', size: content.length })
+  expect(received).toEqual([1, 1, 1, 1, 1, 1])
+  expect(sentNumbers(bench)).toEqual([1, 2, 3, 4, 5, 6])
+  expect(partStatuses(bench)).toEqual([200, 200, 200, 200, 200, 200])
+  expect(progress[0]).toBe(3 * MiB)
+  expect((await storedBytes(bench, 'a.bin')).equals(content)).toBe(true)
+})
+
+test('parts of another size than the configured one tell theirs', async () => {
+  const bench = await startBench()
+  const begun = await bench.begin(wanted)
+  await sendBefore(bench, begun, 2 * MiB, [2])
+  await uploadClient(bench).resume(begun.confirmKey, file).done
+  expect(sentNumbers(bench)).toEqual([1, 2, 3])
+  expect((await storedBytes(bench, 'a.bin')).equals(content)).toBe(true)
+})
+
+test('a part that arrived with another size is sent again', async () => {
+  const bench = await startBench()
+  const begun = await bench.begin(wanted)
+  await sendBefore(bench, begun, MiB, [1, 2])
+  await bench.putPart(begun, 3, someBytes(17))
+  await uploadClient(bench).resume(begun.confirmKey, file).done
+  expect(sentNumbers(bench)).toEqual([1, 2, 3, 3, 4, 5, 6])
+  expect((await storedBytes(bench, 'a.bin')).equals(content)).toBe(true)
+})
+
+test('parts that arrived with other bytes are found out and sent again', async () => {
+  const bench = await startBench()
+  const begun = await bench.begin(wanted)
+  await sendBefore(bench, begun, MiB, [1])
+  await bench.putPart(begun, 2, someBytes(MiB, 99))
+  await uploadClient(bench).resume(begun.confirmKey, file).done
+  expect(sentNumbers(bench)).toEqual([1, 1, 2, 2, 3, 4, 5, 6])
+  expect((await storedBytes(bench, 'a.bin')).equals(content)).toBe(true)
+})
+
+test('one part alone that is taken for another is found out and sent again', async () => {
+  const bench = await startBench()
+  const even = content.slice(0, 5 * MiB)
+  const begun = await bench.begin({ path: 'a.bin', size: even.length })
+  // The third and last of 2 MiB could be the third of five as well.
+  expect((await bench.putPart(begun, 3, even.slice(4 * MiB))).status).toBe(200)
+  await uploadClient(bench).resume(begun.confirmKey, new Blob([even])).done
+  expect(sentNumbers(bench)).toEqual([1, 2, 3, 3, 4, 5])
+  expect((await storedBytes(bench, 'a.bin')).equals(even)).toBe(true)
+})
+
+test('an upload whose parts are all there is only completed', async () => {
+  const bench = await startBench()
+  const begun = await bench.begin(wanted)
+  await sendBefore(bench, begun, MiB, [1, 2, 3, 4, 5, 6])
+  const details = { labels: ['holiday'], localModificationTime: new Date(0) }
+  await uploadClient(bench).resume(begun.confirmKey, file, details).done
+  expect(partStatuses(bench)).toHaveLength(6)
+  const [confirm] = bench.smhCalls('confirm')
+  expect(JSON.parse(confirm?.body ?? '')).toMatchObject({
+    labels: ['holiday'],
+    localModificationTime: '1970-01-01T00:00:00.000Z',
+  })
+})
+
+test('a completed upload gives its file', async () => {
+  const bench = await startBench()
+  const client = uploadClient(bench)
+  const first = client.upload(file, { path: 'a.bin' })
+  const stored = await first.done
+  const progress: number[] = []
+  const again = client.resume(first.confirmKey!, file, {
+    onProgress: ({ sentBytes }) => progress.push(sentBytes),
+  })
+  expect(await again.done).toMatchObject({ path: stored.path, crc64: stored.crc64 })
+  expect(sentNumbers(bench)).toHaveLength(6)
+  expect(progress).toEqual([content.length])
+})
+
+test('an upload that is under way is joined', async () => {
+  const bench = await startBench()
+  const client = uploadClient(bench)
+  const begun = client.upload(file, { path: 'a.bin' })
+  begun.pause()
+  await expect.poll(() => begun.confirmKey).toBeDefined()
+  expect(client.resume(begun.confirmKey!, file)).toBe(begun)
+  begun.resume()
+  await begun.done
+  const resumed = client.resume(begun.confirmKey!, file)
+  expect(client.resume(begun.confirmKey!, file)).toBe(resumed)
+  await resumed.done
+})
+
+test("another user's key is of no use", async () => {
+  const bench = await startBench()
+  const { confirmKey } = await bench.begin(wanted)
+  const client = uploadClient(bench, { getToken: () => bench.issuer.token(bob) })
+  await expect(client.resume(confirmKey, file).done).rejects.toMatchObject({
+    code: 'upload_not_found',
+    status: 404,
+  })
+})
+
+test('a file of another size is not the one that was begun', async () => {
+  const bench = await startBench()
+  const { confirmKey } = await bench.begin(wanted)
+  const { done } = uploadClient(bench).resume(confirmKey, new Blob(['other']))
+  await expect(done).rejects.toMatchObject({ code: 'source_changed' })
+})

@@ -1,0 +1,113 @@
+import { afterEach, describe, expect, test, vi } from 'vitest'
+import { createUploadClient } from '../../src/client/client.ts'
+import { sendByXhr } from '../../src/client/send-part.ts'
+import { ann, MiB, someBytes, startBench } from '../support/gateway.ts'
+
+/** As much of XMLHttpRequest as is used, over fetch, with a word on progress half-way. */
+function fakeXhr() {
+  return class {
+    readonly upload: { onprogress?: (event: { loaded: number }) => void } = {}
+    status = 0
+    responseText = ''
+    onload = () => {}
+    onerror = () => {}
+    onabort = () => {}
+    onloadend = () => {}
+    readonly #headers = new Headers()
+    readonly #aborting = new AbortController()
+    #target = ''
+    #method = ''
+    #answered = new Headers()
+
+    open(method: string, target: string) {
+      this.#method = method
+      this.#target = target
+    }
+    setRequestHeader(name: string, value: string) {
+      this.#headers.set(name, value)
+    }
+    getResponseHeader(name: string) {
+      return this.#answered.get(name)
+    }
+    async send(body: Blob) {
+      const { signal } = this.#aborting
+      try {
+        this.upload.onprogress?.({ loaded: Math.floor(body.size / 2) })
+        const headers = this.#headers
+        const response = await fetch(this.#target, { method: this.#method, headers, body, signal })
+        this.responseText = await response.text()
+        this.status = response.status
+        this.#answered = response.headers
+        this.onload()
+      } catch {
+        if (signal.aborted) this.onabort()
+        else this.onerror()
+      }
+      this.onloadend()
+    }
+    abort() {
+      this.#aborting.abort()
+    }
+  }
+}
+
+afterEach(() => {
+  vi.unstubAllGlobals()
+})
+
+describe('by XMLHttpRequest', () => {
+  test('an upload tells of bytes on their way', async () => {
+    const bench = await startBench()
+    vi.stubGlobal('XMLHttpRequest', fakeXhr())
+    const client = createUploadClient({
+      gateway: bench.gateway.url,
+      getToken: () => bench.issuer.token(ann),
+      cosScheme: 'http',
+      partSize: MiB,
+      partsInParallel: 1,
+    })
+    const progress: number[] = []
+    const upload = client.upload(new Blob([someBytes(2 * MiB)]), {
+      path: 'a.bin',
+      onProgress: ({ sentBytes }) => progress.push(sentBytes),
+    })
+    expect(await upload.done).toMatchObject({ size: 2 * MiB })
+    expect(progress).toEqual([0, 0.5, 1, 1.5, 2].map((mib) => mib * MiB))
+  })
+
+  const request = (url: string, signal = new AbortController().signal) => ({
+    url,
+    headers: { 'x-smh-test': 'a' },
+    body: new Blob(['x']),
+    signal,
+    onSent: () => {},
+  })
+
+  test('an answer is handed on whole', async () => {
+    const { emulator } = await startBench()
+    vi.stubGlobal('XMLHttpRequest', fakeXhr())
+    const reply = await sendByXhr(request(`${emulator.cosUrl}/none?uploadId=1&partNumber=1`))
+    expect(reply.status).toBe(403)
+    expect(reply.text).toContain('<Code>')
+    expect(reply.header('Content-Type')).toContain('xml')
+  })
+
+  test('a network that fails is a TypeError, as with fetch', async () => {
+    const { emulator } = await startBench()
+    emulator.controls.force('put-part', { drop: 'before' })
+    vi.stubGlobal('XMLHttpRequest', fakeXhr())
+    const sent = sendByXhr(request(`${emulator.cosUrl}/none?uploadId=1&partNumber=1`))
+    await expect(sent).rejects.toThrow(TypeError)
+  })
+
+  test('a signal ends it', async () => {
+    const { emulator } = await startBench()
+    vi.stubGlobal('XMLHttpRequest', fakeXhr())
+    const before = AbortSignal.abort(new Error('enough'))
+    await expect(sendByXhr(request(emulator.cosUrl, before))).rejects.toThrow('enough')
+    const meanwhile = new AbortController()
+    const sent = sendByXhr(request(emulator.cosUrl, meanwhile.signal))
+    meanwhile.abort(new Error('enough'))
+    await expect(sent).rejects.toThrow('enough')
+  })
+})

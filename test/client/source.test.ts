@@ -1,0 +1,68 @@
+import { openAsBlob } from 'node:fs'
+import { appendFile, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect, onTestFinished, test } from 'vitest'
+import { crc64 } from '../../src/client/crc64.ts'
+import { crc64Of } from '../../src/client/source.ts'
+import { MiB, someBytes, startBench } from '../support/gateway.ts'
+import { sentNumbers, storedBytes, uploadClient } from '../support/upload-client.ts'
+
+async function aFile(content: Uint8Array): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'client-'))
+  onTestFinished(() => rm(folder, { recursive: true }))
+  const file = join(folder, 'clip.mp4')
+  await writeFile(file, content)
+  return file
+}
+
+const content = someBytes(3 * MiB + 9)
+
+test('a file on disk is sent as it is', async () => {
+  const bench = await startBench()
+  const blob = await openAsBlob(await aFile(content))
+  await uploadClient(bench).upload(blob, { path: 'a.bin' }).done
+  expect((await storedBytes(bench, 'a.bin')).equals(content)).toBe(true)
+})
+
+test('the checksum of a piece of a file', async () => {
+  const blob = await openAsBlob(await aFile(content))
+  const { signal } = new AbortController()
+  expect(await crc64Of(blob.slice(MiB, 2 * MiB + 3), signal)).toBe(
+    crc64(content.subarray(MiB, 2 * MiB + 3)),
+  )
+})
+
+test('a file that changes under way ends the upload', async () => {
+  const bench = await startBench()
+  const file = await aFile(content)
+  const client = uploadClient(bench, { partsInParallel: 1 })
+  const upload = client.upload(await openAsBlob(file), { path: 'a.bin', instant: false })
+  upload.pause()
+  await expect.poll(() => upload.confirmKey).toBeDefined()
+  await appendFile(file, 'more')
+  upload.resume()
+  await expect(upload.done).rejects.toMatchObject({ code: 'source_changed', retryable: false })
+})
+
+test('a file that cannot be read while its checksum is known ends the upload as well', async () => {
+  const bench = await startBench()
+  const file = await aFile(content)
+  let first = true
+  const failing: typeof fetch = async (target, init) => {
+    if (!first || !String(target).includes('partNumber')) return fetch(target, init)
+    first = false
+    // By now the checksum has been read; the body has not.
+    await expect.poll(() => read).toBe(true)
+    await appendFile(file, 'more')
+    return fetch(target, init)
+  }
+  let read = false
+  const blob = await openAsBlob(file)
+  const client = uploadClient(bench, { fetch: failing, partsInParallel: 1 })
+  const { done } = client.upload(blob, { path: 'a.bin', instant: false })
+  await crc64Of(blob, new AbortController().signal)
+  read = true
+  await expect(done).rejects.toMatchObject({ code: 'source_changed' })
+  expect(sentNumbers(bench).length).toBeLessThan(4)
+})

@@ -1,0 +1,48 @@
+import { createUploadClient } from '../../src/client/client.ts'
+import type { UploadClientOptions } from '../../src/client/types.ts'
+import { ann, type Bench, MiB } from './gateway.ts'
+
+/** A client of ann's, with parts of 1 MiB, that notes how long it would have waited. */
+export function uploadClient(bench: Bench, options: Partial<UploadClientOptions> = {}) {
+  const waits: number[] = []
+  const client = createUploadClient({
+    gateway: bench.gateway.url,
+    getToken: () => bench.issuer.token(ann),
+    cosScheme: 'http',
+    partSize: MiB,
+    clock: bench.clock,
+    wait: async (ms, signal) => {
+      signal.throwIfAborted()
+      waits.push(ms)
+    },
+    ...options,
+  })
+  return { ...client, waits }
+}
+
+/** What COS answered to each part it was sent, in the order in which they came. */
+export function partStatuses({ emulator }: Bench): (number | null)[] {
+  const calls = emulator.controls.calls().filter(({ route }) => route === 'put-part')
+  return calls.map(({ status }) => status)
+}
+
+/** The numbers of the parts that COS was sent. */
+export function sentNumbers({ emulator }: Bench): number[] {
+  const calls = emulator.controls.calls().filter(({ route }) => route === 'put-part')
+  return calls.map(({ query }) => Number(query.partNumber)).sort((one, other) => one - other)
+}
+
+export async function storedBytes(bench: Bench, ...path: string[]): Promise<Buffer> {
+  const stored = bench.emulator.controls.readFile('-', ['users', 'ann', ...path])
+  return Buffer.from(await new Response(stored).arrayBuffer())
+}
+
+/** Runs `act` once, at the first progress beyond so many bytes. */
+export function beyond(bytes: number, act: () => void) {
+  let done = false
+  return ({ sentBytes }: { sentBytes: number }) => {
+    if (done || sentBytes <= bytes) return
+    done = true
+    act()
+  }
+}
