@@ -70,7 +70,10 @@ async function answerToBegin(
     instant.refused = true
     return answer
   }
-  return begin({ ...hashes, fullHash: await hashFile(source, hashWorker, signal) })
+  const fullHash = await hashFile(source, hashWorker, signal)
+  const answer = await begin({ ...hashes, fullHash })
+  // Should it not know yet, the file is simply sent.
+  return answer.kind === 'needs-full-hash' ? begin() : answer
 }
 
 /** Finds out how far an upload has got. */

@@ -85,7 +85,7 @@ export function createGateway({ gateway, getToken, fetch, retrying }: GatewayOpt
       return { status: response.status, headers: response.headers, body: parsed(text) }
     } catch (cause) {
       signal?.throwIfAborted()
-      throw new UploadError('network', 'The gateway cannot be reached.', { cause, retryable: true })
+      throw unreachable(cause)
     }
   }
 
@@ -143,9 +143,15 @@ export function createGateway({ gateway, getToken, fetch, retrying }: GatewayOpt
 
     async abort(confirmKey: string): Promise<void> {
       const signal = AbortSignal.timeout(ABORT_TIMEOUT_MS)
-      await repeat({ method: 'DELETE', path: one(confirmKey) }, signal)
+      await repeat({ method: 'DELETE', path: one(confirmKey) }, signal).catch((error) => {
+        throw signal.aborted ? unreachable(error) : error
+      })
     },
   }
+}
+
+function unreachable(cause: unknown): UploadError {
+  return new UploadError('network', 'The gateway cannot be reached.', { cause, retryable: true })
 }
 
 async function tokenOf(getToken: GatewayOptions['getToken']): Promise<string> {

@@ -2,7 +2,7 @@ import { crc64 } from './crc64.ts'
 import { UploadError } from './errors.ts'
 
 /** What is worked on at once takes a few milliseconds at most. */
-const PIECE_BYTES = 256 * 1024
+const PIECE_BYTES = 64 * 1024
 /** After so long a page has its turn. */
 const TURN_MS = 8
 

@@ -73,43 +73,45 @@ export function createTransfer(
     }
   }
 
-  async function sendPart(part: Part, signal: AbortSignal): Promise<void> {
-    const credentials = await keeper.working()
-    try {
-      await putOnce(part, credentials, signal)
-    } catch (error) {
-      if (!(error instanceof UploadError && isExpiry(error))) throw error
-      await putOnce(part, await keeper.insteadOf(credentials), signal)
-    }
+  /** One attempt, or two where the first finds out that the credentials have ended. */
+  function sendPart(part: Part, signal: AbortSignal): Promise<void> {
+    return withSlot(async () => {
+      // Asked for only now: it may have been a long way to the slot.
+      const credentials = await keeper.working()
+      try {
+        await putOnce(part, credentials, signal)
+      } catch (error) {
+        if (!(error instanceof UploadError && isExpiry(error))) throw error
+        await putOnce(part, await keeper.insteadOf(credentials), signal)
+      }
+    }, signal)
   }
 
-  function putOnce(part: Part, credentials: Credentials, signal: AbortSignal): Promise<void> {
+  async function putOnce(part: Part, credentials: Credentials, signal: AbortSignal) {
     const { number } = part
-    return withSlot(async () => {
-      const body = bytesOf(part)
-      const [read, put] = await Promise.allSettled([
-        checksums.get(number) ?? crc64Of(body, signal),
-        putPart({ credentials, number, body, signal, onSent: (bytes) => sentOf(part, bytes) }),
-      ])
-      onTheWay.delete(number)
-      if (read.status === 'rejected') throw read.reason
-      checksums.set(number, read.value)
-      if (put.status === 'rejected') {
-        // A body that cannot be read looks like a network that does not work.
-        if (hasCode(put.reason, 'network')) await checkReadable(body, signal)
-        report()
-        throw put.reason
-      }
-      if (put.value !== undefined) {
-        if (put.value !== read.value) {
-          checksums.delete(number)
-          throw new UploadError('cos', 'A part arrived other than it is.', { retryable: true })
-        }
-        proven.add(number)
-      }
-      there.add(number)
+    const body = bytesOf(part)
+    const [read, put] = await Promise.allSettled([
+      checksums.get(number) ?? crc64Of(body, signal),
+      putPart({ credentials, number, body, signal, onSent: (bytes) => sentOf(part, bytes) }),
+    ])
+    onTheWay.delete(number)
+    if (read.status === 'rejected') throw read.reason
+    checksums.set(number, read.value)
+    if (put.status === 'rejected') {
+      // A body that cannot be read looks like a network that does not work.
+      if (hasCode(put.reason, 'network')) await checkReadable(body, signal)
       report()
-    }, signal)
+      throw put.reason
+    }
+    if (put.value !== undefined) {
+      if (put.value !== read.value) {
+        checksums.delete(number)
+        throw new UploadError('cos', 'A part arrived other than it is.', { retryable: true })
+      }
+      proven.add(number)
+    }
+    there.add(number)
+    report()
   }
 
   function sentOf({ number, size }: Part, bytes: number) {

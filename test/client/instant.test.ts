@@ -66,3 +66,12 @@ test('what is not permitted for another reason is told', async () => {
   const { done } = uploadClient(bench).upload(new Blob([content]), { path: 'a.bin' })
   await expect(done).rejects.toMatchObject({ code: 'not_permitted', status: 403 })
 })
+
+test('a gateway that goes on asking for the hash gets the file', async () => {
+  const bench = await startBench()
+  const undecided: typeof fetch = async (target, init) =>
+    String(init?.body).includes('Hash') ? new Response(null, { status: 202 }) : fetch(target, init)
+  const client = uploadClient(bench, { fetch: undecided })
+  await client.upload(new Blob([content]), { path: 'a.bin' }).done
+  expect(sentNumbers(bench)).toEqual([1, 2, 3, 4])
+})

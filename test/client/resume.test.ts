@@ -7,7 +7,13 @@ import {
   someBytes,
   startBench,
 } from '../support/gateway.ts'
-import { partStatuses, sentNumbers, storedBytes, uploadClient } from '../support/upload-client.ts'
+import {
+  partStatuses,
+  pausedUpload,
+  sentNumbers,
+  storedBytes,
+  uploadClient,
+} from '../support/upload-client.ts'
 
 const content = someBytes(5 * MiB + 5)
 const file = new Blob([content])
@@ -117,9 +123,7 @@ test('a completed upload gives its file', async () => {
 test('an upload that is under way is joined', async () => {
   const bench = await startBench()
   const client = uploadClient(bench)
-  const begun = client.upload(file, { path: 'a.bin' })
-  begun.pause()
-  await expect.poll(() => begun.confirmKey).toBeDefined()
+  const begun = await pausedUpload(client, file, { path: 'a.bin' })
   expect(client.resume(begun.confirmKey!, file)).toBe(begun)
   begun.resume()
   await begun.done

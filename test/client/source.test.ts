@@ -6,7 +6,7 @@ import { expect, onTestFinished, test } from 'vitest'
 import { crc64 } from '../../src/client/crc64.ts'
 import { crc64Of } from '../../src/client/source.ts'
 import { MiB, someBytes, startBench } from '../support/gateway.ts'
-import { sentNumbers, storedBytes, uploadClient } from '../support/upload-client.ts'
+import { pausedUpload, sentNumbers, storedBytes, uploadClient } from '../support/upload-client.ts'
 
 async function aFile(content: Uint8Array): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'client-'))
@@ -37,9 +37,8 @@ test('a file that changes under way ends the upload', async () => {
   const bench = await startBench()
   const file = await aFile(content)
   const client = uploadClient(bench, { partsInParallel: 1 })
-  const upload = client.upload(await openAsBlob(file), { path: 'a.bin', instant: false })
-  upload.pause()
-  await expect.poll(() => upload.confirmKey).toBeDefined()
+  const options = { path: 'a.bin', instant: false }
+  const upload = await pausedUpload(client, await openAsBlob(file), options)
   await appendFile(file, 'more')
   upload.resume()
   await expect(upload.done).rejects.toMatchObject({ code: 'source_changed', retryable: false })
@@ -48,21 +47,21 @@ test('a file that changes under way ends the upload', async () => {
 test('a file that cannot be read while its checksum is known ends the upload as well', async () => {
   const bench = await startBench()
   const file = await aFile(content)
+  const read = Promise.withResolvers<void>()
   let first = true
   const failing: typeof fetch = async (target, init) => {
     if (!first || !String(target).includes('partNumber')) return fetch(target, init)
     first = false
     // By now the checksum has been read; the body has not.
-    await expect.poll(() => read).toBe(true)
+    await read.promise
     await appendFile(file, 'more')
     return fetch(target, init)
   }
-  let read = false
   const blob = await openAsBlob(file)
   const client = uploadClient(bench, { fetch: failing, partsInParallel: 1 })
   const { done } = client.upload(blob, { path: 'a.bin', instant: false })
   await crc64Of(blob, new AbortController().signal)
-  read = true
+  read.resolve()
   await expect(done).rejects.toMatchObject({ code: 'source_changed' })
   expect(sentNumbers(bench).length).toBeLessThan(4)
 })

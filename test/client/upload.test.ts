@@ -4,6 +4,7 @@ import { MiB, someBytes, startBench } from '../support/gateway.ts'
 import {
   beyond,
   partStatuses,
+  pausedUpload,
   sentNumbers,
   storedBytes,
   uploadClient,
@@ -203,7 +204,7 @@ describe('a part', () => {
       const [task] = bench.emulator.controls.openTasks()
       return task?.parts.map(({ number }) => number)
     }
-    const wait = () => expect.poll(arrived).toEqual([1, 3])
+    const wait = () => expect.poll(arrived, { timeout: 10_000 }).toEqual([1, 3])
     const client = uploadClient(bench, { wait, retry: { attempts: 3 } })
     const { done } = client.upload(new Blob([someBytes(3 * MiB)]), { path: 'a.bin' })
     await expect(done).rejects.toMatchObject({ code: 'cos', status: 500, retryable: true })
@@ -316,9 +317,7 @@ test('an upload that somebody else completes meanwhile is stored all the same', 
   const content = someBytes(2 * MiB)
   const file = new Blob([content])
   const client = uploadClient(bench, { partsInParallel: 1 })
-  const upload = client.upload(file, { path: 'a.bin' })
-  upload.pause()
-  await expect.poll(() => upload.confirmKey).toBeDefined()
+  const upload = await pausedUpload(client, file, { path: 'a.bin' })
   const elsewhere = uploadClient(bench).resume(upload.confirmKey!, file)
   await elsewhere.done
   upload.resume()

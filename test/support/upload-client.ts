@@ -1,5 +1,10 @@
 import { createUploadClient } from '../../src/client/client.ts'
-import type { UploadClientOptions } from '../../src/client/types.ts'
+import type {
+  Upload,
+  UploadClient,
+  UploadClientOptions,
+  UploadOptions,
+} from '../../src/client/types.ts'
 import { ann, type Bench, MiB } from './gateway.ts'
 
 /** A client of ann's, with parts of 1 MiB, that notes how long it would have waited. */
@@ -18,6 +23,19 @@ export function uploadClient(bench: Bench, options: Partial<UploadClientOptions>
     ...options,
   })
   return { ...client, waits }
+}
+
+/** An upload that has begun and holds its parts back. */
+export function pausedUpload(
+  client: UploadClient,
+  source: Blob,
+  options: UploadOptions,
+): Promise<Upload> {
+  return new Promise((resolve, reject) => {
+    const upload = client.upload(source, { ...options, onConfirmKey: () => resolve(upload) })
+    upload.pause()
+    upload.done.catch(reject)
+  })
 }
 
 /** What COS answered to each part it was sent, in the order in which they came. */
