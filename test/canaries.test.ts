@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
-
 import { FILE_NAME, SAID_BY_SMH, takeTour } from './support/canary-tour.ts'
+import { environmentOf } from './support/environment.ts'
 import { type Bench, startBench } from './support/gateway.ts'
 import { type LaunchedGateway, onWorkers } from './support/launch.ts'
 import { run } from './support/process.ts'
@@ -100,12 +100,7 @@ test('no secret leaves by an answer, a log record or a written line', { timeout:
 /** The gateway's variables, at its most talkative. */
 const variablesOf = (bench: Bench) => ({
   ...environment,
-  SMH_LIBRARY_ID: bench.emulator.libraryId,
-  SMH_LIBRARY_SECRET: librarySecret,
-  SMH_ENDPOINT: bench.emulator.smhUrl,
-  JWT_ISSUER: bench.issuer.issuer,
-  JWT_AUDIENCE: bench.issuer.audience,
-  UPLOAD_PATH_PREFIX: 'users/{sub}',
+  ...environmentOf(bench),
   LOG_LEVEL: 'debug',
 })
 

@@ -2,6 +2,7 @@ import { createServer } from 'node:net'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { startDemoIssuer } from '../src/demo/demo-users.ts'
 import { startEmulator } from '../src/emulator/start.ts'
+import { environmentOf } from './support/environment.ts'
 import { run } from './support/process.ts'
 
 /** The entry as a process, with the real parts around it. */
@@ -11,12 +12,7 @@ async function startProcess(environment: Record<string, string> = {}) {
     await Promise.all([emulator.close(), issuer.close()])
   })
   const gateway = run('src/node.ts', {
-    SMH_LIBRARY_ID: emulator.libraryId,
-    SMH_LIBRARY_SECRET: emulator.librarySecret,
-    SMH_ENDPOINT: emulator.smhUrl,
-    JWT_ISSUER: issuer.issuer,
-    JWT_AUDIENCE: issuer.audience,
-    UPLOAD_PATH_PREFIX: 'users/{sub}',
+    ...environmentOf({ emulator, issuer }),
     PORT: '0',
     ...environment,
   })

@@ -2,6 +2,7 @@ import { describe, expect, onTestFinished, test } from 'vitest'
 import { startDemoIssuer } from '../src/demo/demo-users.ts'
 import { startEmulator } from '../src/emulator/start.ts'
 import { startDeployedWorker } from './support/deployed-worker.ts'
+import { environmentOf } from './support/environment.ts'
 
 /** The Worker as it would be deployed, with the real parts around it. */
 async function startWorker(environment: Record<string, unknown> = {}) {
@@ -10,12 +11,7 @@ async function startWorker(environment: Record<string, unknown> = {}) {
     await Promise.all([emulator.close(), issuer.close()])
   })
   const worker = await startDeployedWorker({
-    SMH_LIBRARY_ID: emulator.libraryId,
-    SMH_LIBRARY_SECRET: emulator.librarySecret,
-    SMH_ENDPOINT: emulator.smhUrl,
-    JWT_ISSUER: issuer.issuer,
-    JWT_AUDIENCE: issuer.audience,
-    UPLOAD_PATH_PREFIX: 'users/{sub}',
+    ...environmentOf({ emulator, issuer }),
     ...environment,
   })
   const token = await issuer.token({ sub: 'ann' })

@@ -1,18 +1,14 @@
 import { expect, test } from 'vitest'
 import { parseConfig } from '../../src/config.ts'
 import { startGateway } from '../../src/node/gateway.ts'
+import { environmentOf } from '../support/environment.ts'
 import { type Bench, someBytes, startBench } from '../support/gateway.ts'
 
 /** A gateway beside the bench's own that gives requests next to no time to end. */
 function startHasty({ emulator, issuer }: Bench) {
   return startGateway({
     config: parseConfig({
-      SMH_LIBRARY_ID: emulator.libraryId,
-      SMH_LIBRARY_SECRET: emulator.librarySecret,
-      SMH_ENDPOINT: emulator.smhUrl,
-      JWT_ISSUER: issuer.issuer,
-      JWT_AUDIENCE: issuer.audience,
-      UPLOAD_PATH_PREFIX: 'users/{sub}',
+      ...environmentOf({ emulator, issuer }),
       PORT: '0',
     }),
     log: () => undefined,

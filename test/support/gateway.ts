@@ -1,9 +1,10 @@
 import { expect, onTestFinished } from 'vitest'
-import { type DemoIssuer, type DemoUser, startDemoIssuer } from '../../src/demo/demo-users.ts'
+import { type DemoUser, startDemoIssuer } from '../../src/demo/demo-users.ts'
 import type { LogLevel, LogRecord } from '../../src/deps.ts'
 import type { RecordedCall } from '../../src/emulator/recorder.ts'
-import { type Emulator, type EmulatorOptions, startEmulator } from '../../src/emulator/start.ts'
+import { type EmulatorOptions, startEmulator } from '../../src/emulator/start.ts'
 import { checkDeclared } from './declared-answers.ts'
+import { environmentOf, type Parts } from './environment.ts'
 import { type LaunchedGateway, launch, onWorkers } from './launch.ts'
 
 export const ann: DemoUser = { sub: 'ann' }
@@ -27,12 +28,6 @@ export interface RequestOptions {
   signal?: AbortSignal
   /** Which gateway is asked; the bench's first one unless told. */
   on?: LaunchedGateway
-}
-
-/** What a gateway's environment may depend on. */
-interface Parts {
-  emulator: Emulator
-  issuer: DemoIssuer
 }
 
 type Environment =
@@ -67,12 +62,8 @@ export async function startBench({
     const own =
       typeof environment === 'function' ? await environment({ emulator, issuer }) : environment
     const variables = {
-      SMH_LIBRARY_ID: emulator.libraryId,
-      SMH_ENDPOINT: emulator.smhUrl,
-      JWT_ISSUER: issuer.issuer,
-      JWT_AUDIENCE: issuer.audience,
-      UPLOAD_PATH_PREFIX: 'users/{sub}',
-      ...('SMH_ACCESS_TOKEN' in own ? {} : { SMH_LIBRARY_SECRET: emulator.librarySecret }),
+      ...environmentOf({ emulator, issuer }),
+      ...('SMH_ACCESS_TOKEN' in own && { SMH_LIBRARY_SECRET: '' }),
       ...own,
     }
     const gateway = await launch({

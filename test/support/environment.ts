@@ -1,0 +1,20 @@
+import type { DemoIssuer } from '../../src/demo/demo-users.ts'
+import type { Emulator } from '../../src/emulator/start.ts'
+
+/** What a gateway's environment depends on. */
+export interface Parts {
+  emulator: Emulator
+  issuer: DemoIssuer
+}
+
+/** The variables without which no gateway starts, for one over these parts. */
+export function environmentOf({ emulator, issuer }: Parts) {
+  return {
+    SMH_LIBRARY_ID: emulator.libraryId,
+    SMH_LIBRARY_SECRET: emulator.librarySecret,
+    SMH_ENDPOINT: emulator.smhUrl,
+    JWT_ISSUER: issuer.issuer,
+    JWT_AUDIENCE: issuer.audience,
+    UPLOAD_PATH_PREFIX: 'users/{sub}',
+  }
+}
