@@ -40,9 +40,12 @@ export interface PageServer {
 export async function startPageServer({
   issuer,
   users,
+  port = USUAL_PORT,
 }: {
   issuer: Pick<DemoIssuer, 'token'>
   users: readonly DemoUser[]
+  /** Where to listen; any other port when it is taken. */
+  port?: number | undefined
 }): Promise<PageServer> {
   let addresses: Addresses | undefined
   let url = ''
@@ -78,7 +81,7 @@ export async function startPageServer({
       answer(target, response).catch(() => response.destroy())
     }
   })
-  await listen(server, USUAL_PORT).catch(() => listen(server, 0))
+  await listen(server, port).catch(() => listen(server, 0))
   url = `http://${HOST}:${(server.address() as AddressInfo).port}`
 
   return {

@@ -29,18 +29,23 @@ export interface DemoOptions {
   worker: boolean
   /** Gives the start up, where it takes long. */
   signal: AbortSignal
+  /** The page's; 0 takes any free one. Unless told the usual one, or any when that is taken. */
+  pagePort?: number
 }
 
 /** Starts issuer, page, emulator and gateway, wired to each other. */
-export async function startDemo({ log, worker, signal }: DemoOptions): Promise<Demo> {
+export async function startDemo(options: DemoOptions): Promise<Demo> {
+  const { log, worker, signal, pagePort } = options
   const folder = await mkdtemp(join(tmpdir(), 'smh-demo-'))
   // For an end in haste as well.
-  process.once('exit', () => rmSync(folder, { recursive: true, force: true }))
+  const removeFolder = () => rmSync(folder, { recursive: true, force: true })
+  process.once('exit', removeFolder)
 
   const running: { close(): Promise<void> }[] = []
   const close = async () => {
     await Promise.all(running.splice(0).map((part) => part.close()))
     await rm(folder, { recursive: true, force: true })
+    process.off('exit', removeFolder)
   }
   const started = <T extends { close(): Promise<void> }>(part: T): T => {
     running.push(part)
@@ -50,7 +55,7 @@ export async function startDemo({ log, worker, signal }: DemoOptions): Promise<D
   try {
     const users = [randomUser(), randomUser()] as const
     const issuer = started(await startDemoIssuer())
-    const page = started(await startPageServer({ issuer, users }))
+    const page = started(await startPageServer({ issuer, users, port: pagePort }))
     const emulator = started(
       await startEmulator({ directory: join(folder, 'cos'), corsOrigins: [page.url] }),
     )
