@@ -15,7 +15,14 @@ export default defineConfig({
     isolate: false,
     maxWorkers: 2,
     projects: [
-      { test: { name: 'node', include: ['test/**/*.test.ts'], exclude: ['test/worker*.test.ts'] } },
+      {
+        test: {
+          name: 'node',
+          include: ['test/**/*.test.ts'],
+          // vitest.browser.config.ts has the latter, so that the others need no browser.
+          exclude: ['test/worker*.test.ts', 'test/browser/**'],
+        },
+      },
       {
         test: {
           name: 'workerd',

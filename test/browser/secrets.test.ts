@@ -1,0 +1,60 @@
+import { expect, test } from 'vitest'
+import { chooseFile, says, showsArrived, startBrowserBench } from '../support/browser.ts'
+import { MiB, someBytes } from '../support/gateway.ts'
+import { offSite, watchTraffic } from '../support/watch-traffic.ts'
+
+test('the browser gets to see no secret, no SMH token and nobody else', async () => {
+  const bench = await startBrowserBench()
+  const { demo, context, page, controls } = bench
+  // Somebody else has been here.
+  await bench.visitDemo()
+  await page.getByRole('radio', { name: bench.bob }).check()
+  await chooseFile(page, 'of-another-user.txt', someBytes(3))
+  await says(page, 'Stored as of-another-user.txt.')
+
+  const watched = await context.newPage()
+  const traffic = watchTraffic(watched)
+  await watched.goto(demo.pageUrl)
+  bench.holdPartsAfter(10)
+  await chooseFile(watched, 'clip.mp4', someBytes(20 * MiB))
+  await showsArrived(watched, 10)
+  const renewed = watched.waitForResponse(/\/renew$/)
+  await watched.getByRole('button', { name: 'Renew' }).click()
+  await renewed
+  await watched.getByRole('button', { name: 'Pause' }).click()
+  controls.clearFaults()
+  await watched.getByRole('button', { name: 'Resume' }).click()
+  await says(watched, 'Stored as clip.mp4.')
+
+  const calls = controls.calls().filter(({ host }) => host === 'smh')
+  const tokens = new Set(calls.flatMap(({ query }) => query.access_token ?? []))
+  const smhKeys = new Set(calls.flatMap(({ path }) => path.match(/[0-9a-f]{64}$/) ?? []))
+  expect(tokens.size).toBeGreaterThan(0)
+  expect(smhKeys.size).toBe(2)
+  const secrets = [demo.emulator.librarySecret, ...tokens, ...smhKeys]
+  const others = [bench.bob, 'of-another-user']
+
+  const exchanges = await traffic.exchanges()
+  const sent = (method: string, url: string) =>
+    exchanges.filter((each) => each.method === method && each.url.startsWith(url))
+  // What was recorded is the whole run, bodies and headers with it.
+  const parts = sent('PUT', demo.emulator.cosUrl).map(({ url }) => new URL(url).search)
+  expect(new Set(parts).size).toBe(20)
+  const gatewayCalls = sent('POST', `${demo.gatewayUrl}/v1/uploads`)
+  expect(gatewayCalls.map(({ url }) => url.split('/').at(-1))).toEqual([
+    'uploads',
+    'renew',
+    'complete',
+  ])
+  expect(gatewayCalls[0]?.all).toMatch(/Bearer .*clip\.mp4.*"confirmKey":"1\./s)
+
+  for (const { url, all } of exchanges) {
+    // The demo's own list of whom one can be.
+    const hidden = url.endsWith('/settings.json') ? secrets : [...secrets, ...others]
+    expect([url, hidden.filter((text) => all.includes(text))]).toEqual([url, []])
+  }
+  expect(offSite(exchanges)).toEqual([])
+  expect(traffic.written).toEqual([])
+  expect(await context.storageState({ indexedDB: true })).toEqual({ cookies: [], origins: [] })
+  expect(await watched.evaluate(() => sessionStorage.length)).toBe(0)
+})

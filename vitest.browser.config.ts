@@ -1,0 +1,13 @@
+import { defineConfig } from 'vitest/config'
+
+/** What people see: the demo page and the reference page in Chromium. */
+export default defineConfig({
+  test: {
+    include: ['test/browser/**/*.test.ts'],
+    globalSetup: ['test/support/launch-chromium.ts'],
+    isolate: false,
+    maxWorkers: 2,
+    testTimeout: 30_000,
+    expect: { poll: { timeout: 10_000 } },
+  },
+})
