@@ -26,6 +26,8 @@ export default async function launchChromium(project: TestProject): Promise<() =
     host: '127.0.0.1',
     // As root Chromium starts without its sandbox only.
     chromiumSandbox: process.getuid?.() !== 0,
+    // In the C locale Chromium cannot open a file whose name is not ASCII.
+    env: { ...process.env, LC_ALL: 'C.UTF-8' } as Record<string, string>,
     args: [
       '--disable-background-networking',
       '--disable-component-update',
