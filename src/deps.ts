@@ -52,10 +52,8 @@ export interface Metrics {
   inFlight(requests: number): void
 }
 
-/** One asset of the reference page under /docs, by file name. */
-export type ReadDocsAsset = (
-  name: string,
-) => Promise<{ body: Uint8Array<ArrayBuffer>; contentType: string } | undefined>
+/** One file of Swagger UI, by a name that routes/docs.ts knows; undefined where there are none. */
+export type ReadDocsAsset = (name: string) => Promise<Uint8Array<ArrayBuffer> | undefined>
 
 /** What an app is made of. An entry fills it for its runtime; nothing is looked up in a global. */
 export interface Deps {

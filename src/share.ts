@@ -11,3 +11,6 @@ export function oneFlight(): Share {
     return flight
   }
 }
+
+/** For Workers: awaiting I/O that another request began may never settle there. */
+export const eachAlone: Share = (_key, obtain) => obtain()

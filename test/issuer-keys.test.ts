@@ -2,7 +2,8 @@ import { errors, exportJWK, generateKeyPair, generateSecret } from 'jose'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import type { Rehearse } from '../src/demo/demo-users.ts'
 import { FRESH_MS, LAST_GOOD_MS, REFETCH_MS, RETRY_MS, STALE_MS } from '../src/issuer-keys.ts'
-import { eachAlone, type IssuerBench, startIssuerBench } from './support/issuer.ts'
+import { eachAlone } from '../src/share.ts'
+import { type IssuerBench, startIssuerBench } from './support/issuer.ts'
 
 const ann = { sub: 'ann' }
 

@@ -1,5 +1,4 @@
 import { z } from '@hono/zod-openapi'
-import { backgroundOf } from '../app-env.ts'
 import { completeInSmh } from '../smh/complete.ts'
 import { ofEveryUpload, storedFileAnswer } from './answers.ts'
 import { boundsOf, defineEndpoint, EXTRA_CONFIRM_MS, ownedUpload } from './endpoint.ts'
@@ -56,17 +55,13 @@ export const completeUpload = defineEndpoint(
   ],
   (services) => async (c) => {
     const upload = await ownedUpload(services, c, c.req.valid('param').confirmKey)
-    const completing = completeInSmh(
+    const file = await completeInSmh(
       services.smh,
       upload,
       services.config.upload.maxBytes,
       c.req.valid('json'),
       boundsOf(services, c, EXTRA_CONFIRM_MS),
     )
-    // A confirm that is on its way goes on when the caller leaves, on Workers as well.
-    const settled = () => undefined
-    backgroundOf(c)(completing.then(settled, settled))
-    const file = await completing
     if (file.size !== upload.size) {
       // Parts can still change between our look at them and SMH's confirm.
       services.log('warn', {

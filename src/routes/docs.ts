@@ -9,6 +9,13 @@ const contentSecurityPolicy =
   "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; " +
   "font-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
+/** The files of Swagger UI that the page needs; no others are handed out. */
+const assetTypes: Record<string, string> = {
+  'swagger-ui.css': 'text/css',
+  'swagger-ui-bundle.js': 'text/javascript',
+  'favicon-32x32.png': 'image/png',
+}
+
 const page = `<!doctype html>
 <html lang="en">
   <head>
@@ -51,9 +58,10 @@ export function registerDocs(app: Hono<AppEnv>, readAsset: ReadDocsAsset): void 
     c.set('operation', 'getDocs')
     const name = c.req.param('asset')
     if (name === 'start.js') return c.body(start, 200, { 'Content-Type': 'text/javascript' })
-    const asset = await readAsset(name)
+    const contentType = Object.hasOwn(assetTypes, name) ? assetTypes[name] : undefined
+    const asset = contentType && (await readAsset(name))
     if (!asset) throw new GatewayError('not_found', 'There is nothing at this address.')
     c.header('Cache-Control', 'public, max-age=3600')
-    return c.body(asset.body, 200, { 'Content-Type': asset.contentType })
+    return c.body(asset, 200, { 'Content-Type': contentType })
   })
 }

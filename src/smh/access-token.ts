@@ -86,10 +86,7 @@ export function createAccessTokens(options: AccessTokensOptions): AccessTokens {
     const key = JSON.stringify(identity)
     const token = held.get(key)
     if (token && clock() < token.goodUntil - margin(token)) return token
-    return within(
-      bounds,
-      share(`token ${key}`, () => obtain(key, identity)),
-    )
+    return within(bounds, fresh(key, identity))
   }
 
   /** Another token than `dead`: the one that somebody else has got meanwhile, or a new one. */
@@ -101,15 +98,16 @@ export function createAccessTokens(options: AccessTokensOptions): AccessTokens {
     const key = JSON.stringify(identity)
     const token = held.get(key)
     if (token && token !== dead) return token
-    return within(
-      bounds,
-      share(`token ${key}`, () => obtain(key, identity)),
-    )
+    return within(bounds, fresh(key, identity))
   }
 
   /** What the last renewal gave (SMH §3.3), at first what the configuration has. */
   function renewable(key: string, given: Secret): string {
     return held.get(key)?.value ?? given.reveal()
+  }
+
+  function fresh(key: string, identity: MintQuery): Promise<HeldToken> {
+    return share(`token ${key}`, () => obtain(key, identity))
   }
 
   /** Mints a token of the library secret, or renews the one that was made elsewhere. */
@@ -193,7 +191,7 @@ export function createAccessTokens(options: AccessTokensOptions): AccessTokens {
       const key = JSON.stringify(identity)
       const token = held.get(key)
       if (token && clock() < token.goodUntil - token.idleMs / 2) return
-      await share(`token ${key}`, () => obtain(key, identity))
+      await fresh(key, identity)
     },
   }
 }

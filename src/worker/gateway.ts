@@ -1,8 +1,9 @@
 import { type App, createApp } from '../app.ts'
 import { ConfigurationError, parseConfig, unknownVariables } from '../config.ts'
-import type { Clock, LimitBegins, ReadDocsAsset, Share } from '../deps.ts'
+import type { Clock, LimitBegins, ReadDocsAsset } from '../deps.ts'
 import { GatewayError, toProblem } from '../errors.ts'
 import { noMetrics } from '../observability.ts'
+import { eachAlone } from '../share.ts'
 import { callOut } from './call-out.ts'
 import { createWorkerLog, type WriteLine, writeToConsole } from './log.ts'
 
@@ -30,11 +31,6 @@ export interface GatewayWorker {
 
 /** The period of the rate-limit binding in wrangler.toml. */
 const RATE_LIMIT_PERIOD_SECONDS = 60
-
-const docsAssets = new Set(['swagger-ui.css', 'swagger-ui-bundle.js', 'favicon-32x32.png'])
-
-/** Requests fly alone: awaiting I/O that another request began may never settle on Workers. */
-const eachAlone: Share = (_key, obtain) => obtain()
 
 export interface WorkerOptions {
   clock?: Clock
@@ -125,13 +121,9 @@ function limitBeginsBy(limiter: Bindings['BEGIN_RATE_LIMIT']): LimitBegins {
 
 function readDocsAssetFrom(assets: Bindings['ASSETS']): ReadDocsAsset {
   return async (name) => {
-    if (!assets || !docsAssets.has(name)) return undefined
+    if (!assets) return undefined
     // Only the path counts: an assets binding has no host of its own.
     const response = await assets.fetch(`https://assets.local/${name}`)
-    if (!response.ok) return undefined
-    return {
-      body: new Uint8Array(await response.arrayBuffer()),
-      contentType: response.headers.get('content-type') ?? 'application/octet-stream',
-    }
+    return response.ok ? new Uint8Array(await response.arrayBuffer()) : undefined
   }
 }

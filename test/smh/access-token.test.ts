@@ -6,7 +6,7 @@ import { GatewayError } from '../../src/errors.ts'
 import { createNodeCallOut } from '../../src/node/call-out.ts'
 import { noMetrics } from '../../src/observability.ts'
 import { conceal } from '../../src/secret.ts'
-import { oneFlight } from '../../src/share.ts'
+import { eachAlone, oneFlight } from '../../src/share.ts'
 import { createAccessTokens } from '../../src/smh/access-token.ts'
 import { createCallSmh } from '../../src/smh/call.ts'
 
@@ -23,7 +23,6 @@ const upload: UploadRules = {
 }
 const ann = { userId: 'ann', spaceId: '-' }
 const bob = { userId: 'bob', spaceId: '-' }
-const eachAlone: Share = (_key, obtain) => obtain()
 
 /** Custody over a real emulator, with a clock that only `advance` moves. */
 async function startCustody({

@@ -8,9 +8,6 @@ import { createIssuerKeys } from '../../src/issuer-keys.ts'
 import { type CallOut, type OutboundCall, OutboundFault } from '../../src/outbound.ts'
 import { oneFlight } from '../../src/share.ts'
 
-/** As on Workers: each request does its own I/O. */
-export const eachAlone: Share = (_key, obtain) => obtain()
-
 /**
  * A real issuer on a loopback port, the parts that check its tokens, and a clock that only `advance`
  * moves. Ends with the test.
