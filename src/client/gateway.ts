@@ -167,7 +167,9 @@ function accepted(answer: Answer): Answer {
   const { status, headers } = answer
   if (status >= 200 && status < 300) return answer
   const { code, detail, requestId, errors, missingParts } = (answer.body ?? {}) as Partial<Problem>
-  throw new UploadError(code ?? 'bad_answer', detail ?? `The gateway answers ${status}.`, {
+  const message = detail ?? `The gateway answers ${status}.`
+  const faults = (errors ?? []).map((fault) => `${fault.field}: ${fault.message}`)
+  throw new UploadError(code ?? 'bad_answer', [message, ...faults].join(' '), {
     status,
     requestId: requestId ?? headers.get('X-Request-Id') ?? undefined,
     // 507 is a full space, which does not pass.
