@@ -28,7 +28,8 @@ function offenders(places: readonly string[], forbidden: (name: string) => boole
 }
 
 const core = [...imports.keys()].filter(
-  (file) => !/^(node\.ts|node\/|worker\.ts|worker\/|demo\/|emulator\/|client\/)/.test(file),
+  (file) =>
+    !/^(node\.ts|node\/|worker\.ts|worker\/|demo\/|emulator\/|client\/|uppy\/|page\/)/.test(file),
 )
 
 describe('imports point one way', () => {
@@ -59,7 +60,13 @@ describe('imports point one way', () => {
     expect(imports.get('client/client.ts')).toContain('client/upload.ts')
     expect(offenders(['client/'], (name) => !name.startsWith('client/'))).toEqual([])
     const server = [...core, 'node.ts', 'node/', 'worker.ts', 'worker/', 'emulator/']
-    expect(offenders(server, (name) => name.startsWith('client/'))).toEqual([])
+    expect(offenders(server, (name) => /^(client|uppy)\//.test(name))).toEqual([])
+  })
+
+  test("the Uppy plugin knows Uppy's core and what the client offers", () => {
+    expect(imports.get('uppy/uppy.ts')).toContain('client/client.ts')
+    const other = (name: string) => !/^(uppy\/|client\/client\.ts$|@uppy\/core)/.test(name)
+    expect(offenders(['uppy/'], other)).toEqual([])
   })
 
   test('the core knows no entry and no runtime', () => {

@@ -37,6 +37,9 @@ declare module '@uppy/core/utils' {
     /** Names the upload that was begun. Set it to go on with one that was begun elsewhere. */
     smhUpload?: { confirmKey: string } | undefined
   }
+  export interface RemoteUppyFile<M extends Meta, B extends Body> {
+    smhUpload?: undefined
+  }
 }
 
 /** A file under way. */
@@ -165,7 +168,7 @@ export class SmhUpload<M extends Meta, B extends Body> extends BasePlugin<
     const run = this.#runs.get(file.id)
     this.#runs.delete(file.id)
     if (run?.upload) void run.upload.abort()
-    else if (!file.isRemote && file.smhUpload) {
+    else if (file.smhUpload) {
       this.#client.abort(file.smhUpload.confirmKey).catch((error) => {
         this.uppy.log(`[SmhUpload] Could not drop what had arrived: ${error}`, 'warning')
       })

@@ -1,0 +1,348 @@
+import { type Body, type Meta, Uppy, type UppyFile } from '@uppy/core'
+import { describe, expect, test } from 'vitest'
+import { SmhUpload, type SmhUploadOptions } from '../../src/uppy/uppy.ts'
+import { ann, type Bench, bob, MiB, someBytes, startBench } from '../support/gateway.ts'
+import { sentNumbers, storedBytes } from '../support/upload-client.ts'
+
+type AnyUppy = Uppy<Meta, Body>
+type File = UppyFile<Meta, Body>
+type Options = Partial<SmhUploadOptions<Meta, Body>>
+
+/** Uppy without a page, uploading for ann in parts of 1 MiB. */
+function uppyOf(bench: Bench, options: Options = {}) {
+  const errors: unknown[] = []
+  const uppy = new Uppy<Meta, Body>({ logger: { debug() {}, warn() {}, error() {} } })
+  uppy.use(SmhUpload, {
+    gateway: bench.gateway.url,
+    getToken: () => bench.issuer.token(ann),
+    cosScheme: 'http',
+    partSize: MiB,
+    clock: bench.clock,
+    wait: async () => {},
+    ...options,
+  })
+  uppy.on('upload-error', (_file, error) => errors.push(error))
+  const add = (name: string, content: Uint8Array<ArrayBuffer> | string, meta = {}) =>
+    uppy.addFile({ name, type: 'application/octet-stream', data: new Blob([content]), meta })
+  return { uppy, add, errors }
+}
+
+/** Resolves with the next file that is stored. */
+function nextSuccess(uppy: AnyUppy): Promise<File | undefined> {
+  return new Promise((resolve) => uppy.once('upload-success', (file) => resolve(file)))
+}
+
+/** Resolves once more than so many bytes of the file have arrived. */
+function progressBeyond(uppy: AnyUppy, id: string, bytes: number): Promise<void> {
+  return new Promise((resolve) => {
+    uppy.on('upload-progress', (file, { bytesUploaded }) => {
+      if (file?.id === id && bytesUploaded > bytes) resolve()
+    })
+  })
+}
+
+const openTasks = (bench: Bench) => () => bench.emulator.controls.openTasks()
+/** How many uploads were begun that have parts to send. */
+async function begun(bench: Bench): Promise<number> {
+  const records = await bench.records()
+  return records.filter(({ operation, status }) => operation === 'beginUpload' && status === 201)
+    .length
+}
+
+describe('an upload', () => {
+  test('stores the file, with progress on the way', async () => {
+    const bench = await startBench()
+    const { uppy, add } = uppyOf(bench)
+    const content = someBytes(3 * MiB + 7)
+    const id = add('clip.mp4', content)
+    const progress: number[] = []
+    uppy.on('upload-progress', (_file, { bytesUploaded }) => progress.push(bytesUploaded))
+    const { successful, failed } = (await uppy.upload()) ?? {}
+    expect(failed).toEqual([])
+    expect(successful?.map((file) => file.response)).toEqual([
+      { status: 200, body: expect.objectContaining({ path: ['clip.mp4'], size: content.length }) },
+    ])
+    expect(uppy.getFile(id).progress).toMatchObject({ uploadComplete: true, percentage: 100 })
+    expect(progress.at(0)).toBe(0)
+    expect(progress.at(-1)).toBe(content.length)
+    expect((await storedBytes(bench, 'clip.mp4')).equals(content)).toBe(true)
+  })
+
+  test('keeps the folders it was dropped with and the name people gave it', async () => {
+    const bench = await startBench()
+    const { uppy, add } = uppyOf(bench)
+    add('a.txt', 'a', { relativePath: 'holiday/2026/a.txt' })
+    const id = add('b.txt', 'b', { relativePath: '/holiday/b.txt' })
+    uppy.setFileMeta(id, { name: 'renamed.txt' })
+    await uppy.upload()
+    const paths = bench.emulator.controls.files().map(({ path }) => path.join('/'))
+    expect(paths.toSorted()).toEqual([
+      'users/ann/holiday/2026/a.txt',
+      'users/ann/holiday/renamed.txt',
+    ])
+  })
+
+  test('says of a file what the app wants', async () => {
+    const bench = await startBench()
+    const { uppy, add } = uppyOf(bench, {
+      uploadOptions: ({ name, meta }) => ({
+        path: `inbox/${name}`,
+        metadata: { origin: String(meta.origin) },
+      }),
+    })
+    const id = add('a.txt', 'a', { origin: 'camera' })
+    await uppy.upload()
+    expect(uppy.getFile(id).response?.body).toMatchObject({
+      path: ['inbox', 'a.txt'],
+      metaData: { 'x-smh-meta-origin': 'camera' },
+    })
+  })
+
+  test('asks the newest getToken', async () => {
+    const bench = await startBench()
+    const { uppy, add } = uppyOf(bench)
+    uppy.getPlugin<SmhUpload<Meta, Body>>('SmhUpload')?.setOptions({
+      getToken: () => bench.issuer.token(bob),
+    })
+    add('a.txt', 'a')
+    await uppy.upload()
+    expect(bench.emulator.controls.files()).toMatchObject([{ path: ['users', 'bob', 'a.txt'] }])
+  })
+
+  test('is told why it fails, and sends the rest when it is tried again', async () => {
+    const bench = await startBench()
+    const { uppy, add, errors } = uppyOf(bench, { retry: { attempts: 1 }, partsInParallel: 1 })
+    bench.emulator.controls.force('put-part', {
+      drop: 'before',
+      match: ({ query }) => query.partNumber === '3',
+    })
+    const id = add('clip.mp4', someBytes(4 * MiB))
+    await uppy.upload()
+    expect(errors).toMatchObject([{ code: 'network' }])
+    expect(uppy.getFile(id).error).toBeTruthy()
+
+    const result = await uppy.retryUpload(id)
+    expect(result?.failed).toEqual([])
+    expect(await begun(bench)).toBe(1)
+    expect(sentNumbers(bench).filter((number) => number < 3)).toEqual([1, 2])
+    expect(bench.emulator.controls.files()).toHaveLength(1)
+  })
+
+  test('of an empty file fails in words that help', async () => {
+    const bench = await startBench()
+    const { uppy, add } = uppyOf(bench)
+    const id = add('empty.txt', '')
+    await uppy.upload()
+    expect(uppy.getFile(id).error).toMatch(/size/)
+  })
+
+  test('of a file whose bytes are gone asks for them', async () => {
+    const bench = await startBench()
+    const { uppy, add, errors } = uppyOf(bench)
+    const id = add('a.txt', 'a')
+    uppy.setFileState(id, { data: undefined, isGhost: true })
+    await uppy.upload()
+    expect(errors).toMatchObject([{ code: 'source_changed' }])
+    expect(await begun(bench)).toBe(0)
+  })
+
+  test('is not repeated for what is stored already', async () => {
+    const bench = await startBench()
+    const { uppy, add } = uppyOf(bench)
+    add('a.txt', 'a')
+    await uppy.upload()
+    add('b.txt', 'b')
+    await uppy.upload()
+    expect(await begun(bench)).toBe(2)
+  })
+})
+
+describe('going on', () => {
+  test('takes the confirm key that the file has, and sends only what is missing', async () => {
+    const bench = await startBench()
+    const content = someBytes(4 * MiB)
+    const credentials = await bench.begin({ path: 'a.bin', size: content.length })
+    for (const number of [1, 3]) {
+      await bench.putPart(credentials, number, content.slice((number - 1) * MiB, number * MiB))
+    }
+    const { uppy, add } = uppyOf(bench)
+    const id = add('a.bin', content)
+    uppy.setFileState(id, { smhUpload: { confirmKey: credentials.confirmKey } })
+    await uppy.upload()
+    expect(uppy.getFile(id).progress.uploadComplete).toBe(true)
+    expect(await begun(bench)).toBe(1)
+    expect(sentNumbers(bench)).toEqual([1, 2, 3, 4])
+  })
+
+  test("with another user's key is refused; trying again begins an upload of one's own", async () => {
+    const bench = await startBench()
+    const content = someBytes(2 * MiB)
+    const { confirmKey } = await bench.begin({ path: 'a.bin', size: content.length })
+    const { uppy, add, errors } = uppyOf(bench, { getToken: () => bench.issuer.token(bob) })
+    const id = add('a.bin', content)
+    uppy.setFileState(id, { smhUpload: { confirmKey } })
+    await uppy.upload()
+    expect(errors).toMatchObject([{ code: 'upload_not_found' }])
+    expect(sentNumbers(bench)).toEqual([])
+
+    await uppy.retryUpload(id)
+    expect(bench.emulator.controls.files()).toMatchObject([{ path: ['users', 'bob', 'a.bin'] }])
+    expect(bench.emulator.controls.openTasks()).toMatchObject([{ userId: 'ann' }])
+  })
+
+  test('is left possible by what is kept of a file', async () => {
+    const bench = await startBench()
+    const { uppy, add } = uppyOf(bench)
+    const id = add('a.bin', someBytes(3 * MiB))
+    uppy.once('upload-progress', () => uppy.pauseAll())
+    void uppy.upload()
+    await expect.poll(() => begun(bench)).toBe(1)
+    await expect.poll(() => uppy.getFile(id).smhUpload?.confirmKey).toMatch(/^[\w.-]+$/)
+    uppy.resumeAll()
+    await nextSuccess(uppy)
+    expect(uppy.getFile(id).smhUpload).toBeUndefined()
+  })
+})
+
+describe('pause', () => {
+  test.each([
+    ['of one file', (uppy: AnyUppy, id: string) => uppy.pauseResume(id)],
+    ['of all', (uppy: AnyUppy) => uppy.pauseAll()],
+  ])('%s sends nothing until it goes on', async (_, pause) => {
+    const bench = await startBench()
+    const { uppy, add } = uppyOf(bench, { partsInParallel: 1 })
+    const content = someBytes(6 * MiB)
+    const id = add('a.bin', content)
+    const some = progressBeyond(uppy, id, MiB)
+    const uploaded = uppy.upload()
+    await some
+    pause(uppy, id)
+    const [task] = bench.emulator.controls.openTasks()
+    expect(task?.parts.length).toBeLessThan(6)
+    expect(uppy.getFile(id).isPaused).toBe(true)
+
+    if (pause.length === 2) uppy.pauseResume(id)
+    else uppy.resumeAll()
+    await uploaded
+    expect((await storedBytes(bench, 'a.bin')).equals(content)).toBe(true)
+  })
+
+  test('lets the next file have its turn', async () => {
+    const bench = await startBench()
+    const { uppy, add } = uppyOf(bench, { filesInParallel: 1 })
+    const first = add('first.bin', someBytes(3 * MiB))
+    const second = add('second.bin', someBytes(3 * MiB, 2))
+    uppy.once('upload-progress', () => uppy.pauseResume(first))
+    const uploaded = uppy.upload()
+    expect((await nextSuccess(uppy))?.id).toBe(second)
+    expect(bench.emulator.controls.openTasks()).toHaveLength(1)
+    uppy.pauseResume(first)
+    expect((await uploaded)?.successful).toHaveLength(2)
+  })
+
+  test('of a file that waits for its turn keeps it from starting', async () => {
+    const bench = await startBench()
+    const { uppy, add } = uppyOf(bench, { filesInParallel: 1 })
+    add('first.bin', someBytes(2 * MiB))
+    const second = add('second.bin', someBytes(2 * MiB, 2))
+    const uploaded = uppy.upload()
+    uppy.pauseResume(second)
+    await nextSuccess(uppy)
+    expect(await begun(bench)).toBe(1)
+    uppy.pauseResume(second)
+    expect((await uploaded)?.successful).toHaveLength(2)
+  })
+})
+
+test('no more files than wanted are under way', async () => {
+  const bench = await startBench()
+  const { uppy, add } = uppyOf(bench, { filesInParallel: 2 })
+  for (const name of ['a', 'b', 'c', 'd', 'e']) add(name, someBytes(MiB + 1, name.charCodeAt(0)))
+  let most = 0
+  uppy.on('upload-progress', () => {
+    most = Math.max(most, bench.emulator.controls.openTasks().length)
+  })
+  expect((await uppy.upload())?.successful).toHaveLength(5)
+  expect(most).toBe(2)
+})
+
+describe('removing a file', () => {
+  test('under way leaves no task in SMH, and is no error', async () => {
+    const bench = await startBench()
+    const { uppy, add, errors } = uppyOf(bench, { partsInParallel: 1 })
+    const id = add('a.bin', someBytes(6 * MiB))
+    const some = progressBeyond(uppy, id, MiB)
+    const uploaded = uppy.upload()
+    await some
+    uppy.removeFile(id)
+    await uploaded
+    await expect.poll(openTasks(bench)).toEqual([])
+    expect(errors).toEqual([])
+  })
+
+  test('and choosing it again begins anew', async () => {
+    const bench = await startBench()
+    const { uppy, add, errors } = uppyOf(bench, { partsInParallel: 1 })
+    const content = someBytes(4 * MiB)
+    const id = add('a.bin', content)
+    const some = progressBeyond(uppy, id, MiB)
+    void uppy.upload()
+    await some
+    uppy.cancelAll()
+    expect(add('a.bin', content)).toBe(id)
+    expect((await uppy.upload())?.successful).toHaveLength(1)
+    expect(errors).toEqual([])
+    expect((await storedBytes(bench, 'a.bin')).equals(content)).toBe(true)
+    await expect.poll(openTasks(bench)).toEqual([])
+  })
+
+  test('that waits for its turn never begins it', async () => {
+    const bench = await startBench()
+    const { uppy, add } = uppyOf(bench, { filesInParallel: 1 })
+    add('first.bin', someBytes(2 * MiB))
+    const second = add('second.bin', 'x')
+    const uploaded = uppy.upload()
+    uppy.removeFile(second)
+    await uploaded
+    expect(await begun(bench)).toBe(1)
+  })
+
+  test('that was begun before drops what had arrived', async () => {
+    const bench = await startBench()
+    const content = someBytes(2 * MiB)
+    const { confirmKey } = await bench.begin({ path: 'a.bin', size: content.length })
+    const { uppy, add } = uppyOf(bench)
+    const id = add('a.bin', content)
+    uppy.setFileState(id, { smhUpload: { confirmKey } })
+    uppy.removeFile(id)
+    await expect.poll(openTasks(bench)).toEqual([])
+  })
+
+  test('that is stored leaves it there', async () => {
+    const bench = await startBench()
+    const { uppy, add } = uppyOf(bench)
+    const id = add('a.txt', 'a')
+    await uppy.upload()
+    uppy.removeFile(id)
+    const operations = (await bench.records()).map(({ operation }) => operation)
+    expect(operations).not.toContain('abortUpload')
+    expect(bench.emulator.controls.files()).toHaveLength(1)
+  })
+})
+
+test('says what is wrong with its options', async () => {
+  const options = { gateway: 'https://uploads.example.com', getToken: () => '' }
+  expect(() => new Uppy().use(SmhUpload, { ...options, filesInParallel: 0 })).toThrow(RangeError)
+  expect(() => new Uppy().use(SmhUpload, { ...options, partSize: 1 })).toThrow(RangeError)
+})
+
+test('leaves nothing behind when it is taken out', async () => {
+  const bench = await startBench()
+  const { uppy, add } = uppyOf(bench)
+  expect(uppy.getState().capabilities.resumableUploads).toBe(true)
+  uppy.removePlugin(uppy.getPlugin('SmhUpload')!)
+  expect(uppy.getState().capabilities.resumableUploads).toBe(false)
+  add('a.txt', 'a')
+  await uppy.upload()
+  expect(await begun(bench)).toBe(0)
+})
