@@ -10,6 +10,7 @@ import { createAuthenticate } from './authenticate.ts'
 import { createConfirmKeyBinding } from './confirm-key-binding.ts'
 import type { Deps } from './deps.ts'
 import { type FieldFault, GatewayError, toProblem } from './errors.ts'
+import { limitInFlight } from './in-flight.ts'
 import { createIssuerKeys } from './issuer-keys.ts'
 import { errorFields, observe } from './observability.ts'
 import { METADATA_PREFIX } from './policy.ts'
@@ -66,7 +67,8 @@ export function createApp(deps: Deps): App {
     answerError(new GatewayError('not_found', 'There is nothing at this address.'), c),
   )
   app.use(requestId(), observe(log, metrics), hardenAnswers)
-  app.use('/v1/*', ...crossOrigin(config.corsOrigins), limitInFlight(config.maxInFlight, metrics))
+  const inFlight = limitInFlight(config.maxInFlight, metrics)
+  app.use('/v1/*', ...crossOrigin(config.corsOrigins), inFlight.ofAll)
 
   for (const endpoint of probes) register(app, endpoint, services, [])
   for (const endpoint of endpoints) {
@@ -75,6 +77,7 @@ export function createApp(deps: Deps): App {
         c.set('user', await authenticate(c.req.header('authorization'), backgroundOf(c)))
         await next()
       },
+      inFlight.ofUser,
       ...readBody(endpoint.route),
     ])
   }
@@ -248,24 +251,4 @@ function crossOrigin(origins: ReadonlySet<string>): MiddlewareHandler<AppEnv>[] 
       return cors({ ...options, allowHeaders: [...options.allowHeaders, ...metadata] })(c, next)
     },
   ]
-}
-
-/** One request more than `max` at once is told so immediately, which costs next to nothing. */
-function limitInFlight(max: number, metrics: Deps['metrics']): MiddlewareHandler<AppEnv> {
-  let inFlight = 0
-  return async function limitInFlight(_c, next) {
-    if (inFlight >= max) {
-      throw new GatewayError('overloaded', 'Too many requests are being served at once.', {
-        headers: { 'Retry-After': '1' },
-      })
-    }
-    inFlight += 1
-    metrics.inFlight(inFlight)
-    try {
-      await next()
-    } finally {
-      inFlight -= 1
-      metrics.inFlight(inFlight)
-    }
-  }
 }

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { bob, startBench } from './support/gateway.ts'
+import type { DemoUser } from '../src/demo/demo-users.ts'
+import { ann, bob, startBench } from './support/gateway.ts'
 import { expectProblem } from './support/problems.ts'
 
 const good = { path: 'a.txt', size: 5 }
@@ -161,5 +162,25 @@ describe('MAX_IN_FLIGHT', () => {
     held.resolve()
     expect((await first).status).toBe(201)
     expect((await bench.request('POST', '/v1/uploads', { body: good })).status).toBe(201)
+  })
+
+  test('a user has half of the places, and the others have the rest', async () => {
+    const bench = await startBench({
+      environment: { MAX_IN_FLIGHT: '4', UPSTREAM_TIMEOUT_SECONDS: '1' },
+    })
+    const { controls } = bench.emulator
+    controls.force('begin-multipart', { delayMs: 3_600_000, times: 2 })
+    const begin = (as: DemoUser) => bench.request('POST', '/v1/uploads', { as, body: good })
+    const held = [begin(ann), begin(ann)]
+    await expect.poll(() => bench.smhCalls('begin-multipart').length).toBe(2)
+
+    const third = await begin(ann)
+    expect(third.headers.get('retry-after')).toMatch(/^[1-9]\d*$/)
+    await expectProblem(third, 503, 'overloaded')
+    expect((await begin(bob)).status).toBe(201)
+
+    const answers = await Promise.all(held)
+    expect(answers.map(({ status }) => status)).toEqual([504, 504])
+    expect((await begin(ann)).status).toBe(201)
   })
 })
