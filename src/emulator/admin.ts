@@ -72,6 +72,14 @@ function actingControls(controls: EmulatorControls): Record<string, Control> {
       wants: '{ confirmKey?: string }',
       act: ({ confirmKey }) => controls.expireCredentials(optional(confirmKey, 'string')),
     },
+    'set-credential-ttl': {
+      wants: '{ seconds: number | null }',
+      act: ({ seconds }) => controls.setCredentialTtl(seconds === null ? null : count(seconds)),
+    },
+    'cos-down': {
+      wants: '{ isDown: boolean }',
+      act: ({ isDown }) => controls.cosDown(required(isDown, 'boolean')),
+    },
     'clear-calls': { wants: '{}', act: () => controls.clearCalls() },
     'set-quota': {
       wants: '{ spaceId: string, bytes: number | null }',
@@ -80,7 +88,7 @@ function actingControls(controls: EmulatorControls): Record<string, Control> {
     },
     force: {
       wants: `{ route: string, fault: { ${FAULT_FIELDS.map((name) => `${name}?`).join(', ')} } }`,
-      act: ({ route, fault }) => controls.force(routeName(route), faultOf(fault)),
+      act: ({ route, fault }) => void controls.force(routeName(route), faultOf(fault)),
     },
     'clear-faults': { wants: '{}', act: () => controls.clearFaults() },
     'corrupt-part': {
@@ -105,6 +113,7 @@ function actingControls(controls: EmulatorControls): Record<string, Control> {
 }
 
 interface Types {
+  boolean: boolean
   string: string
   number: number
 }

@@ -51,12 +51,17 @@ export interface EmulatorControls {
   expireToken(token?: string): void
   /** Ends the COS credentials of one task, or of all; renew and status mint new ones. */
   expireCredentials(confirmKey?: string): void
+  /** How long credentials live that are minted from now on; null is as at the start. */
+  setCredentialTtl(seconds: number | null): void
+  /** While down, COS breaks every connection, those in use as well. */
+  cosDown(isDown: boolean): void
   /** Every call received, oldest first. */
   calls(): RecordedCall[]
   clearCalls(): void
   /** null takes the quota away. */
   setQuota(spaceId: string, bytes: number | null): void
-  force(route: RouteName, fault: Fault): void
+  /** Gives the way to take the fault back. */
+  force(route: RouteName, fault: Fault): () => void
   clearFaults(): void
   /** Changes a byte of a part that COS holds already. */
   corruptPart(confirmKey: string, partNumber: number): Promise<void>
@@ -79,13 +84,17 @@ export function createControls(
   faults: Faults,
   recorder: Recorder,
   spaces: readonly string[],
+  cosDown: (isDown: boolean) => void,
 ): EmulatorControls {
+  const usualTtlMs = state.credentialTtlMs
   const chosen = (spaceId: string | undefined) =>
     [...state.spaces.values()].filter(({ id }) => spaceId === undefined || id === spaceId)
 
   return {
     async reset() {
       faults.clear()
+      cosDown(false)
+      state.credentialTtlMs = usualTtlMs
       recorder.clear()
       resetState(state, { spaces })
       await bytes.clear()
@@ -104,6 +113,10 @@ export function createControls(
         if (cosKey === undefined || credential.cosKey === cosKey) credential.notAfter = state.now()
       }
     },
+    setCredentialTtl(seconds) {
+      state.credentialTtlMs = seconds === null ? usualTtlMs : seconds * 1000
+    },
+    cosDown,
     calls: recorder.calls,
     clearCalls: recorder.clear,
     setQuota(spaceId, capacity) {

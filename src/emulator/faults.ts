@@ -27,8 +27,12 @@ export function createFaults() {
   const closing = new AbortController()
 
   return {
-    force(route: RouteName, fault: Fault) {
-      waiting.push({ route, fault: { ...fault }, left: fault.times ?? 1 })
+    force(route: RouteName, fault: Fault): () => void {
+      const entry = { route, fault: { ...fault }, left: fault.times ?? 1 }
+      waiting.push(entry)
+      return () => {
+        waiting = waiting.filter((other) => other !== entry)
+      }
     },
     loseConfirms(times: number) {
       lostConfirms += times

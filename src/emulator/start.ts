@@ -71,14 +71,18 @@ export async function startEmulator(options: EmulatorOptions = {}): Promise<Emul
   })
   const faults = createFaults()
   const recorder = createRecorder()
-  const controls = createControls(state, bytes, faults, recorder, spaces)
-
   const serverOf = (side: Side) =>
     createServer((request, response) => {
       serveRequest(side, recorder, faults, request, response).catch(() => response.destroy())
     })
   const smh = serverOf(createSmhSide(state, bytes))
   const cos = serverOf(createCosSide(state, bytes))
+  let cosIsDown = false
+  cos.on('connection', (socket) => cosIsDown && socket.destroy())
+  const controls = createControls(state, bytes, faults, recorder, spaces, (isDown) => {
+    cosIsDown = isDown
+    if (isDown) cos.closeAllConnections()
+  })
   // The process is somebody else's: its global Request and Response stay what they are.
   const listener = getRequestListener(createAdmin(controls).fetch, { overrideGlobalObjects: false })
   const admin = createServer(listener)

@@ -124,7 +124,7 @@ export interface State {
   readonly libraryId: string
   readonly librarySecret: string
   readonly multiTenant: boolean
-  readonly credentialTtlMs: number
+  credentialTtlMs: number
   readonly corsOrigins: readonly string[]
   /** host:port of the COS side, known once it listens. */
   cosDomain: string

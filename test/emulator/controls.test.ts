@@ -87,6 +87,29 @@ describe('faults', () => {
     expect((await smh.begin(token, 'b.bin')).status).toBe(500)
   })
 
+  test('one fault is taken back, and the others stay', async () => {
+    const takeBack = controls.force('directory-head', { status: 418, times: 2 })
+    controls.force('directory-head', { status: 500 })
+    expect((await root()).status).toBe(418)
+    takeBack()
+    expect((await root()).status).toBe(500)
+    expect((await root()).status).toBe(200)
+  })
+
+  test('while COS is down its connections break, those in use as well', async () => {
+    const task = await smh.beginTask(token, 'a.bin')
+    controls.force('put-part', { delayMs: 3_600_000 })
+    const held = smh.putPart(task, 1, filled(3))
+    held.catch(() => {})
+    await expect.poll(() => controls.calls().at(-1)?.route).toBe('put-part')
+    controls.cosDown(true)
+    await expect(held).rejects.toThrow()
+    await expect(smh.putPart(task, 1, filled(3))).rejects.toThrow()
+    expect((await root()).status).toBe(200)
+    controls.cosDown(false)
+    expect((await smh.putPart(task, 1, filled(3))).status).toBe(200)
+  })
+
   test('closing does not wait for a delay', async () => {
     const other = await emulatorTarget()
     const client = createSmhClient(other)
@@ -168,6 +191,18 @@ describe('state', () => {
     ])
   })
 
+  test('credentials minted from now on live as long as they are told to', async () => {
+    const left = async () => {
+      const task = await smh.beginTask(token, 'a.bin')
+      const [, from, until] = /q-key-time=(\d+);(\d+)/.exec(task.headers.Authorization ?? '') ?? []
+      return Number(until) - Number(from)
+    }
+    controls.setCredentialTtl(60)
+    expect(await left()).toBe(60)
+    controls.setCredentialTtl(null)
+    expect(await left()).toBe(7200)
+  })
+
   test('one token or all of them expire', async () => {
     const other = await smh.mint('')
     controls.expireToken(token)
@@ -237,6 +272,10 @@ describe('over HTTP', () => {
     expect([begun.status, begun.body.canary]).toEqual([200, 1])
     await admin('advance-clock', { ms: 86_400_000 })
     expect((await root()).status).toBe(403)
+    await admin('set-credential-ttl', { seconds: 60 })
+    await admin('cos-down', { isDown: true })
+    await expect(fetch(emulator.cosUrl)).rejects.toThrow()
+    await admin('cos-down', { isDown: false })
     await admin('expire-token', { token })
     await admin('clear-calls')
     await smh.directory('PUT', 'd', { token })
