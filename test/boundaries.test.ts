@@ -47,7 +47,7 @@ describe('imports point one way', () => {
   })
 
   test('neither entry nor core know of the emulator or the demo', () => {
-    const pretend = (name: string) => /^(emulator|demo)\//.test(name)
+    const pretend = (name: string) => /^(emulator|demo|page)\//.test(name)
     expect(offenders([...core, 'node.ts', 'node/', 'worker.ts'], pretend)).toEqual([])
   })
 
@@ -67,6 +67,13 @@ describe('imports point one way', () => {
     expect(imports.get('uppy/uppy.ts')).toContain('client/client.ts')
     const other = (name: string) => !/^(uppy\/|client\/client\.ts$|@uppy\/core)/.test(name)
     expect(offenders(['uppy/'], other)).toEqual([])
+  })
+
+  test('the page knows the gateway by its client, and of the demo only what it is told', () => {
+    expect(imports.get('page/person.ts')).toContain('uppy/uppy.ts')
+    const others = (name: string) =>
+      name.endsWith('.ts') && !/^(page|client|uppy)\//.test(name) && name !== 'demo/hardships.ts'
+    expect(offenders(['page/'], others)).toEqual([])
   })
 
   test('the core knows no entry and no runtime', () => {

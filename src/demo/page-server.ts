@@ -1,7 +1,9 @@
-import { readFile } from 'node:fs/promises'
-import { createServer, type Server, type ServerResponse } from 'node:http'
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import type { EmulatorControls } from '../emulator/controls.ts'
 import type { DemoIssuer, DemoUser } from './demo-users.ts'
+import { HARDSHIPS, type Hardship, type Hardships } from './hardships.ts'
+import { pageFiles } from './page-files.ts'
 
 const HOST = '127.0.0.1'
 
@@ -10,33 +12,27 @@ const USUAL_PORT = 8780
 
 const TOKEN_LIFETIME_SECONDS = 300
 
-const assets = new Map([
-  ['/', { url: new URL('./page.html', import.meta.url), type: 'text/html' }],
-  ['/page.css', { url: new URL('./page.css', import.meta.url), type: 'text/css' }],
-  ['/page.js', { url: new URL('./page.js', import.meta.url), type: 'text/javascript' }],
-  [
-    '/crc64.js',
-    {
-      url: new URL(import.meta.resolve('hash-wasm/dist/crc64.umd.min.js')),
-      type: 'text/javascript',
-    },
-  ],
-])
+/** How often a page that listens is told what is new. */
+const NEWS_MS = 300
 
-/** Where the page finds the others. */
-interface Addresses {
+const LONGEST_ORDER = 1_000
+
+/** What the page shows and acts on, once the others have started. */
+interface Stage {
   gatewayUrl: string
   cosUrl: string
+  hardships: Hardships
+  files: EmulatorControls['files']
 }
 
 export interface PageServer {
   url: string
   /** To be called when the others have started; their addresses go into the page's policy. */
-  connect(addresses: Addresses): void
+  connect(stage: Stage): void
   close(): Promise<void>
 }
 
-/** Serves the page, the addresses it needs, and a token for each of `users`. */
+/** Serves the page, what it needs to know, and a token for each of `users`. */
 export async function startPageServer({
   issuer,
   users,
@@ -47,38 +43,51 @@ export async function startPageServer({
   /** Where to listen; any other port when it is taken. */
   port?: number | undefined
 }): Promise<PageServer> {
-  let addresses: Addresses | undefined
+  let stage: Stage | undefined
   let url = ''
 
   async function answer(target: URL, response: ServerResponse): Promise<void> {
-    const asset = assets.get(target.pathname)
-    if (asset && addresses) {
-      send(response, `${asset.type}; charset=utf-8`, await readFile(asset.url), policy(addresses))
-    } else if (target.pathname === '/settings.json' && addresses) {
-      const names = users.map(({ sub }) => sub)
-      sendJson(response, { gatewayUrl: addresses.gatewayUrl, users: names })
-    } else if (target.pathname === '/token') {
-      const user = users.find(({ sub }) => sub === target.searchParams.get('user'))
-      if (!user) return void response.writeHead(404).end()
+    const user = users.find(({ sub }) => sub === target.searchParams.get('user'))
+    if (!stage) return refuse(response, 503)
+    const { gatewayUrl, hardships, files } = stage
+    if (target.pathname === '/settings.json') {
+      sendJson(response, { gatewayUrl, users: users.map(({ sub }) => sub) })
+    } else if (target.pathname === '/token' && user) {
       const expiresInSeconds = TOKEN_LIFETIME_SECONDS
-      sendJson(response, {
-        token: await issuer.token({ ...user, expiresInSeconds }),
-        expiresInSeconds,
-      })
+      const token = await issuer.token({ ...user, expiresInSeconds })
+      sendJson(response, { token, expiresInSeconds })
+    } else if (target.pathname === '/stored' && user) {
+      sendJson(response, storedBy(user, files()))
+    } else if (target.pathname === '/events') {
+      sendNews(response, () => JSON.stringify(hardships.state()))
     } else {
-      response.writeHead(target.pathname === '/favicon.ico' ? 204 : 404).end()
+      const file = (await pageFiles()).get(target.pathname)
+      if (file) send(response, `${file.type}; charset=utf-8`, file.body, policy(stage))
+      else refuse(response, target.pathname === '/favicon.ico' ? 204 : 404)
     }
+  }
+
+  async function obey(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    // No page but ours may make it hard: browsers send an Origin that scripts cannot choose.
+    if (request.headers.origin !== url) return refuse(response, 403)
+    if (request.url !== '/hardships' || !stage) return refuse(response, 404)
+    const order = orderOf(await textOf(request))
+    if (!order) return refuse(response, 400)
+    stage.hardships.set(order.hardship, order.isOn)
+    refuse(response, 204)
   }
 
   const server = createServer((request, response) => {
     const target = new URL(request.url ?? '/', url)
-    // Under another name (localhost, or a stranger's that leads here) the origin would be another.
-    if (`http://${request.headers.host}` !== url) {
+    const work = { GET: () => answer(target, response), POST: () => obey(request, response) }
+    const act = work[request.method as keyof typeof work]
+    if (!act) {
+      response.writeHead(405, { allow: 'GET, POST' }).end()
+    } else if (`http://${request.headers.host}` !== url) {
+      // Under another name (localhost, or a stranger's that leads here) the origin would be another.
       response.writeHead(307, { location: url + target.pathname + target.search }).end()
-    } else if (request.method !== 'GET') {
-      response.writeHead(405, { allow: 'GET' }).end()
     } else {
-      answer(target, response).catch(() => response.destroy())
+      act().catch(() => response.destroy())
     }
   })
   await listen(server, port).catch(() => listen(server, 0))
@@ -87,7 +96,7 @@ export async function startPageServer({
   return {
     url,
     connect(value) {
-      addresses = value
+      stage = value
     },
     async close() {
       server.closeAllConnections()
@@ -96,11 +105,61 @@ export async function startPageServer({
   }
 }
 
-function policy({ gatewayUrl, cosUrl }: Addresses): string {
+/** What SMH has of this user, the newest first; paths are relative to the user's folder. */
+function storedBy({ sub }: DemoUser, files: ReturnType<EmulatorControls['files']>) {
+  return files
+    .filter(({ userId }) => userId === sub)
+    .map(({ path, size, crc64, creationTime }) => ({
+      path: path.slice(2),
+      size,
+      crc64,
+      creationTime,
+    }))
+    .toSorted((one, other) => other.creationTime.localeCompare(one.creationTime))
+}
+
+function orderOf(text: string): { hardship: Hardship; isOn: boolean } | undefined {
+  try {
+    const { hardship, isOn } = JSON.parse(text)
+    return HARDSHIPS.includes(hardship) && typeof isOn === 'boolean'
+      ? { hardship, isOn }
+      : undefined
+  } catch {
+    return undefined
+  }
+}
+
+async function textOf(request: IncomingMessage): Promise<string> {
+  let text = ''
+  for await (const chunk of request.setEncoding('utf8')) {
+    text += chunk
+    if (text.length > LONGEST_ORDER) throw new Error('The order is too long.')
+  }
+  return text
+}
+
+/** Server-sent events: how it stands now, and again whenever it has changed. */
+function sendNews(response: ServerResponse, tell: () => string): void {
+  response.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store' })
+  let told = ''
+  const tellNews = () => {
+    const news = tell()
+    if (news !== told) response.write(`data: ${news}\n\n`)
+    told = news
+  }
+  tellNews()
+  const ticking = setInterval(tellNews, NEWS_MS)
+  response.on('close', () => clearInterval(ticking))
+}
+
+function policy({ gatewayUrl, cosUrl }: Stage): string {
   return [
     "default-src 'none'",
-    "script-src 'self' 'wasm-unsafe-eval'",
+    "script-src 'self'",
+    "worker-src 'self'",
     "style-src 'self'",
+    // Previews of pictures that were chosen, and Uppy's icons.
+    'img-src blob: data:',
     `connect-src 'self' ${gatewayUrl} ${cosUrl}`,
     "base-uri 'none'",
     "form-action 'none'",
@@ -108,11 +167,16 @@ function policy({ gatewayUrl, cosUrl }: Addresses): string {
   ].join('; ')
 }
 
+/** An answer without a body. */
+function refuse(response: ServerResponse, status: number): void {
+  response.writeHead(status).end()
+}
+
 function sendJson(response: ServerResponse, value: unknown): void {
   send(response, 'application/json', JSON.stringify(value))
 }
 
-function send(response: ServerResponse, type: string, body: string | Buffer, csp?: string): void {
+function send(response: ServerResponse, type: string, body: string | Uint8Array, csp?: string) {
   response.writeHead(200, {
     'content-type': type,
     'cache-control': 'no-store',

@@ -7,6 +7,8 @@ import type { Log } from '../deps.ts'
 import { type Emulator, startEmulator } from '../emulator/start.ts'
 import { startGateway } from '../node/gateway.ts'
 import { type DemoIssuer, type DemoUser, randomUser, startDemoIssuer } from './demo-users.ts'
+import { createHardships } from './hardships.ts'
+import { startLine } from './line.ts'
 import { startPageServer } from './page-server.ts'
 import { startWorkerGateway } from './worker-gateway.ts'
 
@@ -77,8 +79,11 @@ export async function startDemo(options: DemoOptions): Promise<Demo> {
         ? await startWorkerGateway({ environment, log, folder, signal })
         : await startGateway({ config: parseConfig(environment), log }),
     )
-    page.connect({ gatewayUrl: gateway.url, cosUrl: emulator.cosUrl })
-    return { pageUrl: page.url, gatewayUrl: gateway.url, users, issuer, emulator, folder, close }
+    const line = started(await startLine(gateway.url))
+    const { cosUrl, controls } = emulator
+    const hardships = createHardships(controls, line)
+    page.connect({ gatewayUrl: line.url, cosUrl, hardships, files: controls.files })
+    return { pageUrl: page.url, gatewayUrl: line.url, users, issuer, emulator, folder, close }
   } catch (error) {
     await close()
     throw error

@@ -124,10 +124,12 @@ test('without a file a sample is stored and the page served until it is told to 
   expect(demo.out()).toContain('local: equal')
 
   const reply = await fetch(page)
-  expect(reply.headers.get('content-security-policy')).toMatch(/^default-src 'none'; script-src/)
+  expect(reply.headers.get('content-security-policy')).toMatch(
+    /^default-src 'none'; script-src 'self'; worker-src 'self'; style-src 'self'; img-src/,
+  )
   const html = await reply.text()
   const assets = [...html.matchAll(/(?:src|href)="([^"]+)"/g)].map(([, path]) => path!)
-  expect(assets).toEqual(['/page.css', '/crc64.js', '/page.js'])
+  expect(assets).toEqual(['/style.css', '/page.js'])
   for (const path of assets) expect((await fetch(new URL(path, page))).status).toBe(200)
   expect((await fetch(new URL('/main.ts', page))).status).toBe(404)
 

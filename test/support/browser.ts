@@ -1,13 +1,16 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type BrowserContextOptions, chromium, type Page } from 'playwright-core'
-import { expect, inject, onTestFinished } from 'vitest'
+import { type BrowserContextOptions, chromium, type Locator, type Page } from 'playwright-core'
+import { inject, onTestFinished } from 'vitest'
 import { startDemo } from '../../src/demo/start-demo.ts'
 import type { RouteName } from '../../src/emulator/route-names.ts'
 
 /** Longer than any test lasts. */
 const FOR_EVER_MS = 3_600_000
+
+/** The page cuts files so. */
+export const PART_BYTES = 1024 * 1024
 
 /** The whole demo on free ports, and a fresh browser context to visit it with. All end with the test. */
 export async function startBrowserBench(options: BrowserContextOptions = {}) {
@@ -16,10 +19,12 @@ export async function startBrowserBench(options: BrowserContextOptions = {}) {
   onTestFinished(() => demo.close())
   const browser = await chromium.connect(inject('browserEndpoint'))
   onTestFinished(() => browser.close())
-  const context = await browser.newContext(options)
-  const page = await context.newPage()
   const { controls } = demo.emulator
   const [ann, bob] = demo.users
+
+  /** A browser profile of its own: another device, or another person's. */
+  const newProfile = async () => (await browser.newContext(options)).newPage()
+  const page = await newProfile()
 
   /** Runs `act` when a call arrives, before it is answered. */
   function atCall(route: RouteName, act: (query: Record<string, string>) => void): void {
@@ -35,21 +40,27 @@ export async function startBrowserBench(options: BrowserContextOptions = {}) {
   return {
     demo,
     controls,
-    context,
+    context: page.context(),
     page,
+    newProfile,
     /** Who the page takes the visitor for at first, and whom else. */
     ann: ann.sub,
     bob: bob.sub,
-    visitDemo: () => page.goto(demo.pageUrl),
+    visitDemo: () => visit(page, demo.pageUrl),
     atCall,
-    /** COS lets all later parts wait, until the page gives them up. */
-    holdPartsAfter(number: number) {
+    /** COS lets all later parts wait, until the page gives them up. Gives the way to end that. */
+    holdPartsAfter: (number: number) =>
       controls.force('put-part', {
         delayMs: FOR_EVER_MS,
         times: Number.POSITIVE_INFINITY,
         match: ({ query }) => Number(query.partNumber) > number,
-      })
-    },
+      }),
+    /** The numbers of the parts that COS has let in, in the order in which they came. */
+    partsReceived: () =>
+      controls
+        .calls()
+        .filter(({ route, status }) => route === 'put-part' && status === 200)
+        .map(({ query }) => Number(query.partNumber)),
     /** The bytes that SMH holds at this path. */
     async storedBytes(path: string[]): Promise<Buffer> {
       return Buffer.from(await new Response(controls.readFile('-', path)).arrayBuffer())
@@ -57,9 +68,38 @@ export async function startBrowserBench(options: BrowserContextOptions = {}) {
   }
 }
 
-/** Chooses a file with this content, as a visitor does in the dialogue that the input opens. */
+/** Opens the page, or one of its links, and waits until it can be used. */
+export async function visit(page: Page, url: string): Promise<void> {
+  await page.goto(url)
+  await page.getByText('Drop files here').and(page.locator(':visible')).waitFor()
+}
+
+/** Uppy's Dashboard of whoever is signed in. */
+export function dashboard(page: Page): Locator {
+  return page.locator('.uppy-Dashboard:visible')
+}
+
+/** Puts a file with this content into the Dashboard, as its dialogue for files does. */
 export async function chooseFile(page: Page, name: string, content: Uint8Array): Promise<void> {
-  await page.getByLabel('Choose a file').setInputFiles(await fileOnDisk(name, content))
+  await chooseFileOnDisk(page, await fileOnDisk(name, content))
+}
+
+/** As {@link chooseFile} does, with files that are there already. */
+export async function chooseFileOnDisk(page: Page, ...files: string[]): Promise<void> {
+  await dashboard(page).locator('.uppy-Dashboard-input').first().setInputFiles(files)
+}
+
+/** Chooses a file with this content, and presses the button that uploads it. */
+export async function uploadFile(page: Page, name: string, content: Uint8Array): Promise<void> {
+  await chooseFile(page, name, content)
+  await press(page, /^Upload 1 file/)
+}
+
+/** Presses a button of the Dashboard. */
+export async function press(page: Page, name: string | RegExp): Promise<void> {
+  await dashboard(page)
+    .getByRole('button', { name, exact: typeof name === 'string' })
+    .click()
 }
 
 /** A file until the end of the test. From disk Chromium takes it much faster than from memory. */
@@ -73,10 +113,16 @@ export async function fileOnDisk(name: string, content: Uint8Array): Promise<str
 
 /** Waits until the page says this. */
 export async function says(page: Page, text: string | RegExp): Promise<void> {
-  await page.getByRole('status').filter({ hasText: text }).waitFor()
+  await page.locator('#status').filter({ hasText: text }).waitFor()
 }
 
-/** Waits until the page shows so many parts as arrived. */
-export async function showsArrived(page: Page, parts: number): Promise<void> {
-  await expect.poll(() => page.locator('#parts .done').count()).toBe(parts)
+/** Makes it hard, or easy again, by one of the page's switches. */
+export async function makeHard(page: Page, name: string, isOn = true): Promise<void> {
+  await page.getByRole('switch', { name }).setChecked(isOn)
+}
+
+/** What the panel counts under this name. */
+export async function counted(page: Page, name: string): Promise<number> {
+  const count = page.locator('#counts div', { hasText: name }).locator('dd')
+  return Number(await count.textContent())
 }

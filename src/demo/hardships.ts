@@ -1,0 +1,127 @@
+import type { EmulatorControls } from '../emulator/controls.ts'
+import type { Fault } from '../emulator/faults.ts'
+import type { RouteName } from '../emulator/route-names.ts'
+import type { Line } from './line.ts'
+
+/** What a visitor may make hard, each by its switch. */
+export const HARDSHIPS = [
+  'shortCredentials',
+  'slowSmh',
+  'slowParts',
+  'partLost',
+  'networkOff',
+] as const
+
+export type Hardship = (typeof HARDSHIPS)[number]
+
+/** How things stand with the stand-ins, as the page shows it. */
+export interface DemoState {
+  hardships: Record<Hardship, boolean>
+  /** Since the demo was started. */
+  counts: {
+    partsReceived: number
+    /** Parts that came, or tried to, when they had been tried before. */
+    partsAgain: number
+    renewals: number
+    filesStored: number
+  }
+  /** The number of the part that was lost last, if one was, and whether it has come since. */
+  lostPart?: { number: number; received: boolean }
+}
+
+export type Hardships = ReturnType<typeof createHardships>
+
+const SHORT_SECONDS = 3
+const SLOW_SMH_MS = 2_000
+const SLOW_PART_MS = 1_000
+const SLOW_ROUTES: RouteName[] = [
+  'begin-multipart',
+  'create-directory',
+  'renew',
+  'status',
+  'confirm',
+  'cancel',
+]
+
+/** The switches of one demo, which act on its stand-ins and on the line to its gateway. */
+export function createHardships(controls: EmulatorControls, line: Pick<Line, 'cut'>) {
+  const ends = new Map<Hardship, () => void>()
+  let lost: { uploadId: string; partNumber: string } | undefined
+
+  const force = (routes: readonly RouteName[], fault: Fault) => {
+    const takeBack = routes.map((route) =>
+      controls.force(route, { times: Number.POSITIVE_INFINITY, ...fault }),
+    )
+    return () => {
+      for (const end of takeBack) end()
+    }
+  }
+
+  /** Each makes it hard, and gives the way back. */
+  const starts: Record<Hardship, () => () => void> = {
+    shortCredentials() {
+      controls.setCredentialTtl(SHORT_SECONDS)
+      // Those that were handed out already would work for hours.
+      controls.expireCredentials()
+      return () => controls.setCredentialTtl(null)
+    },
+    slowSmh: () => force(SLOW_ROUTES, { delayMs: SLOW_SMH_MS }),
+    // A call is hit by one fault: the part that is to be lost is not for this one.
+    slowParts: () =>
+      force(['put-part'], { delayMs: SLOW_PART_MS, match: () => !ends.has('partLost') }),
+    partLost() {
+      lost = undefined
+      return force(['put-part'], {
+        times: 1,
+        drop: 'before',
+        match({ query }) {
+          lost = { uploadId: query.uploadId ?? '', partNumber: query.partNumber ?? '' }
+          ends.delete('partLost')
+          return true
+        },
+      })
+    },
+    networkOff() {
+      const set = (isOff: boolean) => {
+        line.cut(isOff)
+        controls.cosDown(isOff)
+      }
+      set(true)
+      return () => set(false)
+    },
+  }
+
+  return {
+    /** Switches one on or off; what is so already stays. */
+    set(hardship: Hardship, isOn: boolean): void {
+      if (isOn === ends.has(hardship)) return
+      if (isOn) return void ends.set(hardship, starts[hardship]())
+      ends.get(hardship)?.()
+      ends.delete(hardship)
+    },
+
+    state(): DemoState {
+      const calls = controls.calls()
+      const parts = calls.filter(({ route }) => route === 'put-part')
+      const received = parts.filter(({ status }) => status === 200)
+      const renewals = calls.filter(({ route, status }) => route === 'renew' && status === 200)
+      const different = new Set(parts.map(({ query }) => `${query.partNumber} ${query.uploadId}`))
+      const isLost = ({ query }: (typeof parts)[number]) =>
+        query.uploadId === lost?.uploadId && query.partNumber === lost?.partNumber
+      return {
+        hardships: Object.fromEntries(
+          HARDSHIPS.map((name) => [name, ends.has(name)]),
+        ) as DemoState['hardships'],
+        counts: {
+          partsReceived: received.length,
+          partsAgain: parts.length - different.size,
+          renewals: renewals.length,
+          filesStored: controls.files().length,
+        },
+        ...(lost && {
+          lostPart: { number: Number(lost.partNumber), received: received.some(isLost) },
+        }),
+      }
+    },
+  }
+}

@@ -1,0 +1,47 @@
+import { readFile } from 'node:fs/promises'
+import { fileURLToPath } from 'node:url'
+
+/** One file of the page, in memory. */
+export interface PageFile {
+  type: string
+  body: Uint8Array
+}
+
+const pathOf = (file: string) => fileURLToPath(new URL(`../${file}`, import.meta.url))
+
+const types: Record<string, string> = { js: 'text/javascript', css: 'text/css' }
+
+let bundled: Promise<Map<string, PageFile>> | undefined
+
+/** The page's files by the paths they are served at. They are bundled once, when first asked for. */
+export function pageFiles(): Promise<Map<string, PageFile>> {
+  bundled ??= bundle()
+  return bundled
+}
+
+async function bundle(): Promise<Map<string, PageFile>> {
+  // Loaded only now: most runs of the demo serve no page.
+  const { build, stop } = await import('esbuild')
+  const { outputFiles } = await build({
+    entryPoints: {
+      page: pathOf('page/page.ts'),
+      style: pathOf('page/style.css'),
+      'hash-worker': pathOf('client/hash-worker.ts'),
+    },
+    bundle: true,
+    write: false,
+    outdir: '/',
+    format: 'esm',
+    minify: true,
+    legalComments: 'none',
+    logLevel: 'silent',
+  })
+  await stop()
+  const html = { type: 'text/html', body: await readFile(pathOf('page/page.html')) }
+  const built = outputFiles.map(({ path, contents }) => {
+    const name = path.split(/[/\\]/).at(-1)!
+    const type = types[name.split('.').at(-1)!]!
+    return [`/${name}`, { type, body: contents }] as const
+  })
+  return new Map([['/', html], ...built])
+}

@@ -1,0 +1,107 @@
+import { expect, test } from 'vitest'
+import {
+  chooseFileOnDisk,
+  dashboard,
+  fileOnDisk,
+  PART_BYTES,
+  press,
+  says,
+  startBrowserBench,
+  visit,
+} from '../support/browser.ts'
+import { someBytes } from '../support/gateway.ts'
+
+/** An upload of three parts of five, paused, with the link to go on with it. */
+async function pausedUpload() {
+  const bench = await startBrowserBench()
+  const { page } = bench
+  await bench.visitDemo()
+  const content = someBytes(5 * PART_BYTES)
+  const file = await fileOnDisk('clip.mp4', content)
+  const release = bench.holdPartsAfter(3)
+  await chooseFileOnDisk(page, file)
+  await press(page, /^Upload 1 file/)
+  await expect.poll(bench.partsReceived).toHaveLength(3)
+  await press(page, 'Pause')
+  release()
+  const link = await page.getByLabel('Link to go on with clip.mp4', { exact: true }).inputValue()
+  return { ...bench, content, file, link }
+}
+
+test('an upload goes on in another browser, by its link and the same file', async () => {
+  const { link, file, content, ann, newProfile, partsReceived, storedBytes } = await pausedUpload()
+  const other = await newProfile()
+  const asked: string[] = []
+  other.on('request', (request) => asked.push(request.url()))
+  await visit(other, link)
+  expect(await other.getByRole('radio', { name: ann }).isChecked()).toBe(true)
+  await other.getByRole('heading', { name: 'Choose clip.mp4 (5 MiB) to go on' }).waitFor()
+  await other.getByText('3 MiB of it has arrived').waitFor()
+  expect(new URL(other.url()).hash).toBe('')
+  expect(asked.filter((url) => url.includes('continue='))).toEqual([])
+
+  const before = partsReceived().length
+  await other.getByLabel('Choose the file').setInputFiles(file)
+  await says(other, 'Stored as clip.mp4.')
+  expect(partsReceived().slice(before).toSorted()).toEqual([4, 5])
+  expect((await storedBytes(['users', ann, 'clip.mp4'])).equals(content)).toBe(true)
+})
+
+test('whoever goes on first stores it; the other one finds it stored', async () => {
+  const { page, controls, link, file, newProfile } = await pausedUpload()
+  const other = await newProfile()
+  await visit(other, link)
+  await other.getByLabel('Choose the file').setInputFiles(file)
+  await says(other, 'Stored as clip.mp4.')
+  await press(page, 'Resume')
+  await says(page, 'Stored as clip.mp4.')
+  expect(controls.files()).toHaveLength(1)
+  await other.goto('about:blank')
+  await visit(other, link)
+  await other.getByRole('heading', { name: 'clip.mp4 is stored already' }).waitFor()
+})
+
+test('another file is not taken', async () => {
+  const { link, content, newProfile, partsReceived } = await pausedUpload()
+  const other = await newProfile()
+  await visit(other, link)
+  const input = other.getByLabel('Choose the file')
+  await input.setInputFiles(await fileOnDisk('other.mp4', content))
+  await other.getByRole('alert').filter({ hasText: 'That is other.mp4 (5 MiB)' }).waitFor()
+  await input.setInputFiles(await fileOnDisk('clip.mp4', content.subarray(1)))
+  await other.getByRole('alert').filter({ hasText: 'That is clip.mp4' }).waitFor()
+  expect(partsReceived()).toHaveLength(3)
+})
+
+test('a link is of no use to another user, who is told whose it is', async () => {
+  const { link, ann, bob, newProfile, file, partsReceived } = await pausedUpload()
+  const other = await newProfile()
+  await visit(other, new URL(link).origin)
+  await other.getByRole('radio', { name: bob }).check()
+  await visit(other, link)
+  await other.getByRole('heading', { name: 'This upload is not yours' }).waitFor()
+  await other.getByText(`it is ${ann}'s, and nobody else's`).waitFor()
+  expect(await other.getByLabel('Choose the file').isVisible()).toBe(false)
+  // What the link says of its owner does not matter to the gateway.
+  await visit(other, link.replace(ann, bob))
+  await other.getByText(`It is not ${bob}'s, or it has ended.`).waitFor()
+  expect(partsReceived()).toHaveLength(3)
+
+  await visit(other, link)
+  await other.getByRole('button', { name: `Sign in as ${ann}` }).click()
+  await other.getByLabel('Choose the file').setInputFiles(file)
+  await says(other, 'Stored as clip.mp4.')
+})
+
+test('after a reload the file is still there, and only what is missing is sent', async () => {
+  const { page, content, ann, partsReceived, storedBytes } = await pausedUpload()
+  await page.reload()
+  await says(page, '1 file came back after the reload')
+  const before = partsReceived().length
+  await dashboard(page)
+    .getByRole('button', { name: /^(Resume|Upload 1 file)/ })
+    .click()
+  await says(page, 'Stored as clip.mp4.')
+  expect(partsReceived().slice(before).toSorted()).toEqual([4, 5])
+  expect((await storedBytes(['users', ann, 'clip.mp4'])).equals(content)).toBe(true)
+})

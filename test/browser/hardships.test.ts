@@ -1,0 +1,105 @@
+import { expect, test } from 'vitest'
+import {
+  counted,
+  makeHard,
+  PART_BYTES,
+  press,
+  says,
+  startBrowserBench,
+  uploadFile,
+} from '../support/browser.ts'
+import { someBytes } from '../support/gateway.ts'
+
+test('credentials that end midway are renewed, and no part is stored twice', async () => {
+  const bench = await startBrowserBench()
+  const { page, ann, controls } = bench
+  await bench.visitDemo()
+  let parts: { number: number; receivedTimes: number }[] = []
+  let ended = false
+  bench.atCall('put-part', ({ partNumber }) => {
+    if (ended || partNumber !== '8') return
+    ended = true
+    controls.expireCredentials()
+  })
+  bench.atCall('confirm', () => {
+    parts = controls.openTasks().flatMap((task) => task.parts)
+  })
+  const content = someBytes(16 * PART_BYTES)
+  await uploadFile(page, 'clip.mp4', content)
+  await says(page, 'Stored as clip.mp4.')
+
+  expect(parts.map(({ number }) => number)).toEqual(Array.from({ length: 16 }, (_, i) => i + 1))
+  expect(parts.filter(({ receivedTimes }) => receivedTimes !== 1)).toEqual([])
+  const calls = controls.calls()
+  const refused = calls.filter(({ route, status }) => route === 'put-part' && status === 403)
+  expect(refused.length).toBeGreaterThan(0)
+  expect(calls.filter(({ route }) => route === 'renew')).toHaveLength(1)
+  await expect.poll(() => counted(page, 'Renewals')).toBe(1)
+  expect((await bench.storedBytes(['users', ann, 'clip.mp4'])).equals(content)).toBe(true)
+})
+
+test('credentials of three seconds are renewed for as long as it takes', async () => {
+  const bench = await startBrowserBench()
+  const { page } = bench
+  await bench.visitDemo()
+  await makeHard(page, 'Credentials expire in 3 s')
+  await makeHard(page, 'COS is slow')
+  await uploadFile(page, 'clip.mp4', someBytes(16 * PART_BYTES))
+  await says(page, 'Stored as clip.mp4.')
+  await expect.poll(() => counted(page, 'Renewals')).toBeGreaterThanOrEqual(1)
+  expect(bench.partsReceived().toSorted((one, two) => one - two)).toEqual(
+    Array.from({ length: 16 }, (_, index) => index + 1),
+  )
+})
+
+test('a part that is lost is sent again, and the page tells which', async () => {
+  const bench = await startBrowserBench()
+  const { page } = bench
+  await bench.visitDemo()
+  await makeHard(page, 'A part is lost')
+  await uploadFile(page, 'clip.mp4', someBytes(3 * PART_BYTES))
+  await says(page, 'Stored as clip.mp4.')
+  await page.getByText(/^Part [123] was lost, and sent again\.$/).waitFor()
+  await expect.poll(() => counted(page, 'Sent again')).toBe(1)
+  expect(await page.getByRole('switch', { name: 'A part is lost' }).isChecked()).toBe(false)
+})
+
+test('without the network an upload waits, and goes on by itself', async () => {
+  const bench = await startBrowserBench()
+  const { page, demo } = bench
+  await bench.visitDemo()
+  const release = bench.holdPartsAfter(2)
+  await uploadFile(page, 'clip.mp4', someBytes(4 * PART_BYTES))
+  await expect.poll(bench.partsReceived).toHaveLength(2)
+  await makeHard(page, 'Network off')
+  await says(page, 'The network is off: what is under way waits, and goes on by itself.')
+  await expect(fetch(`${demo.gatewayUrl}/livez`)).rejects.toThrow()
+  await expect(fetch(demo.emulator.cosUrl)).rejects.toThrow()
+  release()
+  await makeHard(page, 'Network off', false)
+  await says(page, 'Stored as clip.mp4.')
+  expect(bench.partsReceived().toSorted()).toEqual([1, 2, 3, 4])
+})
+
+test('a slow SMH is waited for', async () => {
+  const bench = await startBrowserBench()
+  const { page } = bench
+  await bench.visitDemo()
+  await makeHard(page, 'SMH is slow')
+  const before = performance.now()
+  await uploadFile(page, 'note.txt', someBytes(3))
+  await says(page, 'Stored as note.txt.')
+  expect(performance.now() - before).toBeGreaterThan(4_000)
+})
+
+test('an upload that SMH refuses is told, and a retry begins anew', async () => {
+  const bench = await startBrowserBench()
+  const { page, controls } = bench
+  await bench.visitDemo()
+  controls.setQuota('-', 10)
+  await uploadFile(page, 'clip.txt', someBytes(100))
+  await says(page, 'clip.txt: There is no room left for this file.')
+  controls.setQuota('-', null)
+  await press(page, 'Retry upload')
+  await says(page, 'Stored as clip.txt.')
+})
