@@ -76,9 +76,20 @@ export function createPerson({ name, gatewayUrl, target, onChange, onStored }: P
     for (const file of Object.values(files)) if (confirmKeyOf(file)) begun.add(file.id)
     onChange()
   })
+  uppy.on('files-added', () => {
+    const { newFiles } = uppy.getObjectOfFilesPerState()
+    if (newFiles.length > 0) say(`${filesOf(newFiles.length)} chosen.`)
+  })
   uppy.on('restored', () => {
-    const count = uppy.getFiles().length
-    if (count > 0) say(`${filesOf(count)} came back after the reload: go on when you like.`)
+    const files = uppy.getFiles()
+    const lost = files.filter((file) => !file.isRemote && file.isGhost).map(({ name }) => name)
+    if (lost.length > 0) {
+      const them = lost.length === 1 ? 'it' : 'them'
+      const were = lost.length === 1 ? 'was' : 'were'
+      say(`${lost.join(', ')} ${were} not kept: choose ${them} again to go on.`)
+    } else if (files.length > 0) {
+      say(`${filesOf(files.length)} came back after the reload: go on when you like.`)
+    }
   })
   uppy.on('upload-success', (file, { body }) => {
     const stored = body as unknown as StoredFile

@@ -1,7 +1,6 @@
 import { expect, test } from 'vitest'
 import {
   chooseFileOnDisk,
-  dashboard,
   fileOnDisk,
   PART_BYTES,
   press,
@@ -91,17 +90,4 @@ test('a link is of no use to another user, who is told whose it is', async () =>
   await other.getByRole('button', { name: `Sign in as ${ann}` }).click()
   await other.getByLabel('Choose the file').setInputFiles(file)
   await says(other, 'Stored as clip.mp4.')
-})
-
-test('after a reload the file is still there, and only what is missing is sent', async () => {
-  const { page, content, ann, partsReceived, storedBytes } = await pausedUpload()
-  await page.reload()
-  await says(page, '1 file came back after the reload')
-  const before = partsReceived().length
-  await dashboard(page)
-    .getByRole('button', { name: /^(Resume|Upload 1 file)/ })
-    .click()
-  await says(page, 'Stored as clip.mp4.')
-  expect(partsReceived().slice(before).toSorted()).toEqual([4, 5])
-  expect((await storedBytes(['users', ann, 'clip.mp4'])).equals(content)).toBe(true)
 })

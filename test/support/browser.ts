@@ -86,7 +86,10 @@ export async function chooseFile(page: Page, name: string, content: Uint8Array):
 
 /** As {@link chooseFile} does, with files that are there already. */
 export async function chooseFileOnDisk(page: Page, ...files: string[]): Promise<void> {
-  await dashboard(page).locator('.uppy-Dashboard-input').first().setInputFiles(files)
+  const input = dashboard(page).locator('.uppy-Dashboard-input').first()
+  // Where files are shown, the inputs are behind this button.
+  if ((await input.count()) === 0) await press(page, 'Add more files')
+  await input.setInputFiles(files)
 }
 
 /** Chooses a file with this content, and presses the button that uploads it. */

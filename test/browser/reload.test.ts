@@ -1,0 +1,79 @@
+import type { Page } from 'playwright-core'
+import { expect, test } from 'vitest'
+import {
+  chooseFileOnDisk,
+  fileOnDisk,
+  PART_BYTES,
+  press,
+  says,
+  startBrowserBench,
+} from '../support/browser.ts'
+import { someBytes } from '../support/gateway.ts'
+
+/** An upload of five parts, paused when COS has three of them. */
+async function pausedUpload() {
+  const bench = await startBrowserBench()
+  const { page } = bench
+  await bench.visitDemo()
+  const content = someBytes(5 * PART_BYTES)
+  const file = await fileOnDisk('clip.mp4', content)
+  const release = bench.holdPartsAfter(3)
+  await chooseFileOnDisk(page, file)
+  await press(page, /^Upload 1 file/)
+  await expect.poll(bench.partsReceived).toHaveLength(3)
+  await press(page, 'Pause')
+  release()
+  await expect.poll(() => keptFiles(page)).toBe(1)
+  return { ...bench, content, file }
+}
+
+/** How many files the browser keeps for the next time; `forget` has it lose them. */
+function keptFiles(page: Page, forget = false): Promise<number> {
+  return page.evaluate(async (forget) => {
+    const settled = <Result>(request: IDBRequest<Result>) =>
+      new Promise<Result>((resolve, reject) => {
+        request.onsuccess = () => resolve(request.result)
+        request.onerror = () => reject(request.error)
+      })
+    const database = await settled(indexedDB.open('uppy-blobs'))
+    const files = database.transaction('files', 'readwrite').objectStore('files')
+    if (forget) await settled(files.clear())
+    const count = await settled(files.count())
+    database.close()
+    return count
+  }, forget)
+}
+
+test('after a reload the file is still there, and only what is missing is sent', async () => {
+  const { page, content, ann, partsReceived, storedBytes } = await pausedUpload()
+  await page.reload()
+  await says(page, '1 file came back after the reload')
+  const before = partsReceived().length
+  await press(page, /^(Resume|Upload 1 file)/)
+  await says(page, 'Stored as clip.mp4.')
+  expect(partsReceived().slice(before).toSorted()).toEqual([4, 5])
+  expect((await storedBytes(['users', ann, 'clip.mp4'])).equals(content)).toBe(true)
+})
+
+test('a file that the browser could not keep is chosen again, and goes on', async () => {
+  const { page, file, content, ann, partsReceived, storedBytes } = await pausedUpload()
+  expect(await keptFiles(page, true)).toBe(0)
+  await page.reload()
+  await says(page, 'clip.mp4 was not kept: choose it again to go on.')
+  const before = partsReceived().length
+  await chooseFileOnDisk(page, file)
+  await press(page, /^(Resume|Upload 1 file)/)
+  await says(page, 'Stored as clip.mp4.')
+  expect(partsReceived().slice(before).toSorted()).toEqual([4, 5])
+  expect((await storedBytes(['users', ann, 'clip.mp4'])).equals(content)).toBe(true)
+})
+
+test('what one user left behind does not come back for the other', async () => {
+  const { page, ann, bob } = await pausedUpload()
+  await page.getByRole('radio', { name: bob }).check()
+  await page.reload()
+  expect(await page.getByRole('radio', { name: bob }).isChecked()).toBe(true)
+  await says(page, 'Nothing is under way.')
+  await page.getByRole('radio', { name: ann }).check()
+  await says(page, '1 file came back after the reload')
+})
