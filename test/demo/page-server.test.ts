@@ -1,0 +1,172 @@
+import { request } from 'node:http'
+import { expect, onTestFinished, test } from 'vitest'
+import { createUploadClient } from '../../src/client/client.ts'
+import type { DemoState } from '../../src/demo/hardships.ts'
+import { startDemo } from '../../src/demo/start-demo.ts'
+import { MiB, someBytes } from '../support/gateway.ts'
+
+async function aDemo() {
+  const { signal } = new AbortController()
+  const demo = await startDemo({ log: () => {}, worker: false, signal, pagePort: 0 })
+  onTestFinished(() => demo.close())
+  const { controls } = demo.emulator
+  const [ann, bob] = demo.users
+  const client = createUploadClient({
+    gateway: demo.gatewayUrl,
+    getToken: () => demo.issuer.token(ann),
+    cosScheme: 'http',
+    partSize: MiB,
+    retry: { firstDelayMs: 1, attempts: 1_000, longestDelayMs: 5 },
+  })
+  return {
+    ...demo,
+    controls,
+    ann: ann.sub,
+    bob: bob.sub,
+    client,
+    get: (path: string) => fetch(demo.pageUrl + path),
+    /** Switches a hardship as a page of this origin would. */
+    switch: (order: object, origin = demo.pageUrl) =>
+      fetch(`${demo.pageUrl}/hardships`, {
+        method: 'POST',
+        headers: { origin },
+        body: JSON.stringify(order),
+      }),
+  }
+}
+
+/** The states that the page is told, one by one. */
+async function* statesOf({ pageUrl }: { pageUrl: string }): AsyncGenerator<DemoState> {
+  const stop = new AbortController()
+  onTestFinished(() => stop.abort())
+  const { body } = await fetch(`${pageUrl}/events`, { signal: stop.signal })
+  let text = ''
+  for await (const chunk of body!.pipeThrough(new TextDecoderStream())) {
+    const events = (text + chunk).split('\n\n')
+    text = events.pop()!
+    for (const event of events) yield JSON.parse(event.slice('data: '.length))
+  }
+}
+
+async function stateWhere(
+  states: AsyncGenerator<DemoState>,
+  holds: (state: DemoState) => boolean,
+): Promise<DemoState> {
+  for (;;) {
+    const { value } = await states.next()
+    if (holds(value)) return value
+  }
+}
+
+test('the page comes with a policy that lets it reach the gateway and COS, and nobody else', async () => {
+  const { get, gatewayUrl, emulator } = await aDemo()
+  const page = await get('/')
+  expect(page.headers.get('content-security-policy')?.split('; ')).toEqual([
+    "default-src 'none'",
+    "script-src 'self'",
+    "worker-src 'self'",
+    "style-src 'self'",
+    'img-src blob: data:',
+    `connect-src 'self' ${gatewayUrl} ${emulator.cosUrl}`,
+    "base-uri 'none'",
+    "form-action 'none'",
+    "frame-ancestors 'none'",
+  ])
+  const types = ['/page.js', '/hash-worker.js', '/style.css'].map(async (path) => {
+    const { status, headers } = await get(path)
+    return [status, headers.get('content-type')]
+  })
+  const script = [200, 'text/javascript; charset=utf-8']
+  expect(await Promise.all(types)).toEqual([script, script, [200, 'text/css; charset=utf-8']])
+  expect((await get('/main.ts')).status).toBe(404)
+})
+
+test('each user is told of files of their own', async () => {
+  const { get, ann, bob, client } = await aDemo()
+  const source = new Blob([someBytes(3)])
+  await client.upload(source, { path: 'a/first.txt' }).done
+  const stored = await client.upload(new Blob([someBytes(4)]), { path: 'second.txt' }).done
+  expect(await (await get(`/stored?user=${ann}`)).json()).toMatchObject([
+    { path: ['second.txt'], size: 4, crc64: stored.crc64 },
+    { path: ['a', 'first.txt'], size: 3 },
+  ])
+  expect(await (await get(`/stored?user=${bob}`)).json()).toEqual([])
+  expect((await get('/stored?user=somebody')).status).toBe(404)
+})
+
+test('no other site can make it hard, and nonsense is refused', async () => {
+  const demo = await aDemo()
+  const order = { hardship: 'networkOff', isOn: true }
+  expect((await demo.switch(order, 'http://elsewhere.example')).status).toBe(403)
+  expect((await demo.switch(order, 'null')).status).toBe(403)
+  expect((await demo.switch({ hardship: 'rain', isOn: true })).status).toBe(400)
+  expect((await demo.switch({ hardship: 'networkOff', isOn: 1 })).status).toBe(400)
+  expect((await fetch(`${demo.pageUrl}/hardships`, { method: 'DELETE' })).status).toBe(405)
+  await expect(demo.switch({ ...order, more: 'x'.repeat(2_000) })).rejects.toThrow()
+  expect((await fetch(`${demo.gatewayUrl}/livez`)).status).toBe(200)
+})
+
+test('under another name the page sends visitors to its own', async () => {
+  const { pageUrl } = await aDemo()
+  const { port } = new URL(pageUrl)
+  const location = await new Promise((resolve, reject) => {
+    const headers = { host: `stranger.example:${port}` }
+    request(`${pageUrl}/token?user=x`, { headers }, ({ headers }) => resolve(headers.location))
+      .on('error', reject)
+      .end()
+  })
+  expect(location).toBe(`${pageUrl}/token?user=x`)
+})
+
+test('what becomes of the switches is told to whoever listens', async () => {
+  const demo = await aDemo()
+  const states = statesOf(demo)
+  const first = await stateWhere(states, () => true)
+  expect(Object.values(first.hardships)).toEqual([false, false, false, false, false])
+  expect(first.counts).toEqual({ partsReceived: 0, partsAgain: 0, renewals: 0, filesStored: 0 })
+
+  expect((await demo.switch({ hardship: 'partLost', isOn: true })).status).toBe(204)
+  await stateWhere(states, ({ hardships }) => hardships.partLost)
+  const source = new Blob([someBytes(3 * MiB)])
+  await demo.client.upload(source, { path: 'clip.mp4' }).done
+  const last = await stateWhere(states, ({ counts }) => counts.filesStored === 1)
+  expect(last.counts).toMatchObject({ partsReceived: 3, partsAgain: 1 })
+  expect(last.lostPart).toEqual({ number: expect.any(Number), received: true })
+  expect(last.hardships.partLost).toBe(false)
+})
+
+test('a part is lost also while all of them are slow', async () => {
+  const demo = await aDemo()
+  await demo.switch({ hardship: 'slowParts', isOn: true })
+  await demo.switch({ hardship: 'partLost', isOn: true })
+  await demo.client.upload(new Blob([someBytes(3)]), { path: 'note.txt' }).done
+  const { counts, lostPart } = await stateWhere(statesOf(demo), () => true)
+  expect([counts.partsAgain, lostPart]).toEqual([1, { number: 1, received: true }])
+})
+
+test('credentials that end soon are renewed, until they are long again', async () => {
+  const demo = await aDemo()
+  const ttls = async () => {
+    const upload = demo.client.upload(new Blob([someBytes(3)]), { path: 'note.txt' })
+    await upload.done
+    const part = demo.controls.calls().findLast(({ route }) => route === 'put-part')
+    const times = /q-key-time=(\d+);(\d+)/.exec(part?.headers.authorization ?? '')
+    return Number(times?.[2]) - Number(times?.[1])
+  }
+  await demo.switch({ hardship: 'shortCredentials', isOn: true })
+  expect(await ttls()).toBe(3)
+  await demo.switch({ hardship: 'shortCredentials', isOn: false })
+  expect(await ttls()).toBe(7200)
+})
+
+test('with the network off nothing gets through, and what waited goes on', async () => {
+  const demo = await aDemo()
+  await demo.switch({ hardship: 'networkOff', isOn: true })
+  await demo.switch({ hardship: 'networkOff', isOn: true })
+  await expect(fetch(`${demo.gatewayUrl}/livez`)).rejects.toThrow()
+  await expect(fetch(demo.emulator.cosUrl)).rejects.toThrow()
+  expect((await demo.get('/settings.json')).status).toBe(200)
+  await demo.switch({ hardship: 'networkOff', isOn: false })
+  const stored = await demo.client.upload(new Blob([someBytes(3)]), { path: 'note.txt' }).done
+  expect(stored.size).toBe(3)
+})
