@@ -8,7 +8,7 @@ import type { ContentfulStatusCode } from 'hono/utils/http-status'
 import { type AppEnv, backgroundOf } from './app-env.ts'
 import { createAuthenticate } from './authenticate.ts'
 import { createConfirmKeyBinding } from './confirm-key-binding.ts'
-import type { Deps } from './deps.ts'
+import type { Deps, Execution } from './deps.ts'
 import { type FieldFault, GatewayError, toProblem } from './errors.ts'
 import { limitInFlight } from './in-flight.ts'
 import { createIssuerKeys } from './issuer-keys.ts'
@@ -27,7 +27,8 @@ import { upstreamError } from './smh/error-codes.ts'
 const MAX_BODY_BYTES = 64 * 1024
 
 export interface App {
-  fetch: OpenAPIHono<AppEnv>['fetch']
+  /** Answers one request. `execution` is for platforms that end with the response, such as Workers. */
+  fetch(request: Request, bindings?: object, execution?: Execution): Response | Promise<Response>
   /** Keeps a token alive that was made elsewhere; to be called every minute or so. Never rejects. */
   keepAlive(): Promise<void>
 }

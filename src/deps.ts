@@ -42,6 +42,13 @@ export type Share = <T>(key: string, obtain: () => Promise<T>) => Promise<T>
 /** Lets `work` go on after the response. On Workers this is `ctx.waitUntil`. `work` never rejects. */
 export type Background = (work: Promise<void>) => void
 
+/** The part of a platform's execution context that is needed. */
+export interface Execution {
+  waitUntil(work: Promise<unknown>): void
+  passThroughOnException(): void
+  props: unknown
+}
+
 /** Counts one begin of this user. Resolves to 0 when it may go on, else to seconds to wait. */
 export type LimitBegins = (userId: string) => Promise<number>
 

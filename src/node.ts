@@ -1,3 +1,4 @@
+#!/usr/bin/env node
 import { ConfigurationError, parseConfig } from './config.ts'
 import { startGateway, warnOfUnknownVariables } from './node/gateway.ts'
 import { createNodeLog } from './node/log.ts'

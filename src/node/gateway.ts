@@ -11,6 +11,9 @@ import { readDocsAsset } from './docs-assets.ts'
 import { createLimitBegins } from './limit-begins.ts'
 import { createNodeMetrics, serveMetrics } from './metrics.ts'
 
+/** For apps that serve the gateway's `fetch` by a server of their own. */
+export { createNodeCallOut } from './call-out.ts'
+
 /** How often a token that was made elsewhere is looked after. */
 const KEEP_ALIVE_INTERVAL_MS = 60_000
 

@@ -1,6 +1,6 @@
 import { type App, createApp } from '../app.ts'
 import { ConfigurationError, parseConfig, unknownVariables } from '../config.ts'
-import type { Clock, LimitBegins, ReadDocsAsset } from '../deps.ts'
+import type { Clock, Execution, LimitBegins, ReadDocsAsset } from '../deps.ts'
 import { GatewayError, toProblem } from '../errors.ts'
 import { noMetrics } from '../observability.ts'
 import { eachAlone } from '../share.ts'
@@ -14,13 +14,6 @@ export interface Bindings {
   /** The files of the reference page, as static assets; without them there is no page. */
   ASSETS?: { fetch(url: string): Promise<Response> }
   [variable: string]: unknown
-}
-
-/** The part of the platform's execution context that is needed. */
-export interface Execution {
-  waitUntil(work: Promise<unknown>): void
-  passThroughOnException(): void
-  props: unknown
 }
 
 export interface GatewayWorker {

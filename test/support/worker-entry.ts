@@ -1,10 +1,6 @@
 /** biome-ignore-all lint/suspicious/noConsole: the console is where a Worker's log goes. */
-import {
-  type Bindings,
-  createGatewayWorker,
-  type Execution,
-  type GatewayWorker,
-} from '../../src/worker/gateway.ts'
+import type { Execution } from '../../src/deps.ts'
+import { type Bindings, createGatewayWorker, type GatewayWorker } from '../../src/worker/gateway.ts'
 
 /**
  * Many gateways in one workerd, told apart by the port that their callers name. Each is the Worker as

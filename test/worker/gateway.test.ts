@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
-import { type Bindings, createGatewayWorker, type Execution } from '../../src/worker/gateway.ts'
+import type { Execution } from '../../src/deps.ts'
+import { type Bindings, createGatewayWorker } from '../../src/worker/gateway.ts'
 
 const bindings: Bindings = {
   SMH_LIBRARY_ID: 'library',

@@ -1,0 +1,17 @@
+/**
+ * The package's main entry: the gateway as a fetch handler, for a server or a runtime of one's own. Whoever
+ * wants it as a server takes `/node`, as a Worker `/worker`.
+ */
+export { type App, createApp } from './app.ts'
+export { type Config, type ConfigFault, ConfigurationError, parseConfig } from './config.ts'
+export type * from './deps.ts'
+export { noMetrics } from './observability.ts'
+export {
+  type CallOut,
+  MAX_REPLY_BYTES,
+  type OutboundCall,
+  OutboundFault,
+  type OutboundFaultKind,
+  type OutboundReply,
+} from './outbound.ts'
+export { eachAlone, oneFlight } from './share.ts'
