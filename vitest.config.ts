@@ -19,8 +19,8 @@ export default defineConfig({
         test: {
           name: 'node',
           include: ['test/**/*.test.ts'],
-          // vitest.browser.config.ts has the latter, so that the others need no browser.
-          exclude: ['test/worker*.test.ts', 'test/browser/**'],
+          // Two have configurations of their own: one needs a browser, the other takes its time.
+          exclude: ['test/worker*.test.ts', 'test/browser/**', 'test/package/**'],
         },
       },
       {

@@ -52,11 +52,18 @@ export interface Execution {
 /** Counts one begin of this user. Resolves to 0 when it may go on, else to seconds to wait. */
 export type LimitBegins = (userId: string) => Promise<number>
 
-/** What an operator watches. The do-nothing one is `noMetrics` in observability.ts. */
+/** What an operator watches. */
 export interface Metrics {
   answered(operation: string, status: number, durationMs: number): void
   calledOut(operation: string, outcome: string, durationMs: number): void
   inFlight(requests: number): void
+}
+
+/** Where nobody watches. */
+export const noMetrics: Metrics = {
+  answered() {},
+  calledOut() {},
+  inFlight() {},
 }
 
 /** One file of Swagger UI, by a name that routes/docs.ts knows; undefined where there are none. */

@@ -4,8 +4,7 @@
  */
 export { type App, createApp } from './app.ts'
 export { type Config, type ConfigFault, ConfigurationError, parseConfig } from './config.ts'
-export type * from './deps.ts'
-export { noMetrics } from './observability.ts'
+export * from './deps.ts'
 export {
   type CallOut,
   MAX_REPLY_BYTES,

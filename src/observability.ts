@@ -3,12 +3,6 @@ import type { AppEnv } from './app-env.ts'
 import type { Log, LogLevel, LogRecord, Metrics } from './deps.ts'
 import { GatewayError } from './errors.ts'
 
-export const noMetrics: Metrics = {
-  answered() {},
-  calledOut() {},
-  inFlight() {},
-}
-
 /** One line and one measurement for each request, of a fixed set of fields. */
 export function observe(log: Log, metrics: Metrics): MiddlewareHandler<AppEnv> {
   return async function observe(c, next) {

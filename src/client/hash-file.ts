@@ -1,7 +1,14 @@
 import { fullHash } from './hashes.ts'
 
+/** The part of a Web Worker that is needed. */
+interface HashingWorker {
+  postMessage(message: unknown): void
+  terminate(): void
+  addEventListener(type: string, listener: (event: { data?: { hash?: string } }) => void): void
+}
+
 /** Makes a worker from the `hash-worker` module. */
-export type HashWorker = () => Worker
+export type HashWorker = () => HashingWorker
 
 /** {@link fullHash}, in a worker where there is one, or else here. */
 export async function hashFile(
@@ -21,7 +28,7 @@ function hashInWorker(
   signal: AbortSignal,
 ): Promise<string | undefined> {
   return new Promise((resolve) => {
-    let worker: Worker | undefined
+    let worker: HashingWorker | undefined
     function end(hash?: string) {
       worker?.terminate()
       signal.removeEventListener('abort', giveUp)
@@ -31,7 +38,7 @@ function hashInWorker(
     signal.addEventListener('abort', giveUp)
     try {
       worker = hashWorker()
-      worker.addEventListener('message', ({ data }) => end(data.hash))
+      worker.addEventListener('message', ({ data }) => end(data?.hash))
       worker.addEventListener('error', giveUp)
       worker.addEventListener('messageerror', giveUp)
       worker.postMessage({ file: source })

@@ -1,8 +1,13 @@
 import { type App, createApp } from '../app.ts'
 import { ConfigurationError, parseConfig, unknownVariables } from '../config.ts'
-import type { Clock, Execution, LimitBegins, ReadDocsAsset } from '../deps.ts'
+import {
+  type Clock,
+  type Execution,
+  type LimitBegins,
+  noMetrics,
+  type ReadDocsAsset,
+} from '../deps.ts'
 import { GatewayError, toProblem } from '../errors.ts'
-import { noMetrics } from '../observability.ts'
 import { eachAlone } from '../share.ts'
 import { callOut } from './call-out.ts'
 import { createWorkerLog, type WriteLine, writeToConsole } from './log.ts'

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { noMetrics } from '../../src/observability.ts'
+import { noMetrics } from '../../src/deps.ts'
 import { createCallSmh } from '../../src/smh/call.ts'
 
 test('nothing is sent once the time is over', async () => {

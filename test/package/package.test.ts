@@ -1,0 +1,273 @@
+import { execFile, spawn } from 'node:child_process'
+import { readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+import { bundleForBrowsers } from '../support/bundle-browser.ts'
+import { environmentOf } from '../support/environment.ts'
+import { ann, MiB, someBytes, startBench } from '../support/gateway.ts'
+import { type PackedPackage, packPackage } from '../support/installed-package.ts'
+import { readmeBlocks } from '../support/readme.ts'
+import { storedBytes } from '../support/upload-client.ts'
+
+/** What somebody gets who installs this project: other projects that have nothing but the package. */
+
+const execute = promisify(execFile)
+const [uploadsModule = '', uppyModule = ''] = readmeBlocks('ts')
+const uppyPackages = ['@uppy/core', '@uppy/dashboard', '@uppy/golden-retriever']
+
+let packed: PackedPackage
+/** The project of somebody who runs the gateway, with what npm would install for it. */
+let server: string
+beforeAll(async () => {
+  packed = await packPackage()
+  server = await packed.installWith(...Object.keys(packed.manifest.dependencies))
+})
+afterAll(() => packed.remove())
+
+/** Runs a module of a project by Node, and gives the last line that it writes, which is JSON. */
+async function runModule(project: string, text: string, environment: Record<string, string> = {}) {
+  const file = join(project, 'main.ts')
+  await writeFile(file, text)
+  const env = { PATH: process.env.PATH ?? '', ...environment }
+  const { stdout } = await execute(process.execPath, [file], { cwd: project, env })
+  return JSON.parse(stdout.trim().split('\n').at(-1) ?? '')
+}
+
+describe('the tarball', () => {
+  test('has what was built and the documents, and nothing else', () => {
+    const documents = packed.files.filter((file) => !file.startsWith('dist/'))
+    expect(documents).toEqual([
+      '.env.example',
+      'CHANGELOG.md',
+      'LICENSE',
+      'README.md',
+      'SECURITY.md',
+      'openapi/openapi.json',
+      'package.json',
+      'wrangler.toml',
+    ])
+    const built = packed.files.filter((file) => file.startsWith('dist/'))
+    expect(built.filter((file) => !/\.(js|js\.map|d\.ts)$/.test(file))).toEqual([])
+    const places = new Set(built.map((file) => file.split('/').slice(1, -1).join('/')))
+    expect([...places].sort()).toEqual(['', 'client', 'node', 'routes', 'smh', 'uppy', 'worker'])
+  })
+
+  test('names only files that are there', () => {
+    const { exports, bin } = packed.manifest
+    const named = [...Object.values(exports), bin].map((file) => file.replace('./', ''))
+    expect(named.filter((file) => !packed.files.includes(file))).toEqual([])
+  })
+
+  test('holds nothing of the machine it was made on', async () => {
+    const home = fileURLToPath(new URL('../..', import.meta.url))
+    const texts = packed.files.map((file) => readFile(join(packed.folder, file), 'utf8'))
+    const tellTale = (await Promise.all(texts)).filter((text) => text.includes(home))
+    expect(tellTale).toEqual([])
+  })
+})
+
+describe('types', () => {
+  const program = `
+    import { createApp, type Config, ConfigurationError, noMetrics, oneFlight, parseConfig } from 'smh-upload-gateway'
+    import { createNodeCallOut, startGateway } from 'smh-upload-gateway/node'
+    import openapi from 'smh-upload-gateway/openapi.json' with { type: 'json' }
+    import worker from 'smh-upload-gateway/worker'
+
+    const config: Config = parseConfig(process.env)
+    const { callOut, close } = createNodeCallOut()
+    const app = createApp({
+      config, callOut, clock: Date.now, log: (level, { event }) => void [level, event],
+      share: oneFlight(), limitBegins: async () => 0, metrics: noMetrics, readDocsAsset: async () => undefined,
+    })
+    export const answer: Response = await app.fetch(new Request('http://localhost/livez'))
+    export const { url } = await startGateway({ config, log() {} })
+    export const version: string = openapi.info.version
+    export const faults = (error: unknown) => error instanceof ConfigurationError && error.faults[0]?.variable
+    export const handle: (request: Request, bindings: {}, execution: never) => Promise<Response> = worker.fetch
+    await close()
+    // @ts-expect-error there is no such option
+    startGateway({ config, log() {}, secret: '' })
+  `
+  const clientProgram = `
+    import { createUploadClient, type StoredFile } from 'smh-upload-gateway/client'
+    const client = createUploadClient({ gateway: 'https://uploads.example.com', getToken: () => 'token' })
+    export const stored: StoredFile = await client.upload(new Blob(['x']), { path: 'a' }).done
+  `
+
+  /** Has TypeScript check modules, and the declarations that they use; gives its complaints. */
+  async function check(project: string, modules: Record<string, string>, options: string[]) {
+    for (const [file, text] of Object.entries(modules)) await writeFile(join(project, file), text)
+    const tsc = fileURLToPath(new URL('bin/tsc', import.meta.resolve('typescript/package.json')))
+    const strict = ['--strict', '--exactOptionalPropertyTypes', '--noUncheckedIndexedAccess']
+    const given = [...strict, '--target', 'es2024', '--resolveJsonModule', ...options]
+    const args = [tsc, '--ignoreConfig', '--noEmit', ...given, ...Object.keys(modules)]
+    const checked = execute(process.execPath, args, { cwd: project })
+    return checked.then(
+      ({ stdout }) => stdout,
+      (error: { stdout: string }) => error.stdout,
+    )
+  }
+  const nodenext = ['--module', 'nodenext']
+  const bundler = ['--module', 'esnext', '--moduleResolution', 'bundler']
+
+  test.each([
+    ['nodenext', nodenext],
+    ['bundler', bundler],
+  ])('of the gateway, on Node by %s', async (_name, options) => {
+    const project = await packed.installWith(
+      ...Object.keys(packed.manifest.dependencies),
+      '@types/node',
+    )
+    const forNode = ['--lib', 'es2024', '--types', 'node']
+    const modules = { 'server.ts': program, 'client.ts': clientProgram }
+    expect(await check(project, modules, [...options, ...forNode])).toBe('')
+  })
+
+  test.each([
+    ['nodenext', nodenext],
+    ['bundler', bundler],
+  ])('of client and plugin, in pages by %s', async (_name, options) => {
+    const project = await packed.installWith(...uppyPackages)
+    // Styles are the bundler's business; Uppy's own types need what is newest.
+    const forPages = ['--lib', 'esnext,dom', '--noUncheckedSideEffectImports', 'false']
+    const modules = { 'uploads.ts': uploadsModule, 'dashboard.ts': uppyModule }
+    expect(await check(project, modules, [...options, ...forPages])).toBe('')
+  })
+})
+
+describe('the client', () => {
+  test("uploads, and goes on after a reload, as the README's module has it", async () => {
+    const bench = await startBench()
+    const project = await packed.installWith()
+    const uploads = uploadsModule.replace(
+      "gateway: 'https://uploads.example.com'",
+      `gateway: '${bench.gateway.url}', cosScheme: 'http', partSize: ${MiB}, partsInParallel: 1`,
+    )
+    expect(uploads).not.toBe(uploadsModule)
+    await writeFile(join(project, 'uploads.ts'), uploads)
+    const content = someBytes(3 * MiB)
+    await writeFile(join(project, 'sea.bin'), content)
+    // What a page has and Node has not: a store, and files with a name.
+    const said = await runModule(
+      project,
+      `
+      import { openAsBlob } from 'node:fs'
+      const store = new Map()
+      globalThis.localStorage = {
+        getItem: (name) => store.get(name) ?? null,
+        setItem: (name, value) => store.set(name, value),
+        removeItem: (name) => store.delete(name),
+      } as never
+      const { createUploads } = await import('./uploads.ts')
+      const file = new File([await openAsBlob('sea.bin')], 'sea.bin', { lastModified: 1 })
+      const getToken = async () => process.env.TOKEN ?? ''
+      const ended = []
+      const before = createUploads(getToken, (text) => {
+        if (text === '33 %') first.pause()
+      })
+      const first = before.start(file)
+      while (!first.paused) await new Promise((resolve) => setImmediate(resolve))
+      const kept = [...store.values()]
+      const { start } = createUploads(getToken, (text) => ended.push(text))
+      await start(file).done
+      console.log(JSON.stringify({ kept, key: first.confirmKey, ended, left: store.size }))
+      process.exit()
+      `,
+      { TOKEN: await bench.issuer.token(ann) },
+    )
+    expect(said.kept).toEqual([said.key])
+    expect(said.ended[0]).toBe('33 %')
+    expect(said.ended.at(-1)).toBe('Stored as holiday/sea.bin.')
+    expect(said.left).toBe(0)
+    expect((await storedBytes(bench, 'holiday', 'sea.bin')).equals(content)).toBe(true)
+    expect(bench.emulator.controls.files()).toHaveLength(1)
+    expect(bench.emulator.controls.openTasks()).toEqual([])
+  })
+
+  test.each([
+    ['client', [], []],
+    ['client/hash-worker', [], []],
+    ['uppy', ['@uppy/core'], ['@uppy/core', '@uppy/core/utils']],
+  ])('%s is bundled for browsers', async (name, packages, imports) => {
+    const folder = await packed.installWith(...packages)
+    const external = ['@uppy/core']
+    const bundle = await bundleForBrowsers(`smh-upload-gateway/${name}`, { folder, external })
+    expect(bundle.imports).toEqual(imports)
+    expect(bundle.text).not.toContain('node:')
+  })
+
+  test('is bundled with Uppy, its Dashboard and Golden Retriever', async () => {
+    const folder = await packed.installWith(...uppyPackages)
+    await writeFile(join(folder, 'dashboard.ts'), uppyModule)
+    const bundle = await bundleForBrowsers('./dashboard.ts', { folder })
+    expect(bundle.imports).toEqual([])
+  })
+})
+
+describe('the gateway', () => {
+  test('runs by the exports, and has its documents', async () => {
+    const { emulator, issuer } = await startBench()
+    const said = await runModule(
+      server,
+      `
+      import { createApp, noMetrics, oneFlight, parseConfig } from 'smh-upload-gateway'
+      import { createNodeCallOut, startGateway } from 'smh-upload-gateway/node'
+      import openapi from 'smh-upload-gateway/openapi.json' with { type: 'json' }
+      import worker from 'smh-upload-gateway/worker'
+      const config = parseConfig(process.env)
+      const { callOut, close } = createNodeCallOut()
+      const app = createApp({
+        config, callOut, clock: Date.now, log() {}, share: oneFlight(),
+        limitBegins: async () => 0, metrics: noMetrics, readDocsAsset: async () => undefined,
+      })
+      const headers = { authorization: 'Bearer ' + process.env.TOKEN, 'content-type': 'application/json' }
+      const begin = { method: 'POST', headers, body: JSON.stringify({ path: 'a', size: 1 }) }
+      const embedded = await app.fetch(new Request('http://localhost/v1/uploads', begin))
+      const execution = { waitUntil() {}, passThroughOnException() {}, props: {} }
+      const onWorkers = await worker.fetch(new Request('http://localhost/livez'), process.env, execution)
+      const gateway = await startGateway({ config, log() {} })
+      const served = await fetch(gateway.url + '/v1/uploads', begin)
+      const document = await (await fetch(gateway.url + '/openapi.json')).json()
+      const page = await fetch(gateway.url + '/docs/swagger-ui-bundle.js')
+      await gateway.close()
+      await close()
+      console.log(JSON.stringify({
+        statuses: [embedded.status, onWorkers.status, served.status, page.status],
+        sameDocument: JSON.stringify(document) === JSON.stringify(openapi),
+      }))
+      `,
+      {
+        ...environmentOf({ emulator, issuer }),
+        PORT: '0',
+        LOG_LEVEL: 'silent',
+        TOKEN: await issuer.token(ann),
+      },
+    )
+    expect(said).toEqual({ statuses: [201, 200, 201, 200], sameDocument: true })
+  })
+
+  test('runs by its command', async () => {
+    const { emulator, issuer } = await startBench()
+    const command = join(server, 'node_modules/smh-upload-gateway', packed.manifest.bin)
+    expect(await readFile(command, 'utf8')).toMatch(/^#!\/usr\/bin\/env node\n/)
+    const child = spawn(process.execPath, [command], {
+      cwd: server,
+      env: { PATH: process.env.PATH, ...environmentOf({ emulator, issuer }), PORT: '0' },
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
+    onTestFinished(() => {
+      child.kill('SIGKILL')
+    })
+    const ended = new Promise((resolve) => child.once('close', resolve))
+    for await (const line of createInterface({ input: child.stdout })) {
+      const { event, address } = JSON.parse(line)
+      if (event !== 'listening') continue
+      expect((await fetch(`${address}/readyz`)).status).toBe(200)
+      child.kill('SIGTERM')
+    }
+    expect(await ended).toBe(0)
+  })
+})

@@ -1,0 +1,14 @@
+import { readFileSync } from 'node:fs'
+
+const text = readFileSync(new URL('../../README.md', import.meta.url), 'utf8')
+
+/** The code blocks of the README in this language, in their order. */
+export function readmeBlocks(language: string): string[] {
+  const blocks = text.matchAll(/^```(\w+)\n(.*?)^```$/gms)
+  return [...blocks].filter((block) => block[1] === language).map((block) => block[2] ?? '')
+}
+
+/** The languages of all code blocks, each once. */
+export function readmeLanguages(): string[] {
+  return [...new Set([...text.matchAll(/^```(\w+)$/gm)].map((block) => block[1] ?? ''))].sort()
+}
