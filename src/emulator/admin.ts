@@ -91,6 +91,10 @@ function actingControls(controls: EmulatorControls): Record<string, Control> {
       act: ({ route, fault }) => void controls.force(routeName(route), faultOf(fault)),
     },
     'clear-faults': { wants: '{}', act: () => controls.clearFaults() },
+    'refuse-connections': {
+      wants: '{ refused: boolean }',
+      act: ({ refused }) => controls.refuseConnections(required(refused, 'boolean')),
+    },
     'corrupt-part': {
       wants: '{ confirmKey: string, partNumber: number }',
       act: ({ confirmKey, partNumber }) =>
@@ -155,6 +159,7 @@ const FAULT_FIELDS = [
   'contentType',
   'headers',
   'delayMs',
+  'bodyDelayMs',
   'drop',
 ]
 
@@ -162,8 +167,8 @@ function faultOf(value: unknown): Fault {
   const { times, ...fault } = objectOf(value)
   const unknown = Object.keys(fault).find((name) => !FAULT_FIELDS.includes(name))
   if (unknown !== undefined) throw new Error(`A fault has no ${unknown}.`)
-  if (fault.drop !== undefined && fault.drop !== 'before' && fault.drop !== 'after') {
-    throw new Error("drop is 'before' or 'after'.")
+  if (![undefined, 'before', 'after', 'midway'].includes(fault.drop as string | undefined)) {
+    throw new Error("drop is 'before', 'after' or 'midway'.")
   }
   const left = times === null ? Number.POSITIVE_INFINITY : times
   return { ...fault, ...(left !== undefined && { times: required(left, 'number') }) }

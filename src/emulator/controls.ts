@@ -63,6 +63,11 @@ export interface EmulatorControls {
   /** Gives the way to take the fault back. */
   force(route: RouteName, fault: Fault): () => void
   clearFaults(): void
+  /**
+   * While refused, SMH takes no connection; calls under way get their answers. Afterwards it listens
+   * where it did before.
+   */
+  refuseConnections(refused: boolean): Promise<void>
   /** Changes a byte of a part that COS holds already. */
   corruptPart(confirmKey: string, partNumber: number): Promise<void>
   /** The next successful confirms take effect, but their answers never arrive. */
@@ -84,7 +89,7 @@ export function createControls(
   faults: Faults,
   recorder: Recorder,
   spaces: readonly string[],
-  cosDown: (isDown: boolean) => void,
+  { cosDown, refuseConnections }: Pick<EmulatorControls, 'cosDown' | 'refuseConnections'>,
 ): EmulatorControls {
   const usualTtlMs = state.credentialTtlMs
   const chosen = (spaceId: string | undefined) =>
@@ -95,6 +100,7 @@ export function createControls(
       faults.clear()
       cosDown(false)
       state.credentialTtlMs = usualTtlMs
+      await refuseConnections(false)
       recorder.clear()
       resetState(state, { spaces })
       await bytes.clear()
@@ -128,6 +134,7 @@ export function createControls(
     },
     force: faults.force,
     clearFaults: faults.clear,
+    refuseConnections,
     async corruptPart(confirmKey, partNumber) {
       const part = findTask(state, confirmKey).parts.get(partNumber)
       if (!part) throw new Error(`There is no part ${partNumber}.`)

@@ -14,8 +14,10 @@ export interface Fault {
   headers?: Record<string, string>
   /** Hold the call for so long first. */
   delayMs?: number
-  /** Cut the connection before or after the call is processed. */
-  drop?: 'before' | 'after'
+  /** Hold the second half of the answer's body for so long; JSON and text only. */
+  bodyDelayMs?: number
+  /** Cut the connection before or after the call is processed, or in the middle of the answer. */
+  drop?: 'before' | 'after' | 'midway'
   /** Hit only the calls for which this is true; in-process only. */
   match?: (call: RecordedCall) => boolean
 }
@@ -24,6 +26,7 @@ export interface Fault {
 export function createFaults() {
   let waiting: { route: RouteName; fault: Fault; left: number }[] = []
   let lostConfirms = 0
+  let refusing = false
   const closing = new AbortController()
 
   return {
@@ -51,6 +54,11 @@ export function createFaults() {
       if (hit.left <= 0) waiting = waiting.filter((entry) => entry !== hit)
       return hit.fault
     },
+    refuseConnections(refused: boolean) {
+      refusing = refused
+    },
+    /** Whether a connection is to be closed with its answer, because there shall be none. */
+    endsConnections: (host: RecordedCall['host']) => refusing && host === 'smh',
     /** Whether this answer to a confirm, which took effect, is to be lost. */
     losesConfirm(call: RecordedCall, status: number): boolean {
       if (call.route !== 'confirm' || status !== 200 || lostConfirms <= 0) return false

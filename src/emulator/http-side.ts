@@ -65,7 +65,7 @@ export async function serveRequest(
     requestId: side.newRequestId(),
     record,
   }
-  const reply = await decide(side, faults, request)
+  const { reply, fault } = await decide(side, faults, request)
   if (reply === 'drop') {
     stream.socket.destroy()
     return
@@ -74,16 +74,42 @@ export async function serveRequest(
   if (!stream.readableEnded) stream.resume()
   if (response.destroyed) return // The caller has gone; nobody was answered.
   record.status = reply.status
+  if (faults.endsConnections(side.host)) response.shouldKeepAlive = false
   response.writeHead(reply.status, {
     ...side.commonHeaders(request),
     ...reply.headers,
     ...lengthOf(reply),
   })
-  if (reply.body === undefined || typeof reply.body === 'string') response.end(reply.body)
-  else await pipeline(reply.body, response)
+  if (reply.body === undefined || typeof reply.body === 'string') {
+    await sendText(reply.body ?? '', fault, faults, response)
+  } else await pipeline(reply.body, response)
 }
 
-async function decide(side: Side, faults: Faults, request: Incoming): Promise<Reply | 'drop'> {
+async function sendText(
+  text: string,
+  fault: Fault | undefined,
+  faults: Faults,
+  response: ServerResponse,
+): Promise<void> {
+  const cut = fault?.drop === 'midway'
+  if (text === '' || (!cut && fault?.bodyDelayMs === undefined)) {
+    response.end(text)
+    return
+  }
+  const half = text.length / 2
+  response.flushHeaders()
+  await new Promise((resolve) => response.write(text.slice(0, half), resolve))
+  const goOn = !cut && (await faults.delay(fault?.bodyDelayMs ?? 0))
+  if (goOn) response.end(text.slice(half))
+  else response.destroy()
+}
+
+interface Decision {
+  reply: Reply | 'drop'
+  fault?: Fault | undefined
+}
+
+async function decide(side: Side, faults: Faults, request: Incoming): Promise<Decision> {
   let refused: Reply | undefined
   try {
     await side.open(request)
@@ -92,12 +118,17 @@ async function decide(side: Side, faults: Faults, request: Incoming): Promise<Re
   }
   request.record.route = request.route
   const fault = faults.take(request.record)
-  if (fault?.drop === 'before') return 'drop'
-  if (fault?.delayMs !== undefined && !(await faults.delay(fault.delayMs))) return 'drop'
-  if (fault && !fault.drop && replaces(fault)) return side.force(fault, request)
+  if (fault?.drop === 'before') return { reply: 'drop' }
+  if (fault?.delayMs !== undefined && !(await faults.delay(fault.delayMs))) {
+    return { reply: 'drop' }
+  }
+  const replaced = fault && (!fault.drop || fault.drop === 'midway') && replaces(fault)
+  if (replaced) return { reply: side.force(fault, request), fault }
   const reply = refused ?? (await answerOrRefuse(side, request))
-  if (fault?.drop === 'after' || faults.losesConfirm(request.record, reply.status)) return 'drop'
-  return fault?.headers ? { ...reply, headers: { ...reply.headers, ...fault.headers } } : reply
+  if (fault?.drop === 'after' || faults.losesConfirm(request.record, reply.status)) {
+    return { reply: 'drop' }
+  }
+  return { reply: { ...reply, headers: { ...reply.headers, ...fault?.headers } }, fault }
 }
 
 async function answerOrRefuse(side: Side, request: Incoming): Promise<Reply> {

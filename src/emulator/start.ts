@@ -77,12 +77,23 @@ export async function startEmulator(options: EmulatorOptions = {}): Promise<Emul
     })
   const smh = serverOf(createSmhSide(state, bytes))
   const cos = serverOf(createCosSide(state, bytes))
+  let smhPort = options.smhPort ?? 0
   let cosIsDown = false
   cos.on('connection', (socket) => cosIsDown && socket.destroy())
-  const controls = createControls(state, bytes, faults, recorder, spaces, (isDown) => {
+
+  function cosDown(isDown: boolean): void {
     cosIsDown = isDown
     if (isDown) cos.closeAllConnections()
-  })
+  }
+
+  async function refuseConnections(refused: boolean): Promise<void> {
+    faults.refuseConnections(refused)
+    if (refused) smh.close()
+    else if (!smh.listening) await listen(smh, smhPort, host)
+  }
+
+  const servers = { cosDown, refuseConnections }
+  const controls = createControls(state, bytes, faults, recorder, spaces, servers)
   // The process is somebody else's: its global Request and Response stay what they are.
   const listener = getRequestListener(createAdmin(controls).fetch, { overrideGlobalObjects: false })
   const admin = createServer(listener)
@@ -97,7 +108,7 @@ export async function startEmulator(options: EmulatorOptions = {}): Promise<Emul
   }
 
   try {
-    const smhPort = await listen(smh, options.smhPort ?? 0, host)
+    smhPort = await listen(smh, smhPort, host)
     const cosPort = await listen(cos, options.cosPort ?? 0, host)
     const adminPort = await listen(admin, options.adminPort ?? 0, host)
     const authority = host.includes(':') ? `[${host}]` : host

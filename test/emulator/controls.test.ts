@@ -110,6 +110,30 @@ describe('faults', () => {
     expect((await smh.putPart(task, 1, filled(3))).status).toBe(200)
   })
 
+  test('an answer that is cut in its middle, after the call was processed', async () => {
+    controls.force('create-directory', { drop: 'midway' })
+    await expect(smh.directory('PUT', 'half', { token })).rejects.toThrow()
+    expect(controls.directories()).toEqual([['half']])
+    controls.force('create-directory', { drop: 'midway', status: 200, body: '{"path":[]}' })
+    await expect(smh.directory('PUT', 'none', { token })).rejects.toThrow()
+    expect(controls.directories()).toEqual([['half']])
+  })
+
+  test('an answer whose body comes in two halves', async () => {
+    controls.force('begin-multipart', { bodyDelayMs: 1, headers: { 'x-fault': 'slow' } })
+    const { status, body, headers } = await smh.begin(token, 'a.bin')
+    expect([status, headers.get('x-fault')]).toEqual([201, 'slow'])
+    expect(body.confirmKey).toEqual(expect.any(String))
+  })
+
+  test('no connection at all, until it is allowed again', async () => {
+    await root()
+    await admin('refuse-connections', { refused: true })
+    await expect(root()).rejects.toMatchObject({ cause: { code: 'ECONNREFUSED' } })
+    await admin('refuse-connections', { refused: false })
+    expect((await root()).status).toBe(200)
+  })
+
   test('closing does not wait for a delay', async () => {
     const other = await emulatorTarget()
     const client = createSmhClient(other)
