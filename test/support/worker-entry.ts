@@ -6,8 +6,13 @@ import { type Bindings, createGatewayWorker, type GatewayWorker } from '../../sr
  * Many gateways in one workerd, told apart by the port that their callers name. Each is the Worker as
  * `src/worker.ts` makes it, but for the clock: that is the test's, and asked for before each request.
  */
-const gateways = new Map<string, { worker: GatewayWorker; environment: Record<string, string> }>()
-let now = Date.now()
+const gateways = new Map<string, Gateway>()
+
+interface Gateway {
+  worker: GatewayWorker
+  environment: Record<string, string>
+  now: number
+}
 
 export default {
   async fetch(request: Request, bindings: Bindings, execution: Execution): Promise<Response> {
@@ -18,16 +23,9 @@ export default {
       environment: Record<string, string>
       now: number
     }
-    const { id } = told
-    now = told.now
-    const gateway = gateways.get(id) ?? {
-      worker: createGatewayWorker({
-        clock: () => now,
-        write: (line) => console.log(`${id} ${line}`),
-      }),
-      environment: told.environment,
-    }
-    gateways.set(id, gateway)
+    const { id, environment, now } = told
+    const gateway = gateways.get(id) ?? start(id, environment)
+    gateway.now = now
     const { BEGIN_RATE_LIMIT, ASSETS } = bindings
     return gateway.worker.fetch(
       request,
@@ -35,4 +33,17 @@ export default {
       execution,
     )
   },
+}
+
+function start(id: string, environment: Record<string, string>): Gateway {
+  const gateway: Gateway = {
+    worker: createGatewayWorker({
+      clock: () => gateway.now,
+      write: (line) => console.log(`${id} ${line}`),
+    }),
+    environment,
+    now: 0,
+  }
+  gateways.set(id, gateway)
+  return gateway
 }
