@@ -37,6 +37,8 @@ export interface SmhCall {
    * acted on is repeated either way.
    */
   repeatable: boolean
+  /** For whom it is made; none when it is for all users alike. */
+  user?: string
 }
 
 /** The one way to SMH: bounded in time, repeated where that is safe, faults as GatewayErrors. */
@@ -46,7 +48,7 @@ export interface SmhReply {
   status: number
   /** Whether the body is an object with this field. */
   has(field: string): boolean
-  /** Reads the body as `schema` has it; `upstream_error` when it is something else. */
+  /** Reads the body as `schema` has it, no body as null; `upstream_error` when it is something else. */
   read<T extends z.ZodType>(schema: T): z.infer<T>
 }
 
@@ -69,7 +71,8 @@ export function createCallSmh(
   async function once(call: SmhCall, url: string, bounds: Bounds): Promise<SmhReply> {
     const startedAt = performance.now()
     const left = bounds.endsAt - startedAt
-    if (left <= 0) throw upstreamTimeout()
+    if (left <= 0) throw outOfTime()
+    const wanted = call.timeoutMs ?? timeoutMs
     let outcome = 'ok'
     try {
       const reply = await callOut({
@@ -80,13 +83,14 @@ export function createCallSmh(
           ...(call.body !== undefined && { 'content-type': 'application/json' }),
         },
         ...(call.body !== undefined && { body: JSON.stringify(call.body) }),
-        timeoutMs: Math.min(call.timeoutMs ?? timeoutMs, left),
+        timeoutMs: Math.min(wanted, left),
         ...(bounds.signal && { signal: bounds.signal }),
       })
       if (reply.status < 200 || reply.status > 299) throw refusal(reply)
       return smhReply(reply)
     } catch (thrown) {
-      const error = thrown instanceof OutboundFault ? faultToError(thrown) : thrown
+      const error =
+        thrown instanceof OutboundFault ? faultToError(thrown, left < wanted / 2) : thrown
       outcome =
         error instanceof GatewayError ? (error.facts.reason ?? error.code) : 'internal_error'
       throw error
@@ -110,34 +114,44 @@ const againIfHarmless = retry(
 )
 
 function cannotHaveActed(error: unknown): boolean {
-  if (!(error instanceof GatewayError) || waitsTooLong(error)) return false
+  if (!(error instanceof GatewayError) || asksForLater(error)) return false
   return error.facts.reason === 'unsent' || isUnacted(error)
 }
 
+/** What servers and proxies answer that may do better in a moment. */
+const passing = new Set([408, 500, 502, 503, 504])
+
 function isPassing(error: unknown): boolean {
-  if (!(error instanceof GatewayError) || waitsTooLong(error)) return false
+  if (!(error instanceof GatewayError) || asksForLater(error)) return false
   const { reason, smhStatus } = error.facts
-  return reason === 'lost' || smhStatus === 500 || smhStatus === 502 || smhStatus === 503
+  return reason === 'lost' || (smhStatus !== undefined && passing.has(smhStatus))
 }
 
-function waitsTooLong({ facts }: GatewayError): boolean {
+/** Whether SMH wants a longer pause than one that is spent waiting here. */
+export function asksForLater({ facts }: GatewayError): boolean {
   return (facts.smhRetryAfterSeconds ?? 0) * 1000 > MAX_WAIT_MS
 }
 
-function faultToError(fault: OutboundFault): GatewayError {
+/** @param hurried whether the call had much less time than it is meant to have */
+function faultToError(fault: OutboundFault, hurried: boolean): GatewayError {
   switch (fault.kind) {
     case 'unsent':
     case 'lost':
       // Alike for the caller: Workers cannot tell a refused connection from one that broke.
       return upstreamUnavailable(fault.kind)
     case 'timeout':
-      return upstreamTimeout()
+      return hurried ? outOfTime() : upstreamTimeout()
     case 'too_large':
       return upstreamError(fault.kind)
     case 'aborted':
       // Nobody is there to read it; the log line tells these apart from real faults.
       return upstreamError('caller_left')
   }
+}
+
+/** Not SMH's fault: what came before has used the time up. */
+function outOfTime(): GatewayError {
+  return upstreamTimeout({ reason: 'out_of_time' })
 }
 
 function refusal(reply: OutboundReply): GatewayError {
@@ -152,7 +166,7 @@ function refusal(reply: OutboundReply): GatewayError {
 }
 
 function smhReply(reply: OutboundReply): SmhReply {
-  const body = parseJson(reply.text)
+  const body = reply.text === '' ? null : parseJson(reply.text)
   return {
     status: reply.status,
     has: (field) => typeof body === 'object' && body !== null && Object.hasOwn(body, field),

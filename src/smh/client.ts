@@ -4,6 +4,7 @@ import type { PermittedUpload, Place } from '../policy.ts'
 import type { AccessTokens } from './access-token.ts'
 import type { Bounds, CallSmh, SmhCall, SmhReply } from './call.ts'
 import {
+  doneReply,
   type FileReply,
   fileReply,
   type StatusReply,
@@ -60,7 +61,11 @@ export function createSmhClient(
   function callFor(place: Place, call: SmhCall, bounds: Bounds): Promise<SmhReply> {
     return tokens.use(place, bounds, (token) =>
       callSmh(
-        { ...call, query: { ...call.query, user_id: place.userId, access_token: token } },
+        {
+          ...call,
+          user: place.userId,
+          query: { ...call.query, user_id: place.userId, access_token: token },
+        },
         bounds,
       ),
     )
@@ -140,7 +145,8 @@ export function createSmhClient(
         repeatable: true,
       }
       try {
-        await callFor(place, call, bounds)
+        const reply = await callFor(place, call, bounds)
+        reply.read(doneReply)
         return true
       } catch (error) {
         if (smhCodeOf(error) === 'SameNameDirectoryOrFileExists') return false
@@ -177,7 +183,9 @@ export function createSmhClient(
     },
 
     async cancel(upload, bounds) {
-      await callFor(upload.place, taskCall('cancel', upload, 'DELETE', 'upload'), bounds)
+      const call = taskCall('cancel', upload, 'DELETE', 'upload')
+      const reply = await callFor(upload.place, call, bounds)
+      reply.read(doneReply)
     },
 
     async fileDetails(place, path, bounds) {

@@ -1,7 +1,8 @@
 import type { OwnedUpload } from '../confirm-key-binding.ts'
 import { GatewayError } from '../errors.ts'
-import type { Bounds } from './call.ts'
+import { asksForLater, type Bounds } from './call.ts'
 import { type ConfirmDetails, type SmhClient, smhCodeOf } from './client.ts'
+import { isUnacted } from './error-codes.ts'
 import { checkReceivedParts } from './received-parts.ts'
 import type { FileReply, StatusReply } from './replies.ts'
 
@@ -31,14 +32,14 @@ export async function completeInSmh(
     return await smh.confirm(upload, details, unhurried)
   } catch (error) {
     const incomplete = error instanceof GatewayError && error.code === 'upload_incomplete'
-    if (!incomplete && !leavesDoubt(error)) throw error
+    if (!(incomplete || leavesDoubt(error))) throw error
     const after = await smh.status(upload, unhurried)
     if (after.confirmed) return storedFile(smh, upload, after, details, unhurried)
     // SMH does not say which parts it misses; its list may show it by now.
     if (incomplete) await checkParts(smh, upload, after, maxBytes, unhurried)
     // After a time-out SMH may still be at work on the first confirm.
-    const busy = error instanceof GatewayError && error.code === 'upstream_timeout'
-    if (incomplete || busy) throw error
+    const busy = error.code === 'upstream_timeout'
+    if (incomplete || busy || asksForLater(error)) throw error
     return confirmOnceMore(smh, upload, details, unhurried)
   }
 }
@@ -60,8 +61,8 @@ async function confirmOnceMore(
 }
 
 /** Whether the upload may be complete in spite of, or because of, this error. */
-function leavesDoubt(error: unknown): boolean {
-  if (!(error instanceof GatewayError)) return false
+function leavesDoubt(error: unknown): error is GatewayError {
+  if (!(error instanceof GatewayError) || isUnacted(error)) return false
   switch (error.code) {
     case 'upload_complete':
     case 'upstream_timeout':

@@ -102,6 +102,15 @@ export const statusReply = z.object({
 export type StatusReply = z.infer<typeof statusReply>
 export type ReceivedPart = NonNullable<StatusReply['parts']>[number]
 
+/** SMH §5.8, §6.5: all that matters is that it is SMH's, and no error under a good status. */
+export const doneReply = z.union([
+  z.null(),
+  z.looseObject({
+    code: z.undefined().optional(),
+    path: z.array(z.string()).optional(),
+  }),
+])
+
 /** SMH §2.2. Shapes are checked because both values are logged. */
 export const errorReply = z.object({
   code: z.string().regex(/^\w{1,64}$/),

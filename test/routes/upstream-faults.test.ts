@@ -1,7 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import type { Fault } from '../../src/emulator/faults.ts'
 import type { RouteName } from '../../src/emulator/route-names.ts'
-import type { ErrorCode } from '../../src/errors.ts'
 import { type Bench, type Credentials, startBench } from '../support/gateway.ts'
 import { onWorkers } from '../support/launch.ts'
 import { expectProblem } from '../support/problems.ts'
@@ -9,43 +7,29 @@ import { expectProblem } from '../support/problems.ts'
 interface Operation {
   /** The call to SMH that the fault hits. */
   route: RouteName
-  /** What a call is answered with when all is well. */
-  success: number
-  /** Whether a call that may have had its effect can be made again. */
-  repeatable: boolean
   call(bench: Bench, upload: Credentials): Promise<Response>
 }
 
+/** The faults themselves, step by step, are in upstream-table.test.ts. */
 const operations: Record<string, Operation> = {
   beginUpload: {
     route: 'begin-multipart',
-    success: 201,
-    repeatable: false,
     call: (bench) => bench.request('POST', '/v1/uploads', { body: { path: 'b', size: 3 } }),
   },
   getUpload: {
     route: 'status',
-    success: 200,
-    repeatable: true,
     call: (bench, { confirmKey }) => bench.request('GET', `/v1/uploads/${confirmKey}`),
   },
   renewUpload: {
     route: 'renew',
-    success: 200,
-    repeatable: true,
     call: (bench, { confirmKey }) => bench.request('POST', `/v1/uploads/${confirmKey}/renew`),
   },
   completeUpload: {
     route: 'confirm',
-    success: 200,
-    // Not as such: the status is asked for in between.
-    repeatable: true,
     call: (bench, upload) => bench.complete(upload),
   },
   abortUpload: {
     route: 'cancel',
-    success: 204,
-    repeatable: true,
     call: (bench, { confirmKey }) => bench.request('DELETE', `/v1/uploads/${confirmKey}`),
   },
 }
@@ -59,46 +43,6 @@ async function startUpload(environment: Record<string, string> = {}) {
 }
 
 const always = { times: Number.POSITIVE_INFINITY }
-const html = { contentType: 'text/html', body: '<html>Bad gateway at 10.0.0.7</html>' }
-const elsewhere = { status: 302, headers: { location: '/api/v1/usage/smh0emulated' }, body: '' }
-
-const once: [what: string, fault: Fault, evenBegin: boolean][] = [
-  ['dropped before', { drop: 'before' }, false],
-  ['dropped after', { drop: 'after' }, false],
-  ['500', { status: 500 }, false],
-  ['503', { status: 503 }, false],
-  ['429', { status: 429, code: 'RateLimitExceeded' }, true],
-  ['LibraryInitializing', { status: 403, code: 'LibraryInitializing' }, true],
-  ['PathConflict', { status: 409, code: 'PathConflict' }, true],
-]
-
-const forEver: [what: string, fault: Fault, status: number, code: ErrorCode][] = [
-  ['dropped before', { drop: 'before' }, 503, 'upstream_unavailable'],
-  ['dropped after', { drop: 'after' }, 503, 'upstream_unavailable'],
-  ['429', { status: 429, code: 'RateLimitExceeded' }, 503, 'upstream_unavailable'],
-  ['503', { status: 503, code: 'ServerOverloaded' }, 503, 'upstream_unavailable'],
-  ['503 of a proxy', { status: 503, ...html }, 503, 'upstream_unavailable'],
-  ['500', { status: 500 }, 502, 'upstream_error'],
-  ['502 of a proxy', { status: 502, ...html }, 502, 'upstream_error'],
-  ['504 of a proxy', { status: 504, ...html }, 504, 'upstream_timeout'],
-  ['408', { status: 408, code: 'ReadRequestTimeout' }, 504, 'upstream_timeout'],
-  ['a redirect', elsewhere, 502, 'upstream_error'],
-  ['401', { status: 401, code: 'Unheard' }, 502, 'upstream_error'],
-]
-
-const unusable: [what: string, fault: Fault][] = [
-  ['HTML', { status: 200, ...html }],
-  ['nothing', { status: 200, body: '' }],
-  ['torn JSON', { status: 200, body: '{"domain":"x","path":"/' }],
-  ['null', { status: 200, body: 'null' }],
-  ['a list', { status: 200, body: '[]' }],
-  ['wrong types', { status: 200, body: '{"confirmKey":5,"confirmed":"yes","path":7,"name":{}}' }],
-]
-
-/** A confirm that was lost on its way back is settled by the status alone. */
-const settledAtOnce = (route: RouteName, fault: Fault) =>
-  route === 'confirm' && fault.drop === 'after'
-
 // Most of the time goes into waits between two tries, so all of a table runs side by side.
 function onEach<Row>(
   table: readonly Row[],
@@ -111,50 +55,6 @@ function onEach<Row>(
 }
 
 describe('every operation', { timeout: 30_000 }, () => {
-  test('meets a fault that passes', () =>
-    onEach(once, async (name, { route, success, repeatable, call }, [what, fault, evenBegin]) => {
-      const { bench, upload } = await startUpload()
-      bench.emulator.controls.force(route, fault)
-      const { status } = await call(bench, upload)
-      const survives = repeatable || evenBegin
-      const refused = fault.status === 500 ? 502 : 503
-      const calls = survives && !settledAtOnce(route, fault) ? 2 : 1
-      const found = [name, what, status, bench.smhCalls(route).length]
-      expect(found).toEqual([name, what, survives ? success : refused, calls])
-    }))
-
-  test('meets a fault that stays', () =>
-    onEach(forEver, async (name, { route, success, call }, [what, fault, status, code]) => {
-      const { bench, upload } = await startUpload()
-      bench.emulator.controls.force(route, { ...always, ...fault })
-      const response = await call(bench, upload)
-      const ours = settledAtOnce(route, fault) ? success : status
-      expect([name, what, response.status]).toEqual([name, what, ours])
-      if (ours === success) return
-      expect([name, what, response.headers.get('retry-after')]).toEqual([
-        name,
-        what,
-        status === 503 ? expect.stringMatching(/^[1-9]\d*$/) : null,
-      ])
-      const problem = await expectProblem(response, status, code)
-      expect(JSON.stringify(problem)).not.toMatch(/html|10\.0\.0\.7|Unheard|RateLimit|Overloaded/i)
-      // However it is asked, SMH is not hammered, and nobody is led elsewhere.
-      expect([name, what, bench.smhCalls(route).length <= 6]).toEqual([name, what, true])
-      expect(bench.smhCalls('library-usage')).toEqual([])
-    }))
-
-  test('meets an answer that cannot be used', () =>
-    onEach(unusable, async (name, { route, call }, [what, fault]) => {
-      // All there is to an answer to cancel is that it is no refusal.
-      if (route === 'cancel') return
-      const { bench, upload } = await startUpload()
-      bench.emulator.controls.force(route, { ...always, ...fault })
-      const response = await call(bench, upload)
-      expect([name, what, response.status]).toEqual([name, what, 502])
-      await expectProblem(response, 502, 'upstream_error')
-      expect(bench.emulator.controls.files()).toEqual([])
-    }))
-
   test('meets an answer that is good and takes more than 4 MiB', () =>
     onEach([''], async (name, { route, call }) => {
       if (route === 'cancel') return
@@ -187,15 +87,6 @@ describe('every operation', { timeout: 30_000 }, () => {
         expect((await bench.records()).at(-1)).toMatchObject(told)
       },
     ))
-
-  test('finds that nobody listens', () =>
-    onEach([''], async (_, { call }) => {
-      const { bench, upload } = await startUpload()
-      await bench.emulator.close()
-      const response = await call(bench, upload)
-      expect(response.headers.get('retry-after')).toMatch(/^[1-9]\d*$/)
-      await expectProblem(response, 503, 'upstream_unavailable')
-    }))
 })
 
 describe('time', { timeout: 30_000 }, () => {

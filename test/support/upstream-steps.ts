@@ -1,0 +1,132 @@
+import type { DemoUser } from '../../src/demo/demo-users.ts'
+import type { Fault } from '../../src/emulator/faults.ts'
+import type { RouteName } from '../../src/emulator/route-names.ts'
+import { ann, type Bench, startBench } from './gateway.ts'
+import type { LaunchedGateway } from './launch.ts'
+
+/** One step of what the gateway asks of others, and a request of ours that comes to it. */
+interface Step {
+  /** The call that the step is. */
+  route: RouteName
+  /** The call to SMH before it in the same request, if there is one. */
+  before?: RouteName
+  /** Makes ready, with nothing wrong; gives the request that then comes to the step. */
+  arrange(bench: Bench): Promise<(on: LaunchedGateway) => Promise<Response>>
+}
+
+const hour = 3_600_000
+let names = 0
+
+function beginIn(folder: string) {
+  return async (bench: Bench) => {
+    await bench.begin({ path: 'warm', size: 3 })
+    names += 1
+    const path = folder === '' ? `b${names}` : `${folder}${names}/b`
+    return (on: LaunchedGateway) =>
+      bench.request('POST', '/v1/uploads', { on, body: { path, size: 3 } })
+  }
+}
+
+function onUpload(method: string, suffix: string, before?: (bench: Bench, key: string) => unknown) {
+  return async (bench: Bench) => {
+    names += 1
+    const { confirmKey } = await bench.uploadParts(`u${names}`, [new Uint8Array(3)])
+    await before?.(bench, confirmKey)
+    const path = `/v1/uploads/${confirmKey}${suffix}`
+    return (on: LaunchedGateway) => bench.request(method, path, { on })
+  }
+}
+
+const afterFolder = (bench: Bench) => () => bench.smhCalls('create-directory').length > 0
+
+/** Every step with SMH, by the name of its column. */
+export const steps: Record<string, Step & { match?: (bench: Bench) => () => boolean }> = {
+  mint: {
+    route: 'mint-token',
+    arrange(bench) {
+      bench.advance(2 * hour)
+      names += 1
+      const body = { path: `b${names}`, size: 3 }
+      return Promise.resolve((on) => bench.request('POST', '/v1/uploads', { on, body }))
+    },
+  },
+  begin: { route: 'begin-multipart', arrange: beginIn('') },
+  folder: { route: 'create-directory', before: 'begin-multipart', arrange: beginIn('folder') },
+  again: {
+    route: 'begin-multipart',
+    before: 'create-directory',
+    match: afterFolder,
+    arrange: beginIn('again'),
+  },
+  status: { route: 'status', arrange: onUpload('GET', '') },
+  renew: { route: 'renew', arrange: onUpload('POST', '/renew') },
+  confirm: { route: 'confirm', before: 'status', arrange: onUpload('POST', '/complete') },
+  cancel: { route: 'cancel', arrange: onUpload('DELETE', '') },
+  file: {
+    route: 'directory-info',
+    before: 'status',
+    arrange: onUpload('POST', '/complete', (bench, confirmKey) => bench.complete({ confirmKey })),
+  },
+}
+
+/** A bench for one column, with a gateway beside that waits a second where others wait ten. */
+export async function startColumn(environment: Parameters<typeof startBench>[0] = {}) {
+  const common = { UPLOAD_PATH_PREFIX: '/', RATE_LIMIT_PER_MINUTE: '0' }
+  const own = environment.environment
+  const bench = await startBench({
+    environment: async (parts) => ({
+      ...common,
+      ...(typeof own === 'function' ? await own(parts) : own),
+    }),
+  })
+  const hasty = await bench.startAnother(async (parts) => ({
+    ...common,
+    ...(typeof own === 'function' ? await own(parts) : own),
+    UPSTREAM_TIMEOUT_SECONDS: '1',
+  }))
+  return { bench, hasty }
+}
+
+/** The issuer's two documents, by the name of their column: the emulator serves them, and its faults. */
+export const documents = {
+  discovery: {
+    variables: (smhUrl: string) => ({ JWT_ISSUER: smhUrl }),
+    user: (smhUrl: string): DemoUser => ({ ...ann, claims: { iss: smhUrl } }),
+    good: (bench: Bench) => ({
+      issuer: bench.emulator.smhUrl,
+      jwks_uri: `${bench.issuer.issuer}/keys`,
+    }),
+  },
+  keys: {
+    variables: (smhUrl: string) => ({ JWT_JWKS_URL: `${smhUrl}/keys` }),
+    user: () => ann,
+    good: async (bench: Bench) => (await fetch(`${bench.issuer.issuer}/keys`)).json(),
+  },
+}
+
+export type DocumentName = keyof typeof documents
+
+/** A row of a table: what goes wrong. */
+export interface Row {
+  fault: Fault | 'refused'
+  /** What the fault asks callers to wait. */
+  retryAfter?: string
+  /** Takes longer than a second: for ever. */
+  slow?: boolean
+}
+
+/**
+ * A table written down, `answer·calls` in each cell, as an object of its rows. Columns are at least
+ * two spaces apart from the name of their row.
+ */
+export function readTable(text: string): Record<string, Record<string, string>> {
+  const [head = '', ...lines] = text.split('\n').filter((line) => line.trim() !== '')
+  const columns = head.trim().split(/\s+/)
+  return Object.fromEntries(
+    lines.map((line) => {
+      const [name = '', rest = ''] = line.trim().split(/\s{2,}(.*)/s)
+      const cells = rest.trim().split(/\s+/)
+      return [name, Object.fromEntries(columns.map((column, at) => [column, cells[at] ?? '']))]
+    }),
+  )
+}
