@@ -20,6 +20,7 @@ import { probes } from './routes/health.ts'
 import { endpoints } from './routes/index.ts'
 import { createAccessTokens } from './smh/access-token.ts'
 import { createCallSmh } from './smh/call.ts'
+import { createCircuit } from './smh/circuit.ts'
 import { createSmhClient } from './smh/client.ts'
 import { upstreamError } from './smh/error-codes.ts'
 
@@ -37,7 +38,10 @@ export interface App {
 export function createApp(deps: Deps): App {
   const { config, clock, log, share, metrics } = deps
   const timeoutMs = config.upstreamTimeoutSeconds * 1000
-  const callSmh = createCallSmh(config.smh.endpoint, timeoutMs, deps.callOut, metrics)
+  const circuit = createCircuit({ clock, log, metrics, trialMs: 3 * timeoutMs })
+  const callSmh = circuit.guard(
+    createCallSmh(config.smh.endpoint, timeoutMs, deps.callOut, metrics),
+  )
   const tokens = createAccessTokens({ ...config, callSmh, clock, share, timeoutMs })
   const keys = createIssuerKeys({
     jwt: config.jwt,
@@ -57,7 +61,7 @@ export function createApp(deps: Deps): App {
     binding: createConfirmKeyBinding(config.confirmKey, [config.jwt.issuer, config.smh.libraryId]),
     limitBegins: deps.limitBegins,
     checkReady: async (bounds) => {
-      await Promise.all([keys.ready(), tokens.ready(bounds)])
+      await Promise.all([keys.ready(), tokens.ready(bounds, circuit.isOpen())])
     },
   }
 

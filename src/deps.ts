@@ -57,6 +57,8 @@ export interface Metrics {
   answered(operation: string, status: number, durationMs: number): void
   calledOut(operation: string, outcome: string, durationMs: number): void
   inFlight(requests: number): void
+  /** While it is open SMH is taken to be down and is not called. */
+  circuitOpen(isOpen: boolean): void
 }
 
 /** Where nobody watches. */
@@ -64,6 +66,7 @@ export const noMetrics: Metrics = {
   answered() {},
   calledOut() {},
   inFlight() {},
+  circuitOpen() {},
 }
 
 /** One file of Swagger UI, by a name that routes/docs.ts knows; undefined where there are none. */

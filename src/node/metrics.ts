@@ -38,6 +38,11 @@ export function createNodeMetrics(): NodeMetrics {
     help: 'Requests being served.',
     registers: [registry],
   })
+  const circuit = new Gauge({
+    name: 'gateway_smh_circuit_open',
+    help: '1 while SMH is taken to be down and is not called.',
+    registers: [registry],
+  })
   return {
     registry,
     answered(operation, status, durationMs) {
@@ -49,6 +54,9 @@ export function createNodeMetrics(): NodeMetrics {
     },
     inFlight(count) {
       inFlight.set(count)
+    },
+    circuitOpen(isOpen) {
+      circuit.set(isOpen ? 1 : 0)
     },
   }
 }

@@ -24,8 +24,12 @@ export interface AccessTokens {
    * `bounds` has it, while the mint itself goes on for whoever else waits.
    */
   use<T>(owner: TokenOwner, bounds: Bounds, call: (token: string) => Promise<T>): Promise<T>
-  /** Resolves when a token can be had; rejects with what stands against it. */
-  ready(bounds: Bounds): Promise<void>
+  /**
+   * Resolves when a token can be had; rejects with what stands against it.
+   *
+   * @param anew one that is held does not count: SMH has to answer
+   */
+  ready(bounds: Bounds, anew?: boolean): Promise<void>
   /**
    * Renews a token that was made elsewhere once half of its idle time is over; to be called now and
    * then. Tokens minted here need none of this: they can be minted again. Rejects as `ready` does.
@@ -128,6 +132,7 @@ export function createAccessTokens(options: AccessTokensOptions): AccessTokens {
                 ...identity,
               },
               repeatable: true,
+              ...(identity.user_id !== undefined && { user: identity.user_id }),
             },
             bounds,
           )
@@ -170,14 +175,16 @@ export function createAccessTokens(options: AccessTokensOptions): AccessTokens {
       }
     },
 
-    async ready(bounds) {
+    async ready(bounds, anew = false) {
+      const have = (identity: MintQuery) =>
+        anew ? within(bounds, fresh(JSON.stringify(identity), identity)) : good(identity, bounds)
       if (smh.tokenMode === 'shared') {
-        await good(identityOf({ userId: '', spaceId: '' }), bounds)
+        await have(identityOf({ userId: '', spaceId: '' }))
         return
       }
       // A token of nobody's that may only read: it proves the secret without standing for a user.
       try {
-        await good({ grant: undefined, user_id: undefined, space_id: fixedSpace() }, bounds)
+        await have({ grant: undefined, user_id: undefined, space_id: fixedSpace() })
       } catch (error) {
         // Where the space comes from a claim none can be named here, and SMH may ask for one.
         const asksForSpace = error instanceof GatewayError && error.facts.smhStatus === 400

@@ -1,0 +1,191 @@
+import { describe, expect, test } from 'vitest'
+import type { Fault } from '../../src/emulator/faults.ts'
+import { ann, type Bench, bob, startBench } from '../support/gateway.ts'
+import { onWorkers } from '../support/launch.ts'
+import { expectProblem } from '../support/problems.ts'
+
+/** After so many calls in a row that failed SMH is taken to be down. */
+const FAILURES = 10
+
+const always = { times: Number.POSITIVE_INFINITY }
+
+async function startWithToken(environment: Record<string, string> = {}) {
+  const bench = await startBench({ environment: { RATE_LIMIT_PER_MINUTE: '0', ...environment } })
+  const { confirmKey } = await bench.begin({ path: 'a', size: 3 })
+  bench.emulator.controls.clearCalls()
+  const status = () => bench.request('GET', `/v1/uploads/${confirmKey}`)
+  const begin = (as = ann) =>
+    bench.request('POST', '/v1/uploads', { as, body: { path: 'b', size: 3 } })
+  const ready = () => bench.request('GET', '/readyz', { as: null })
+  return { bench, status, begin, ready, confirmKey }
+}
+
+const events = async (bench: Bench) =>
+  (await bench.records()).filter(({ event }) => event.startsWith('SMH circuit'))
+
+async function times(count: number, ask: () => Promise<Response>): Promise<number[]> {
+  const answers = []
+  for (let time = 0; time < count; time += 1) answers.push((await ask()).status)
+  return answers
+}
+
+const atOnce = async (count: number, ask: () => Promise<Response>) =>
+  (await Promise.all(Array.from({ length: count }, ask))).map(({ status }) => status)
+
+describe('while SMH is down', { timeout: 30_000 }, () => {
+  test('callers are told 503 at once, SMH is left alone, and five seconds later all is well', async () => {
+    const { bench, status } = await startWithToken()
+    await bench.emulator.controls.refuseConnections(true)
+    expect(await times(FAILURES, status)).toEqual(Array(FAILURES).fill(503))
+
+    const refused = await Promise.all(Array.from({ length: 20 }, () => status()))
+    for (const response of refused) {
+      expect(response.headers.get('retry-after')).toBe('5')
+      await expectProblem(response, 503, 'upstream_unavailable')
+    }
+    const lines = (await bench.records()).filter(({ reason }) => reason === 'circuit_open')
+    const requests = lines.filter(({ event }) => event === 'request')
+    expect(requests).toHaveLength(20)
+    const durations = requests.map(({ durationMs = 0 }) => durationMs).sort((a, b) => a - b)
+    expect(durations[10]).toBeLessThan(50)
+
+    await bench.emulator.controls.refuseConnections(false)
+    bench.advance(4_000)
+    expect((await status()).headers.get('retry-after')).toBe('1')
+    expect(bench.smhCalls()).toEqual([])
+    bench.advance(1_000)
+    expect((await status()).status).toBe(200)
+    expect(await times(3, status)).toEqual([200, 200, 200])
+    expect(await events(bench)).toMatchObject([
+      {
+        level: 'warn',
+        event: 'SMH circuit opened',
+        code: 'upstream_unavailable',
+        reason: onWorkers ? 'lost' : 'unsent',
+      },
+      { level: 'warn', event: 'SMH circuit closed' },
+    ])
+  })
+
+  test('callers wait for SMH that is silent once, not again', async () => {
+    const { bench, status } = await startWithToken({ UPSTREAM_TIMEOUT_SECONDS: '1' })
+    bench.emulator.controls.force('status', { delayMs: 3_600_000, ...always })
+    expect(await atOnce(FAILURES, status)).toEqual(Array(FAILURES).fill(504))
+    expect(await times(3, status)).toEqual([503, 503, 503])
+    expect(bench.smhCalls('status')).toHaveLength(FAILURES)
+  })
+
+  test('one call at a time tries whether it is back', async () => {
+    const { bench, status } = await startWithToken()
+    const { controls } = bench.emulator
+    controls.force('status', { status: 503, ...always })
+    await atOnce(FAILURES, status)
+    controls.clearFaults()
+    controls.clearCalls()
+    bench.advance(5_000)
+    controls.force('status', { status: 503, headers: { 'retry-after': '60' } })
+    expect(await atOnce(10, status)).toEqual(Array(10).fill(503))
+    expect(bench.smhCalls('status')).toHaveLength(1)
+    expect(await times(1, status)).toEqual([503])
+    bench.advance(5_000)
+    expect(await times(1, status)).toEqual([200])
+  })
+
+  test('a trial that never ends makes room for another', async () => {
+    const { bench, status, confirmKey } = await startWithToken()
+    const { controls } = bench.emulator
+    controls.force('status', { status: 503, ...always })
+    await atOnce(FAILURES, status)
+    controls.clearFaults()
+    bench.advance(5_000)
+    controls.clearCalls()
+    controls.force('status', { delayMs: 3_600_000 })
+    const left = new AbortController()
+    const path = `/v1/uploads/${confirmKey}`
+    const trial = bench.request('GET', path, { signal: left.signal }).catch(() => undefined)
+    await expect.poll(() => bench.smhCalls('status').length).toBe(1)
+    expect(await times(1, status)).toEqual([503])
+    // Three times the time of one call.
+    bench.advance(30_000)
+    expect(await times(1, status)).toEqual([200])
+    left.abort()
+    await trial
+  })
+
+  test('/readyz says so though a token is held, and is the trial when nobody else asks', async () => {
+    const { bench, status, ready } = await startWithToken()
+    expect(await times(1, ready)).toEqual([200])
+    await bench.emulator.controls.refuseConnections(true)
+    await atOnce(FAILURES, status)
+    bench.advance(5_000)
+    await expectProblem(await ready(), 503, 'upstream_unavailable')
+    await bench.emulator.controls.refuseConnections(false)
+    bench.advance(5_000)
+    expect(await times(1, ready)).toEqual([200])
+    expect(bench.smhCalls().map(({ route }) => route)).toEqual(['mint-token'])
+    expect(await times(1, status)).toEqual([200])
+  })
+
+  test('a token that cannot be had counts for all who would need it', async () => {
+    const bench = await startBench({ environment: { RATE_LIMIT_PER_MINUTE: '0' } })
+    bench.emulator.controls.force('mint-token', { status: 500, ...always })
+    const begin = () => bench.request('POST', '/v1/uploads', { body: { path: 'a', size: 3 } })
+    expect(await times(4, begin)).toEqual([502, 502, 502, 503])
+  })
+})
+
+describe('SMH is not taken to be down', { timeout: 30_000 }, () => {
+  test('for what fails among calls that succeed', async () => {
+    const { bench, status, begin } = await startWithToken()
+    bench.emulator.controls.force('begin-multipart', { drop: 'before', ...always })
+    for (let time = 0; time < 3; time += 1) {
+      await times(FAILURES - 1, begin)
+      expect(await times(1, status)).toEqual([200])
+    }
+    expect(await events(bench)).toEqual([])
+  })
+
+  test('for what SMH cannot do for one user, however often', async () => {
+    const { bench, begin } = await startWithToken()
+    const { controls } = bench.emulator
+    controls.force('begin-multipart', { status: 500, ...always, match: byUser('ann') })
+    expect(await times(3 * FAILURES, begin)).toEqual(Array(3 * FAILURES).fill(502))
+    expect(await times(1, () => begin(bob))).toEqual([201])
+    controls.force('begin-multipart', { status: 500, ...always })
+    await times(FAILURES, () => begin(bob))
+    expect(await events(bench)).toEqual([])
+    await times(1, () => begin(ann))
+    expect(await events(bench)).toHaveLength(1)
+  })
+
+  test.each([
+    ['refuses what users ask for', { status: 404, code: 'UploadNotFound' }, 404],
+    ['refuses the wiring', { status: 403, code: 'NoPermission' }, 502],
+    ['answers nonsense', { status: 200, body: '<html>' }, 502],
+  ] satisfies [string, Fault, number][])('when it %s', async (_, fault, answer) => {
+    const { bench, status } = await startWithToken()
+    bench.emulator.controls.force('status', { ...fault, ...always })
+    expect(await times(2 * FAILURES, status)).toEqual(Array(2 * FAILURES).fill(answer))
+    expect(await events(bench)).toEqual([])
+  })
+
+  test('when callers leave', async () => {
+    const { bench, status, confirmKey } = await startWithToken()
+    for (let time = 0; time < FAILURES + 2; time += 1) {
+      const leaving = new AbortController()
+      const match = () => {
+        leaving.abort()
+        return true
+      }
+      bench.emulator.controls.force('status', { delayMs: 3_600_000, match })
+      const path = `/v1/uploads/${confirmKey}`
+      await bench.request('GET', path, { signal: leaving.signal }).catch(() => undefined)
+    }
+    expect(await times(1, status)).toEqual([200])
+  })
+})
+
+const byUser =
+  (user: string): NonNullable<Fault['match']> =>
+  ({ query }) =>
+    query.user_id === user
