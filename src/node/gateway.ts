@@ -7,6 +7,7 @@ import { type Clock, type Log, noMetrics } from '../deps.ts'
 import { oneFlight } from '../share.ts'
 import { createNodeCallOut } from './call-out.ts'
 import { readDocsAsset } from './docs-assets.ts'
+import { drainOf } from './drain.ts'
 import { createLimitBegins } from './limit-begins.ts'
 import { createNodeMetrics, serveMetrics } from './metrics.ts'
 
@@ -19,8 +20,8 @@ const KEEP_ALIVE_INTERVAL_MS = 60_000
 /** Supervisors usually kill what has not ended by itself after ten seconds. */
 const DRAIN_MS = 9_000
 
-/** How often connections that have become idle are closed while draining. */
-const DRAIN_STEP_MS = 50
+/** Callers that keep their connection busy ask again well within this. */
+const IDLE_MS = 1_000
 
 export interface RunningGateway {
   /** Scheme, host and port, no trailing slash. */
@@ -37,6 +38,8 @@ export interface GatewayOptions {
   clock?: Clock
   /** How long requests may take to end after `close`; nine seconds unless told. */
   drainMs?: number
+  /** How long after `close` a kept connection may wait for its next request; a second unless told. */
+  idleMs?: number
 }
 
 /**
@@ -45,7 +48,7 @@ export interface GatewayOptions {
  * @throws Error with `code` EADDRINUSE and the like when it cannot listen
  */
 export async function startGateway(options: GatewayOptions): Promise<RunningGateway> {
-  const { config, log, clock = Date.now, drainMs = DRAIN_MS } = options
+  const { config, log, clock = Date.now, drainMs = DRAIN_MS, idleMs = IDLE_MS } = options
   const pool = createNodeCallOut()
   const metrics = config.adminPort === undefined ? undefined : createNodeMetrics()
   const app = createApp({
@@ -65,6 +68,7 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
     )
     listening.once('error', reject)
   })
+  const drain = drainOf(server)
   const adminServer = metrics && serveMetrics(metrics.registry)
   if (adminServer) {
     try {
@@ -90,7 +94,7 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
         resolve(pool.destroy())
       }, drainMs)
     })
-    await drain(server)
+    await drain(idleMs)
     adminServer?.close()
     adminServer?.closeAllConnections()
     // Calls may be under way still: a confirm goes on when its caller has left, for up to a minute.
@@ -107,14 +111,6 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
       return ending
     },
   }
-}
-
-/** Closes the server once its requests have ended. */
-async function drain(server: Server): Promise<void> {
-  // Keep-alive connections that become idle after close() would otherwise hold it open.
-  const step = setInterval(() => server.closeIdleConnections(), DRAIN_STEP_MS)
-  await new Promise<void>((resolve) => server.close(() => resolve()))
-  clearInterval(step)
 }
 
 function urlOf(server: Server): string {

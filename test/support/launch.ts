@@ -24,5 +24,7 @@ export async function launch(options: LaunchOptions): Promise<LaunchedGateway> {
     config: parseConfig({ PORT: '0', ...options.environment }),
     clock: options.clock,
     log: (level, record) => options.onRecord({ level, ...record }),
+    // A test's requests are over by then.
+    idleMs: 0,
   })
 }

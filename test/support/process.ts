@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process'
+import { get } from 'node:http'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { onTestFinished } from 'vitest'
@@ -60,4 +61,14 @@ export function run(
       }),
     ended,
   }
+}
+
+/** The status, or the error's code, that a connection of its own comes to. */
+export function knock(url: string): Promise<unknown> {
+  return new Promise((resolve) => {
+    get(`${url}/livez`, { agent: false }, (response) => {
+      response.resume()
+      resolve(response.statusCode)
+    }).once('error', (error) => resolve((error as { code?: string }).code))
+  })
 }
