@@ -72,16 +72,21 @@ describe('the Node entry', { timeout: 30_000 }, () => {
   })
 
   test('serves metrics on a port of their own and nowhere else', async () => {
-    const { url, address, begin } = await startProcess({ ADMIN_PORT: '0' })
+    const { emulator, url, address, begin } = await startProcess({ ADMIN_PORT: '0' })
     await begin()
     const adminUrl = await address('metrics listening')
-    const metrics = await (await fetch(`${adminUrl}/metrics`)).text()
+    const read = async () => (await fetch(`${adminUrl}/metrics`)).text()
+    const metrics = await read()
     expect(metrics).toContain(
       'gateway_request_duration_seconds_count{operation="beginUpload",status="201"} 1',
     )
     expect(metrics).toContain(
       'gateway_smh_call_duration_seconds_count{operation="mint-token",outcome="ok"} 1',
     )
+    expect(metrics).toContain('gateway_smh_circuit_open 0')
+    await emulator.controls.refuseConnections(true)
+    await Promise.all(Array.from({ length: 10 }, begin))
+    expect(await read()).toContain('gateway_smh_circuit_open 1')
     expect((await fetch(`${url}/metrics`)).status).toBe(404)
     expect((await fetch(`${adminUrl}/v1/uploads`)).status).toBe(404)
   })

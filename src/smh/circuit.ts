@@ -81,6 +81,12 @@ export function createCircuit(deps: {
     log('warn', { event: 'SMH circuit opened', ...errorFields(error) })
   }
 
+  /** After a trial that did not close the circuit. */
+  function retryLater(verdict: 'down' | 'perhaps' | 'unknown'): void {
+    if (nextTrialAt === undefined) return
+    nextTrialAt = clock() + (verdict === 'unknown' ? 0 : OPEN_MS)
+  }
+
   return {
     guard: (callSmh) => async (call, bounds) => {
       const isTrial = admit()
@@ -97,12 +103,6 @@ export function createCircuit(deps: {
       }
     },
     isOpen: () => nextTrialAt !== undefined,
-  }
-
-  /** What a trial showed that did not close the circuit. */
-  function retryLater(verdict: 'down' | 'perhaps' | 'unknown'): void {
-    if (nextTrialAt === undefined) return
-    nextTrialAt = clock() + (verdict === 'unknown' ? 0 : OPEN_MS)
   }
 }
 

@@ -112,19 +112,23 @@ describe('while SMH is down', { timeout: 30_000 }, () => {
     await trial
   })
 
-  test('/readyz says so though a token is held, and is the trial when nobody else asks', async () => {
-    const { bench, status, ready } = await startWithToken()
-    expect(await times(1, ready)).toEqual([200])
-    await bench.emulator.controls.refuseConnections(true)
-    await atOnce(FAILURES, status)
-    bench.advance(5_000)
-    await expectProblem(await ready(), 503, 'upstream_unavailable')
-    await bench.emulator.controls.refuseConnections(false)
-    bench.advance(5_000)
-    expect(await times(1, ready)).toEqual([200])
-    expect(bench.smhCalls().map(({ route }) => route)).toEqual(['mint-token'])
-    expect(await times(1, status)).toEqual([200])
-  })
+  test.each(['shared', 'per-user'])(
+    '/readyz says so though it has a %s token, and is the trial when nobody else asks',
+    async (mode) => {
+      const { bench, status, ready } = await startWithToken({ SMH_TOKEN_MODE: mode })
+      expect(await times(1, ready)).toEqual([200])
+      bench.emulator.controls.clearCalls()
+      await bench.emulator.controls.refuseConnections(true)
+      await atOnce(FAILURES, status)
+      bench.advance(5_000)
+      await expectProblem(await ready(), 503, 'upstream_unavailable')
+      await bench.emulator.controls.refuseConnections(false)
+      bench.advance(5_000)
+      expect(await times(1, ready)).toEqual([200])
+      expect(bench.smhCalls().map(({ route }) => route)).toEqual(['mint-token'])
+      expect(await times(1, status)).toEqual([200])
+    },
+  )
 
   test('a token that cannot be had counts for all who would need it', async () => {
     const bench = await startBench({ environment: { RATE_LIMIT_PER_MINUTE: '0' } })
