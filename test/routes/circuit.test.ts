@@ -40,7 +40,7 @@ describe('while SMH is down', { timeout: 30_000 }, () => {
 
     const refused = await Promise.all(Array.from({ length: 20 }, () => status()))
     for (const response of refused) {
-      expect(response.headers.get('retry-after')).toBe('5')
+      expect(response.headers.get('retry-after')).toMatch(/^[1-5]$/)
       await expectProblem(response, 503, 'upstream_unavailable')
     }
     const lines = (await bench.records()).filter(({ reason }) => reason === 'circuit_open')
@@ -49,11 +49,11 @@ describe('while SMH is down', { timeout: 30_000 }, () => {
     const durations = requests.map(({ durationMs = 0 }) => durationMs).sort((a, b) => a - b)
     expect(durations[10]).toBeLessThan(50)
 
+    // Left alone though it is back.
     await bench.emulator.controls.refuseConnections(false)
-    bench.advance(4_000)
-    expect((await status()).headers.get('retry-after')).toBe('1')
+    expect(await times(1, status)).toEqual([503])
     expect(bench.smhCalls()).toEqual([])
-    bench.advance(1_000)
+    bench.advance(5_000)
     expect((await status()).status).toBe(200)
     expect(await times(3, status)).toEqual([200, 200, 200])
     expect(await events(bench)).toMatchObject([
