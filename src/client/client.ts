@@ -4,6 +4,7 @@ import { createPutPart } from './cos.ts'
 import { createGateway } from './gateway.ts'
 import { MIB } from './parts.ts'
 import { createRetrying } from './retry.ts'
+import { sendByNode } from './send-by-node.ts'
 import { sendByFetch, sendByXhr } from './send-part.ts'
 import { createSlots } from './slots.ts'
 import type { Upload, UploadClient, UploadClientOptions } from './types.ts'
@@ -80,7 +81,7 @@ function createServices(options: UploadClientOptions): UploadServices {
   }
   // Called without a receiver, a browser's own fetch refuses to work.
   const fetch = options.fetch ?? ((...request) => globalThis.fetch(...request))
-  const byXhr = options.fetch === undefined && 'XMLHttpRequest' in globalThis
+  const byRuntime = 'XMLHttpRequest' in globalThis ? sendByXhr : sendByNode()
   const retrying = createRetrying(options.retry ?? {}, options.wait ?? waitByTimer)
   return {
     gateway: createGateway({
@@ -89,7 +90,7 @@ function createServices(options: UploadClientOptions): UploadServices {
       fetch,
       retrying,
     }),
-    putPart: createPutPart(cosScheme, byXhr ? sendByXhr : sendByFetch(fetch)),
+    putPart: createPutPart(cosScheme, (!options.fetch && byRuntime) || sendByFetch(fetch)),
     retrying,
     withSlot: createSlots(partsInParallel),
     partsInParallel,

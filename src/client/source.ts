@@ -7,7 +7,8 @@ const PIECE_BYTES = 64 * 1024
 const TURN_MS = 8
 
 /**
- * The bytes of a blob, a little at a time: it takes little memory, and keeps nothing else waiting.
+ * The bytes of a blob, a little at a time: it takes little memory, and keeps nothing else waiting. What
+ * was given is gone once the next is asked for.
  * Browsers give what they have read without a pause in between, so the pauses are made here.
  *
  * @throws UploadError `source_changed` when the file behind the blob is no longer as it was
@@ -31,11 +32,21 @@ export async function* readChunks(blob: Blob, signal: AbortSignal) {
         await otherTasks()
         turnBegan = performance.now()
       }
+      release(value)
     }
   } finally {
     reader.cancel().catch(() => {})
   }
   if (left !== 0) throw new UploadError('source_changed', 'The file has another size now.')
+}
+
+/**
+ * Gives back the memory of a chunk that nobody needs any more, where the runtime can. Left to the garbage
+ * collector, some 64 MiB of them come together before it looks.
+ */
+export function release({ buffer, byteLength }: Uint8Array<ArrayBuffer>): void {
+  // Of a chunk that is part of something larger, others may be the rest.
+  if (byteLength === buffer.byteLength) buffer.transfer?.(0)
 }
 
 /** Resolves in a task of its own; a timer would be slowed down in pages that nobody looks at. */

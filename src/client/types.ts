@@ -13,7 +13,10 @@ export interface UploadClientOptions {
   partsInParallel?: number
   /** Bytes, at least 1 MiB; 8 MiB unless told. Grows by itself so that 10,000 parts suffice. */
   partSize?: number
-  /** Carries all requests, those to COS as well. Unless told, browsers use XMLHttpRequest for those. */
+  /**
+   * Carries all requests, those to COS as well. Unless told, browsers use XMLHttpRequest for those and
+   * Node its HTTP client, which tell how far a part has got.
+   */
   fetch?: typeof globalThis.fetch
   /** `http` only for a COS stand-in on the same machine; `https` unless told. */
   cosScheme?: 'https' | 'http'
