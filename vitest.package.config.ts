@@ -6,7 +6,7 @@ export default defineConfig({
     include: ['test/package/**/*.test.ts'],
     // Each of them keeps the machine busy.
     fileParallelism: false,
-    testTimeout: 120_000,
-    hookTimeout: 60_000,
+    testTimeout: 300_000,
+    hookTimeout: 120_000,
   },
 })
