@@ -22,27 +22,34 @@ export const fullHash = sha256Hex.openapi({
   example: 'b2570d481fcf044769490e0d1af438817093cda8c31d6c838767bfa2db63bb93',
 })
 
+/** Text that is kept with a file: JSON can write half a character and NUL, SMH's UTF-8 should not. */
+const shortText = z
+  .string()
+  .min(1)
+  .refine((value) => value.isWellFormed(), 'is not well-formed Unicode')
+  .refine((value) => !/\p{Cc}/u.test(value), 'has a control character')
+
+/** Nanoseconds and an offset: fraction digits without end would be a way to send SMH anything. */
+const MAX_TIME_CHARACTERS = '2026-03-09T11:22:33.123456789+08:00'.length
+
+const localTime = z.iso
+  .datetime({ offset: true })
+  .max(MAX_TIME_CHARACTERS)
+  .openapi({ example: '2026-03-09T11:22:33Z' })
+
 /** What begin and complete may both say about a file. */
 export const fileDetails = {
   labels: z
-    .array(z.string().min(1).max(64))
+    .array(shortText.max(64))
     .max(20)
     .optional()
     .openapi({ example: ['holiday'] }),
-  category: z
-    .string()
-    .min(1)
+  category: shortText
     .refine((value) => new TextEncoder().encode(value).length <= 16, 'has more than 16 bytes')
     .optional()
     .openapi({ description: 'At most 16 bytes of UTF-8.', example: 'photo' }),
-  localCreationTime: z.iso
-    .datetime({ offset: true })
-    .optional()
-    .openapi({ example: '2026-03-09T11:22:33Z' }),
-  localModificationTime: z.iso
-    .datetime({ offset: true })
-    .optional()
-    .openapi({ example: '2026-03-09T11:22:33Z' }),
+  localCreationTime: localTime.optional(),
+  localModificationTime: localTime.optional(),
 }
 
 /** No key at all: it is only of the shape that a client gets to see. */
