@@ -1,6 +1,5 @@
-import { OpenAPIHono, type RouteConfig } from '@hono/zod-openapi'
+import { OpenAPIHono } from '@hono/zod-openapi'
 import type { Context, MiddlewareHandler } from 'hono'
-import { bodyLimit } from 'hono/body-limit'
 import { cors } from 'hono/cors'
 import { HTTPException } from 'hono/http-exception'
 import { requestId } from 'hono/request-id'
@@ -14,6 +13,7 @@ import { limitInFlight } from './in-flight.ts'
 import { createIssuerKeys } from './issuer-keys.ts'
 import { errorFields, observe } from './observability.ts'
 import { METADATA_PREFIX } from './policy.ts'
+import { readBody, unsupportedMediaType } from './read-body.ts'
 import { registerDocs } from './routes/docs.ts'
 import type { Endpoint, Services } from './routes/endpoint.ts'
 import { probes } from './routes/health.ts'
@@ -23,9 +23,6 @@ import { createCallSmh } from './smh/call.ts'
 import { createCircuit } from './smh/circuit.ts'
 import { createSmhClient } from './smh/client.ts'
 import { upstreamError } from './smh/error-codes.ts'
-
-/** The largest request body, bytes (contract §3). */
-const MAX_BODY_BYTES = 64 * 1024
 
 export interface App {
   /** Answers one request. `execution` is for platforms that end with the response, such as Workers. */
@@ -114,44 +111,6 @@ function register(
   app.openapi({ ...route, middleware: [named, ...middleware] }, handle(services) as never)
 }
 
-/** Bodies are short, and where they may be left out an empty one is none. */
-function readBody(route: RouteConfig): MiddlewareHandler<AppEnv>[] {
-  const body = route.request?.body
-  if (!body) return []
-  const limit = bodyLimit({
-    maxSize: MAX_BODY_BYTES,
-    onError: () => {
-      throw new GatewayError('request_too_large', `A body may have ${MAX_BODY_BYTES} bytes.`)
-    },
-  })
-  const limited = orBrokenOff(limit)
-  if (body.required) return [limited]
-  // Many HTTP clients send `Content-Type: application/json` whether there is a body or not. Without
-  // one there must be no body, which zod-openapi sees to; filling the cache would look like a body.
-  async function emptyBodyIsNone(c: Context<AppEnv>, next: () => Promise<void>) {
-    const typed = c.req.header('content-type') !== undefined
-    // The cache holds promises, whatever its type says.
-    if (typed && (await c.req.text()).trim() === '') {
-      c.req.bodyCache.text = Promise.resolve('{}') as never
-    }
-    await next()
-  }
-  return [limited, orBrokenOff(emptyBodyIsNone)]
-}
-
-/** A body whose sender leaves half-way is the caller's doing: no error of ours, and no alarm. */
-function orBrokenOff(read: MiddlewareHandler<AppEnv>): MiddlewareHandler<AppEnv> {
-  return async function readOrBrokenOff(c, next) {
-    try {
-      return await read(c, next)
-    } catch (error) {
-      // What comes after `next` does not get here: Hono answers errors where they are thrown.
-      if (error instanceof GatewayError) throw error
-      throw new GatewayError('invalid_request', 'The body broke off.', { reason: 'caller_left' })
-    }
-  }
-}
-
 /** zod-openapi's hook: what the schemas refuse becomes the contract's 400. */
 function refuseInvalid(
   result: { success: true } | { success: false; error: { issues: readonly Issue[] } },
@@ -203,9 +162,7 @@ function expected(error: Error, c: Context<AppEnv>): Error {
 
 /** What the validators throw on their own. Their texts stay inside. */
 function fromHono({ status }: HTTPException): GatewayError {
-  if (status === 415) {
-    return new GatewayError('unsupported_media_type', 'Send JSON, as application/json.')
-  }
+  if (status === 415) return unsupportedMediaType()
   return new GatewayError('invalid_request', 'The body is not valid JSON.')
 }
 

@@ -43,7 +43,12 @@ describe('a field that is not as the contract has it', () => {
     ['labels.0', { ...good, labels: [5] }],
     ['category', { ...good, category: 'c'.repeat(17) }],
     ['category', { ...good, category: '海海海海海海' }],
+    ['labels.0', { ...good, labels: ['a\u0000b'] }],
+    ['labels.1', { ...good, labels: ['a', 'b\ud800'] }],
+    ['category', { ...good, category: 'a\nb' }],
+    ['category', { ...good, category: '\udc00' }],
     ['localCreationTime', { ...good, localCreationTime: 'yesterday' }],
+    ['localCreationTime', { ...good, localCreationTime: `2026-01-02T03:04:05.${'6'.repeat(99)}Z` }],
     ['localCreationTime', { ...good, localCreationTime: '2026-01-02' }],
     ['localCreationTime', { ...good, localCreationTime: '2026-02-30T00:00:00Z' }],
     ['localModificationTime', { ...good, localModificationTime: 1_767_323_045 }],
@@ -73,6 +78,14 @@ describe('a field that is not as the contract has it', () => {
     expect(fields).toEqual(['evenMore', 'more', 'path', 'size'])
   })
 
+  test('a great many are told in part', async () => {
+    const bench = await startBench()
+    const more = Object.fromEntries(Array.from({ length: 5000 }, (_, index) => [`f${index}`, 1]))
+    const response = await bench.request('POST', '/v1/uploads', { body: { ...good, ...more } })
+    const problem = await expectProblem(response, 400, 'invalid_request')
+    expect(problem.errors).toHaveLength(20)
+  })
+
   test('the edges of what is allowed are allowed', async () => {
     const bench = await startBench({ environment: { UPLOAD_MAX_BYTES: '100' } })
     const response = await bench.request('POST', '/v1/uploads', {
@@ -80,9 +93,9 @@ describe('a field that is not as the contract has it', () => {
         path: `${'a'.repeat(251)}.txt`,
         size: 100,
         trafficLimit: 104_857_600,
-        labels: Array(20).fill('l'.repeat(64)),
+        labels: Array(20).fill('\u{1f600}'.repeat(64)),
         category: '海海海海海a',
-        localCreationTime: '2026-01-02T03:04:05.678+08:00',
+        localCreationTime: '2026-01-02T03:04:05.678901234+08:00',
       },
     })
     expect(response.status).toBe(201)
@@ -111,6 +124,8 @@ describe('a body that cannot be read', () => {
     'application/x-www-form-urlencoded',
     'multipart/form-data; boundary=x',
     'application/jsonp',
+    'application/vnd.api+json',
+    'application/json, text/plain',
     'json',
   ])('as %s', async (type) => {
     const bench = await startBench()
@@ -119,6 +134,26 @@ describe('a body that cannot be read', () => {
       headers: { 'content-type': type },
     })
     await expectProblem(response, 415, 'unsupported_media_type')
+    expect(bench.smhCalls()).toEqual([])
+  })
+
+  test.each<[what: string, bytes: number[]]>([
+    ['a byte that UTF-8 has not', [0xff]],
+    ['an overlong slash', [0xc0, 0xaf]],
+    ['half a character', [0xed, 0xa0, 0x80]],
+    ['a character that breaks off', [0xf0, 0x9f, 0x98]],
+  ])('in another encoding than UTF-8: %s', async (_, bytes) => {
+    const bench = await startBench()
+    const [before, after] = ['{"path":"a', '","size":5}'].map((text) => Buffer.from(text))
+    const response = await fetch(`${bench.gateway.url}/v1/uploads`, {
+      method: 'POST',
+      headers: {
+        authorization: `Bearer ${await bench.issuer.token(ann)}`,
+        'content-type': 'application/json',
+      },
+      body: Buffer.concat([before as Buffer, Buffer.from(bytes), after as Buffer]),
+    })
+    await expectProblem(response, 400, 'invalid_request')
     expect(bench.smhCalls()).toEqual([])
   })
 
