@@ -12,7 +12,7 @@ import { type FieldFault, GatewayError, toProblem } from './errors.ts'
 import { limitInFlight } from './in-flight.ts'
 import { createIssuerKeys } from './issuer-keys.ts'
 import { errorFields, observe } from './observability.ts'
-import { METADATA_PREFIX } from './policy.ts'
+import { isMetadataHeader } from './policy.ts'
 import { readBody, unsupportedMediaType } from './read-body.ts'
 import { registerDocs } from './routes/docs.ts'
 import type { Endpoint, Services } from './routes/endpoint.ts'
@@ -209,7 +209,7 @@ function crossOrigin(origins: ReadonlySet<string>): MiddlewareHandler<AppEnv>[] 
       const metadata = asked
         .split(',')
         .map((name) => name.trim())
-        .filter((name) => name.toLowerCase().startsWith(METADATA_PREFIX))
+        .filter((name) => isMetadataHeader(name.toLowerCase()))
       return cors({ ...options, allowHeaders: [...options.allowHeaders, ...metadata] })(c, next)
     },
   ]

@@ -7,7 +7,7 @@ import { folderName, isMetadataKey, MAX_NAME_CHARACTERS, nameFault, parsePath } 
 const MAX_METADATA_HEADERS = 20
 /** Names and values of all metadata headers together; what COS allows for user metadata (SMH §9). */
 const MAX_METADATA_BYTES = 2048
-export const METADATA_PREFIX = 'x-smh-meta-'
+const METADATA_PREFIX = 'x-smh-meta-'
 
 /** Where one user's files live. */
 export interface Place {
@@ -161,6 +161,11 @@ export function readMetadata(
     metadata[name] = value
   }
   return metadata
+}
+
+/** Whether a header of this name, in lower case, is one that {@link readMetadata} takes. */
+export function isMetadataHeader(name: string): boolean {
+  return name.startsWith(METADATA_PREFIX) && isMetadataKey(name.slice(METADATA_PREFIX.length))
 }
 
 /** `path` of SMH without the user's prefix, or null when it does not lie under it. */
