@@ -24,6 +24,9 @@ import { createCircuit } from './smh/circuit.ts'
 import { createSmhClient } from './smh/client.ts'
 import { upstreamError } from './smh/error-codes.ts'
 
+/** Faults told of one request: a body has room for thousands, and each makes the answer longer. */
+const MAX_TOLD_FAULTS = 20
+
 export interface App {
   /** Answers one request. `execution` is for platforms that end with the response, such as Workers. */
   fetch(request: Request, bindings?: object, execution?: Execution): Response | Promise<Response>
@@ -117,7 +120,7 @@ function refuseInvalid(
 ): void {
   if (result.success) return
   throw new GatewayError('invalid_request', 'The request is not valid.', {
-    errors: result.error.issues.flatMap(toFieldFaults),
+    errors: result.error.issues.flatMap(toFieldFaults).slice(0, MAX_TOLD_FAULTS),
   })
 }
 
