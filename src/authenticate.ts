@@ -1,4 +1,5 @@
 import { errors, type JWTPayload, type JWTVerifyGetKey, jwtVerify } from 'jose'
+import { isStrictCompactJws } from './compact-jws.ts'
 import type { JwtConfig } from './config.ts'
 import type { Background, Clock } from './deps.ts'
 import { GatewayError } from './errors.ts'
@@ -17,6 +18,9 @@ export interface User {
 /** Longest id that is passed on to SMH, which publishes no limit for `user_id` (contract §4). */
 const MAX_USER_ID_CHARACTERS = 256
 
+/** The end of the year 9999. What is beyond is no date; most likely it is meant as milliseconds. */
+const LAST_DATE_SECONDS = 253_402_300_799
+
 const challenge = 'Bearer realm="uploads"'
 
 /**
@@ -31,6 +35,8 @@ const challenge = 'Bearer realm="uploads"'
  *
  * Nothing that a token says about keys is believed but its `alg`, if it is one of
  * `JWT_ALGORITHMS`, and its `kid`: `jwk`, `jku`, `x5c` and `x5u` are never read (RFC 8725 §3.10).
+ * A token that says of what type it is must be an access token or just a JWT: others, such as logout
+ * tokens, are signed with the same keys for another use (RFC 8725 §3.11).
  */
 export function createAuthenticate({
   jwt,
@@ -50,7 +56,10 @@ export function createAuthenticate({
       currentDate: new Date(clock()),
       requiredClaims: ['exp'],
     }
-    const findKey: JWTVerifyGetKey = (header, jws) => keys.key(header, jws, background)
+    const findKey: JWTVerifyGetKey = (header, jws) => {
+      if (!isTypeOfAccess(header.typ)) throw invalidToken('type')
+      return keys.key(header, jws, background)
+    }
     try {
       return (await jwtVerify(token, findKey, options)).payload
     } catch (error) {
@@ -69,6 +78,7 @@ export function createAuthenticate({
     const claims = await verifiedClaims(token, background).catch((error: unknown) => {
       throw error instanceof errors.JOSEError ? invalidToken(reasonOf(error)) : error
     })
+    if ((claims.exp as number) > LAST_DATE_SECONDS) throw invalidToken('claims')
     const id = claims[jwt.userClaim]
     if (!isUserId(id)) throw invalidToken('claims')
     if (jwt.requiredScope !== undefined && !scopesOf(claims).includes(jwt.requiredScope)) {
@@ -87,8 +97,8 @@ function bearerToken(authorization = ''): string {
       headers: { 'WWW-Authenticate': challenge },
     })
   }
-  const token = /^bearer +([\w~+/.-]+=*)$/i.exec(authorization)?.[1]
-  if (token === undefined) throw invalidToken('malformed')
+  const token = /^bearer +([\w.-]+)$/i.exec(authorization)?.[1]
+  if (token === undefined || !isStrictCompactJws(token)) throw invalidToken('malformed')
   return token
 }
 
@@ -110,6 +120,11 @@ function reasonOf(error: errors.JOSEError): string {
     return { iss: 'issuer', aud: 'audience', nbf: 'not_yet_valid' }[error.claim] ?? 'claims'
   }
   return 'malformed'
+}
+
+/** `JWT` (RFC 7519 §5.1), `at+jwt` (RFC 9068 §2.1) or none, as most issuers have it. */
+function isTypeOfAccess(typ: unknown): boolean {
+  return typ === undefined || (typeof typ === 'string' && /^(application\/)?(at\+)?jwt$/i.test(typ))
 }
 
 function unlessSignature(error: unknown): undefined {

@@ -81,6 +81,21 @@ describe('a good token', () => {
     expect((await bench.user(await sign({ kid: 'a' }))).id).toBe('ann')
   })
 
+  test.each([undefined, 'JWT', 'jwt', 'at+jwt', 'AT+JWT', 'application/at+jwt', 'application/jwt'])(
+    'may be of type %s',
+    async (typ) => {
+      const bench = await startIssuerBench()
+      const { sign } = await publish(bench, 'ES256', { kid: 'k' })
+      expect((await bench.user(await sign({ kid: 'k', typ }))).id).toBe('ann')
+    },
+  )
+
+  test('may end with the year 9999', async () => {
+    const bench = await startIssuerBench()
+    const token = await bench.issuer.token({ ...ann, claims: { exp: 253_402_300_799 } })
+    expect((await bench.user(token)).id).toBe('ann')
+  })
+
   test('may have been signed by any of several keys without an id', async () => {
     const bench = await startIssuerBench()
     const other = await exportJWK((await generateKeyPair('ES256')).publicKey)
@@ -234,6 +249,26 @@ describe('a token that must not be believed', () => {
     await expect(bench.user(token)).rejects.toEqual(invalidToken('algorithm'))
   })
 
+  test.each([
+    'logout+jwt',
+    'dpop+jwt',
+    'JWS',
+    'jwt ',
+    'xjwt',
+    'application/jose',
+    'text/jwt',
+    '',
+    7,
+    null,
+    ['JWT'],
+  ])('that is of type %j', async (typ) => {
+    const bench = await startIssuerBench()
+    const { sign } = await publish(bench, 'ES256', { kid: 'k' })
+    const token = await sign({ kid: 'k', typ })
+    await expect(bench.user(token)).rejects.toEqual(invalidToken('type'))
+    expect(bench.calls).toEqual([])
+  })
+
   test('bringing its own key, or an address to fetch one from', async () => {
     const bench = await startIssuerBench()
     const thief = await startIssuerBench()
@@ -263,6 +298,8 @@ describe('a token that must not be believed', () => {
     ['no audience', { aud: undefined }, 'claims'],
     ['no end', { exp: undefined }, 'claims'],
     ['an end that is no number', { exp: '9999999999' }, 'claims'],
+    ['an end in milliseconds', { exp: 1_800_000_000_000 }, 'claims'],
+    ['an end after the year 9999', { exp: 253_402_300_800 }, 'claims'],
     ['a start that is no number', { nbf: 'now' }, 'claims'],
     ['no user', { sub: undefined }, 'claims'],
     ['a user that is a number', { sub: 7 }, 'claims'],

@@ -1,0 +1,80 @@
+import fc from 'fast-check'
+import { base64url } from 'jose'
+import { expect, test } from 'vitest'
+import { isStrictCompactJws } from '../src/compact-jws.ts'
+
+const encode = (text: string | Uint8Array) => base64url.encode(text)
+const header = encode('{"alg":"ES256"}')
+const signature = encode(new Uint8Array(64))
+const withPayload = (json: string) => `${header}.${encode(json)}.${signature}`
+
+/** JSON of an object, with or without blanks between its tokens. */
+const objects = fc
+  .tuple(
+    fc.dictionary(fc.string({ unit: 'grapheme' }), fc.jsonValue(), { noNullPrototype: true }),
+    fc.constantFrom(undefined, 1, '\t'),
+  )
+  .map(([value, space]) => JSON.stringify(value, null, space))
+
+test('whatever an object says, it may be a payload', () => {
+  fc.assert(
+    fc.property(objects, (json) => {
+      expect(isStrictCompactJws(withPayload(json))).toBe(true)
+    }),
+  )
+})
+
+test('none that says anything twice may be, whichever comes first', () => {
+  fc.assert(
+    fc.property(objects, fc.string(), fc.jsonValue(), fc.boolean(), (json, name, value, first) => {
+      const member = `${JSON.stringify(name)}:${JSON.stringify(value)}`
+      const rest = json === '{}' ? '' : json.trim().slice(1, -1)
+      const both = [member, rest, member].filter((text) => text.trim() !== '')
+      const twice = first ? both : [...both.slice(1), ...both.slice(0, 1)]
+      expect(isStrictCompactJws(withPayload(`{${twice.join(',')}}`))).toBe(false)
+    }),
+  )
+})
+
+test('bytes have one spelling', () => {
+  const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_+/= '
+  fc.assert(
+    fc.property(fc.uint8Array({ minLength: 1, maxLength: 70 }), (bytes) => {
+      const token = `${header}.${encode('{}')}.${encode(bytes)}`
+      expect(isStrictCompactJws(token)).toBe(true)
+      for (const last of alphabet) {
+        const spelling = encode(bytes).slice(0, -1) + last
+        const only = Buffer.from(spelling, 'base64url').toString('base64url') === spelling
+        expect(isStrictCompactJws(`${header}.${encode('{}')}.${spelling}`)).toBe(only)
+      }
+    }),
+  )
+})
+
+test.each([
+  '',
+  '.',
+  '..',
+  header,
+  `${header}.${encode('{}')}`,
+  `${header}..${signature}`,
+  `.${encode('{}')}.${signature}`,
+  `${withPayload('{}')}.`,
+  `${withPayload('{}')}\n`,
+  `${withPayload('{}')}=`,
+  ` ${withPayload('{}')}`,
+  withPayload(''),
+  withPayload('null'),
+  withPayload('[]'),
+  withPayload('"x"'),
+  withPayload('\ufeff{}'),
+  withPayload('{}{}'),
+  withPayload('{"a":1,"\\u0061":2}'),
+  `${header}.${encode(Uint8Array.of(0x7b, 0xff, 0x7d))}.${signature}`,
+])('%j is none', (token) => {
+  expect(isStrictCompactJws(token)).toBe(false)
+})
+
+test('a missing signature is left to the algorithm', () => {
+  expect(isStrictCompactJws(`${header}.${encode('{}')}.`)).toBe(true)
+})

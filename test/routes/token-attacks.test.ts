@@ -1,0 +1,76 @@
+import { expect, test } from 'vitest'
+import { encoded, startForge, startTrap } from '../support/forge.ts'
+import { type Bench, startBench } from '../support/gateway.ts'
+import { attacks } from '../support/token-attacks.ts'
+
+const body = { path: 'a.txt', size: 5 }
+
+/** The answer to every token that is bad, in whatever way. */
+const dull = {
+  status: 401,
+  challenge: 'Bearer realm="uploads", error="invalid_token"',
+  text: JSON.stringify({
+    type: 'urn:smh-upload-gateway:problem:invalid_token',
+    title: 'Unauthorized',
+    status: 401,
+    detail: 'The bearer token is not valid.',
+    code: 'invalid_token',
+    requestId: 'fixed',
+  }),
+}
+
+async function begin(bench: Bench, token: string) {
+  const headers = { authorization: `Bearer ${token}`, 'x-request-id': 'fixed' }
+  const response = await bench.request('POST', '/v1/uploads', { as: null, headers, body })
+  return {
+    status: response.status,
+    challenge: response.headers.get('www-authenticate'),
+    text: await response.text(),
+  }
+}
+
+test.each(Object.entries(attacks))('a token that is bad in %s', async (_, table) => {
+  const bench = await startBench()
+  const [forge, trap] = [startForge(bench), await startTrap()]
+  for (const [name, make] of Object.entries(table)) {
+    expect(await begin(bench, await make(forge, trap.url)), name).toEqual(dull)
+  }
+  expect([bench.smhCalls(), trap.callers()]).toEqual([[], 0])
+  // One fetch to know the keys at all, and at most one more for all ids that are not among them.
+  expect(bench.issuer.hits().keys).toBeLessThanOrEqual(2)
+  // What was refused are the attacks and not the forge.
+  for (const by of ['ES256', 'RS256', 'EdDSA'] as const) {
+    expect(await begin(bench, await forge.token({ by }))).toMatchObject({ status: 201 })
+  }
+})
+
+test('a token is good whichever usual type it says it has', async () => {
+  const bench = await startBench()
+  const forge = startForge(bench)
+  for (const typ of [undefined, 'JWT', 'jwt', 'at+jwt', 'AT+JWT', 'application/at+jwt']) {
+    const token = await forge.token({ header: forge.header({ typ }) })
+    expect(await begin(bench, token)).toMatchObject({ status: 201 })
+  }
+})
+
+test('nothing in a token is believed before its signature', async () => {
+  const bench = await startBench()
+  const forge = startForge(bench)
+  const claims = [{ exp: 1 }, { nbf: 4e9 }, { iss: 'x' }, { aud: 'x' }, { sub: 7 }, { exp: 4e12 }]
+  for (const each of claims) {
+    const signed = await forge.token({ payload: forge.claims(each) })
+    for (const token of [signed, signed.replace(/[^.]+$/, encoded(new Uint8Array(64)))]) {
+      expect(await begin(bench, token)).toEqual(dull)
+    }
+  }
+  const reasons = (await bench.records()).map(({ reason }) => reason)
+  expect(reasons.filter((_, index) => index % 2)).toEqual(claims.map(() => 'signature'))
+  expect(reasons.filter((_, index) => index % 2 === 0)).toEqual([
+    'expired',
+    'not_yet_valid',
+    'issuer',
+    'audience',
+    'claims',
+    'claims',
+  ])
+})
