@@ -23,6 +23,12 @@ const DRAIN_MS = 9_000
 /** Callers that keep their connection busy ask again well within this. */
 const IDLE_MS = 1_000
 
+/**
+ * How long a whole request may take to arrive, of which the headers get half. Bodies are short, so who
+ * needs longer is stuck, or means to hold a place among the requests in flight.
+ */
+const ARRIVAL_MS = 30_000
+
 export interface RunningGateway {
   /** Scheme, host and port, no trailing slash. */
   url: string
@@ -40,6 +46,8 @@ export interface GatewayOptions {
   drainMs?: number
   /** How long after `close` a kept connection may wait for its next request; a second unless told. */
   idleMs?: number
+  /** How long a request may take to arrive; half a minute unless told. */
+  arrivalMs?: number
 }
 
 /**
@@ -48,7 +56,8 @@ export interface GatewayOptions {
  * @throws Error with `code` EADDRINUSE and the like when it cannot listen
  */
 export async function startGateway(options: GatewayOptions): Promise<RunningGateway> {
-  const { config, log, clock = Date.now, drainMs = DRAIN_MS, idleMs = IDLE_MS } = options
+  const { config, log, clock = Date.now } = options
+  const { drainMs = DRAIN_MS, idleMs = IDLE_MS, arrivalMs = ARRIVAL_MS } = options
   const pool = createNodeCallOut()
   const metrics = config.adminPort === undefined ? undefined : createNodeMetrics()
   const app = createApp({
@@ -63,8 +72,19 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
   })
 
   const server = await new Promise<Server>((resolve, reject) => {
-    const listening = serve({ fetch: app.fetch, hostname: config.host, port: config.port }, () =>
-      resolve(listening as Server),
+    const listening = serve(
+      {
+        fetch: app.fetch,
+        hostname: config.host,
+        port: config.port,
+        serverOptions: {
+          requestTimeout: arrivalMs,
+          headersTimeout: arrivalMs / 2,
+          // Node looks for late requests no more often than this.
+          connectionsCheckingInterval: arrivalMs / 10,
+        },
+      },
+      () => resolve(listening as Server),
     )
     listening.once('error', reject)
   })

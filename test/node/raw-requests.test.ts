@@ -1,0 +1,193 @@
+import { METHODS } from 'node:http'
+import { expect, test } from 'vitest'
+import { ann, type Bench, startBench } from '../support/gateway.ts'
+import { readAnswer, sendRaw } from '../support/raw-http.ts'
+
+const text = '{"path":"a.txt","size":5}'
+
+/** A begin that would succeed, with other lines and another body if told. */
+async function send(
+  bench: Bench,
+  lines: string[],
+  body = text,
+  line = 'POST /v1/uploads HTTP/1.1',
+) {
+  const request = [
+    line,
+    'Host: gateway',
+    'Connection: close',
+    'Content-Type: application/json',
+    `Authorization: Bearer ${await bench.issuer.token(ann)}`,
+    ...lines,
+    '',
+    body,
+  ]
+  return readAnswer(await sendRaw(bench.gateway.url, [request.join('\r\n')]))
+}
+
+const length = `Content-Length: ${text.length}`
+const chunked = 'Transfer-Encoding: chunked'
+const inChunks = `${text.length.toString(16)}\r\n${text}\r\n0\r\n\r\n`
+
+test.each<[how: string, lines: string[], body?: string]>([
+  ['of known length', [length]],
+  ['in chunks', [chunked], inChunks],
+  ['in chunks with extensions', [chunked], inChunks.replace('\r\n', ';a="b"\r\n')],
+])('%s a begin succeeds', async (_, lines, body) => {
+  const bench = await startBench()
+  expect(await send(bench, lines, body)).toMatchObject({ status: 201 })
+})
+
+test.each<[how: string, lines: string[], body?: string]>([
+  ['both length and chunks', [length, chunked], inChunks],
+  ['chunks and a length of nothing', [chunked, 'Content-Length: 0'], inChunks],
+  ['two lengths', [length, 'Content-Length: 5']],
+  ['two lengths in one', [`${length}, 5`]],
+  ['a length with a sign', [`Content-Length: +${text.length}`]],
+  ['a length below nothing', ['Content-Length: -1']],
+  ['a length in hex', ['Content-Length: 0x19']],
+  ['a length that no number holds', ['Content-Length: 99999999999999999999']],
+  ['a length that is longer than a body may be', ['Content-Length: 65537']],
+  ['chunks twice', [chunked, chunked], inChunks],
+  ['chunks within something', ['Transfer-Encoding: gzip'], inChunks],
+  ['chunks with a tab', ['Transfer-Encoding:\tchunked, identity'], inChunks],
+  ['chunks of a length that is none', [chunked], 'zz\r\nx\r\n0\r\n\r\n'],
+  ['a chunk of a length that no number holds', [chunked], 'ffffffffffffffffff\r\n'],
+  ['chunks without a length', [chunked], '\r\n'],
+  ['lines that end with LF alone', [`${length}\nX-Smh-Meta-A: b`]],
+  ['a header of CR alone', [`${length}\rX-Smh-Meta-A: b`]],
+  ['a folded header', [length, 'X-Smh-Meta-A: a', ' b']],
+  ['a header without a name', [length, ': a']],
+  ['a header whose name has a blank', [length, 'X-Smh-Meta A: b']],
+  ['a value with NUL', [length, 'X-Smh-Meta-A: a\0b']],
+  ['a value with DEL', [length, 'X-Smh-Meta-A: a\x7fb']],
+  ['a value of the upper half', [length, 'X-Smh-Meta-A: \xff']],
+  ['an encoded body', [length, 'Content-Encoding: gzip'], '\x1f\x8b\x08'.padEnd(text.length)],
+  ['an expectation nobody knows', [length, 'Expect: a-miracle']],
+])('%s: refused, and SMH is not asked', async (_, lines, body) => {
+  const bench = await startBench()
+  const { status } = await send(bench, lines, body)
+  expect(status).toBeGreaterThanOrEqual(400)
+  expect(status).toBeLessThan(500)
+  expect(bench.smhCalls()).toEqual([])
+  expect((await bench.request('GET', '/v1/uploads/x')).status).toBe(404)
+})
+
+test('what follows a chunked body is no header', async () => {
+  const bench = await startBench()
+  const trailers = 'X-Smh-Meta-A: b\r\nAuthorization: Basic YTpi\r\n\r\n'
+  const answer = await send(
+    bench,
+    [chunked, 'Trailer: X-Smh-Meta-A'],
+    inChunks.slice(0, -2) + trailers,
+  )
+  expect(answer.status).toBe(201)
+  expect(bench.smhCalls('begin-multipart').at(-1)?.headers).not.toHaveProperty('x-smh-meta-a')
+})
+
+test('a value cannot add a header on the way to SMH', async () => {
+  const bench = await startBench()
+  const value = 'a%0d%0ax-smh-meta-b: c\\r\\nx-smh-meta-d: e'
+  const answer = await send(bench, [length, `X-Smh-Meta-A: ${value}`, 'X-Smh-Meta-E: f, g'])
+  expect(answer.status).toBe(201)
+  const { headers } = bench.smhCalls('begin-multipart')[0] ?? { headers: {} }
+  const metadata = Object.entries(headers).filter(([name]) => name.startsWith('x-smh'))
+  expect(metadata).toEqual([
+    ['x-smh-meta-a', value],
+    ['x-smh-meta-e', 'f, g'],
+  ])
+})
+
+test('a request in the body of another is no request', async () => {
+  const bench = await startBench()
+  const { confirmKey } = await bench.begin({ path: 'a.txt', size: 5 })
+  bench.emulator.controls.clearCalls()
+  const token = await bench.issuer.token(ann)
+  const inner = `DELETE /v1/uploads/${confirmKey} HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer ${token}\r\n\r\n`
+  const outer = [
+    'GET /livez HTTP/1.1',
+    'Host: gateway',
+    `Content-Length: ${inner.length}`,
+    'Connection: close',
+    '',
+    inner,
+  ]
+  const received = await sendRaw(bench.gateway.url, [outer.join('\r\n')])
+  expect(received.match(/HTTP\/1\.1 \d+/g)).toEqual(['HTTP/1.1 200'])
+  expect(bench.smhCalls()).toEqual([])
+})
+
+test('pipelined requests get each its own answer', async () => {
+  const bench = await startBench()
+  const ask = async (sub: string, id: string, last = '') => {
+    const authorization = `Authorization: Bearer ${await bench.issuer.token({ sub })}`
+    const head = ['GET /v1/uploads/x HTTP/1.1', 'Host: gateway', authorization]
+    return [...head, `X-Request-Id: ${id}`, ...(last && [last]), '', ''].join('\r\n')
+  }
+  const bad = 'GET /v1/uploads/x HTTP/1.1\r\nHost: gateway\r\nX-Request-Id: two\r\n\r\n'
+  const pieces = [await ask('ann', 'one'), bad, await ask('bob', 'three', 'Connection: close')]
+  const received = await sendRaw(bench.gateway.url, [pieces.join('')])
+  expect(received.match(/HTTP\/1\.1 \d+/g)).toEqual([
+    'HTTP/1.1 404',
+    'HTTP/1.1 401',
+    'HTTP/1.1 404',
+  ])
+  expect(received.match(/(?<=x-request-id: )\w+/gi)).toEqual(['one', 'two', 'three'])
+})
+
+test.each([
+  'POST //v1/uploads HTTP/1.1',
+  'POST /v1//uploads HTTP/1.1',
+  'POST /V1/uploads HTTP/1.1',
+  'POST /v1%2fuploads HTTP/1.1',
+  'POST /v1/uploads%00 HTTP/1.1',
+  'POST /v1/uploads/ HTTP/1.1',
+  'POST /v1/uploads;a=b HTTP/1.1',
+  'POST \\v1\\uploads HTTP/1.1',
+  'POST /docs/..\\v1\\uploads HTTP/1.1',
+  'POST * HTTP/1.1',
+  'POST v1/uploads HTTP/1.1',
+  'POST file:///v1/uploads HTTP/1.1',
+  'POST /v1/uploads HTTP/9.9',
+  'POST /v1/up loads HTTP/1.1',
+  'POST /v1/uploads\xff HTTP/1.1',
+  'FOO /v1/uploads HTTP/1.1',
+  'CONNECT gateway:443 HTTP/1.1',
+  'PRI * HTTP/2.0',
+])('%j leads nowhere', async (line) => {
+  const bench = await startBench()
+  const { status } = await send(bench, [length], text, line)
+  // Nothing at all is the server's answer to CONNECT.
+  if (!Number.isNaN(status)) expect(Math.floor(status / 100)).toBe(4)
+  expect(bench.smhCalls()).toEqual([])
+  expect((await bench.request('GET', '/livez')).status).toBe(200)
+})
+
+test('no method that HTTP knows is a fault of the gateway, at any address', async () => {
+  const bench = await startBench({ environment: { CORS_ORIGINS: 'https://app.example.com' } })
+  for (const method of METHODS.filter((name) => name !== 'CONNECT')) {
+    for (const path of [
+      '/v1/uploads',
+      '/v1/uploads/x',
+      '/v1/uploads/x/renew',
+      '/livez',
+      '/docs',
+      '/',
+    ]) {
+      const { status, headers } = await send(
+        bench,
+        ['Content-Length: 2'],
+        '{}',
+        `${method} ${path} HTTP/1.1`,
+      )
+      expect([method, path, status < 500]).toEqual([method, path, true])
+      expect([method, path, headers.get('x-content-type-options')]).toEqual([
+        method,
+        path,
+        'nosniff',
+      ])
+      if (path.startsWith('/v1')) expect(headers.get('cache-control')).toBe('no-store')
+    }
+  }
+  expect(bench.smhCalls()).toEqual([])
+})

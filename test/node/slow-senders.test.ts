@@ -1,0 +1,74 @@
+import { connect } from 'node:net'
+import { expect, onTestFinished, test } from 'vitest'
+import { parseConfig } from '../../src/config.ts'
+import { startGateway } from '../../src/node/gateway.ts'
+import { environmentOf } from '../support/environment.ts'
+import { ann, startBench } from '../support/gateway.ts'
+
+/** A gateway of one place, with next to no patience for requests that are slow to arrive. */
+async function startImpatient() {
+  const bench = await startBench()
+  const logged: object[] = []
+  const on = await startGateway({
+    config: parseConfig({ ...environmentOf(bench), PORT: '0', MAX_IN_FLIGHT: '1' }),
+    log: (level, record) => logged.push({ level, ...record }),
+    arrivalMs: 200,
+  })
+  onTestFinished(() => on.close())
+  return { bench, on, logged }
+}
+
+/** Says `start`, then one of `drops` every few milliseconds, and gives the answer it is cut off with. */
+function trickle(url: string, start: string, drop = '') {
+  const { hostname, port } = new URL(url)
+  return new Promise<string>((resolve) => {
+    let received = ''
+    const socket = connect(Number(port), hostname).setEncoding('latin1')
+    const drip = setInterval(() => drop && socket.write(drop), 5)
+    socket.on('data', (chunk: string) => {
+      received += chunk
+    })
+    socket.on('error', () => undefined)
+    socket.on('close', () => {
+      clearInterval(drip)
+      resolve(received)
+    })
+    if (start) socket.write(start)
+  })
+}
+
+const head = 'POST /v1/uploads HTTP/1.1\r\nHost: gateway\r\nContent-Type: application/json\r\n'
+
+test.each([
+  ['nothing at all', '', ''],
+  ['half a line', 'POST /v1/up', ''],
+  ['half of its headers', head, ''],
+  ['its headers without end', head, 'x-a: b\r\n'],
+  ['one header without end', `${head}x-a: `, 'b'],
+])('whoever sends %s is cut off', async (_, start, drop) => {
+  const { bench, on, logged } = await startImpatient()
+  expect(await trickle(on.url, start, drop)).toMatch(/^(HTTP\/1\.1 4(08|31) |$)/)
+  expect(logged).toEqual([])
+  expect(bench.smhCalls()).toEqual([])
+})
+
+test.each([
+  ['nothing', 'Content-Length: 50\r\n\r\n', ''],
+  ['half', 'Content-Length: 50\r\n\r\n{"path":', ''],
+  ['blanks without end', 'Content-Length: 65536\r\n\r\n', ' '],
+  ['chunks without end', 'Transfer-Encoding: chunked\r\n\r\n', '1\r\n \r\n'],
+  ['a chunk that does not come', 'Transfer-Encoding: chunked\r\n\r\nff\r\n', ''],
+])('a body of which %s comes does not keep its place', async (_, start, drop) => {
+  const { bench, on, logged } = await startImpatient()
+  const authorization = `Authorization: Bearer ${await bench.issuer.token(ann)}\r\n`
+  const cutOff = trickle(on.url, head + authorization + start, drop)
+  const get = () => bench.request('GET', '/v1/uploads/x', { on })
+  // The one place is taken first, and free after.
+  while ((await get()).status !== 503) await new Promise((resolve) => setImmediate(resolve))
+  await cutOff
+  while ((await get()).status !== 404) await new Promise((resolve) => setImmediate(resolve))
+  expect(logged).toContainEqual(
+    expect.objectContaining({ level: 'info', operation: 'beginUpload', code: 'invalid_request' }),
+  )
+  expect(bench.smhCalls()).toEqual([])
+})
