@@ -15,6 +15,9 @@ const encodedSeparator = /%(?:25)*(?:2f|5c|00)/i
 
 const encodedDot = /%(?:25)*2e/gi
 
+/** Slashes both ways, and the signs like them that NFKC does not turn into one. */
+const slashLike = /[/\\\u2044\u2215\u2216\u29f5\u29f8]/
+
 /**
  * Why `name` cannot be the name of one level in SMH, in a few words fit for a caller, or undefined
  * when it can (SMH §9). Does not normalise: give it the NFC form.
@@ -22,8 +25,11 @@ const encodedDot = /%(?:25)*2e/gi
 export function nameFault(name: string): string | undefined {
   if (name === '') return 'has an empty segment'
   if (!name.isWellFormed()) return 'is not well-formed Unicode'
-  const plain = name.replace(encodedDot, '.')
-  if (plain === '.' || plain === '..') return 'has a dot segment'
+  // Look-alikes are good for names; they may not come to a way out, should anybody replace them.
+  const plain = name.normalize('NFKC').replace(encodedDot, '.')
+  if (plain.split(slashLike).some((part) => part === '.' || part === '..')) {
+    return 'has a dot segment'
+  }
   if (/\p{Cc}/u.test(name)) return 'has a control character'
   if (forbidden.test(name)) return 'has one of the characters \\ / : * ? " < > |'
   if (encodedSeparator.test(name)) return 'has an encoded slash, backslash or NUL'

@@ -17,6 +17,11 @@ describe('a name', () => {
     '🎞'.repeat(255),
     '%41',
     '%2f'.replace('2f', '2g'),
+    'AC\uff0fDC.mp3',
+    '\uff0f',
+    '1\u20442 cup.txt',
+    '\u7b2c\u4e00\u7ae0\uff1a\u6807\u9898\uff1f.txt',
+    'wait\u2026',
   ])('%j may be used', (name) => {
     expect(nameFault(name)).toBeUndefined()
   })
@@ -28,6 +33,14 @@ describe('a name', () => {
     ['%2e', 'dot segment'],
     ['%2E.', 'dot segment'],
     ['.%252e', 'dot segment'],
+    ['\uff0e\uff0e', 'dot segment'],
+    ['\u2025', 'dot segment'],
+    ['\u2024\u2024', 'dot segment'],
+    ['..\uff0f..\uff0fbob', 'dot segment'],
+    ['a\u2215..\u2215bob', 'dot segment'],
+    ['a\u2044%2e%2e', 'dot segment'],
+    ['..\uff3cbob', 'dot segment'],
+    ['\uff052e\uff052e', 'dot segment'],
     ['a\u0000b', 'control'],
     ['a\nb', 'control'],
     ['a\u007fb', 'control'],

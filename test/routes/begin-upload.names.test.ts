@@ -59,6 +59,10 @@ describe('a path is refused before SMH hears of it', () => {
     ['dots', ['..', '.', '../a', 'a/..', 'a/../b', './a', 'a/./b', 'a/../../../bob/b', '/..']],
     ['encoded dots', ['%2e%2e/a', '%2E%2e', '.%2e/a', '%252e%252e/a', '%25252e./a']],
     ['encoded slashes', ['..%2fa', 'a%2Fb', '..%252f..%252fa', 'a%5cb', '..%5C..', 'a%255Cb']],
+    [
+      'dots and slashes that only look so',
+      ['\uff0e\uff0e/a', '\u2025/a', '..\uff0f..\uff0fbob', '..\u2215a'],
+    ],
     ['other slashes', ['..\\a', 'a\\..\\b', '//a', 'a//b', 'a/', '/', '']],
     [
       'NUL and controls',
