@@ -75,10 +75,13 @@ export const fileReply = z.object({
 })
 export type FileReply = z.infer<typeof fileReply>
 
+/** The path of a file is asked for by the next call, in which these would name another place. */
+const pathName = z.string().refine((name) => !/^\.{0,2}$|\//.test(name) && name.isWellFormed())
+
 /** SMH §5.6 */
 export const statusReply = z.object({
   confirmed: z.boolean(),
-  path: z.array(z.string()).nullable(),
+  path: z.array(pathName).nullable(),
   uploadId: z.string().optional(),
   parts: z
     .array(

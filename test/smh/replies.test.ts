@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { fileReply, taskReply } from '../../src/smh/replies.ts'
+import { fileReply, statusReply, taskReply } from '../../src/smh/replies.ts'
 
 const file = {
   path: ['a.txt'],
@@ -52,3 +52,14 @@ test('headers that the HTTP stack of a client sets itself are left out', () => {
     'x-cos-traffic-limit': '8',
   })
 })
+
+test.each([[null], [['a.txt']], [['a..b', '.c', '...', ' d']]])('%j may be a path', (path) => {
+  expect(statusReply.parse({ confirmed: true, path }).path).toEqual(path)
+})
+
+test.each([[['..', 'a']], [['a', '.']], [['']], [['a/../..']], [['a\ud800']], ['a/b']])(
+  '%j cannot be one: asked for by it, SMH would look elsewhere or could not be asked',
+  (path) => {
+    expect(statusReply.safeParse({ confirmed: true, path }).success).toBe(false)
+  },
+)
