@@ -30,7 +30,8 @@ export async function launchWorker(options: LaunchOptions): Promise<LaunchedGate
     const gateway = connect(workerd.port, '127.0.0.1')
     caller.pipe(gateway).pipe(caller)
     caller.on('close', () => gateway.destroy()).on('error', () => gateway.destroy())
-    gateway.on('close', () => caller.destroy()).on('error', () => caller.destroy())
+    // An answer may still be on its way to the caller.
+    gateway.on('close', () => caller.destroySoon()).on('error', () => caller.destroySoon())
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const { port } = server.address() as AddressInfo
