@@ -96,13 +96,14 @@ export function checkSmhCall(call: RecordedCall, user: string, libraryId: string
     expect(value, said).toMatch(/^[\x20-\x7e]*$/)
   }
   if (call.body) {
-    const text: string[] = []
     JSON.parse(call.body, (name, value) => {
-      text.push(name)
-      if (typeof value === 'string') text.push(value)
+      expect(name, said).toMatch(/^\w{0,32}$/)
+      expect(name, said).not.toBe('__proto__')
+      if (typeof value !== 'string') return value
+      expect(value.isWellFormed(), said).toBe(true)
+      expect(value, said).not.toMatch(/\p{Cc}/u)
+      return value
     })
-    expect(text.join('').isWellFormed(), said).toBe(true)
-    expect(text.join(''), said).not.toMatch(/\p{Cc}|__proto__/u)
   }
   checkSmhPath(call.path, user, libraryId)
 }
@@ -118,6 +119,8 @@ function checkSmhPath(raw: string, user: string, libraryId: string): void {
     expect(path).toMatch(folder)
     expect(path.split('/').filter((segment) => /^\.{0,2}$/.test(segment))).toEqual([''])
     expect(path.split('/')).toHaveLength(levels)
+    const lookAlikes = path.normalize('NFKC').split(/[/\u2044\u2215]/)
+    expect(lookAlikes.filter((segment) => /^\.{1,2}$/.test(segment))).toEqual([])
     // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for.
     expect(path).not.toMatch(/[\\\u0000-\u001f\u007f]/)
     const next = decoded(path)

@@ -211,9 +211,34 @@ const fileNames = fc
   })
   .map((levels) => levels.join('/'))
 
+/** Ways out of a folder among names that are good. */
+const waysOut = fc
+  .array(
+    fc.constantFrom(
+      ...[
+        'a',
+        'b.txt',
+        'users',
+        'bob',
+        '..',
+        '.',
+        '...',
+        '',
+        ' ',
+        'a.',
+        '%2e%2e',
+        '.%2E',
+        '%252e.',
+      ],
+      ...['..%2fbob', '%2e%2e%5cbob', '\u2025', '\uff0e\uff0e', '..\uff0fbob', '..\u2215..', 'a\0'],
+    ),
+    { minLength: 1, maxLength: 4 },
+  )
+  .map((levels) => levels.join('/'))
+
 function values(name: string, schema: Schema): fc.Arbitrary<unknown> {
   if (name === 'path') {
-    return fc.oneof({ weight: 3, arbitrary: fileNames }, { weight: 2, arbitrary: hostileText })
+    return fc.oneof({ weight: 2, arbitrary: fileNames }, waysOut, hostileText)
   }
   if (name === 'crc64') return fc.bigInt({ min: 0n, max: 2n ** 64n }).map(String)
   if (schema.enum) return fc.constantFrom(...schema.enum)
