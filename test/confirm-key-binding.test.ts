@@ -1,8 +1,10 @@
+import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { ConfirmKeyConfig } from '../src/config.ts'
 import { createConfirmKeyBinding, type UploadFacts } from '../src/confirm-key-binding.ts'
 import type { Place } from '../src/policy.ts'
 import { conceal } from '../src/secret.ts'
+import { hostileText } from './support/hostile-values.ts'
 
 const now = 1_800_000_000_000
 const facts: UploadFacts = {
@@ -90,6 +92,47 @@ describe('a bound confirm key', () => {
       expect(await binding.open(ann, key, now)).toBeUndefined()
     },
   )
+
+  test('is opened by nothing but itself, whatever is put into it or made up', async () => {
+    const key = await binding.bind(ann, facts)
+    const other = await binding.bind({ ...ann, userId: 'bob' }, { ...facts, size: 1 })
+    const spliced = fc
+      .tuple(fc.nat(key.length), fc.nat(key.length), fc.oneof(hostileText, fc.constant(other)))
+      .map(([from, to, text]) => key.slice(0, from) + text + key.slice(to))
+    const recombined = fc
+      .array(fc.constantFrom(...key.split('.'), ...other.split('.')), { maxLength: 7 })
+      .map((fields) => fields.join('.'))
+    const made = fc.oneof(spliced, recombined, hostileText)
+    await fc.assert(
+      fc.asyncProperty(made, async (text) => {
+        if (text !== key) expect(await binding.open(ann, text, now)).toBeUndefined()
+      }),
+      { numRuns: 300 },
+    )
+  })
+
+  test('opens for the one owner that it was bound to, whatever the ids are', async () => {
+    await fc.assert(
+      fc.asyncProperty(hostileText, hostileText, hostileText, async (one, two, three) => {
+        const owner = { userId: one, spaceId: two, prefix: [] }
+        const key = await binding.bind(owner, facts)
+        expect(await binding.open(owner, key, now)).toBeDefined()
+        const strangers = [
+          { userId: two, spaceId: one },
+          { userId: one, spaceId: three },
+          { userId: three, spaceId: two },
+          { userId: `${one}","${two}`, spaceId: '' },
+          { userId: '', spaceId: one + two },
+        ]
+        for (const stranger of strangers) {
+          const same = stranger.userId === one && stranger.spaceId === two
+          const opened = await binding.open({ ...stranger, prefix: [] }, key, now)
+          if (!same) expect(opened).toBeUndefined()
+        }
+      }),
+      { numRuns: 100 },
+    )
+  })
 
   test('takes up to 256 bytes of SMH, and stays within 512 characters', async () => {
     const bound = (bytes: number) =>

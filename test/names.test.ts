@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { folderName, MAX_PATH_CHARACTERS, nameFault, parsePath } from '../src/names.ts'
+import { hostileText } from './support/hostile-values.ts'
 
 describe('a name', () => {
   test.each([
@@ -97,6 +98,55 @@ describe('a path', () => {
   })
 })
 
+describe('any path', () => {
+  const decoded = (text: string) => {
+    try {
+      return decodeURIComponent(text)
+    } catch {
+      return text
+    }
+  }
+
+  test('that is taken stays below the folder it is put in, however often it is decoded', () => {
+    fc.assert(
+      fc.property(hostileText, (path) => {
+        const parsed = parsePath(path)
+        if ('fault' in parsed) return
+        let asked = `/users/ann/${parsed.names.map(encodeURIComponent).join('/')}`
+        expect(new URL(asked, 'https://smh.example').pathname).toBe(asked)
+        const levels = asked.split('/').length
+        for (let times = 0; times < 5; times += 1) {
+          const segments = asked.split(/[/\\]/)
+          expect(segments).toHaveLength(levels)
+          expect(segments.slice(1).filter((segment) => /^\.{0,2}$/.test(segment))).toEqual([])
+          asked = decoded(asked)
+        }
+      }),
+      { numRuns: 300 },
+    )
+  })
+
+  test('that is taken is taken again as it is', () => {
+    fc.assert(
+      fc.property(hostileText, (path) => {
+        const parsed = parsePath(path)
+        if ('fault' in parsed) return
+        expect(parsePath(parsed.names.join('/'))).toEqual(parsed)
+        expect(parsed.names.join('/').isWellFormed()).toBe(true)
+      }),
+      { numRuns: 300 },
+    )
+  })
+})
+
+/** Any text that has a UTF-8 form. fast-check's own takes seconds to be made. */
+const claimText = fc
+  .array(fc.oneof(fc.nat(0x7f), fc.nat(0xd7ff), fc.integer({ min: 0xe000, max: 0x10ffff })), {
+    minLength: 1,
+    maxLength: 80,
+  })
+  .map((codes) => String.fromCodePoint(...codes))
+
 describe('a folder made of a claim', () => {
   test.each([
     ['ann', 'ann'],
@@ -120,7 +170,7 @@ describe('a folder made of a claim', () => {
 
   test('is a valid name, whatever the claim says', () => {
     fc.assert(
-      fc.property(fc.string({ unit: 'binary', minLength: 1, maxLength: 80 }), (value) => {
+      fc.property(claimText, (value) => {
         const folder = folderName(value)
         expect(folder).toMatch(/^[a-z0-9_.=A-F-]+$/)
         expect(nameFault(folder as string)).toBeUndefined()
@@ -130,7 +180,7 @@ describe('a folder made of a claim', () => {
 
   test('gives back its value, so that no two values share one, not even ignoring case', () => {
     fc.assert(
-      fc.property(fc.string({ unit: 'binary', minLength: 1 }), (value) => {
+      fc.property(claimText, (value) => {
         const folder = (folderName(value) as string).toLowerCase()
         const decoded = folder.replace(/=([0-9a-f]{2})/g, '%$1')
         expect(decodeURIComponent(decoded)).toBe(value)

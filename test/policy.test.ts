@@ -1,3 +1,4 @@
+import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { User } from '../src/authenticate.ts'
 import type { UploadRules } from '../src/config.ts'
@@ -11,6 +12,7 @@ import {
   relativePath,
   type WantedUpload,
 } from '../src/policy.ts'
+import { hostileJson, hostileText } from './support/hostile-values.ts'
 
 const rules: UploadRules = {
   prefix: [{ text: 'users' }, { before: '', claim: 'sub', after: '' }],
@@ -94,6 +96,104 @@ describe('the place of a user', () => {
     const inherited = Object.create({ tenant: 'space-9', sub: 'eve' }) as Record<string, unknown>
     expect(refusal(() => placeOf(space, rules, user(inherited))).reason).toBe('prefix_claim')
   })
+})
+
+describe('any claim', () => {
+  const folderOf = (claims: Record<string, unknown>, rules: UploadRules) => {
+    try {
+      return placeOf(space, rules, user(claims)).prefix.join('/')
+    } catch (error) {
+      if (error instanceof GatewayError && error.code === 'not_permitted') return undefined
+      throw error
+    }
+  }
+  const around = { ...rules, prefix: [{ text: 'u' }, { before: 'a', claim: 'sub', after: '.b' }] }
+
+  test.each([
+    ['alone', rules, /^users\/[a-z0-9_.=A-F-]+$/],
+    ['within text', around, /^u\/a[a-z0-9_.=A-F-]+\.b$/],
+  ] as const)('%s is one level below the fixed ones, or refused', (_, template, shape) => {
+    fc.assert(
+      fc.property(fc.oneof(hostileText, hostileJson), (sub) => {
+        const folder = folderOf({ sub }, template)
+        if (folder === undefined) return
+        expect(folder).toMatch(shape)
+        expect(folder).not.toMatch(/\/\.|\.$/)
+        expect(folder.length).toBeLessThanOrEqual(6 + 255)
+      }),
+      { numRuns: 300 },
+    )
+  })
+
+  test('has a folder of its own, even where case and composition are ignored', () => {
+    const others = (text: string) => [
+      text.toUpperCase(),
+      text.toLowerCase(),
+      text.normalize('NFC'),
+      text.normalize('NFKD'),
+      decodeURIComponent(encodeURIComponent(text.toWellFormed())),
+      text.trim(),
+      text.replaceAll('=', '%'),
+    ]
+    fc.assert(
+      fc.property(hostileText, hostileText, (text, another) => {
+        const folder = folderOf({ sub: text }, rules)?.toLowerCase()
+        if (folder === undefined) return
+        for (const other of [...others(text), another]) {
+          if (other === text) continue
+          expect(folderOf({ sub: other }, rules)?.toLowerCase()).not.toBe(folder)
+        }
+      }),
+      { numRuns: 300 },
+    )
+  })
+})
+
+test('any path is put below the user’s folder or refused', () => {
+  fc.assert(
+    fc.property(hostileText, (path) => {
+      let permitted: readonly string[]
+      try {
+        permitted = permitUpload(rules, place, { ...wanted, path }, {}).path
+      } catch (error) {
+        expect(error).toMatchObject({ code: 'invalid_request' })
+        return
+      }
+      expect(permitted.slice(0, 2)).toEqual(place.prefix)
+      expect(permitted.length).toBeGreaterThan(2)
+      expect(relativePath(place.prefix, permitted)).toEqual(permitted.slice(2))
+    }),
+    { numRuns: 300 },
+  )
+})
+
+test('any headers give metadata that a header can carry, or a refusal', () => {
+  const name = fc.oneof(fc.constantFrom('a', 'b', 'A', 'constructor', '__proto__'), hostileText)
+  const header = fc.tuple(
+    name.map((text) => `X-Smh-Meta-${text}`),
+    fc.oneof(fc.constantFrom('v', ''), hostileText),
+  )
+  fc.assert(
+    fc.property(fc.array(header, { maxLength: 23 }), (headers) => {
+      let metadata: Record<string, string>
+      try {
+        metadata = readMetadata(rules, headers)
+      } catch (error) {
+        expect(error).toBeInstanceOf(GatewayError)
+        expect(['invalid_request', 'metadata_too_large']).toContain((error as GatewayError).code)
+        return
+      }
+      const entries = Object.entries(metadata)
+      expect(new Headers(entries)).toBeDefined()
+      expect(entries.length).toBeLessThanOrEqual(20)
+      expect(entries.flat().join('').length).toBeLessThanOrEqual(2048)
+      for (const [key, value] of entries) {
+        expect(key).toMatch(/^x-smh-meta-[a-z0-9][a-z0-9._-]*$/)
+        expect(value).toMatch(/^[\x20-\x7e]*$/)
+      }
+    }),
+    { numRuns: 300 },
+  )
 })
 
 describe('an upload', () => {
