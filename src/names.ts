@@ -46,15 +46,21 @@ export function nameFault(name: string): string | undefined {
  * slash is let pass, as SMH does (§2.1).
  */
 export function parsePath(path: string): { names: string[] } | { fault: string } {
-  if (path.length > 2 * MAX_PATH_CHARACTERS || [...path].length > MAX_PATH_CHARACTERS) {
+  const composed = path.normalize('NFC')
+  // Composed, a path may be shorter, or three times as long.
+  if (isTooLong(path) || isTooLong(composed)) {
     return { fault: `has more than ${MAX_PATH_CHARACTERS} characters` }
   }
-  const names = path.replace(/^\//, '').normalize('NFC').split('/')
+  const names = composed.replace(/^\//, '').split('/')
   for (const name of names) {
     const fault = nameFault(name)
     if (fault) return { fault }
   }
   return { names }
+}
+
+function isTooLong(path: string): boolean {
+  return path.length > 2 * MAX_PATH_CHARACTERS || [...path].length > MAX_PATH_CHARACTERS
 }
 
 /**

@@ -98,6 +98,13 @@ describe('a path', () => {
   })
 })
 
+test('a path has at most 1024 characters when it is composed, too', () => {
+  const level = '\ufb2c'.repeat(84)
+  const path = Array.from({ length: 12 }, () => level).join('/')
+  expect([...path].length).toBeLessThanOrEqual(MAX_PATH_CHARACTERS)
+  expect(parsePath(path)).toHaveProperty('fault')
+})
+
 describe('any path', () => {
   const decoded = (text: string) => {
     try {
