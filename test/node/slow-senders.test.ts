@@ -72,3 +72,14 @@ test.each([
   )
   expect(bench.smhCalls()).toEqual([])
 })
+
+test.each([
+  ['GET /livez', 200],
+  ['POST /v1/uploads', 401],
+  ['POST /nothing', 404],
+])('%s is answered at once, and its body is not waited for', async (line, status) => {
+  const { bench, on } = await startImpatient()
+  const start = `${line} HTTP/1.1\r\nHost: gateway\r\nTransfer-Encoding: chunked\r\n\r\n`
+  expect(await trickle(on.url, start, '1\r\n \r\n')).toMatch(new RegExp(`^HTTP/1.1 ${status} `))
+  expect(bench.smhCalls()).toEqual([])
+})
