@@ -101,26 +101,30 @@ export function createHardships(controls: EmulatorControls, line: Pick<Line, 'cu
     },
 
     state(): DemoState {
-      const calls = controls.calls()
-      const parts = calls.filter(({ route }) => route === 'put-part')
-      const received = parts.filter(({ status }) => status === 200)
-      const renewals = calls.filter(({ route, status }) => route === 'renew' && status === 200)
-      const different = new Set(parts.map(({ query }) => `${query.partNumber} ${query.uploadId}`))
-      const isLost = ({ query }: (typeof parts)[number]) =>
-        query.uploadId === lost?.uploadId && query.partNumber === lost?.partNumber
+      const counts = { partsReceived: 0, partsAgain: 0, renewals: 0, filesStored: 0 }
+      const parts = new Set<string>()
+      let lostPart: DemoState['lostPart']
+      if (lost) lostPart = { number: Number(lost.partNumber), received: false }
+      controls.eachCall(({ route, status, query }) => {
+        const isFine = status === 200
+        if (route === 'renew' && isFine) counts.renewals += 1
+        if (route !== 'put-part') return
+        const { uploadId, partNumber } = query
+        const part = `${uploadId} ${partNumber}`
+        if (parts.has(part)) counts.partsAgain += 1
+        parts.add(part)
+        if (!isFine) return
+        counts.partsReceived += 1
+        if (lostPart && uploadId === lost?.uploadId && partNumber === lost?.partNumber) {
+          lostPart.received = true
+        }
+      })
+      counts.filesStored = controls.files().length
+      const hardships = Object.fromEntries(HARDSHIPS.map((name) => [name, ends.has(name)]))
       return {
-        hardships: Object.fromEntries(
-          HARDSHIPS.map((name) => [name, ends.has(name)]),
-        ) as DemoState['hardships'],
-        counts: {
-          partsReceived: received.length,
-          partsAgain: parts.length - different.size,
-          renewals: renewals.length,
-          filesStored: controls.files().length,
-        },
-        ...(lost && {
-          lostPart: { number: Number(lost.partNumber), received: received.some(isLost) },
-        }),
+        hardships: hardships as DemoState['hardships'],
+        counts,
+        ...(lostPart && { lostPart }),
       }
     },
   }

@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net'
 import type { EmulatorControls } from '../emulator/controls.ts'
 import type { DemoIssuer, DemoUser } from './demo-users.ts'
 import { HARDSHIPS, type Hardship, type Hardships } from './hardships.ts'
+import { send, sendJson, sendNews, sendStatus } from './page-answers.ts'
 import { pageFiles } from './page-files.ts'
 
 const HOST = '127.0.0.1'
@@ -11,9 +12,6 @@ const HOST = '127.0.0.1'
 const USUAL_PORT = 8780
 
 const TOKEN_LIFETIME_SECONDS = 300
-
-/** How often a page that listens is told what is new. */
-const NEWS_MS = 300
 
 const LONGEST_ORDER = 1_000
 
@@ -48,7 +46,7 @@ export async function startPageServer({
 
   async function answer(target: URL, response: ServerResponse): Promise<void> {
     const user = users.find(({ sub }) => sub === target.searchParams.get('user'))
-    if (!stage) return refuse(response, 503)
+    if (!stage) return sendStatus(response, 503)
     const { gatewayUrl, hardships, files } = stage
     if (target.pathname === '/settings.json') {
       sendJson(response, { gatewayUrl, users: users.map(({ sub }) => sub) })
@@ -63,18 +61,18 @@ export async function startPageServer({
     } else {
       const file = (await pageFiles()).get(target.pathname)
       if (file) send(response, `${file.type}; charset=utf-8`, file.body, policy(stage))
-      else refuse(response, target.pathname === '/favicon.ico' ? 204 : 404)
+      else sendStatus(response, target.pathname === '/favicon.ico' ? 204 : 404)
     }
   }
 
   async function obey(request: IncomingMessage, response: ServerResponse): Promise<void> {
     // No page but ours may make it hard: browsers send an Origin that scripts cannot choose.
-    if (request.headers.origin !== url) return refuse(response, 403)
-    if (request.url !== '/hardships' || !stage) return refuse(response, 404)
+    if (request.headers.origin !== url) return sendStatus(response, 403)
+    if (request.url !== '/hardships' || !stage) return sendStatus(response, 404)
     const order = orderOf(await textOf(request))
-    if (!order) return refuse(response, 400)
+    if (!order) return sendStatus(response, 400)
     stage.hardships.set(order.hardship, order.isOn)
-    refuse(response, 204)
+    sendStatus(response, 204)
   }
 
   const server = createServer((request, response) => {
@@ -138,20 +136,6 @@ async function textOf(request: IncomingMessage): Promise<string> {
   return text
 }
 
-/** Server-sent events: how it stands now, and again whenever it has changed. */
-function sendNews(response: ServerResponse, tell: () => string): void {
-  response.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store' })
-  let told = ''
-  const tellNews = () => {
-    const news = tell()
-    if (news !== told) response.write(`data: ${news}\n\n`)
-    told = news
-  }
-  tellNews()
-  const ticking = setInterval(tellNews, NEWS_MS)
-  response.on('close', () => clearInterval(ticking))
-}
-
 function policy({ gatewayUrl, cosUrl }: Stage): string {
   return [
     "default-src 'none'",
@@ -165,26 +149,6 @@ function policy({ gatewayUrl, cosUrl }: Stage): string {
     "form-action 'none'",
     "frame-ancestors 'none'",
   ].join('; ')
-}
-
-/** An answer without a body. */
-function refuse(response: ServerResponse, status: number): void {
-  response.writeHead(status).end()
-}
-
-function sendJson(response: ServerResponse, value: unknown): void {
-  send(response, 'application/json', JSON.stringify(value))
-}
-
-function send(response: ServerResponse, type: string, body: string | Uint8Array, csp?: string) {
-  response.writeHead(200, {
-    'content-type': type,
-    'cache-control': 'no-store',
-    'x-content-type-options': 'nosniff',
-    'referrer-policy': 'no-referrer',
-    ...(csp && { 'content-security-policy': csp }),
-  })
-  response.end(body)
 }
 
 function listen(server: Server, port: number): Promise<void> {

@@ -57,6 +57,8 @@ export interface EmulatorControls {
   cosDown(isDown: boolean): void
   /** Every call received, oldest first. */
   calls(): RecordedCall[]
+  /** Looks at every call received, oldest first, without copying it; in-process only. */
+  eachCall(look: (call: Readonly<RecordedCall>) => void): void
   clearCalls(): void
   /** null takes the quota away. */
   setQuota(spaceId: string, bytes: number | null): void
@@ -124,6 +126,7 @@ export function createControls(
     },
     cosDown,
     calls: recorder.calls,
+    eachCall: recorder.each,
     clearCalls: recorder.clear,
     setQuota(spaceId, capacity) {
       if (!state.spaces.has(spaceId)) throw new Error(`There is no space ${spaceId}.`)

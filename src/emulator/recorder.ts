@@ -47,6 +47,9 @@ export function createRecorder() {
       return call
     },
     calls: () => calls.map((call) => structuredClone(call)),
+    each(look: (call: Readonly<RecordedCall>) => void) {
+      calls.forEach(look)
+    },
     clear() {
       calls.length = 0
     },
