@@ -43,7 +43,9 @@ export function createHardshipPanel() {
     input.setAttribute('role', 'switch')
     input.setAttribute('aria-describedby', `${id}-effect`)
     input.addEventListener('change', () => {
-      void setHardship(hardship as Hardship, input.checked)
+      setHardship(hardship as Hardship, input.checked).catch(() => {
+        input.checked = !input.checked
+      })
     })
     inputs.set(hardship as Hardship, input)
     const label = make('label', { htmlFor: id }, title)

@@ -38,7 +38,7 @@ const radios = people.map(({ name }) => {
   return { radio, doing }
 })
 const asked = takeHandover()
-let current = personOf(sessionStorage.getItem('user') ?? asked?.user ?? '')
+let current = personOf(sessionStorage.getItem('user'), asked?.user)
 become(current.name)
 if (asked) handover.open(asked)
 addEventListener('hashchange', () => {
@@ -56,7 +56,9 @@ watchState(
   (answers) => void tellWhetherItRuns(answers),
 )
 
-function personOf(name: string): Person {
+/** The first of these who is one of the two. */
+function personOf(...names: (string | null | undefined)[]): Person {
+  const name = names.find((name) => users.includes(name ?? ''))
   return people.find((person) => person.name === name) ?? people[0]!
 }
 
@@ -96,11 +98,11 @@ function show(): void {
 
 /** A page may outlive the demo that it came from. */
 async function tellWhetherItRuns(answers: boolean): Promise<void> {
-  const isSame = answers && (await readSettings()).users.join() === users.join()
-  at('notice').hidden = isSame
+  const now = answers && (await readSettings().catch(() => false as const))
+  at('notice').hidden = now && now.users.join() === users.join()
   setText(
     at('notice'),
-    answers
+    now
       ? 'This page is of a demo that has ended. Load it again.'
       : 'The demo does not answer. Start it again: npm run demo',
   )

@@ -105,7 +105,9 @@ export function createPerson({ name, gatewayUrl, target, onChange, onStored }: P
     const isEmpty = file?.size === 0
     say(isEmpty ? `${file.name} is empty; an upload has at least one byte.` : error.message, 'bad')
   })
-  uppy.on('cancel-all', () => say('Cancelled; SMH has been told to drop what had arrived.'))
+  uppy.on('file-removed', (file) => {
+    if (!file.progress.uploadComplete) say(`Cancelled: nothing of ${file.name} is kept.`)
+  })
 
   return {
     name,
@@ -132,7 +134,8 @@ export function createPerson({ name, gatewayUrl, target, onChange, onStored }: P
           return 'The network is off: what is under way waits, and goes on by itself.'
         if (percent === 100) return 'All is sent: COS and the gateway have the last word.'
         // Said aloud by screen readers, so only now and then.
-        return `Uploading, ${Math.floor(percent / 25) * 25} % has been sent.`
+        const quarters = Math.floor(percent / 25)
+        return quarters > 0 ? `Uploading, ${quarters * 25} % has been sent.` : 'Uploading.'
       })()
       return { text, kind: '' }
     },

@@ -25,9 +25,10 @@ export function createStoredList() {
     async show(user: string): Promise<void> {
       if (shownFor !== user) fill(user, [])
       shownFor = user
-      const files = await readStored(user)
+      // While the demo does not answer, which the page tells, what was shown stays.
+      const files = await readStored(user).catch(() => undefined)
       // Somebody else may be shown by now.
-      if (shownFor === user) fill(user, files)
+      if (files && shownFor === user) fill(user, files)
     },
   }
 }
