@@ -7,7 +7,7 @@ export default defineConfig({
     globalSetup: ['test/support/launch-chromium.ts'],
     isolate: false,
     maxWorkers: 2,
-    testTimeout: 30_000,
+    testTimeout: 60_000,
     expect: { poll: { timeout: 10_000 } },
   },
 })
