@@ -12,7 +12,7 @@ const neverReached = new Set([521, 523, 525, 526, 530])
  * platform does not say whether the call was on its way by then.
  */
 export const callOut: CallOut = async ({ method, url, headers, body, timeoutMs, signal }) => {
-  const timeout = AbortSignal.timeout(timeoutMs)
+  const timeout = AbortSignal.timeout(Math.ceil(timeoutMs))
   try {
     const response = await fetch(url, {
       method,

@@ -9,10 +9,12 @@ import {
   uploadFile,
 } from '../support/browser.ts'
 import { someBytes } from '../support/gateway.ts'
+import { watchTraffic } from '../support/watch-traffic.ts'
 
 test('credentials that end midway are renewed, and no part is stored twice', async () => {
   const bench = await startBrowserBench()
   const { page, ann, controls } = bench
+  const { written } = watchTraffic(page)
   await bench.visitDemo()
   let parts: { number: number; receivedTimes: number }[] = []
   let ended = false
@@ -35,6 +37,8 @@ test('credentials that end midway are renewed, and no part is stored twice', asy
   expect(refused.length).toBeGreaterThan(0)
   expect(calls.filter(({ route }) => route === 'renew')).toHaveLength(1)
   await expect.poll(() => counted(page, 'Renewals')).toBe(1)
+  // The browser tells of the refusal itself, and nobody of anything else.
+  expect(written.filter((line) => !line.includes('403'))).toEqual([])
   expect((await bench.storedBytes(['users', ann, 'clip.mp4'])).equals(content)).toBe(true)
 })
 
