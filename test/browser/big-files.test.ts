@@ -7,6 +7,7 @@ import {
   chooseFileOnDisk,
   dashboard,
   fileOnDisk,
+  kept,
   PART_BYTES,
   press,
   says,
@@ -34,28 +35,10 @@ async function startHalf(bench: BrowserBench): Promise<string> {
   await bench.visitDemo()
   await chooseFileOnDisk(bench.page, file)
   // Golden Retriever has to have the file before it can bring it back.
-  await expect.poll(() => keptBytes(bench.page)).toBe(someContent().length)
+  await expect.poll(async () => (await kept(bench.page)).bytes).toBe(someContent().length)
   await press(bench.page, /^Upload 1 file/)
   await expect.poll(() => bench.partsReceived().length).toBeGreaterThanOrEqual(SOME_PARTS / 2)
   return file
-}
-
-/** Bytes of files that the page has put aside for a reload. */
-function keptBytes(page: Page): Promise<number> {
-  return page.evaluate(
-    () =>
-      new Promise<number>((resolve) => {
-        const opening = indexedDB.open('uppy-blobs')
-        opening.addEventListener('success', () => {
-          const database = opening.result
-          const reading = database.transaction('files').objectStore('files').getAll()
-          reading.addEventListener('success', () => {
-            database.close()
-            resolve(reading.result.reduce((sum, { data }) => sum + data.size, 0))
-          })
-        })
-      }),
-  )
 }
 
 /** How many parts COS was sent more than once. */

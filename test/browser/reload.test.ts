@@ -1,8 +1,9 @@
-import type { Page } from 'playwright-core'
 import { expect, test } from 'vitest'
 import {
   chooseFileOnDisk,
   fileOnDisk,
+  forgetFiles,
+  kept,
   PART_BYTES,
   press,
   says,
@@ -23,25 +24,10 @@ async function pausedUpload() {
   await expect.poll(bench.partsReceived).toHaveLength(3)
   await press(page, 'Pause')
   release()
-  await expect.poll(() => keptFiles(page)).toBe(1)
+  await expect.poll(async () => (await kept(page)).bytes).toBe(content.length)
+  // Written half a second late.
+  await expect.poll(async () => (await kept(page)).state).toContain('confirmKey')
   return { ...bench, content, file }
-}
-
-/** How many files the browser keeps for the next time; `forget` has it lose them. */
-function keptFiles(page: Page, forget = false): Promise<number> {
-  return page.evaluate(async (forget) => {
-    const settled = <Result>(request: IDBRequest<Result>) =>
-      new Promise<Result>((resolve, reject) => {
-        request.onsuccess = () => resolve(request.result)
-        request.onerror = () => reject(request.error)
-      })
-    const database = await settled(indexedDB.open('uppy-blobs'))
-    const files = database.transaction('files', 'readwrite').objectStore('files')
-    if (forget) await settled(files.clear())
-    const count = await settled(files.count())
-    database.close()
-    return count
-  }, forget)
 }
 
 test('after a reload the file is still there, and only what is missing is sent', async () => {
@@ -57,7 +43,8 @@ test('after a reload the file is still there, and only what is missing is sent',
 
 test('a file that the browser could not keep is chosen again, and goes on', async () => {
   const { page, file, content, ann, partsReceived, storedBytes } = await pausedUpload()
-  expect(await keptFiles(page, true)).toBe(0)
+  await forgetFiles(page)
+  expect((await kept(page)).bytes).toBe(0)
   await page.reload()
   await says(page, 'clip.mp4 was not kept: choose it again to go on.')
   const before = partsReceived().length

@@ -26,8 +26,8 @@ function fakeXhr() {
     setRequestHeader(name: string, value: string) {
       this.#headers.set(name, value)
     }
-    getResponseHeader(name: string) {
-      return this.#answered.get(name)
+    getAllResponseHeaders() {
+      return Array.from(this.#answered, ([name, value]) => `${name}: ${value}\r\n`).join('')
     }
     async send(body: Blob) {
       const { signal } = this.#aborting

@@ -129,3 +129,41 @@ export async function counted(page: Page, name: string): Promise<number> {
   const count = page.locator('#counts div', { hasText: name }).locator('dd')
   return Number(await count.textContent())
 }
+
+/** What the browser has put aside for a reload: bytes of files, and all else as text. */
+export function kept(page: Page): Promise<{ bytes: number; state: string }> {
+  return page.evaluate(async () => {
+    const settled = <Result>(request: IDBRequest<Result>) =>
+      new Promise<Result>((resolve, reject) => {
+        request.onsuccess = () => resolve(request.result)
+        request.onerror = () => reject(request.error)
+      })
+    const database = await settled(indexedDB.open('uppy-blobs'))
+    const read = database.transaction(['files', 'metadata'])
+    const files = await settled<{ data: Blob }[]>(read.objectStore('files').getAll())
+    const state = await settled(read.objectStore('metadata').getAll())
+    database.close()
+    const bytes = files.reduce((sum, { data }) => sum + data.size, 0)
+    return { bytes, state: JSON.stringify(state) }
+  })
+}
+
+/** Has the browser lose the files that it has put aside, as when it needs the room. */
+export function forgetFiles(page: Page): Promise<void> {
+  return page.evaluate(
+    () =>
+      new Promise((resolve, reject) => {
+        const opening = indexedDB.open('uppy-blobs')
+        opening.onsuccess = () => {
+          const database = opening.result
+          const change = database.transaction('files', 'readwrite')
+          change.objectStore('files').clear()
+          change.oncomplete = () => {
+            database.close()
+            resolve()
+          }
+          change.onerror = () => reject(change.error)
+        }
+      }),
+  )
+}
