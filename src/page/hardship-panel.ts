@@ -4,7 +4,7 @@ import { at, make, setText } from './elements.ts'
 const SWITCHES: Record<Hardship, { title: string; effect: string }> = {
   shortCredentials: {
     title: 'Credentials expire in 3 s',
-    effect: 'What COS lets parts in by ends after three seconds. It is renewed on the way.',
+    effect: 'COS takes parts for three seconds. The client has that renewed, in time.',
   },
   slowSmh: {
     title: 'SMH is slow',
