@@ -95,8 +95,9 @@ export function createGateway({ gateway, getToken, fetch, retrying }: GatewayOpt
 
   return {
     /**
-     * Repeated only when nothing has begun: a second begin is a second upload. The signal ends waits
-     * but no request, for nobody else could name the upload that this may have begun.
+     * Repeated only where that stores nothing twice: a second begin is a second upload, of which the
+     * first one is never completed, but with the full hash it may be a second file. The signal ends
+     * waits but no request, for nobody else could name the upload that this may have begun.
      */
     async begin(
       body: BeginUpload,
@@ -107,8 +108,10 @@ export function createGateway({ gateway, getToken, fetch, retrying }: GatewayOpt
       if (isOffline()) await waitUntilOnline(LONGEST_OFFLINE_MS, signal)
       const answer = await retrying(() => call({ method: 'POST', headers, body }), {
         signal,
-        repeatable: ({ status, retryAfterMs }) =>
-          (status === 429 || status === 503) && retryAfterMs !== undefined,
+        repeatable: ({ code, status, retryAfterMs }) => {
+          const mayBeStored = body.fullHash !== undefined && code === 'upstream_unavailable'
+          return (status === 429 || status === 503) && retryAfterMs !== undefined && !mayBeStored
+        },
       })
       if (answer.status === 202) return { kind: 'needs-full-hash' }
       if (answer.status === 200)

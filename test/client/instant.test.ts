@@ -75,3 +75,14 @@ test('a gateway that goes on asking for the hash gets the file', async () => {
   await client.upload(new Blob([content]), { path: 'a.bin' }).done
   expect(sentNumbers(bench)).toEqual([1, 2, 3, 4])
 })
+
+test('a file that may be stored already is not stored once more', async () => {
+  const bench = await startBench()
+  const client = uploadClient(bench)
+  await client.upload(new Blob([content]), { path: 'a.bin' }).done
+  const match = ({ body }: { body?: string }) => body?.includes('fullHash') ?? false
+  bench.emulator.controls.force('begin-multipart', { drop: 'after', match })
+  const copy = client.upload(new Blob([content]), { path: 'b.bin' })
+  await expect(copy.done).rejects.toMatchObject({ code: 'upstream_unavailable', retryable: true })
+  expect(bench.emulator.controls.files().map(({ path }) => path.at(-1))).toEqual(['a.bin', 'b.bin'])
+})
