@@ -89,13 +89,15 @@ export async function resumeUpload(
     throw new UploadError('source_changed', 'This upload was begun with a file of another size.')
   }
   if (confirmed) return { kind: 'confirmed', confirmKey }
-  const usual = partBytesFor(size, partBytes)
-  return {
-    kind: 'open',
-    confirmKey,
-    grant: await gateway.renew(confirmKey, trafficLimit, signal),
-    partBytes: resumedPartBytes(size, usual, arrived),
-    arrived,
+  try {
+    const grant = await gateway.renew(confirmKey, trafficLimit, signal)
+    const usual = partBytesFor(size, partBytes)
+    const itsPartBytes = resumedPartBytes(size, usual, arrived)
+    return { kind: 'open', confirmKey, grant, partBytes: itsPartBytes, arrived }
+  } catch (error) {
+    // Another device was faster.
+    if (hasCode(error, 'upload_complete')) return { kind: 'confirmed', confirmKey }
+    throw error
   }
 }
 

@@ -80,7 +80,11 @@ export interface Upload {
   /** Parts on their way are given up; those that arrived stay. */
   pause(): void
   resume(): void
-  /** Ends it at once; resolves when the gateway has been asked to drop what arrived. Never rejects. */
+  /**
+   * Ends it at once; resolves when the gateway has been asked to drop what arrived. Never rejects.
+   * Completion that is under way may win, and so may the instant upload of a file that SMH has: then
+   * the file is stored all the same.
+   */
   abort(): Promise<void>
 }
 

@@ -5,6 +5,7 @@ import { keepCredentials } from './credentials.ts'
 import { hasCode, UploadError } from './errors.ts'
 import type { CompleteUpload, StoredFile } from './gateway-types.ts'
 import { arrivedNumbers, cutIntoParts } from './parts.ts'
+import { crc64Of } from './source.ts'
 import { createTransfer, type TransferServices } from './transfer.ts'
 import type { ResumeOptions, Upload, UploadOptions } from './types.ts'
 
@@ -83,7 +84,9 @@ export function startUpload(
   }
 
   async function storedFile(confirmKey: string): Promise<StoredFile> {
-    const file = await gateway.complete(confirmKey, {}, life.signal)
+    // What is there by now may be another file, of an upload that was allowed to replace this one's.
+    const crc64 = String(await crc64Of(source, life.signal))
+    const file = await gateway.complete(confirmKey, { crc64 }, life.signal)
     report(source.size)
     return file
   }

@@ -120,6 +120,34 @@ test('a completed upload gives its file', async () => {
   expect(progress).toEqual([content.length])
 })
 
+test('a completed upload whose file was replaced since is not taken for stored', async () => {
+  const bench = await startBench({ environment: { UPLOAD_CONFLICT_STRATEGIES: 'overwrite' } })
+  const client = uploadClient(bench)
+  const options = { path: 'a.bin', strategy: 'overwrite' } as const
+  const first = client.upload(file, options)
+  await first.done
+  await client.upload(new Blob([someBytes(content.length, 2)]), options).done
+  await expect(client.resume(first.confirmKey!, file).done).rejects.toMatchObject({
+    code: 'checksum_mismatch',
+  })
+})
+
+test('an upload that another device completes just then gives its file', async () => {
+  const bench = await startBench()
+  const client = uploadClient(bench)
+  const first = await pausedUpload(client, file, { path: 'a.bin' })
+  const overtaken: typeof fetch = async (target, init) => {
+    if (String(target).endsWith('/renew')) {
+      first.resume()
+      await first.done
+    }
+    return fetch(target, init)
+  }
+  const second = uploadClient(bench, { fetch: overtaken }).resume(first.confirmKey!, file)
+  expect(await second.done).toMatchObject({ path: ['a.bin'], size: content.length })
+  expect(bench.emulator.controls.files()).toHaveLength(1)
+})
+
 test('an upload that is under way is joined', async () => {
   const bench = await startBench()
   const client = uploadClient(bench)
