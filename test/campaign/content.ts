@@ -1,0 +1,36 @@
+import { createCipheriv, createHash } from 'node:crypto'
+import { createCRC64 } from 'hash-wasm'
+
+/** What a file is recognised by. The checksum is computed by other code than the client's. */
+export interface Fingerprint {
+  size: number
+  sha256: string
+  crc64: string
+}
+
+/** `size` bytes that follow from the seed and the number alone. */
+export function contentOf(seed: number, number: number, size: number): Uint8Array<ArrayBuffer> {
+  const key = createHash('sha256').update(`${seed} ${number}`).digest()
+  return Uint8Array.from(
+    createCipheriv('aes-256-ctr', key, Buffer.alloc(16)).update(Buffer.alloc(size)),
+  )
+}
+
+/** Of all the bytes that come out of `source`. */
+export async function fingerprintOf(
+  source: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+): Promise<Fingerprint> {
+  const sha256 = createHash('sha256')
+  const crc64 = await createCRC64()
+  let size = 0
+  for await (const bytes of source) {
+    sha256.update(bytes)
+    crc64.update(bytes)
+    size += bytes.byteLength
+  }
+  return {
+    size,
+    sha256: sha256.digest('hex'),
+    crc64: BigInt(`0x${crc64.digest('hex')}`).toString(),
+  }
+}

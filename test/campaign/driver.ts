@@ -1,0 +1,52 @@
+import { hasCode, type UploadError } from '../../src/client/errors.ts'
+import { createGateway, type Gateway } from '../../src/client/gateway.ts'
+import { createRetrying, type Retrying } from '../../src/client/retry.ts'
+import { wait } from '../../src/client/wait.ts'
+import type { World } from './world.ts'
+
+/** A gateway is back in a second or two; what takes longer than this does not pass. */
+const ATTEMPTS = 60
+
+const patient = createRetrying(
+  { attempts: ATTEMPTS, firstDelayMs: 50, longestDelayMs: 1_000 },
+  wait,
+)
+
+/** One gateway's calls for one user, who asks until there is a definite answer. */
+export function openDriver(world: World, user: string, gateway: 0 | 1): Gateway {
+  const retrying: Retrying = (work, { signal }) =>
+    patient(work, {
+      signal,
+      // The issuer's key may change between the first token and the second.
+      repeatable: (error) => error.retryable || hasCode(error, 'invalid_token'),
+    })
+  const driver = createGateway({
+    gateway: new URL(world.gateways[gateway].url),
+    getToken: () => world.tokenOf(user),
+    async fetch(...request) {
+      const response = await fetch(...request)
+      world.answered()
+      return response
+    },
+    retrying,
+  })
+  const { signal } = new AbortController()
+  // The client's own patience with an abort is short.
+  return { ...driver, abort: (key) => retrying(() => driver.abort(key), { signal }) }
+}
+
+/** What a call comes to: its value, or the error that the gateway's refusal is. */
+export async function answerOf<T>(
+  call: () => Promise<T>,
+): Promise<{ value: T; refusal?: undefined } | { value?: undefined; refusal: UploadError }> {
+  try {
+    return { value: await call() }
+  } catch (error) {
+    if (hasStatus(error)) return { refusal: error }
+    throw error
+  }
+}
+
+function hasStatus(error: unknown): error is UploadError {
+  return typeof (error as Partial<UploadError>).status === 'number'
+}

@@ -1,0 +1,73 @@
+import { createUploadClient, type UploadClient } from '../../src/client/client.ts'
+import { MIB } from '../../src/client/parts.ts'
+import { wait } from '../../src/client/wait.ts'
+import type { Attempt } from './ledger.ts'
+import type { World } from './world.ts'
+
+/** Users of a campaign have less patience than servers ask for. */
+const LONGEST_WAIT_MS = 400
+
+/** What a user has open: the client, until it is closed in the middle of whatever it does. */
+export interface Page {
+  client: UploadClient
+  /** Runs `act` when so many requests are on their way or have been. */
+  atRequest(count: number, act: () => void): void
+  /** Cuts the requests under way; the client never hears of anything again. */
+  close(): void
+}
+
+const NEVER = new Promise<never>(() => {})
+
+/** Opens a page of the user whose upload this is. */
+export function openPage(
+  world: World,
+  attempt: Attempt,
+  { gateway, partMib = 1 }: { gateway: 0 | 1; partMib?: number },
+): Page {
+  const closing = new AbortController()
+  const acts = new Map<number, () => void>()
+  let requests = 0
+
+  const requestOrHang: typeof fetch = async (target, init) => {
+    if (closing.signal.aborted) return NEVER
+    const isBegin = String(target).endsWith('/v1/uploads')
+    const signal = AbortSignal.any([closing.signal, ...(init?.signal ? [init.signal] : [])])
+    if (isBegin && String(init?.body).includes('"fullHash"')) attempt.instantBegins += 1
+    const answer = readWhole(fetch(target, { ...init, signal }))
+    requests += 1
+    acts.get(requests)?.()
+    try {
+      const response = await answer
+      world.answered()
+      if (isBegin && response.status >= 500) attempt.lostBegins += 1
+      return response
+    } catch (error) {
+      if (isBegin) attempt.lostBegins += 1
+      if (closing.signal.aborted) return NEVER
+      throw error
+    }
+  }
+
+  const client = createUploadClient({
+    gateway: world.gateways[gateway].url,
+    getToken: () => world.tokenOf(attempt.wanted.user),
+    cosScheme: 'http',
+    partSize: partMib * MIB,
+    fetch: requestOrHang,
+    retry: { firstDelayMs: 50, longestDelayMs: LONGEST_WAIT_MS },
+    wait: (ms, signal) => wait(Math.min(ms, LONGEST_WAIT_MS), signal),
+  })
+
+  return {
+    client,
+    atRequest: (count, act) => void acts.set(count, act),
+    close: () => closing.abort(),
+  }
+}
+
+/** An answer counts when all of it is there. */
+async function readWhole(answer: Promise<Response>): Promise<Response> {
+  const { status, headers, body } = await answer
+  const text = body && (await new Response(body).text())
+  return new Response(text, { status, headers })
+}

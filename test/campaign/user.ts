@@ -1,0 +1,184 @@
+import type { StoredFile, Upload } from '../../src/client/client.ts'
+import { UploadError } from '../../src/client/errors.ts'
+import { MIB } from '../../src/client/parts.ts'
+import { contentOf, fingerprintOf } from './content.ts'
+import { answerOf, openDriver } from './driver.ts'
+import type { Attempt } from './ledger.ts'
+import { openPage, type Page } from './page.ts'
+import type { PlannedUpload } from './plan.ts'
+import type { World } from './world.ts'
+
+/** Whoever was not told how to go on with an upload tries the whole thing again so often. */
+const MOST_ATTEMPTS = 5
+
+/** One upload from the user's side, with all that the user does about it, until it is told of. */
+export async function actOut(world: World, planned: PlannedUpload): Promise<void> {
+  const { number, content, size } = planned
+  const bytes = contentOf(world.plan.seed, content, size)
+  const fingerprint = await fingerprintOf([bytes])
+  for (let turn = 1; turn <= MOST_ATTEMPTS; turn += 1) {
+    await world.gateways[planned.gateway].up()
+    const attempt: Attempt = {
+      id: `${number}.${turn}`,
+      wanted: { ...planned, ...fingerprint },
+      content: { content, size },
+      confirmKey: undefined,
+      stored: [],
+      failures: [],
+      failuresAfter: [],
+      lostBegins: 0,
+      instantBegins: 0,
+      beganAt: performance.now(),
+      storedAt: undefined,
+      settled: undefined,
+    }
+    world.ledger.attempts.push(attempt)
+    const behaviour = turn === 1 ? planned.behaviour : ({ kind: 'wait' } as const)
+    await tryOnce(world, { ...planned, behaviour }, attempt, new Blob([bytes]))
+    if (attempt.stored.length > 0 || attempt.confirmKey !== undefined) return
+    if (attempt.failures.includes('name_conflict') || hasGivenUp(planned)) return
+  }
+}
+
+const hasGivenUp = ({ behaviour: { kind } }: PlannedUpload) => kind === 'abort' || kind === 'leave'
+
+async function tryOnce(world: World, planned: PlannedUpload, attempt: Attempt, source: Blob) {
+  const { behaviour, gateway, path, strategy } = planned
+  const other = gateway === 0 ? 1 : 0
+  const page = openPage(world, attempt, { gateway })
+  const key = Promise.withResolvers<string | undefined>()
+  const closed = Promise.withResolvers<void>()
+  const besides: Promise<unknown>[] = []
+  let aborted: Promise<void> | undefined
+
+  const act = () => {
+    switch (behaviour.kind) {
+      case 'pause':
+        upload.pause()
+        besides.push(lookAndResume(page, upload, key.promise))
+        break
+      case 'reload':
+      case 'leave':
+        page.close()
+        closed.resolve()
+        break
+      case 'abort':
+        aborted = upload.abort()
+        break
+      case 'second device':
+        besides.push(resumeOn(world, attempt, source, { gateway: other }, key.promise))
+        break
+      case 'stranger':
+        besides.push(meddle(world, attempt, other, key.promise))
+        break
+    }
+  }
+  if ('at' in behaviour) {
+    // Begin, the parts and complete; the hashes may take one or two more.
+    const requests = Math.ceil(source.size / MIB) + 2
+    page.atRequest(1 + Math.floor(behaviour.at * requests), () => queueMicrotask(act))
+  }
+  const upload = page.client.upload(source, {
+    path,
+    strategy,
+    metadata: { upload: attempt.id },
+    onConfirmKey: (confirmKey) => {
+      attempt.confirmKey = confirmKey
+      key.resolve(confirmKey)
+    },
+  })
+  await Promise.race([note(attempt, upload.done), closed.promise])
+  await aborted
+  // What a begin that was aborted has come to, nobody was told of.
+  if (aborted) attempt.confirmKey = upload.confirmKey
+  key.resolve(attempt.confirmKey)
+  await Promise.all(besides)
+
+  if (behaviour.kind === 'leave' && attempt.stored.length === 0) attempt.failures.push('left')
+  if (behaviour.kind === 'reload' && attempt.stored.length === 0) {
+    attempt.failures.push('left')
+    const { partMib } = behaviour
+    if (attempt.confirmKey) {
+      await resumeOn(world, attempt, source, { gateway: other, partMib }, key.promise)
+    }
+  }
+  if (behaviour.kind === 'complete again' && attempt.stored.length > 0) {
+    await completeAgain(world, attempt)
+  }
+}
+
+/** Notes what the user is told of an upload, which may have been stored before. */
+export async function note(attempt: Attempt, done: Promise<StoredFile>): Promise<void> {
+  try {
+    const { path, crc64, size } = await done
+    attempt.stored.push({ path, crc64, size })
+    attempt.storedAt ??= performance.now()
+  } catch (error) {
+    if (!(error instanceof UploadError)) throw error
+    const failures = attempt.storedAt === undefined ? attempt.failures : attempt.failuresAfter
+    failures.push(error.code)
+  }
+}
+
+async function lookAndResume({ client }: Page, upload: Upload, key: Promise<string | undefined>) {
+  const confirmKey = await Promise.race([
+    key,
+    upload.done.then(
+      () => undefined,
+      () => undefined,
+    ),
+  ])
+  if (confirmKey !== undefined) await client.status(confirmKey).catch(() => {})
+  upload.resume()
+}
+
+async function resumeOn(
+  world: World,
+  attempt: Attempt,
+  source: Blob,
+  where: { gateway: 0 | 1; partMib?: number },
+  key: Promise<string | undefined>,
+): Promise<void> {
+  const confirmKey = await key
+  if (confirmKey === undefined) return
+  const { client } = openPage(world, attempt, where)
+  await note(attempt, client.resume(confirmKey, source).done)
+}
+
+/** Somebody else tries everything that can be done with a key. */
+async function meddle(
+  world: World,
+  attempt: Attempt,
+  gateway: 0 | 1,
+  key: Promise<string | undefined>,
+): Promise<void> {
+  const confirmKey = await key
+  const { people } = world.plan
+  const stranger = people[(people.indexOf(attempt.wanted.user) + 1) % people.length]!
+  if (confirmKey === undefined || stranger === attempt.wanted.user) return
+  const driver = openDriver(world, stranger, gateway)
+  const { signal } = new AbortController()
+  for (const call of [
+    () => driver.status(confirmKey, signal),
+    () => driver.renew(confirmKey, undefined, signal),
+    () => driver.complete(confirmKey, { crc64: attempt.wanted.crc64 }, signal),
+    () => driver.abort(confirmKey),
+  ]) {
+    const { refusal } = await answerOf<unknown>(call)
+    const told = refusal ? `${refusal.status} ${refusal.code}` : 'success'
+    world.ledger.strangers.set(told, (world.ledger.strangers.get(told) ?? 0) + 1)
+  }
+}
+
+/** Three at once and through both gateways: the same file for all of them. */
+async function completeAgain(world: World, attempt: Attempt): Promise<void> {
+  const { confirmKey, wanted } = attempt
+  if (confirmKey === undefined) return
+  const { signal } = new AbortController()
+  const again = async (gateway: 0 | 1) => {
+    const driver = openDriver(world, wanted.user, gateway)
+    await note(attempt, driver.complete(confirmKey, { crc64: wanted.crc64 }, signal))
+    world.ledger.completedAgain += 1
+  }
+  await Promise.all([again(0), again(1), again(0)])
+}
