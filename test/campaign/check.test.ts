@@ -53,6 +53,7 @@ function found(facts: Partial<Evidence>): Evidence {
     strangers: new Map(),
     faults: [],
     leaks: 0,
+    sharedTasks: 0,
     ...facts,
   }
 }
@@ -164,6 +165,7 @@ describe('something is wrong when', () => {
       },
     ],
     ["somebody else's key did something", { strangers: new Map([['success', 1]]) }],
+    ["SMH was asked about somebody else's upload", { sharedTasks: 1 }],
     ['a secret was written', { leaks: 1 }],
     ['a gateway died by itself', { faults: ['a gateway ended by itself: 1'] }],
   ])('%s', (_what, facts) => {

@@ -33,7 +33,7 @@ export interface Verdict {
  * and no other; and none of the others is half there.
  */
 export function judge(evidence: Evidence): Verdict {
-  const { attempts, files, openTasks, strangers, faults, leaks } = evidence
+  const { attempts, files, openTasks, strangers, faults, leaks, sharedTasks } = evidence
   const violations = [...faults]
   const filesOf = Map.groupBy(files, ({ id }) => id)
   let replaced = 0
@@ -70,6 +70,7 @@ export function judge(evidence: Evidence): Verdict {
       violations.push(`somebody else's key was answered ${answer}, ${count} times`)
     }
   }
+  if (sharedTasks > 0) violations.push(`SMH was asked about ${sharedTasks} uploads for strangers`)
   if (leaks > 0) violations.push(`${leaks} secrets stand in what the gateways wrote`)
   return { violations, replaced, orphans: openTasks.length, untold }
 }

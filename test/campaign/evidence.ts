@@ -22,6 +22,8 @@ export interface Evidence extends Pick<Ledger, 'attempts' | 'strangers' | 'fault
   openTasks: FoundTask[]
   /** Those of the gateways' secrets that stand in what they wrote, without saying them. */
   leaks: number
+  /** Uploads that SMH was asked about in the name of several users. */
+  sharedTasks: number
 }
 
 /** Looks at everything behind the gateways' backs. */
@@ -43,6 +45,16 @@ export async function gatherEvidence(world: World): Promise<Evidence> {
     openTasks: controls
       .openTasks()
       .map(({ path, userId, parts }) => ({ path, userId, parts: parts.length })),
+    sharedTasks: usersOfTasks(world).filter((users) => users.size > 1).length,
     leaks: world.secrets().filter((secret) => written.includes(secret)).length,
   }
+}
+
+function usersOfTasks({ emulator }: World): Set<string>[] {
+  const users = new Map<string, Set<string>>()
+  for (const { host, path, query } of emulator.controls.calls()) {
+    const [key] = (host === 'smh' && path.match(/[0-9a-f]{64}$/)) || []
+    if (key && query.user_id) users.set(key, (users.get(key) ?? new Set()).add(query.user_id))
+  }
+  return [...users.values()]
 }
