@@ -68,6 +68,9 @@ function leavesDoubt(error: unknown): error is GatewayError {
     case 'upstream_timeout':
     case 'upstream_unavailable':
       return true
+    case 'name_conflict':
+      // The one who is changing the path right now may be another caller completing this upload.
+      return error.facts.smhCode === 'PathConflict'
     case 'upstream_error':
       // A refusal for our wiring says clearly that nothing was done.
       return error.facts.reason !== 'wiring'

@@ -54,6 +54,20 @@ describe('completed again', () => {
     ])
   })
 
+  test('while another one is at it for longer than the tries last', async () => {
+    const bench = await startBench()
+    const upload = await bench.uploadParts('a.txt', [someBytes(5)])
+    await bench.complete(upload)
+    const part = { PartNumber: 1, Size: 5, LastModified: '2026-03-09T11:23:01.000Z', ETag: '"x"' }
+    const path = ['users', 'ann', 'a.txt']
+    const body = JSON.stringify({ confirmed: false, path, parts: [part] })
+    bench.emulator.controls.force('status', { body })
+    bench.emulator.controls.force('confirm', { status: 409, code: 'PathConflict', times: 3 })
+    const response = await bench.complete(upload)
+    expect(await response.json()).toMatchObject({ path: ['a.txt'], size: 5 })
+    expect(bench.emulator.controls.files()).toHaveLength(1)
+  })
+
   test('with the same crc64 as stored, and with another one', async () => {
     const bench = await startBench()
     const upload = await bench.uploadParts('a.txt', [someBytes(5)])
