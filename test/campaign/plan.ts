@@ -89,12 +89,14 @@ const SMH_FAULTS: Fault[] = [
   { status: 429, code: 'RateLimitExceeded', headers: { 'retry-after': '1' } },
   { status: 500, code: 'InternalServerError' },
   { status: 503, code: 'ServiceUnavailable' },
-  { status: 409, code: 'PathConflict' },
   { status: 502, ...HTML },
   { delayMs: 150 },
   // Longer than the gateway waits, but for a confirm.
   { delayMs: 1_200 },
 ]
+
+/** For those who change something at a path. */
+const CONFLICT: Fault[] = [{ status: 409, code: 'PathConflict' }]
 
 /** For those whose answers have fields to miss. */
 const NONSENSE: Fault[] = [{ status: 200, ...HTML }]
@@ -217,6 +219,7 @@ const kill: fc.Arbitrary<Blow> = fc.record(
 const blow: fc.Arbitrary<Blow> = fc.oneof(
   { weight: 45, arbitrary: faultOf(SMH_ROUTES, SMH_FAULTS) },
   { weight: 4, arbitrary: faultOf(['begin-multipart', 'status', 'renew', 'confirm'], NONSENSE) },
+  { weight: 3, arbitrary: faultOf(['begin-multipart', 'confirm', 'create-directory'], CONFLICT) },
   { weight: 22, arbitrary: faultOf(['put-part'], COS_FAULTS) },
   { weight: 6, arbitrary: fc.record({ kind: fc.constant('lost confirm' as const), times }) },
   { weight: 7, arbitrary: kill },

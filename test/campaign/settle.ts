@@ -2,6 +2,7 @@ import { contentOf } from './content.ts'
 import { answerOf, openDriver } from './driver.ts'
 import type { Attempt } from './ledger.ts'
 import { openPage } from './page.ts'
+import { meddle } from './stranger.ts'
 import { note } from './user.ts'
 import type { World } from './world.ts'
 
@@ -14,6 +15,7 @@ const { signal } = new AbortController()
 export async function settle(world: World, attempt: Attempt): Promise<void> {
   const { confirmKey, wanted, stored } = attempt
   if (confirmKey === undefined) return
+  await meddle(world, attempt, wanted.gateway)
   const driver = openDriver(world, wanted.user, wanted.gateway)
   if (stored.length === 0 && wanted.settleBy !== 'abort') await finish(world, attempt, confirmKey)
   if (attempt.stored.length > 0) {

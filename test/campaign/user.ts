@@ -2,10 +2,11 @@ import type { StoredFile, Upload } from '../../src/client/client.ts'
 import { UploadError } from '../../src/client/errors.ts'
 import { MIB } from '../../src/client/parts.ts'
 import { contentOf, fingerprintOf } from './content.ts'
-import { answerOf, openDriver } from './driver.ts'
+import { openDriver } from './driver.ts'
 import type { Attempt } from './ledger.ts'
 import { openPage, type Page } from './page.ts'
 import type { PlannedUpload } from './plan.ts'
+import { meddle } from './stranger.ts'
 import type { World } from './world.ts'
 
 /** Whoever was not told how to go on with an upload tries the whole thing again so often. */
@@ -69,7 +70,7 @@ async function tryOnce(world: World, planned: PlannedUpload, attempt: Attempt, s
         besides.push(resumeOn(world, attempt, source, { gateway: other }, key.promise))
         break
       case 'stranger':
-        besides.push(meddle(world, attempt, other, key.promise))
+        besides.push(key.promise.then(() => meddle(world, attempt, other)))
         break
     }
   }
@@ -143,31 +144,6 @@ async function resumeOn(
   if (confirmKey === undefined) return
   const { client } = openPage(world, attempt, where)
   await note(attempt, client.resume(confirmKey, source).done)
-}
-
-/** Somebody else tries everything that can be done with a key. */
-async function meddle(
-  world: World,
-  attempt: Attempt,
-  gateway: 0 | 1,
-  key: Promise<string | undefined>,
-): Promise<void> {
-  const confirmKey = await key
-  const { people } = world.plan
-  const stranger = people[(people.indexOf(attempt.wanted.user) + 1) % people.length]!
-  if (confirmKey === undefined || stranger === attempt.wanted.user) return
-  const driver = openDriver(world, stranger, gateway)
-  const { signal } = new AbortController()
-  for (const call of [
-    () => driver.status(confirmKey, signal),
-    () => driver.renew(confirmKey, undefined, signal),
-    () => driver.complete(confirmKey, { crc64: attempt.wanted.crc64 }, signal),
-    () => driver.abort(confirmKey),
-  ]) {
-    const { refusal } = await answerOf<unknown>(call)
-    const told = refusal ? `${refusal.status} ${refusal.code}` : 'success'
-    world.ledger.strangers.set(told, (world.ledger.strangers.get(told) ?? 0) + 1)
-  }
 }
 
 /** Three at once and through both gateways: the same file for all of them. */
