@@ -44,7 +44,7 @@ function rowsOfUploads({ ledger, evidence, verdict }: Campaign): Row[] {
   const failed = (attempt: Attempt) => attempt.failures.length > 0
   const isTold = ({ stored }: Attempt) => stored.length > 0
   return [
-    ['begun', attempts.length],
+    ['tries, each upload up to five', attempts.length],
     ['told stored', count(isTold)],
     ['  after a failure, by going on with it', count((it) => isTold(it) && failed(it))],
     ['  replaced since, by an overwrite to the same path', verdict.replaced],
