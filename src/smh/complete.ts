@@ -39,7 +39,8 @@ export async function completeInSmh(
     if (incomplete) await checkParts(smh, upload, after, maxBytes, unhurried)
     // After a time-out SMH may still be at work on the first confirm.
     const busy = error.code === 'upstream_timeout'
-    if (incomplete || busy || asksForLater(error)) throw error
+    // What SMH did not act on was tried often enough.
+    if (incomplete || busy || asksForLater(error) || isUnacted(error)) throw error
     return confirmOnceMore(smh, upload, details, unhurried)
   }
 }
@@ -62,15 +63,15 @@ async function confirmOnceMore(
 
 /** Whether the upload may be complete in spite of, or because of, this error. */
 function leavesDoubt(error: unknown): error is GatewayError {
-  if (!(error instanceof GatewayError) || isUnacted(error)) return false
+  if (!(error instanceof GatewayError)) return false
+  // The one who is changing the path right now may be another caller completing this upload.
+  if (error.facts.smhCode === 'PathConflict') return true
+  if (isUnacted(error)) return false
   switch (error.code) {
     case 'upload_complete':
     case 'upstream_timeout':
     case 'upstream_unavailable':
       return true
-    case 'name_conflict':
-      // The one who is changing the path right now may be another caller completing this upload.
-      return error.facts.smhCode === 'PathConflict'
     case 'upstream_error':
       // A refusal for our wiring says clearly that nothing was done.
       return error.facts.reason !== 'wiring'
