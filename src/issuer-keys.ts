@@ -36,6 +36,12 @@ export const REFETCH_MS = 30_000
 /** Time between a failed fetch and the next one while there are no keys at all. */
 export const RETRY_MS = 1_000
 
+/**
+ * Who may wait at the same time for a key that we do not have: anybody can make up key ids, and while an
+ * issuer is silent must not take all the places of those whose keys are known.
+ */
+export const MAX_WAITING = 64
+
 /** What callers are told to wait while there are no keys: outages seldom end within a second. */
 const RETRY_AFTER_SECONDS = 5
 
@@ -91,6 +97,7 @@ export function createIssuerKeys(deps: {
   let retryNotBefore = 0
   let begun = 0
   let applied = 0
+  let waiting = 0
 
   /** Keeps what a fetch brought, unless one that began later has already brought its own. */
   function keep(fetchNumber: number, set: KeySet | undefined): void {
@@ -199,7 +206,13 @@ export function createIssuerKeys(deps: {
         // Keys that were fetched just now for this very token need not be fetched again.
         if (!(error instanceof errors.JWKSNoMatchingKey) || set !== before) throw error
       }
-      await refetch()
+      if (waiting >= MAX_WAITING) throw unavailable('busy')
+      waiting += 1
+      try {
+        await refetch()
+      } finally {
+        waiting -= 1
+      }
       return stillHeld().find(header, token)
     },
     async ready() {

@@ -1,7 +1,14 @@
 import { errors, exportJWK, generateKeyPair, generateSecret } from 'jose'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import type { Rehearse } from '../src/demo/demo-users.ts'
-import { FRESH_MS, LAST_GOOD_MS, REFETCH_MS, RETRY_MS, STALE_MS } from '../src/issuer-keys.ts'
+import {
+  FRESH_MS,
+  LAST_GOOD_MS,
+  MAX_WAITING,
+  REFETCH_MS,
+  RETRY_MS,
+  STALE_MS,
+} from '../src/issuer-keys.ts'
 import { eachAlone } from '../src/share.ts'
 import { type IssuerBench, startIssuerBench } from './support/issuer.ts'
 
@@ -362,6 +369,25 @@ describe('renewing', () => {
 })
 
 describe('an unknown key id', () => {
+  test('has only so many wait for an issuer that is silent, and nobody whose key is known', async () => {
+    const bench = await startIssuerBench()
+    const known = await bench.issuer.token(ann)
+    await bench.keyOf(known)
+    const answer = Promise.withResolvers<void>()
+    bench.issuer.rehearse(async (_document, usual) => {
+      await answer.promise
+      return { body: usual }
+    })
+    const unknown = await bench.issuer.forgedToken(ann)
+    const waiting = Array.from({ length: MAX_WAITING }, () => bench.keyOf(unknown))
+    const refused = Promise.allSettled(waiting)
+    await expect(bench.keyOf(unknown)).rejects.toEqual(unavailable('busy'))
+    expect(await bench.keyOf(known)).toEqual(publicKey)
+    answer.resolve()
+    for (const { status } of await refused) expect(status).toBe('rejected')
+    await expect(bench.keyOf(unknown)).rejects.toThrow(errors.JWKSNoMatchingKey)
+  })
+
   async function startedBench(): Promise<IssuerBench> {
     const bench = await startIssuerBench()
     await bench.keys.ready()
