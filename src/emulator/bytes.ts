@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { createReadStream } from 'node:fs'
+import { closeSync, createReadStream, openSync, readSync, writeSync } from 'node:fs'
 import { mkdir, open, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
@@ -14,7 +14,8 @@ export interface Piece extends Digests {
 export interface Bytes {
   store(source: AsyncIterable<Uint8Array>, onChunk?: (size: number) => void): Promise<Piece>
   read(pieces: readonly Piece[]): Readable
-  corrupt(piece: Piece): Promise<void>
+  /** Changes a byte, if `isStill` wants it; nothing else happens from that question to the end. */
+  corrupt(piece: Piece, isStill: () => boolean): Promise<boolean>
   remove(pieces: readonly Piece[]): Promise<void>
   clear(): Promise<void>
 }
@@ -52,21 +53,26 @@ export function createBytes(directory: string): Bytes {
     return Readable.from(chunks(), { objectMode: false })
   }
 
-  async function corrupt(piece: Piece) {
-    const handle = await open(piece.file, 'r+')
+  async function corrupt(piece: Piece, isStill: () => boolean) {
+    const digester = await createDigester()
+    if (!isStill()) return false
+    const file = openSync(piece.file, 'r+')
     try {
       const byte = new Uint8Array(1)
       const position = Math.floor(piece.size / 2)
-      await handle.read(byte, 0, 1, position)
+      readSync(file, byte, 0, 1, position)
       byte[0] = (byte[0] ?? 0) ^ 0xff
-      await handle.write(byte, 0, 1, position)
+      writeSync(file, byte, 0, 1, position)
+      const chunk = new Uint8Array(1 << 18)
+      for (let at = 0; at < piece.size; at += chunk.byteLength) {
+        digester.update(chunk.subarray(0, readSync(file, chunk, 0, chunk.byteLength, at)))
+      }
     } finally {
-      await handle.close()
+      closeSync(file)
     }
     // What COS says of a piece is always true of the bytes it holds.
-    const digester = await createDigester()
-    for await (const chunk of read([piece])) digester.update(chunk)
     Object.assign(piece, digester.digest())
+    return true
   }
 
   async function remove(pieces: readonly Piece[]) {

@@ -139,9 +139,12 @@ export function createControls(
     clearFaults: faults.clear,
     refuseConnections,
     async corruptPart(confirmKey, partNumber) {
-      const part = findTask(state, confirmKey).parts.get(partNumber)
+      const task = findTask(state, confirmKey)
+      const part = task.parts.get(partNumber)
       if (!part) throw new Error(`There is no part ${partNumber}.`)
-      await bytes.corrupt(part.piece)
+      // What has become a file was checked with the bytes it had.
+      const isStill = () => task.state === 'open' && task.parts.get(partNumber) === part
+      if (!(await bytes.corrupt(part.piece, isStill))) throw new Error('The part is gone by now.')
     },
     loseConfirmResponse: (times = 1) => faults.loseConfirms(times),
     setDialect(dialect) {

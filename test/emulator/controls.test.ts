@@ -193,6 +193,22 @@ describe('state', () => {
     expect(Buffer.from(bytes.subarray(MIB)).toString('latin1')).toBe('bbbb\x9dbbbb')
   })
 
+  test('a part that becomes a file while it is being corrupted has the CRC64 of its bytes', async () => {
+    const task = await smh.beginTask(token, 'a.bin')
+    await smh.putPart(task, 1, filled(4 * MIB, 'a'))
+    let corrupting: Promise<unknown> = Promise.resolve()
+    const match = () => {
+      corrupting = controls.corruptPart(task.confirmKey, 1).catch(() => {})
+      return false
+    }
+    controls.force('confirm', { match })
+    expect((await smh.confirm(token, task.confirmKey)).status).toBe(200)
+    await corrupting
+    const stored = new Response(controls.readFile('-', ['a.bin']))
+    const bytes = new Uint8Array(await stored.arrayBuffer())
+    expect(await crc64Of(bytes)).toBe(controls.files()[0]?.crc64)
+  })
+
   test('files tell all that was said of them', async () => {
     await smh.directory('PUT', 'd/e', { token })
     await smh.upload(token, 'd/clip.mp4', [filled(3)], {
