@@ -52,9 +52,9 @@ export async function gatherEvidence(world: World): Promise<Evidence> {
 
 function usersOfTasks({ emulator }: World): Set<string>[] {
   const users = new Map<string, Set<string>>()
-  for (const { host, path, query } of emulator.controls.calls()) {
-    const [key] = (host === 'smh' && path.match(/[0-9a-f]{64}$/)) || []
+  emulator.controls.eachCall(({ path, query }) => {
+    const [key] = path.match(/[0-9a-f]{64}$/) ?? []
     if (key && query.user_id) users.set(key, (users.get(key) ?? new Set()).add(query.user_id))
-  }
+  })
   return [...users.values()]
 }

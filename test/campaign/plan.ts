@@ -52,7 +52,8 @@ export type Blow =
   | { kind: 'new confirm-key secret' }
   | { kind: 'ended credentials' }
   | { kind: 'corrupt part'; pick: number }
-  | { kind: 'issuer down'; answers: number }
+  /** For as many answers that clients get meanwhile. */
+  | { kind: 'issuer down' | 'SMH down'; answers: number }
 
 export type Strike = Blow & {
   /** When clients have had so many answers. */
@@ -90,6 +91,9 @@ const SMH_FAULTS: Fault[] = [
   { status: 500, code: 'InternalServerError' },
   { status: 503, code: 'ServiceUnavailable' },
   { status: 502, ...HTML },
+  { status: 200, ...HTML },
+  { drop: 'midway' },
+  { bodyDelayMs: 1_200 },
   { delayMs: 150 },
   // Longer than the gateway waits, but for a confirm.
   { delayMs: 1_200 },
@@ -97,9 +101,6 @@ const SMH_FAULTS: Fault[] = [
 
 /** For those who change something at a path. */
 const CONFLICT: Fault[] = [{ status: 409, code: 'PathConflict' }]
-
-/** For those whose answers have fields to miss. */
-const NONSENSE: Fault[] = [{ status: 200, ...HTML }]
 
 const COS_FAULTS: Fault[] = [
   { drop: 'before' },
@@ -218,7 +219,6 @@ const kill: fc.Arbitrary<Blow> = fc.record(
 
 const blow: fc.Arbitrary<Blow> = fc.oneof(
   { weight: 45, arbitrary: faultOf(SMH_ROUTES, SMH_FAULTS) },
-  { weight: 4, arbitrary: faultOf(['begin-multipart', 'status', 'renew', 'confirm'], NONSENSE) },
   { weight: 3, arbitrary: faultOf(['begin-multipart', 'confirm', 'create-directory'], CONFLICT) },
   { weight: 22, arbitrary: faultOf(['put-part'], COS_FAULTS) },
   { weight: 6, arbitrary: fc.record({ kind: fc.constant('lost confirm' as const), times }) },
@@ -233,9 +233,9 @@ const blow: fc.Arbitrary<Blow> = fc.oneof(
     arbitrary: fc.record({ kind: fc.constant('corrupt part' as const), pick: fc.nat() }),
   },
   {
-    weight: 2,
+    weight: 3,
     arbitrary: fc.record({
-      kind: fc.constant('issuer down' as const),
+      kind: fc.constantFrom<('issuer down' | 'SMH down')[]>('issuer down', 'SMH down'),
       answers: fc.integer({ min: 5, max: 60 }),
     }),
   },
@@ -261,6 +261,7 @@ function sure(uploads: number, requests: number): Strike[] {
       { kind: 'kill', gateways: [1], during: 'begin-multipart' },
       { kind: 'new confirm-key secret' },
       { kind: 'stop', gateway: 0 },
+      { kind: 'SMH down', answers: 30 },
     )
   }
   return blows.map((what, index) => ({

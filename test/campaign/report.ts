@@ -11,6 +11,7 @@ const STRIKES: Record<Blow['kind'], string> = {
   'ended credentials': 'times that all COS credentials ended',
   'new issuer key': 'new keys of the issuer',
   'issuer down': 'outages of the issuer',
+  'SMH down': 'outages of SMH',
   'new confirm-key secret': 'new confirm-key secrets',
   'corrupt part': 'parts corrupted in COS',
 }

@@ -16,6 +16,7 @@ export function startStriking(world: World) {
   const underWay: Promise<void>[] = []
   let issuerKeyAt = -Infinity
   let issuerUpAt = Infinity
+  let smhUpAt = Infinity
   let ended = false
 
   const count = (kind: Blow['kind'], times = 1) => struck.set(kind, (struck.get(kind) ?? 0) + times)
@@ -78,6 +79,10 @@ export function startStriking(world: World) {
         issuer.down(true)
         issuerUpAt = answers + blow.answers
         return 1
+      case 'SMH down':
+        smhUpAt = answers + blow.answers
+        await controls.refuseConnections(true)
+        return 1
     }
   }
 
@@ -95,6 +100,10 @@ export function startStriking(world: World) {
       issuerUpAt = Infinity
       issuer.down(false)
     }
+    if (answers >= smhUpAt) {
+      smhUpAt = Infinity
+      underWay.push(controls.refuseConnections(false))
+    }
     while (waiting[0] && waiting[0].after <= answers) {
       underWay.push(strike(waiting.shift()!, answers))
     }
@@ -108,6 +117,7 @@ export function startStriking(world: World) {
       controls.clearFaults()
       issuer.down(false)
       await Promise.all(underWay)
+      await controls.refuseConnections(false)
       await Promise.all(gateways.map((gateway) => gateway.up()))
     },
   }

@@ -107,12 +107,11 @@ export async function startWorld(plan: Plan): Promise<World> {
     onAnswer: (listener) => void listeners.push(listener),
     idleMs: () => performance.now() - lastAnswerAt,
     secrets() {
-      const calls = emulator.controls.calls().filter(({ host }) => host === 'smh')
       const found = new Set(['.bin', emulator.librarySecret, ...everySecret, ...issued])
-      for (const { query, path } of calls) {
+      emulator.controls.eachCall(({ query, path }) => {
         if (query.access_token) found.add(query.access_token)
         for (const key of path.match(/[0-9a-f]{64}$/) ?? []) found.add(key)
-      }
+      })
       for (const { confirmKey } of ledger.attempts) if (confirmKey) found.add(confirmKey)
       return [...found]
     },
