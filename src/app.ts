@@ -14,6 +14,7 @@ import { createIssuerKeys } from './issuer-keys.ts'
 import { errorFields, observe } from './observability.ts'
 import { isMetadataHeader } from './policy.ts'
 import { readBody, unsupportedMediaType } from './read-body.ts'
+import { rememberUsers } from './remembered-users.ts'
 import { registerDocs } from './routes/docs.ts'
 import type { Endpoint, Services } from './routes/endpoint.ts'
 import { probes } from './routes/health.ts'
@@ -51,7 +52,12 @@ export function createApp(deps: Deps): App {
     log,
     timeoutMs,
   })
-  const authenticate = createAuthenticate({ jwt: config.jwt, keys, clock })
+  const authenticate = rememberUsers({
+    authenticate: createAuthenticate({ jwt: config.jwt, keys, clock }),
+    keys,
+    clock,
+    seconds: config.jwt.rememberSeconds,
+  })
   const services: Services = {
     config,
     clock,

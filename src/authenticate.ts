@@ -5,6 +5,12 @@ import type { Background, Clock } from './deps.ts'
 import { GatewayError } from './errors.ts'
 import type { IssuerKeys } from './issuer-keys.ts'
 
+/** Who sends an `Authorization` header of this value. */
+export type Authenticate = (
+  authorization: string | undefined,
+  background: Background,
+) => Promise<User>
+
 declare const verified: unique symbol
 
 /** Somebody whose token was verified. Only {@link createAuthenticate} makes one. */
@@ -44,9 +50,9 @@ export function createAuthenticate({
   clock,
 }: {
   jwt: JwtConfig
-  keys: IssuerKeys
+  keys: Pick<IssuerKeys, 'key'>
   clock: Clock
-}): (authorization: string | undefined, background: Background) => Promise<User> {
+}): Authenticate {
   async function verifiedClaims(token: string, background: Background): Promise<JWTPayload> {
     const options = {
       issuer: jwt.issuer,

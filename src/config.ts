@@ -39,6 +39,8 @@ export interface JwtConfig {
   userClaim: string
   requiredScope: string | undefined
   clockToleranceSeconds: number
+  /** How long a token that was good is not checked again; 0 checks it every time. */
+  rememberSeconds: number
 }
 
 export type ConflictStrategy = 'ask' | 'rename' | 'overwrite'
@@ -159,6 +161,7 @@ const variables = z.object({
     /^[\x21\x23-\x5b\x5d-\x7e]+$/,
   ).optional(),
   JWT_CLOCK_TOLERANCE_SECONDS: integer(0, 60).default(5),
+  JWT_REMEMBER_SECONDS: integer(0, 60).default(60),
 
   UPLOAD_PATH_PREFIX: pathPrefix,
   UPLOAD_MAX_BYTES: integer(1, LARGEST_OBJECT_BYTES).default(5_368_709_120),
@@ -295,6 +298,7 @@ function toConfig(read: Variables): Config {
       userClaim: read.JWT_USER_CLAIM,
       requiredScope: read.JWT_REQUIRED_SCOPE,
       clockToleranceSeconds: read.JWT_CLOCK_TOLERANCE_SECONDS,
+      rememberSeconds: read.JWT_REMEMBER_SECONDS,
     },
     upload: {
       prefix: read.UPLOAD_PATH_PREFIX,

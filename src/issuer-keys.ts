@@ -60,10 +60,14 @@ export interface IssuerKeys {
   ): Promise<CryptoKey>
   /** Resolves when there are keys to verify with. Throws as `key` does when there are none. */
   ready(): Promise<void>
+  /** Another number whenever the keys have become others. */
+  version(): number
 }
 
 interface KeySet {
   find: LocalJWKSet
+  /** All of the keys, to tell a change by. */
+  text: string
   /** By the clock, milliseconds. */
   fetchedAt: number
 }
@@ -98,11 +102,13 @@ export function createIssuerKeys(deps: {
   let begun = 0
   let applied = 0
   let waiting = 0
+  let version = 0
 
   /** Keeps what a fetch brought, unless one that began later has already brought its own. */
   function keep(fetchNumber: number, set: KeySet | undefined): void {
     if (fetchNumber < applied) return
     applied = fetchNumber
+    if (set?.text !== held?.text) version += 1
     held = set
   }
 
@@ -115,7 +121,11 @@ export function createIssuerKeys(deps: {
       keysUrl ??= jwt.jwksUrl ?? (await discover(deadline))
       const { keys } = keySetSchema.parse(await getJson(keysUrl, deadline))
       const usable = await usableKeys(keys, jwt.algorithms)
-      const set = { find: createLocalJWKSet({ keys: usable }), fetchedAt: clock() }
+      const set = {
+        find: createLocalJWKSet({ keys: usable }),
+        text: JSON.stringify(usable),
+        fetchedAt: clock(),
+      }
       // A set without a usable key is an answer, too: the keys it no longer has are not to be trusted.
       keep(fetchNumber, usable.length > 0 ? set : undefined)
       if (usable.length === 0) throw new KeyFault('no_usable_key')
@@ -218,6 +228,7 @@ export function createIssuerKeys(deps: {
     async ready() {
       await current()
     },
+    version: () => version,
   }
 }
 

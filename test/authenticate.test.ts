@@ -423,7 +423,7 @@ describe('when no key can be had', () => {
     const broken = new TypeError('broken')
     const authenticate = createAuthenticate({
       jwt: bench.config,
-      keys: { key: () => Promise.reject(broken), ready: () => Promise.resolve() },
+      keys: { key: () => Promise.reject(broken) },
       clock: bench.clock,
     })
     const token = await bench.issuer.token(ann)

@@ -61,6 +61,7 @@ describe('parseConfig', () => {
         userClaim: 'sub',
         requiredScope: undefined,
         clockToleranceSeconds: 5,
+        rememberSeconds: 60,
       },
       upload: {
         prefix: [{ text: 'users' }, { before: '', claim: 'sub', after: '' }],
@@ -99,6 +100,7 @@ describe('parseConfig', () => {
       JWT_USER_CLAIM: 'uid',
       JWT_REQUIRED_SCOPE: 'files:write',
       JWT_CLOCK_TOLERANCE_SECONDS: '0',
+      JWT_REMEMBER_SECONDS: '0',
       UPLOAD_MAX_BYTES: '1',
       UPLOAD_ALLOWED_EXTENSIONS: 'JPG, .mp4,jpg',
       UPLOAD_CONFLICT_STRATEGIES: 'overwrite',
@@ -133,6 +135,7 @@ describe('parseConfig', () => {
       userClaim: 'uid',
       requiredScope: 'files:write',
       clockToleranceSeconds: 0,
+      rememberSeconds: 0,
     })
     expect(config.upload).toMatchObject({
       maxBytes: 1,
@@ -205,6 +208,7 @@ describe('parseConfig', () => {
     ['JWT_USER_CLAIM', ['user id', 'a,b']],
     ['JWT_REQUIRED_SCOPE', ['a b', 'a"b']],
     ['JWT_CLOCK_TOLERANCE_SECONDS', ['61', '-5']],
+    ['JWT_REMEMBER_SECONDS', ['61', '-1']],
     ['UPLOAD_MAX_BYTES', ['0', '53687091200001', '99999999999999999999', '5GB']],
     ['UPLOAD_ALLOWED_EXTENSIONS', ['tar.gz', 'a/b', 'jpg,,png', '.', 'a b', '*']],
     ['UPLOAD_CONFLICT_STRATEGIES', ['replace', 'ask;rename', ',']],
@@ -235,6 +239,7 @@ describe('parseConfig', () => {
     ['UPLOAD_MAX_BYTES', '53687091200000'],
     ['UPLOAD_TRAFFIC_LIMIT', '104857600'],
     ['JWT_CLOCK_TOLERANCE_SECONDS', '60'],
+    ['JWT_REMEMBER_SECONDS', '60'],
     ['JWT_ALGORITHMS', 'RS256,RS384,RS512,PS256,PS384,PS512,ES256,ES384,ES512,EdDSA,Ed25519'],
     ['UPLOAD_MAX_AGE_SECONDS', '3153600000'],
     ['ADMIN_PORT', '8788'],

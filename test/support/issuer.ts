@@ -40,6 +40,7 @@ export async function startIssuerBench({
     userClaim: 'sub',
     requiredScope: undefined,
     clockToleranceSeconds: 5,
+    rememberSeconds: 60,
     ...jwt,
   }
   const log = (level: LogLevel, record: LogRecord) => logged.push({ level, ...record })

@@ -1,0 +1,55 @@
+import { LRUCache } from 'lru-cache'
+import type { Authenticate, User } from './authenticate.ts'
+import type { Clock } from './deps.ts'
+import type { IssuerKeys } from './issuer-keys.ts'
+
+interface Remembered {
+  user: User
+  /** The key set that the token was checked with. */
+  keysVersion: number
+  /** Milliseconds since the epoch. */
+  checkedAt: number
+  until: number
+}
+
+/** Characters of headers, all together; what was parsed of them takes a few times as much. */
+const MAX_REMEMBERED_CHARACTERS = 8 * 1024 * 1024
+
+/**
+ * Spares the check of a signature to whoever sends the same token again, as every call of an upload
+ * does. Goes by the whole header, so another token cannot hit, and remembers a good one only: until
+ * its `exp`, for `seconds` at most, and until the issuer's keys change.
+ *
+ * @param deps.seconds 0 remembers nothing
+ */
+export function rememberUsers(deps: {
+  authenticate: Authenticate
+  keys: Pick<IssuerKeys, 'version'>
+  clock: Clock
+  seconds: number
+}): Authenticate {
+  const { authenticate, keys, clock, seconds } = deps
+  if (seconds === 0) return authenticate
+  const remembered = new LRUCache<string, Remembered>({
+    maxSize: MAX_REMEMBERED_CHARACTERS,
+    sizeCalculation: (_, authorization) => authorization.length,
+  })
+
+  function isGood({ keysVersion, checkedAt, until }: Remembered, now: number): boolean {
+    // A clock that was set back must not make anything last longer.
+    return keysVersion === keys.version() && now >= checkedAt && now < until
+  }
+
+  return async function authenticateOrRemember(authorization, background) {
+    if (authorization === undefined) return authenticate(authorization, background)
+    const checkedAt = clock()
+    const known = remembered.get(authorization)
+    if (known && isGood(known, checkedAt)) return known.user
+    // Before the check: keys that change meanwhile are not the ones it may have gone by.
+    const keysVersion = keys.version()
+    const user = await authenticate(authorization, background)
+    const until = Math.min(checkedAt + seconds * 1000, Number(user.claims.exp) * 1000)
+    remembered.set(authorization, { user, keysVersion, checkedAt, until })
+    return user
+  }
+}
