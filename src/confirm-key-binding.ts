@@ -1,3 +1,6 @@
+import { hkdf } from '@noble/hashes/hkdf.js'
+import { hmac } from '@noble/hashes/hmac.js'
+import { sha256 } from '@noble/hashes/sha2.js'
 import { base64url } from 'jose'
 import type { ConfirmKeyConfig, ConflictStrategy } from './config.ts'
 import type { Place } from './policy.ts'
@@ -22,13 +25,13 @@ export interface OwnedUpload extends Readonly<UploadFacts> {
 
 export interface ConfirmKeyBinding {
   /** The confirm key that this user may know the upload by. URL-safe. */
-  bind(place: Place, facts: UploadFacts): Promise<string>
+  bind(place: Place, facts: UploadFacts): string
   /**
    * @param now milliseconds since the epoch
    * @returns undefined when the key is not one that was made here for this user and space, or when
    *   its end has passed
    */
-  open(place: Place, confirmKey: string, now: number): Promise<OwnedUpload | undefined>
+  open(place: Place, confirmKey: string, now: number): OwnedUpload | undefined
 }
 
 /**
@@ -63,13 +66,8 @@ export function createConfirmKeyBinding(
   config: ConfirmKeyConfig,
   realm: readonly string[],
 ): ConfirmKeyBinding {
-  // A settled value only: on Workers no request may await a promise that another one began.
-  let settled: CryptoKey[] | undefined
-
-  async function keys(): Promise<CryptoKey[]> {
-    settled ??= await importKeys(config)
-    return settled
-  }
+  // Those of WebCrypto, which computes elsewhere, cost several times as much for so little.
+  const [signing, ...others] = macsOf(config)
 
   function covered(place: Place, fields: string): Uint8Array<ArrayBuffer> {
     // JSON keeps the borders between the strings, whatever they contain.
@@ -77,8 +75,7 @@ export function createConfirmKeyBinding(
   }
 
   return {
-    async bind(place, facts) {
-      const [signing] = await keys()
+    bind(place, facts) {
       const fields = [
         '1',
         facts.endsAt.toString(36),
@@ -86,65 +83,50 @@ export function createConfirmKeyBinding(
         letterOf[facts.strategy],
         base64url.encode(facts.smhConfirmKey),
       ].join('.')
-      const mac = await crypto.subtle.sign('HMAC', signing as CryptoKey, covered(place, fields))
-      return `${fields}.${base64url.encode(new Uint8Array(mac))}`
+      return `${fields}.${base64url.encode(signing(covered(place, fields)))}`
     },
 
-    async open(place, confirmKey, now) {
+    open(place, confirmKey, now) {
       const match = shape.exec(confirmKey)
       if (!match) return undefined
       const [, fields, endsAt, size, letter, smhConfirmKey, mac] = match as unknown as Groups
-      const macBytes = new Uint8Array(base64url.decode(mac))
       // 43 characters hold two bits more than the MAC: only one spelling of it is the key.
+      const macBytes = base64url.decode(mac)
       if (base64url.encode(macBytes) !== mac) return undefined
       const message = covered(place, fields)
-      for (const key of await keys()) {
-        // subtle.verify compares in constant time.
-        if (await crypto.subtle.verify('HMAC', key, macBytes, message)) {
-          const facts: UploadFacts = {
-            smhConfirmKey: new TextDecoder().decode(base64url.decode(smhConfirmKey)),
-            size: Number.parseInt(size, 36),
-            strategy: strategyOf[letter as keyof typeof strategyOf],
-            endsAt: Number.parseInt(endsAt, 36),
-          }
-          return facts.endsAt * 1000 > now ? ({ ...facts, place } as OwnedUpload) : undefined
-        }
+      if (![signing, ...others].some((sign) => areEqual(sign(message), macBytes))) return undefined
+      const facts: UploadFacts = {
+        smhConfirmKey: new TextDecoder().decode(base64url.decode(smhConfirmKey)),
+        size: Number.parseInt(size, 36),
+        strategy: strategyOf[letter as keyof typeof strategyOf],
+        endsAt: Number.parseInt(endsAt, 36),
       }
-      return undefined
+      return facts.endsAt * 1000 > now ? ({ ...facts, place } as OwnedUpload) : undefined
     },
   }
 }
 
-const hmac = { name: 'HMAC', hash: 'SHA-256', length: 256 } as const
+type Mac = (message: Uint8Array) => Uint8Array
 
-async function importKeys(config: ConfirmKeyConfig): Promise<CryptoKey[]> {
+/** The first signs, all verify. */
+function macsOf(config: ConfirmKeyConfig): [Mac, ...Mac[]] {
   const utf8 = new TextEncoder()
   if (config.kind === 'given') {
-    return Promise.all(
-      config.secrets.map((secret) =>
-        crypto.subtle.importKey(
-          'raw',
-          utf8.encode(secret.reveal()),
-          { name: 'HMAC', hash: 'SHA-256' },
-          false,
-          ['sign', 'verify'],
-        ),
-      ),
-    )
+    return config.secrets.map((secret) => macOf(utf8.encode(secret.reveal()))) as [Mac, ...Mac[]]
   }
   // RFC 5869. No salt: the secret is random, and every instance has to come to the same key.
-  const master = await crypto.subtle.importKey(
-    'raw',
-    utf8.encode(config.from.reveal()),
-    'HKDF',
-    false,
-    ['deriveKey'],
-  )
-  const derivation = {
-    name: 'HKDF',
-    hash: 'SHA-256',
-    salt: new Uint8Array(),
-    info: utf8.encode('smh-upload-gateway confirm key 1'),
-  }
-  return [await crypto.subtle.deriveKey(derivation, master, hmac, false, ['sign', 'verify'])]
+  const info = utf8.encode('smh-upload-gateway confirm key 1')
+  return [macOf(hkdf(sha256, utf8.encode(config.from.reveal()), undefined, info, 32))]
+}
+
+function macOf(key: Uint8Array): Mac {
+  const keyed = hmac.create(sha256, key)
+  return (message) => keyed.clone().update(message).digest()
+}
+
+/** Takes the same time wherever the two differ, so that no MAC can be guessed byte by byte. */
+function areEqual(one: Uint8Array, other: Uint8Array): boolean {
+  let difference = one.length ^ other.length
+  for (const [index, byte] of one.entries()) difference |= byte ^ (other[index] ?? 0)
+  return difference === 0
 }

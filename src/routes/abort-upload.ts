@@ -19,7 +19,7 @@ export const abortUpload = defineEndpoint(
   },
   [...ofEveryUpload, 'upload_not_found', 'name_conflict', 'upload_complete'],
   (services) => async (c) => {
-    const upload = await ownedUpload(services, c, c.req.valid('param').confirmKey)
+    const upload = ownedUpload(services, c, c.req.valid('param').confirmKey)
     await abortInSmh(services.smh, upload, boundsOf(services, c))
     return c.body(null, 204)
   },

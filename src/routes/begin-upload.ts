@@ -98,7 +98,7 @@ export const beginUpload = defineEndpoint(
       case 'stored':
         return c.json(toStoredFile(outcome.file, place.prefix), 200)
       case 'task': {
-        const confirmKey = await binding.bind(place, {
+        const confirmKey = binding.bind(place, {
           smhConfirmKey: outcome.task.confirmKey,
           size: upload.wanted.size,
           strategy: upload.wanted.conflictResolutionStrategy,

@@ -55,7 +55,7 @@ export const completeUpload = defineEndpoint(
     'quota_exceeded',
   ],
   (services) => async (c) => {
-    const upload = await ownedUpload(services, c, c.req.valid('param').confirmKey)
+    const upload = ownedUpload(services, c, c.req.valid('param').confirmKey)
     const file = await completeInSmh(
       services.smh,
       upload,

@@ -56,13 +56,13 @@ export function placeOfCaller(services: Services, c: Context<AppEnv>): Place {
  *
  * @throws GatewayError the one `upload_not_found` for every key that is not
  */
-export async function ownedUpload(
+export function ownedUpload(
   services: Services,
   c: Context<AppEnv>,
   confirmKey: string,
-): Promise<OwnedUpload> {
+): OwnedUpload {
   const place = placeOfCaller(services, c)
-  const upload = await services.binding.open(place, confirmKey, services.clock())
+  const upload = services.binding.open(place, confirmKey, services.clock())
   if (!upload) throw uploadNotFound({ reason: 'confirm_key' })
   return upload
 }

@@ -46,7 +46,7 @@ export const getUpload = defineEndpoint(
   },
   [...ofEveryUpload, 'upload_not_found', 'name_conflict'],
   (services) => async (c) => {
-    const upload = await ownedUpload(services, c, c.req.valid('param').confirmKey)
+    const upload = ownedUpload(services, c, c.req.valid('param').confirmKey)
     const { confirmed, path, uploadId, parts } = await services.smh.status(
       upload,
       boundsOf(services, c),

@@ -42,7 +42,7 @@ export const renewUpload = defineEndpoint(
   ],
   (services) => async (c) => {
     const { confirmKey } = c.req.valid('param')
-    const upload = await ownedUpload(services, c, confirmKey)
+    const upload = ownedUpload(services, c, confirmKey)
     const limit = permitTrafficLimit(services.config.upload, c.req.valid('json').trafficLimit)
     const task = await services.smh.renew(upload, limit, boundsOf(services, c))
     c.header('Location', locationOf(confirmKey))
