@@ -193,11 +193,14 @@ function refuseOtherMethods(app: OpenAPIHono<AppEnv>): void {
   }
 }
 
-/** No answer is sniffed for another type, and none under /v1 is kept by a cache. */
+/**
+ * No answer is sniffed for another type, and none under /v1 is kept by a cache. Said before there is an
+ * answer: Hono makes a whole new one for each header that comes later.
+ */
 async function hardenAnswers(c: Context<AppEnv>, next: () => Promise<void>): Promise<void> {
-  await next()
   c.header('X-Content-Type-Options', 'nosniff')
   if (/^\/v1(\/|$)/.test(c.req.path)) c.header('Cache-Control', 'no-store')
+  await next()
 }
 
 /** Answers browsers of these origins and of no others (contract §3, CORS). */
