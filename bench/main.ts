@@ -1,0 +1,80 @@
+import { writeFile } from 'node:fs/promises'
+import { cpus, totalmem } from 'node:os'
+import { parseArgs } from 'node:util'
+import { load, quantile } from './load.ts'
+import { pace } from './pace.ts'
+import { type MeasuredServer, startServer } from './processes.ts'
+import { type Figures, report } from './report.ts'
+import { type Stage, startStage } from './stage.ts'
+
+const { values } = parseArgs({
+  options: {
+    rounds: { type: 'string', default: '5' },
+    begins: { type: 'string', default: '10000' },
+    only: { type: 'string' },
+  },
+})
+const rounds = Number(values.rounds)
+const begins = Number(values.begins)
+const CONNECTIONS = 32
+const USERS = 1000
+const HALF_SECONDS = 3
+/** Begins after which every token was seen and every function is compiled. */
+const WARM_UP = 16_000
+
+/** In the order of their turns. The gateway is what the package has: compiled, as it ships. */
+const servers: Record<string, URL> = {
+  floor: new URL('./servers/floor.js', import.meta.url),
+  gateway: new URL('../dist/node.js', import.meta.url),
+  fastify: new URL('./servers/fastify.js', import.meta.url),
+  express: new URL('./servers/express.js', import.meta.url),
+}
+const chosen = Object.entries(servers).filter(
+  ([name]) => values.only?.split(',').includes(name) ?? true,
+)
+
+const stage = await startStage()
+const tokens = await stage.tokens(USERS)
+const figures: Figures = Object.fromEntries(chosen.map(([name]) => [name, []]))
+for (let round = 1; round <= rounds; round += 1) {
+  for (const [name, file] of chosen) {
+    const server = await startServer(file, stage.environment)
+    const measured = await measure(server, stage)
+    await server.close()
+    figures[name]?.push(measured)
+    const { cpuMicroseconds, beginsPerSecond } = measured
+    console.error(
+      `round ${round} of ${rounds}, ${name}: ${cpuMicroseconds.toFixed(0)} µs, ${beginsPerSecond.toFixed(0)} begins/s`,
+    )
+  }
+}
+await stage.close()
+
+const machine = `${cpus()[0]?.model}, ${cpus().length} cores, ${Math.round(totalmem() / 2 ** 30)} GiB, Node ${process.version}, ${process.platform}`
+const text = report(figures, { machine, rounds, begins, users: USERS, connections: CONNECTIONS })
+console.log(text)
+if (!values.only) await writeFile(new URL('./RESULTS.md', import.meta.url), text)
+
+async function measure(server: MeasuredServer, { upstreamUrl, upstreamCalls }: Stage) {
+  const { url } = server
+  const common = { tokens, connections: CONNECTIONS }
+  await load({ url, ...common, begins: WARM_UP })
+  const callsBefore = await upstreamCalls()
+  const before = await server.usage()
+  const saturated = await load({ url, ...common, begins })
+  const after = await server.usage()
+  const callsAfter = await upstreamCalls()
+  const rate = saturated.beginsPerSecond / 2
+  const paced = { tokens, rate, seconds: HALF_SECONDS }
+  const half = await pace({ url, ...paced })
+  const upstream = await pace({ url: upstreamUrl, path: '/api/v1/file/x', ...paced })
+  const ofUpstream = quantile(upstream.times, 0.5)
+  return {
+    cpuMicroseconds: (after.cpuMicroseconds - before.cpuMicroseconds) / begins,
+    beginsPerSecond: saturated.beginsPerSecond,
+    addedP50: quantile(half.times, 0.5) - ofUpstream,
+    addedP99: quantile(half.times, 0.99) - ofUpstream,
+    memoryMiB: after.rssBytes / 2 ** 20,
+    upstreamCalls: (callsAfter.begin - callsBefore.begin) / begins,
+  }
+}

@@ -1,0 +1,56 @@
+import { Pool } from 'undici'
+import { requestOf } from './load.ts'
+
+export interface Paced {
+  /** Milliseconds, one for each request. */
+  times: number[]
+  /** How many were answered with each status. */
+  statuses: Record<number, number>
+}
+
+const TICK_MS = 5
+
+/**
+ * Sends begins at even distances, whether those before were answered or not, as many people do who know
+ * nothing of each other.
+ *
+ * @param options.rate a second
+ */
+export async function pace(options: {
+  url: string
+  path?: string
+  tokens: readonly string[]
+  rate: number
+  seconds: number
+}): Promise<Paced> {
+  const { url, path, tokens, rate, seconds } = options
+  const pool = new Pool(url, { connections: 64 })
+  const requests = tokens.map((token) => requestOf(token, path))
+  const times: number[] = []
+  const statuses: Record<number, number> = {}
+  const underWay: Promise<void>[] = []
+
+  async function send(number: number): Promise<void> {
+    const request = requests[number % requests.length] ?? requestOf('')
+    const sentAt = performance.now()
+    const { statusCode, body } = await pool.request(request)
+    await body.dump()
+    times.push(performance.now() - sentAt)
+    statuses[statusCode] = (statuses[statusCode] ?? 0) + 1
+  }
+
+  const total = Math.round(rate * seconds)
+  const startedAt = performance.now()
+  await new Promise<void>((resolve) => {
+    const tick = setInterval(() => {
+      const due = Math.min(total, ((performance.now() - startedAt) / 1000) * rate)
+      while (underWay.length < due) underWay.push(send(underWay.length))
+      if (underWay.length < total) return
+      clearInterval(tick)
+      resolve()
+    }, TICK_MS)
+  })
+  await Promise.all(underWay)
+  await pool.close()
+  return { times, statuses }
+}

@@ -1,0 +1,63 @@
+import { type ChildProcess, fork } from 'node:child_process'
+import { once } from 'node:events'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+
+/** What a process has used up to now. */
+export interface Usage {
+  cpuMicroseconds: number
+  rssBytes: number
+}
+
+export interface MeasuredServer {
+  url: string
+  usage(): Promise<Usage>
+  close(): Promise<void>
+}
+
+const preload = new URL('./usage.js', import.meta.url).href
+
+/** Starts a server as a process of its own, and reads whatever it logs. */
+export async function startServer(
+  file: URL,
+  environment: Record<string, string>,
+): Promise<MeasuredServer> {
+  const child = fork(fileURLToPath(file), [], {
+    env: { PATH: process.env.PATH ?? '', NODE_ENV: 'production', ...environment },
+    execArgv: ['--import', preload, ...(process.env.CPU_PROF ? ['--cpu-prof', `--cpu-prof-dir=${process.env.CPU_PROF}`] : [])],
+    stdio: ['ignore', 'pipe', 'inherit', 'ipc'],
+  })
+  const url = await addressOf(child)
+  return {
+    url,
+    usage: () => ask<Usage>(child, 'usage'),
+    async close() {
+      child.kill()
+      await once(child, 'exit')
+    },
+  }
+}
+
+/** The first address that the process says it listens at. */
+async function addressOf(child: ChildProcess): Promise<string> {
+  if (!child.stdout) throw new Error('The process has no output.')
+  const lines = createInterface({ input: child.stdout })
+  const address = new Promise<string>((resolve, reject) => {
+    lines.on('line', (line) => {
+      const { event, address } = JSON.parse(line)
+      if (event === 'listening') resolve(address)
+    })
+    lines.on('close', () => reject(new Error('The server ended before it listened.')))
+  })
+  const found = await address
+  lines.close()
+  child.stdout.resume()
+  return found
+}
+
+export async function ask<Answer>(child: ChildProcess, question: string): Promise<Answer> {
+  const answered = once(child, 'message')
+  child.send(question)
+  const [answer] = await answered
+  return answer
+}

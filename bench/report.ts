@@ -1,0 +1,85 @@
+/** What one server came to in one round. */
+export interface Measured {
+  /** User and system time of the process, for one begin. */
+  cpuMicroseconds: number
+  beginsPerSecond: number
+  /** Milliseconds on top of what the upstream takes, at half of what the server can do. */
+  addedP50: number
+  addedP99: number
+  memoryMiB: number
+  upstreamCalls: number
+}
+
+export type Figures = Record<string, Measured[]>
+
+interface Circumstances {
+  machine: string
+  rounds: number
+  begins: number
+  users: number
+  connections: number
+}
+
+const titles: Record<string, string> = {
+  floor: 'the floor: `node:http` + undici, a remembered token, nothing else',
+  gateway: '**this gateway**, as it ships',
+  fastify: 'Fastify + @fastify/jwt with its cache + undici',
+  express: 'Express + express-oauth2-jwt-bearer + axios',
+}
+
+const columns: [title: string, key: keyof Measured, digits: number][] = [
+  ['CPU µs a begin', 'cpuMicroseconds', 0],
+  ['begins/s', 'beginsPerSecond', 0],
+  ['added p50 ms', 'addedP50', 2],
+  ['added p99 ms', 'addedP99', 2],
+  ['memory MiB', 'memoryMiB', 0],
+  ['upstream calls a begin', 'upstreamCalls', 3],
+]
+
+/** The figures as Markdown: medians, with the smallest and the largest of all rounds, and ratios. */
+export function report(figures: Figures, facts: Circumstances): string {
+  const rows = Object.entries(figures).map(([name, all]) => {
+    const cells = columns.map(([, key, digits]) => {
+      const values = all.map((measured) => measured[key])
+      const text = (value: number) => value.toFixed(digits)
+      return `${text(median(values))} (${text(Math.min(...values))}–${text(Math.max(...values))})`
+    })
+    return `| ${[titles[name], ...cells].join(' | ')} |`
+  })
+  const ratios = Object.keys(figures)
+    .filter((name) => name !== 'gateway')
+    .map((name) => {
+      const cells = [ratio(figures, name, 'cpuMicroseconds'), ratio(figures, name, 'addedP99')]
+      return `| ${[titles[name], ...cells].join(' | ')} |`
+    })
+  return [
+    '# Results of `npm run bench`',
+    '',
+    `${facts.machine}. ${facts.rounds} rounds, the servers in turns, each a new process with a warm-up; ${facts.begins} begins by`,
+    `${facts.users} users over ${facts.connections} connections. Medians, in brackets the least and the most of all rounds. The load and`,
+    'the upstream share the machine with the server, so begins/s is the least that it can do.',
+    '',
+    `| Server | ${columns.map(([title]) => title).join(' | ')} |`,
+    `|---|${columns.map(() => '---|').join('')}`,
+    ...rows,
+    '',
+    'This gateway, as a multiple of the others (median of the ratios of each round):',
+    '',
+    '| To | CPU a begin | added p99 |',
+    '|---|---|---|',
+    ...ratios,
+    '',
+  ].join('\n')
+}
+
+function ratio(figures: Figures, to: string, key: keyof Measured): string {
+  const ratios = (figures.gateway ?? []).map((own, round) => {
+    return own[key] / (figures[to]?.[round]?.[key] ?? Number.NaN)
+  })
+  return median(ratios).toFixed(2)
+}
+
+function median(values: readonly number[]): number {
+  const sorted = values.toSorted((one, other) => one - other)
+  return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN
+}

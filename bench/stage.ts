@@ -1,0 +1,61 @@
+import { type ChildProcess, fork } from 'node:child_process'
+import { once } from 'node:events'
+import { fileURLToPath } from 'node:url'
+import { type DemoIssuer, startDemoIssuer } from '../src/demo/demo-users.ts'
+import { ask } from './processes.ts'
+
+/** What the upstream was asked so far. */
+export interface UpstreamCalls {
+  mint: number
+  begin: number
+}
+
+/** What all servers share: an issuer, an upstream that answers at once, and tokens of users. */
+export interface Stage {
+  issuer: DemoIssuer
+  environment: Record<string, string>
+  upstreamUrl: string
+  upstreamCalls(): Promise<UpstreamCalls>
+  tokens(users: number): Promise<string[]>
+  close(): Promise<void>
+}
+
+/** Tokens have to outlast the whole run. */
+const DAY_SECONDS = 24 * 60 * 60
+
+export async function startStage(): Promise<Stage> {
+  const issuer = await startDemoIssuer()
+  const upstream: ChildProcess = fork(fileURLToPath(new URL('./upstream.ts', import.meta.url)))
+  const [{ url }] = await once(upstream, 'message')
+  const discovery = await fetch(`${issuer.issuer}/.well-known/openid-configuration`)
+  const { jwks_uri } = await discovery.json()
+  return {
+    issuer,
+    upstreamUrl: url,
+    environment: {
+
+      SMH_LIBRARY_ID: 'smhbench',
+      SMH_LIBRARY_SECRET: 'the secret of nobody, for a library that does not exist',
+      SMH_ENDPOINT: url,
+      JWT_ISSUER: issuer.issuer,
+      JWT_AUDIENCE: issuer.audience,
+      JWT_JWKS_URL: jwks_uri,
+      UPLOAD_PATH_PREFIX: 'users/{sub}',
+      // Counted, but never reached.
+      RATE_LIMIT_PER_MINUTE: '1000000',
+      PORT: '0',
+    },
+    upstreamCalls: () => ask<UpstreamCalls>(upstream, 'calls'),
+    async tokens(users) {
+      const tokens: string[] = []
+      for (let user = 0; user < users; user += 1) {
+        tokens.push(await issuer.token({ sub: `user-${user}`, expiresInSeconds: DAY_SECONDS }))
+      }
+      return tokens
+    },
+    async close() {
+      upstream.kill()
+      await issuer.close()
+    },
+  }
+}
