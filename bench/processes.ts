@@ -24,7 +24,11 @@ export async function startServer(
 ): Promise<MeasuredServer> {
   const child = fork(fileURLToPath(file), [], {
     env: { PATH: process.env.PATH ?? '', NODE_ENV: 'production', ...environment },
-    execArgv: ['--import', preload, ...(process.env.CPU_PROF ? ['--cpu-prof', `--cpu-prof-dir=${process.env.CPU_PROF}`] : [])],
+    execArgv: [
+      '--import',
+      preload,
+      ...(process.env.CPU_PROF ? ['--cpu-prof', `--cpu-prof-dir=${process.env.CPU_PROF}`] : []),
+    ],
     stdio: ['ignore', 'pipe', 'inherit', 'ipc'],
   })
   const url = await addressOf(child)

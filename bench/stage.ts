@@ -33,7 +33,6 @@ export async function startStage(): Promise<Stage> {
     issuer,
     upstreamUrl: url,
     environment: {
-
       SMH_LIBRARY_ID: 'smhbench',
       SMH_LIBRARY_SECRET: 'the secret of nobody, for a library that does not exist',
       SMH_ENDPOINT: url,
