@@ -115,10 +115,16 @@ test('0 remembers nothing', async () => {
 
 test('it holds so many headers and no more', async () => {
   const { issuer, user, checks } = await startMemory()
-  // A token of more than half of the memory, twice.
-  const filling = { claims: { filling: 'x'.repeat(4 * 1024 * 1024) } }
-  const one = await issuer.token({ ...ann, ...filling })
-  const other = await issuer.token({ sub: 'bob', ...filling })
-  for (const token of [one, other, other, one]) await user(token)
-  expect(checks()).toBe(3)
+  // So long that the memory holds fewer than all of them.
+  const filling = { filling: 'x'.repeat(64 * 1024) }
+  const tokens: string[] = []
+  for (let number = 0; number < 120; number += 1) {
+    tokens.push(await issuer.token({ sub: `user-${number}`, claims: filling }))
+  }
+  for (const token of tokens) await user(token)
+  expect(checks()).toBe(120)
+  await user(tokens.at(-1)!)
+  expect(checks()).toBe(120)
+  await user(tokens[0]!)
+  expect(checks()).toBe(121)
 })
