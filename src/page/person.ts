@@ -152,7 +152,7 @@ export function createPerson({ name, gatewayUrl, target, onChange, onStored }: P
 
 /** What the gateway calls the upload of this file, once it was begun. */
 export function confirmKeyOf(file: DemoFile): string | undefined {
-  return file.isRemote ? undefined : file.smhUpload?.confirmKey
+  return file.smhUpload?.confirmKey
 }
 
 /** Of one file alone, Uppy makes a list item without a list. */

@@ -1,6 +1,7 @@
 import {
   BasePlugin,
   type Body,
+  EventManager,
   type Meta,
   type PluginOpts,
   type Uppy,
@@ -64,6 +65,7 @@ export class SmhUpload<M extends Meta, B extends Body> extends BasePlugin<
   B
 > {
   readonly #client: UploadClient
+  readonly #events: EventManager<M, B>
   readonly #turns: ReturnType<typeof createTurns>
   readonly #runs = new Map<string, Run>()
 
@@ -76,6 +78,7 @@ export class SmhUpload<M extends Meta, B extends Body> extends BasePlugin<
     if (!Number.isInteger(filesInParallel) || filesInParallel < 1) {
       throw new RangeError('filesInParallel has to be a whole number from 1 on.')
     }
+    this.#events = new EventManager(uppy)
     this.#turns = createTurns(filesInParallel)
     // By way of `opts`, which `setOptions` replaces.
     this.#client = createUploadClient({ ...options, getToken: () => this.opts.getToken() })
@@ -84,19 +87,16 @@ export class SmhUpload<M extends Meta, B extends Body> extends BasePlugin<
   override install(): void {
     this.#allowPause(true)
     this.uppy.addUploader(this.#uploadFiles)
-    this.uppy.on('file-removed', this.#drop)
-    this.uppy.on('upload-pause', this.#pauseOrResume)
-    this.uppy.on('pause-all', this.#pauseOrResumeAll)
-    this.uppy.on('resume-all', this.#pauseOrResumeAll)
+    this.#events.on('file-removed', this.#drop)
+    this.#events.on('upload-pause', this.#pauseOrResume)
+    this.#events.on('pause-all', this.#pauseOrResumeAll)
+    this.#events.on('resume-all', this.#pauseOrResumeAll)
   }
 
   override uninstall(): void {
     this.#allowPause(false)
     this.uppy.removeUploader(this.#uploadFiles)
-    this.uppy.off('file-removed', this.#drop)
-    this.uppy.off('upload-pause', this.#pauseOrResume)
-    this.uppy.off('pause-all', this.#pauseOrResumeAll)
-    this.uppy.off('resume-all', this.#pauseOrResumeAll)
+    this.#events.remove()
   }
 
   #allowPause(resumableUploads: boolean): void {
