@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
+import { environmentOf } from '../src/demo/environment.ts'
 import { FILE_NAME, SAID_BY_SMH, takeTour } from './support/canary-tour.ts'
-import { environmentOf } from './support/environment.ts'
 import { type Bench, startBench } from './support/gateway.ts'
 import { type LaunchedGateway, onWorkers } from './support/launch.ts'
 import { run } from './support/process.ts'

@@ -1,8 +1,8 @@
 import { createServer } from 'node:net'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { startDemoIssuer } from '../src/demo/demo-users.ts'
+import { environmentOf } from '../src/demo/environment.ts'
 import { startEmulator } from '../src/emulator/start.ts'
-import { environmentOf } from './support/environment.ts'
 import { knock, run } from './support/process.ts'
 
 /** The entry as a process, with the real parts around it. */

@@ -1,8 +1,8 @@
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { startDemoIssuer } from '../src/demo/demo-users.ts'
+import { environmentOf } from '../src/demo/environment.ts'
 import { startEmulator } from '../src/emulator/start.ts'
 import { startDeployedWorker } from './support/deployed-worker.ts'
-import { environmentOf } from './support/environment.ts'
 
 /** The Worker as it would be deployed, with the real parts around it. */
 async function startWorker(environment: Record<string, unknown> = {}) {

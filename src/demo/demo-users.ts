@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { createServer, type ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { type CryptoKey, exportJWK, generateKeyPair, type JWK, SignJWT } from 'jose'
+import { listen } from './listen.ts'
 
 /** Whom a token is for, and what else it says. */
 export interface DemoUser {
@@ -88,11 +88,7 @@ export async function startDemoIssuer({
     else if (document) void send(document, response)
     else response.writeHead(404).end()
   })
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject)
-    server.listen(port, host, resolve)
-  })
-  const issuer = `http://${host}:${(server.address() as AddressInfo).port}`
+  const issuer = await listen(server, port, host)
 
   async function send(document: IssuerDocument, response: ServerResponse): Promise<void> {
     const usual =

@@ -1,6 +1,5 @@
-import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
-
-const HOST = '127.0.0.1'
+import { connect, createServer, type Socket } from 'node:net'
+import { listen } from './listen.ts'
 
 /** A way to a server on this machine that can be cut, as the network between people and it can. */
 export interface Line {
@@ -38,12 +37,9 @@ export async function startLine(farUrl: string): Promise<Line> {
   }
 
   const server = createServer({ noDelay: true }, join)
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject)
-    server.listen(0, HOST, resolve)
-  })
+  const url = await listen(server, 0)
   return {
-    url: `http://${HOST}:${(server.address() as AddressInfo).port}`,
+    url,
     cut(value) {
       isCut = value
       if (isCut) breakAll()

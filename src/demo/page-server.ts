@@ -1,12 +1,10 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { EmulatorControls } from '../emulator/controls.ts'
 import type { DemoIssuer, DemoUser } from './demo-users.ts'
 import { HARDSHIPS, type Hardship, type Hardships } from './hardships.ts'
+import { listen } from './listen.ts'
 import { send, sendJson, sendNews, sendStatus } from './page-answers.ts'
 import { pageFiles } from './page-files.ts'
-
-const HOST = '127.0.0.1'
 
 /** The same in every run, so that a page left open finds the next demo, unless it is taken. */
 const USUAL_PORT = 8780
@@ -88,8 +86,7 @@ export async function startPageServer({
       act().catch(() => response.destroy())
     }
   })
-  await listen(server, port).catch(() => listen(server, 0))
-  url = `http://${HOST}:${(server.address() as AddressInfo).port}`
+  url = await listen(server, port).catch(() => listen(server, 0))
 
   return {
     url,
@@ -149,14 +146,4 @@ function policy({ gatewayUrl, cosUrl }: Stage): string {
     "form-action 'none'",
     "frame-ancestors 'none'",
   ].join('; ')
-}
-
-function listen(server: Server, port: number): Promise<void> {
-  return new Promise((resolve, reject) => {
-    server.once('error', reject)
-    server.listen(port, HOST, () => {
-      server.off('error', reject)
-      resolve()
-    })
-  })
 }

@@ -7,6 +7,7 @@ import type { Log } from '../deps.ts'
 import { type Emulator, startEmulator } from '../emulator/start.ts'
 import { startGateway } from '../node/gateway.ts'
 import { type DemoIssuer, type DemoUser, randomUser, startDemoIssuer } from './demo-users.ts'
+import { environmentOf } from './environment.ts'
 import { createHardships } from './hardships.ts'
 import { startLine } from './line.ts'
 import { startPageServer } from './page-server.ts'
@@ -62,12 +63,7 @@ export async function startDemo(options: DemoOptions): Promise<Demo> {
       await startEmulator({ directory: join(folder, 'cos'), corsOrigins: [page.url] }),
     )
     const environment = {
-      SMH_LIBRARY_ID: emulator.libraryId,
-      SMH_LIBRARY_SECRET: emulator.librarySecret,
-      SMH_ENDPOINT: emulator.smhUrl,
-      JWT_ISSUER: issuer.issuer,
-      JWT_AUDIENCE: issuer.audience,
-      UPLOAD_PATH_PREFIX: 'users/{sub}',
+      ...environmentOf({ emulator, issuer }),
       // Whoever sits at this machine may fill its disk.
       UPLOAD_MAX_BYTES: String(10_000 * 5 * 1024 ** 3),
       RATE_LIMIT_PER_MINUTE: '0',

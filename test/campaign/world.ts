@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { type DemoIssuer, startDemoIssuer } from '../../src/demo/demo-users.ts'
+import { environmentOf } from '../../src/demo/environment.ts'
 import { type Emulator, startEmulator } from '../../src/emulator/start.ts'
-import { environmentOf } from '../support/environment.ts'
 import { type GatewayProcess, startGatewayProcess } from './gateway-process.ts'
 import { type Ledger, openLedger } from './ledger.ts'
 import type { Plan } from './plan.ts'

@@ -2,8 +2,8 @@ import { Agent, request as httpRequest, type IncomingMessage } from 'node:http'
 import { text } from 'node:stream/consumers'
 import { expect, onTestFinished, test } from 'vitest'
 import { startDemoIssuer } from '../../src/demo/demo-users.ts'
+import { environmentOf } from '../../src/demo/environment.ts'
 import { startEmulator } from '../../src/emulator/start.ts'
-import { environmentOf } from '../support/environment.ts'
 import { knock, run } from '../support/process.ts'
 
 /** The gateway as a process, and a way to begin uploads over connections that are kept. */

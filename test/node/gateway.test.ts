@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { parseConfig } from '../../src/config.ts'
+import { environmentOf } from '../../src/demo/environment.ts'
 import { startGateway } from '../../src/node/gateway.ts'
-import { environmentOf } from '../support/environment.ts'
 import { type Bench, someBytes, startBench } from '../support/gateway.ts'
 
 /** A gateway beside the bench's own that gives requests next to no time to end. */

@@ -1,10 +1,10 @@
 import { expect, onTestFinished } from 'vitest'
 import { type DemoUser, startDemoIssuer } from '../../src/demo/demo-users.ts'
+import { environmentOf, type Parts } from '../../src/demo/environment.ts'
 import type { LogLevel, LogRecord } from '../../src/deps.ts'
 import type { RecordedCall } from '../../src/emulator/recorder.ts'
 import { type EmulatorOptions, startEmulator } from '../../src/emulator/start.ts'
 import { checkDeclared } from './declared-answers.ts'
-import { environmentOf, type Parts } from './environment.ts'
 import { type LaunchedGateway, launch, onWorkers } from './launch.ts'
 
 export const ann: DemoUser = { sub: 'ann' }

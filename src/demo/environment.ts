@@ -1,5 +1,5 @@
-import type { DemoIssuer } from '../../src/demo/demo-users.ts'
-import type { Emulator } from '../../src/emulator/start.ts'
+import type { Emulator } from '../emulator/start.ts'
+import type { DemoIssuer } from './demo-users.ts'
 
 /** What a gateway's environment depends on. */
 export interface Parts {

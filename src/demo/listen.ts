@@ -1,0 +1,13 @@
+import type { AddressInfo, Server } from 'node:net'
+
+/** Has `server` listen, and gives its address. Rejects with `code` EADDRINUSE and the like. */
+export async function listen(server: Server, port: number, host = '127.0.0.1'): Promise<string> {
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject)
+    server.listen(port, host, () => {
+      server.off('error', reject)
+      resolve()
+    })
+  })
+  return `http://${host}:${(server.address() as AddressInfo).port}`
+}
