@@ -1,3 +1,5 @@
+import { quantile } from './load.ts'
+
 /** What one server came to in one round. */
 export interface Measured {
   /** User and system time of the process, for one begin. */
@@ -79,7 +81,4 @@ function ratio(figures: Figures, to: string, key: keyof Measured): string {
   return median(ratios).toFixed(2)
 }
 
-function median(values: readonly number[]): number {
-  const sorted = values.toSorted((one, other) => one - other)
-  return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN
-}
+const median = (values: readonly number[]) => quantile(values, 0.5)
