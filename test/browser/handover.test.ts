@@ -1,30 +1,11 @@
 import { expect, test } from 'vitest'
-import {
-  chooseFileOnDisk,
-  fileOnDisk,
-  PART_BYTES,
-  press,
-  says,
-  startBrowserBench,
-  visit,
-} from '../support/browser.ts'
-import { someBytes } from '../support/gateway.ts'
+import { fileOnDisk, press, says, startPausedUpload, visit } from '../support/browser.ts'
 
-/** An upload of three parts of five, paused, with the link to go on with it. */
+/** A paused upload, with the link to go on with it. */
 async function pausedUpload() {
-  const bench = await startBrowserBench()
-  const { page } = bench
-  await bench.visitDemo()
-  const content = someBytes(5 * PART_BYTES)
-  const file = await fileOnDisk('clip.mp4', content)
-  const release = bench.holdPartsAfter(3)
-  await chooseFileOnDisk(page, file)
-  await press(page, /^Upload 1 file/)
-  await expect.poll(bench.partsReceived).toHaveLength(3)
-  await press(page, 'Pause')
-  release()
-  const link = await page.getByLabel('Link to go on with clip.mp4', { exact: true }).inputValue()
-  return { ...bench, content, file, link }
+  const bench = await startPausedUpload()
+  const field = bench.page.getByLabel('Link to go on with clip.mp4', { exact: true })
+  return { ...bench, link: await field.inputValue() }
 }
 
 test('an upload goes on in another browser, by its link and the same file', async () => {

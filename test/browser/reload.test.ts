@@ -1,33 +1,21 @@
 import { expect, test } from 'vitest'
 import {
   chooseFileOnDisk,
-  fileOnDisk,
   forgetFiles,
   kept,
-  PART_BYTES,
   press,
   says,
-  startBrowserBench,
+  startPausedUpload,
 } from '../support/browser.ts'
-import { someBytes } from '../support/gateway.ts'
 
-/** An upload of five parts, paused when COS has three of them. */
+/** A paused upload that the browser has put aside. */
 async function pausedUpload() {
-  const bench = await startBrowserBench()
-  const { page } = bench
-  await bench.visitDemo()
-  const content = someBytes(5 * PART_BYTES)
-  const file = await fileOnDisk('clip.mp4', content)
-  const release = bench.holdPartsAfter(3)
-  await chooseFileOnDisk(page, file)
-  await press(page, /^Upload 1 file/)
-  await expect.poll(bench.partsReceived).toHaveLength(3)
-  await press(page, 'Pause')
-  release()
+  const bench = await startPausedUpload()
+  const { page, content } = bench
   await expect.poll(async () => (await kept(page)).bytes).toBe(content.length)
   // Written half a second late.
   await expect.poll(async () => (await kept(page)).state).toContain('confirmKey')
-  return { ...bench, content, file }
+  return bench
 }
 
 test('after a reload the file is still there, and only what is missing is sent', async () => {

@@ -1,11 +1,20 @@
 import { describe, expect, test } from 'vitest'
-import { someBytes, startBench } from '../support/gateway.ts'
+import { type Bench, someBytes, startBench } from '../support/gateway.ts'
 import { expectProblem } from '../support/problems.ts'
 
 /** What SMH tells only once (contract §2). */
 function lasting(file: Record<string, unknown>) {
   const { isOverwritten, previewByDoc, previewByCI, previewAsIcon, fileType, ...rest } = file
   return rest
+}
+
+/** Has SMH say once more of ann's `a.txt`, five bytes, that it is not confirmed, as a moment ago. */
+function stillOpenOnce({ emulator }: Bench): void {
+  const part = { PartNumber: 1, Size: 5, LastModified: '2026-03-09T11:23:01.000Z', ETag: '"x"' }
+  const path = ['users', 'ann', 'a.txt']
+  emulator.controls.force('status', {
+    body: JSON.stringify({ confirmed: false, path, parts: [part] }),
+  })
 }
 
 describe('completed again', () => {
@@ -39,10 +48,7 @@ describe('completed again', () => {
     const bench = await startBench()
     const upload = await bench.uploadParts('a.txt', [someBytes(5)])
     await bench.complete(upload)
-    const part = { PartNumber: 1, Size: 5, LastModified: '2026-03-09T11:23:01.000Z', ETag: '"x"' }
-    const path = ['users', 'ann', 'a.txt']
-    const body = JSON.stringify({ confirmed: false, path, parts: [part] })
-    bench.emulator.controls.force('status', { body })
+    stillOpenOnce(bench)
     bench.emulator.controls.clearCalls()
     const response = await bench.complete(upload)
     expect(await response.json()).toMatchObject({ name: 'a.txt', size: 5 })
@@ -58,10 +64,7 @@ describe('completed again', () => {
     const bench = await startBench()
     const upload = await bench.uploadParts('a.txt', [someBytes(5)])
     await bench.complete(upload)
-    const part = { PartNumber: 1, Size: 5, LastModified: '2026-03-09T11:23:01.000Z', ETag: '"x"' }
-    const path = ['users', 'ann', 'a.txt']
-    const body = JSON.stringify({ confirmed: false, path, parts: [part] })
-    bench.emulator.controls.force('status', { body })
+    stillOpenOnce(bench)
     bench.emulator.controls.force('confirm', { status: 409, code: 'PathConflict', times: 3 })
     const response = await bench.complete(upload)
     expect(await response.json()).toMatchObject({ path: ['a.txt'], size: 5 })
@@ -137,13 +140,7 @@ describe('an answer of SMH that was lost', () => {
     const bench = await startBench()
     const upload = await bench.uploadParts('a.txt', [someBytes(5)])
     await bench.complete(upload)
-    const part = { PartNumber: 1, Size: 5, LastModified: '2026-03-09T11:23:01.000Z', ETag: '"x"' }
-    const body = JSON.stringify({
-      confirmed: false,
-      path: ['users', 'ann', 'a.txt'],
-      parts: [part],
-    })
-    bench.emulator.controls.force('status', { body })
+    stillOpenOnce(bench)
     bench.emulator.controls.force('confirm', { status })
     const response = await bench.complete(upload)
     expect(await response.json()).toMatchObject({ path: ['a.txt'], size: 5 })

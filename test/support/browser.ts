@@ -2,9 +2,10 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type BrowserContextOptions, chromium, type Locator, type Page } from 'playwright-core'
-import { inject, onTestFinished } from 'vitest'
+import { expect, inject, onTestFinished } from 'vitest'
 import { startDemo } from '../../src/demo/start-demo.ts'
 import type { RouteName } from '../../src/emulator/route-names.ts'
+import { someBytes } from './gateway.ts'
 
 /** Longer than any test lasts. */
 const FOR_EVER_MS = 3_600_000
@@ -96,6 +97,22 @@ export async function chooseFileOnDisk(page: Page, ...files: string[]): Promise<
 export async function uploadFile(page: Page, name: string, content: Uint8Array): Promise<void> {
   await chooseFile(page, name, content)
   await press(page, /^Upload 1 file/)
+}
+
+/** An upload of five parts, paused when COS has three of them. */
+export async function startPausedUpload() {
+  const bench = await startBrowserBench()
+  const { page } = bench
+  await bench.visitDemo()
+  const content = someBytes(5 * PART_BYTES)
+  const file = await fileOnDisk('clip.mp4', content)
+  const release = bench.holdPartsAfter(3)
+  await chooseFileOnDisk(page, file)
+  await press(page, /^Upload 1 file/)
+  await expect.poll(bench.partsReceived).toHaveLength(3)
+  await press(page, 'Pause')
+  release()
+  return { ...bench, content, file }
 }
 
 /** Presses a button of the Dashboard. */
