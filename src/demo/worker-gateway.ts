@@ -54,6 +54,8 @@ export async function startWorkerGateway(
   process.prependOnceListener('exit', endAll)
 
   async function close() {
+    // esbuild, told to end while it bundles a change, dies with a page of its own insides.
+    child.stderr!.unpipe(process.stderr).resume()
     child.kill('SIGTERM')
     await closed
     endAll()
