@@ -1,5 +1,5 @@
 import type { Server, ServerResponse } from 'node:http'
-import { Server as TcpServer } from 'node:net'
+import { type Socket, Server as TcpServer } from 'node:net'
 
 /** How often connections that have become idle are closed while draining. */
 const STEP_MS = 50
@@ -11,18 +11,23 @@ const STEP_MS = 50
  * next request just now, which a connection closed at once would swallow.
  */
 export function drainOf(server: Server): (idleMs: number) => Promise<void> {
-  const answering = new Set<ServerResponse>()
+  // By connection, and not a set of those under way: a set that changes all the time leaves outgrown
+  // tables behind, and what stood in them, whole requests, outlives several collections of garbage.
+  const answering = new Map<Socket, ServerResponse | undefined>()
   let draining = false
   // Before the one that answers: it may do so in the same turn.
-  server.prependListener('request', (_request, response: ServerResponse) => {
+  server.prependListener('request', ({ socket }, response: ServerResponse) => {
     response.shouldKeepAlive &&= !draining
-    answering.add(response)
-    response.once('close', () => answering.delete(response))
+    if (!answering.has(socket)) socket.once('close', () => answering.delete(socket))
+    answering.set(socket, response)
+    response.once('close', () => {
+      if (answering.get(socket) === response) answering.set(socket, undefined)
+    })
   })
 
   return async function drain(idleMs) {
     draining = true
-    for (const response of answering) response.shouldKeepAlive = false
+    for (const response of answering.values()) if (response) response.shouldKeepAlive = false
     let step: NodeJS.Timeout | undefined
     const patience = setTimeout(() => {
       server.closeIdleConnections()
