@@ -1,19 +1,16 @@
-import { OpenAPIHono } from '@hono/zod-openapi'
-import type { Context, MiddlewareHandler } from 'hono'
+import { type Context, type Handler, Hono, type MiddlewareHandler } from 'hono'
 import { cors } from 'hono/cors'
-import { HTTPException } from 'hono/http-exception'
 import { requestId } from 'hono/request-id'
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
 import { type AppEnv, backgroundOf } from './app-env.ts'
 import { createAuthenticate } from './authenticate.ts'
 import { createConfirmKeyBinding } from './confirm-key-binding.ts'
 import type { Deps, Execution } from './deps.ts'
-import { type FieldFault, GatewayError, toProblem } from './errors.ts'
+import { GatewayError, toProblem } from './errors.ts'
 import { limitInFlight } from './in-flight.ts'
 import { createIssuerKeys } from './issuer-keys.ts'
 import { errorFields, observe } from './observability.ts'
 import { isMetadataHeader } from './policy.ts'
-import { readBody, unsupportedMediaType } from './read-body.ts'
 import { rememberUsers } from './remembered-users.ts'
 import { registerDocs } from './routes/docs.ts'
 import type { Endpoint, Services } from './routes/endpoint.ts'
@@ -24,9 +21,7 @@ import { createCallSmh } from './smh/call.ts'
 import { createCircuit } from './smh/circuit.ts'
 import { createSmhClient } from './smh/client.ts'
 import { upstreamError } from './smh/error-codes.ts'
-
-/** Faults told of one request: a body has room for thousands, and each makes the answer longer. */
-const MAX_TOLD_FAULTS = 20
+import { validInput } from './valid-input.ts'
 
 export interface App {
   /** Answers one request. `execution` is for platforms that end with the response, such as Workers. */
@@ -71,7 +66,7 @@ export function createApp(deps: Deps): App {
     },
   }
 
-  const app = new OpenAPIHono<AppEnv>({ defaultHook: refuseInvalid })
+  const app = new Hono<AppEnv>()
   app.onError(answerError)
   // Answered here, not thrown: Hono would take the error past the middleware that hardens answers.
   app.notFound((c) =>
@@ -89,7 +84,7 @@ export function createApp(deps: Deps): App {
         await next()
       },
       inFlight.ofUser,
-      ...readBody(endpoint.route),
+      ...validInput(endpoint.route),
     ])
   }
   registerDocs(app, deps.readDocsAsset)
@@ -107,7 +102,7 @@ export function createApp(deps: Deps): App {
 }
 
 function register(
-  app: OpenAPIHono<AppEnv>,
+  app: Hono<AppEnv>,
   { route, errors, handle }: Endpoint,
   services: Services,
   middleware: MiddlewareHandler<AppEnv>[],
@@ -117,36 +112,14 @@ function register(
     c.set('errors', errors)
     await next()
   }
-  app.openapi({ ...route, middleware: [named, ...middleware] }, handle(services) as never)
-}
-
-/** zod-openapi's hook: what the schemas refuse becomes the contract's 400. */
-function refuseInvalid(
-  result: { success: true } | { success: false; error: { issues: readonly Issue[] } },
-): void {
-  if (result.success) return
-  throw new GatewayError('invalid_request', 'The request is not valid.', {
-    errors: result.error.issues.flatMap(toFieldFaults).slice(0, MAX_TOLD_FAULTS),
-  })
-}
-
-interface Issue {
-  code?: string | undefined
-  path: readonly PropertyKey[]
-  message: string
-  keys?: readonly string[]
-}
-
-function toFieldFaults({ code, path, message, keys }: Issue): FieldFault[] {
-  if (code === 'unrecognized_keys') {
-    return (keys ?? []).map((key) => ({ field: [...path, key].join('.'), message: 'is unknown' }))
-  }
-  return [{ field: path.join('.') || 'body', message }]
+  // OpenAPI writes parameters in braces, Hono after a colon.
+  const path = route.path.replaceAll(/{(\w+)}/g, ':$1')
+  app.on(route.method, path, named, ...middleware, handle(services) as Handler<AppEnv>)
 }
 
 /** The one place where an error becomes an answer. */
 function answerError(thrown: Error, c: Context<AppEnv>): Response {
-  const error = expected(thrown instanceof HTTPException ? fromHono(thrown) : thrown, c)
+  const error = expected(thrown, c)
   c.error = error
   const problem = toProblem(error, c.get('requestId'))
   if (error instanceof GatewayError) {
@@ -169,14 +142,8 @@ function expected(error: Error, c: Context<AppEnv>): Error {
   })
 }
 
-/** What the validators throw on their own. Their texts stay inside. */
-function fromHono({ status }: HTTPException): GatewayError {
-  if (status === 415) return unsupportedMediaType()
-  return new GatewayError('invalid_request', 'The body is not valid JSON.')
-}
-
 /** A path that exists is not to be had by another method (RFC 9110 §15.5.6). */
-function refuseOtherMethods(app: OpenAPIHono<AppEnv>): void {
+function refuseOtherMethods(app: Hono<AppEnv>): void {
   const methods = new Map<string, Set<string>>()
   for (const { path, method } of app.routes) {
     if (method === 'ALL') continue

@@ -1,0 +1,119 @@
+import type { RouteConfig, z } from '@hono/zod-openapi'
+import type { Context, MiddlewareHandler } from 'hono'
+import { bodyLimit } from 'hono/body-limit'
+import type { AppEnv } from './app-env.ts'
+import { type FieldFault, GatewayError } from './errors.ts'
+
+/** Largest body of a request, bytes (contract §3): the endpoints take short JSON only. */
+const MAX_BODY_BYTES = 64 * 1024
+
+/** Faults told of one request: a body has room for thousands, and each makes the answer longer. */
+const MAX_TOLD_FAULTS = 20
+
+/**
+ * What holds a request against the schemas of its route, the same that the OpenAPI document is made
+ * of; handlers take the results from `c.req.valid`. A body is short JSON in UTF-8, and where it may be
+ * left out an empty one is none.
+ *
+ * The middleware throws GatewayErrors: `request_too_large`, `unsupported_media_type`, and
+ * `invalid_request` for all else, with what is wrong in which field.
+ *
+ * zod-openapi could do most of this, at a higher price: in more steps, by zod's asynchronous parsing,
+ * which has no compiled checks, and with UTF-8 read leniently.
+ */
+export function validInput({ request }: RouteConfig): MiddlewareHandler<AppEnv>[] {
+  const middleware: MiddlewareHandler<AppEnv>[] = []
+  const params = request?.params as z.ZodType<object> | undefined
+  if (params) {
+    middleware.push(function validParams(c, next) {
+      c.req.addValidatedData('param', parse(params, c.req.param()))
+      return next()
+    })
+  }
+  const json = request?.body?.content['application/json'] as
+    | { schema: z.ZodType<object> }
+    | undefined
+  if (json) {
+    middleware.push(async function validBody(c, next) {
+      c.req.addValidatedData('json', parse(json.schema, await readJson(c)))
+      await next()
+    })
+  }
+  return middleware
+}
+
+function parse<T>(schema: z.ZodType<T>, value: unknown): T {
+  const { success, data, error } = schema.safeParse(value)
+  if (success) return data
+  throw new GatewayError('invalid_request', 'The request is not valid.', {
+    errors: error.issues.flatMap(toFieldFaults).slice(0, MAX_TOLD_FAULTS),
+  })
+}
+
+function toFieldFaults(issue: z.core.$ZodIssue): FieldFault[] {
+  if (issue.code === 'unrecognized_keys') {
+    return issue.keys.map((key) => ({
+      field: [...issue.path, key].join('.'),
+      message: 'is unknown',
+    }))
+  }
+  return [{ field: issue.path.join('.') || 'body', message: issue.message }]
+}
+
+async function readJson(c: Context<AppEnv>): Promise<unknown> {
+  const type = c.req.header('content-type')
+  const isJson = type?.split(';')[0]?.trim().toLowerCase() === 'application/json'
+  if (type && !isJson) throw unsupportedMediaType()
+  const bytes = await readBytes(c)
+  if (!type && bytes.byteLength > 0) throw unsupportedMediaType()
+  const text = decodeUtf8(bytes)
+  // Many HTTP clients send `Content-Type: application/json` whether there is a body or not.
+  if (text.trim() === '') return {}
+  try {
+    return JSON.parse(text)
+  } catch {
+    throw new GatewayError('invalid_request', 'The body is not valid JSON.')
+  }
+}
+
+function unsupportedMediaType(): GatewayError {
+  return new GatewayError('unsupported_media_type', 'Send JSON, as application/json.')
+}
+
+/** What `Request.text` would do with other bytes is to make names of U+FFFD of them. */
+function decodeUtf8(bytes: ArrayBuffer): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes)
+  } catch {
+    throw new GatewayError('invalid_request', 'The body is not UTF-8.')
+  }
+}
+
+async function readBytes(c: Context<AppEnv>): Promise<ArrayBuffer> {
+  try {
+    const length = c.req.header('content-length')
+    const isTold = length !== undefined && c.req.header('transfer-encoding') === undefined
+    if (!isTold) return await readCounting(c)
+    // HTTP itself holds a body to the length that it was said to have.
+    return Number(length) <= MAX_BODY_BYTES ? await c.req.arrayBuffer() : tooLarge()
+  } catch (error) {
+    if (error instanceof GatewayError) throw error
+    // A sender who leaves half-way is the caller's doing: no error of ours, and no alarm.
+    throw new GatewayError('invalid_request', 'The body broke off.', { reason: 'caller_left' })
+  }
+}
+
+/** Only for bodies of untold length: @hono/node-server builds a whole `Request` for it. */
+async function readCounting(c: Context<AppEnv>): Promise<ArrayBuffer> {
+  let bytes = new ArrayBuffer(0)
+  await limit(c, async () => {
+    bytes = await c.req.arrayBuffer()
+  })
+  return bytes
+}
+
+const limit = bodyLimit({ maxSize: MAX_BODY_BYTES, onError: tooLarge })
+
+function tooLarge(): never {
+  throw new GatewayError('request_too_large', `A body may have ${MAX_BODY_BYTES} bytes.`)
+}
