@@ -1,3 +1,4 @@
+import type { IncomingMessage } from 'node:http'
 import type { Context } from 'hono'
 import type { User } from './authenticate.ts'
 import type { Background } from './deps.ts'
@@ -5,8 +6,12 @@ import type { ErrorCode } from './errors.ts'
 
 /** What a request carries on its way through the app. */
 export interface AppEnv {
+  /** What @hono/node-server adds to a request; nothing of the kind on Workers. */
+  Bindings: { incoming?: IncomingMessage }
   Variables: {
     requestId: string
+    /** What every answer to this request has in its head, see respond.ts. */
+    answerHeaders: Record<string, string>
     /** On the clock of `performance.now()`, milliseconds. */
     startedAt: number
     /** The operation id of the matched endpoint. */
@@ -26,4 +31,15 @@ export function backgroundOf(c: Context<AppEnv>): Background {
       // Hono throws where the runtime has no execution context.
     }
   }
+}
+
+/**
+ * Every header of the request, names in lower case. On Node from Node itself: to walk through those of a
+ * `Request` has @hono/node-server build `Headers`, in order, for the few that count.
+ */
+export function headersOf(c: Context<AppEnv>): Iterable<[name: string, value: string]> {
+  // Whoever serves `fetch` by a server of their own hands over no bindings at all.
+  const { incoming } = c.env ?? {}
+  if (!incoming) return c.req.raw.headers
+  return Object.entries(incoming.headers) as [string, string][]
 }

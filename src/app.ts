@@ -1,17 +1,16 @@
 import { type Context, type Handler, Hono, type MiddlewareHandler } from 'hono'
-import { cors } from 'hono/cors'
-import { requestId } from 'hono/request-id'
-import type { ContentfulStatusCode } from 'hono/utils/http-status'
+import type { StatusCode } from 'hono/utils/http-status'
 import { type AppEnv, backgroundOf } from './app-env.ts'
 import { createAuthenticate } from './authenticate.ts'
 import { createConfirmKeyBinding } from './confirm-key-binding.ts'
+import { crossOrigin } from './cross-origin.ts'
 import type { Deps, Execution } from './deps.ts'
 import { GatewayError, toProblem } from './errors.ts'
 import { limitInFlight } from './in-flight.ts'
 import { createIssuerKeys } from './issuer-keys.ts'
 import { errorFields, observe } from './observability.ts'
-import { isMetadataHeader } from './policy.ts'
 import { rememberUsers } from './remembered-users.ts'
+import { beginAnswer, respondJson } from './respond.ts'
 import { registerDocs } from './routes/docs.ts'
 import type { Endpoint, Services } from './routes/endpoint.ts'
 import { probes } from './routes/health.ts'
@@ -72,7 +71,7 @@ export function createApp(deps: Deps): App {
   app.notFound((c) =>
     answerError(new GatewayError('not_found', 'There is nothing at this address.'), c),
   )
-  app.use(requestId(), observe(log, metrics), hardenAnswers)
+  app.use(beginAnswer, observe(log, metrics))
   const inFlight = limitInFlight(config.maxInFlight, metrics)
   app.use('/v1/*', ...crossOrigin(config.corsOrigins), inFlight.ofAll)
 
@@ -122,11 +121,9 @@ function answerError(thrown: Error, c: Context<AppEnv>): Response {
   const error = expected(thrown, c)
   c.error = error
   const problem = toProblem(error, c.get('requestId'))
-  if (error instanceof GatewayError) {
-    for (const [name, value] of Object.entries(error.facts.headers ?? {})) c.header(name, value)
-  }
-  return c.json(problem, problem.status as ContentfulStatusCode, {
+  return respondJson(c, problem, problem.status as StatusCode, {
     'Content-Type': 'application/problem+json',
+    ...(error instanceof GatewayError && error.facts.headers),
   })
 }
 
@@ -158,38 +155,4 @@ function refuseOtherMethods(app: Hono<AppEnv>): void {
       })
     })
   }
-}
-
-/**
- * No answer is sniffed for another type, and none under /v1 is kept by a cache. Said before there is an
- * answer: Hono makes a whole new one for each header that comes later.
- */
-async function hardenAnswers(c: Context<AppEnv>, next: () => Promise<void>): Promise<void> {
-  c.header('X-Content-Type-Options', 'nosniff')
-  if (/^\/v1(\/|$)/.test(c.req.path)) c.header('Cache-Control', 'no-store')
-  await next()
-}
-
-/** Answers browsers of these origins and of no others (contract §3, CORS). */
-function crossOrigin(origins: ReadonlySet<string>): MiddlewareHandler<AppEnv>[] {
-  if (origins.size === 0) return []
-  const options = {
-    origin: (origin: string) => (origins.has(origin) ? origin : null),
-    allowMethods: ['GET', 'POST', 'DELETE'],
-    allowHeaders: ['Authorization', 'Content-Type', 'Idempotency-Key', 'traceparent'],
-    exposeHeaders: ['Location', 'Upload-Expires', 'X-Request-Id', 'Retry-After', 'Date'],
-    maxAge: 600,
-  }
-  const always = cors(options)
-  return [
-    function crossOrigin(c, next) {
-      const asked = c.req.method === 'OPTIONS' && c.req.header('access-control-request-headers')
-      if (!asked) return always(c, next)
-      const metadata = asked
-        .split(',')
-        .map((name) => name.trim())
-        .filter((name) => isMetadataHeader(name.toLowerCase()))
-      return cors({ ...options, allowHeaders: [...options.allowHeaders, ...metadata] })(c, next)
-    },
-  ]
 }

@@ -1,3 +1,4 @@
+import { respondEmpty } from '../respond.ts'
 import { abortInSmh } from '../smh/complete.ts'
 import { emptyAnswer, ofEveryUpload } from './answers.ts'
 import { boundsOf, defineEndpoint, ownedUpload } from './endpoint.ts'
@@ -21,6 +22,6 @@ export const abortUpload = defineEndpoint(
   (services) => async (c) => {
     const upload = ownedUpload(services, c, c.req.valid('param').confirmKey)
     await abortInSmh(services.smh, upload, boundsOf(services, c))
-    return c.body(null, 204)
+    return respondEmpty(c, 204)
   },
 )

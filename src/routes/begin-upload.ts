@@ -1,20 +1,21 @@
 import { z } from '@hono/zod-openapi'
+import { headersOf } from '../app-env.ts'
 import type { LimitBegins } from '../deps.ts'
 import { GatewayError } from '../errors.ts'
 import { permitUpload, readMetadata } from '../policy.ts'
+import { respondEmpty, respondJson } from '../respond.ts'
 import { beginInSmh } from '../smh/begin.ts'
 import { credentialsAnswer, emptyAnswer, ofEveryUpload, storedFileAnswer } from './answers.ts'
 import { boundsOf, defineEndpoint, placeOfCaller } from './endpoint.ts'
 import {
   beginningHash,
   credentials,
+  credentialsHeaders,
   fileDetails,
   fullHash,
-  locationOf,
   toCredentials,
   toStoredFile,
   trafficLimit,
-  uploadExpires,
 } from './upload-fields.ts'
 
 const body = z
@@ -82,7 +83,7 @@ export const beginUpload = defineEndpoint(
     const { config, clock, smh, binding } = services
     await refuseTooMany(services.limitBegins, c.get('user').id)
     const place = placeOfCaller(services, c)
-    const metadata = readMetadata(config.upload, c.req.raw.headers)
+    const metadata = readMetadata(config.upload, headersOf(c))
     const upload = permitUpload(config.upload, place, c.req.valid('json'), metadata)
 
     const begunAt = clock()
@@ -94,9 +95,9 @@ export const beginUpload = defineEndpoint(
     )
     switch (outcome.kind) {
       case 'needs-full-hash':
-        return c.body(null, 202)
+        return respondEmpty(c, 202)
       case 'stored':
-        return c.json(toStoredFile(outcome.file, place.prefix), 200)
+        return respondJson(c, toStoredFile(outcome.file, place.prefix), 200)
       case 'task': {
         const confirmKey = binding.bind(place, {
           smhConfirmKey: outcome.task.confirmKey,
@@ -104,9 +105,12 @@ export const beginUpload = defineEndpoint(
           strategy: upload.wanted.conflictResolutionStrategy,
           endsAt: Math.floor(begunAt / 1000) + config.upload.maxAgeSeconds,
         })
-        c.header('Location', locationOf(confirmKey))
-        c.header('Upload-Expires', uploadExpires(outcome.task))
-        return c.json(toCredentials(outcome.task, confirmKey), 201)
+        return respondJson(
+          c,
+          toCredentials(outcome.task, confirmKey),
+          201,
+          credentialsHeaders(outcome.task, confirmKey),
+        )
       }
     }
   },

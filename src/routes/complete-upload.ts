@@ -1,4 +1,5 @@
 import { z } from '@hono/zod-openapi'
+import { respondJson } from '../respond.ts'
 import { completeInSmh } from '../smh/complete.ts'
 import { ofEveryUpload, storedFileAnswer } from './answers.ts'
 import { boundsOf, defineEndpoint, EXTRA_CONFIRM_MS, ownedUpload } from './endpoint.ts'
@@ -70,6 +71,6 @@ export const completeUpload = defineEndpoint(
         requestId: c.get('requestId'),
       })
     }
-    return c.json(toStoredFile(file, upload.place.prefix), 200)
+    return respondJson(c, toStoredFile(file, upload.place.prefix), 200)
   },
 )

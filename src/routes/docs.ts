@@ -3,6 +3,7 @@ import type { AppEnv } from '../app-env.ts'
 import type { ReadDocsAsset } from '../deps.ts'
 import { GatewayError } from '../errors.ts'
 import { openApiDocument } from '../openapi.ts'
+import { respond } from '../respond.ts'
 
 /** Swagger UI writes style attributes as it renders; scripts come from here only. */
 const contentSecurityPolicy =
@@ -47,21 +48,25 @@ export function registerDocs(app: Hono<AppEnv>, readAsset: ReadDocsAsset): void 
   app.get('/openapi.json', (c) => {
     c.set('operation', 'getOpenApi')
     document ??= JSON.stringify(openApiDocument())
-    return c.body(document, 200, { 'Content-Type': 'application/json' })
+    return respond(c, document, 200, { 'Content-Type': 'application/json' })
   })
   app.get('/docs', (c) => {
     c.set('operation', 'getDocs')
-    c.header('Content-Security-Policy', contentSecurityPolicy)
-    return c.html(page)
+    return respond(c, page, 200, {
+      'Content-Type': 'text/html; charset=UTF-8',
+      'Content-Security-Policy': contentSecurityPolicy,
+    })
   })
   app.get('/docs/:asset', async (c) => {
     c.set('operation', 'getDocs')
     const name = c.req.param('asset')
-    if (name === 'start.js') return c.body(start, 200, { 'Content-Type': 'text/javascript' })
+    if (name === 'start.js') return respond(c, start, 200, { 'Content-Type': 'text/javascript' })
     const contentType = Object.hasOwn(assetTypes, name) ? assetTypes[name] : undefined
     const asset = contentType && (await readAsset(name))
     if (!asset) throw new GatewayError('not_found', 'There is nothing at this address.')
-    c.header('Cache-Control', 'public, max-age=3600')
-    return c.body(asset, 200, { 'Content-Type': contentType })
+    return respond(c, asset, 200, {
+      'Content-Type': contentType,
+      'Cache-Control': 'public, max-age=3600',
+    })
   })
 }

@@ -1,5 +1,6 @@
 import { z } from '@hono/zod-openapi'
 import { relativePath } from '../policy.ts'
+import { respondJson } from '../respond.ts'
 import { jsonAnswer, ofEveryUpload } from './answers.ts'
 import { boundsOf, defineEndpoint, ownedUpload } from './endpoint.ts'
 import { confirmKeyParam } from './upload-fields.ts'
@@ -51,7 +52,8 @@ export const getUpload = defineEndpoint(
       upload,
       boundsOf(services, c),
     )
-    return c.json(
+    return respondJson(
+      c,
       {
         confirmed,
         path: relativePath(upload.place.prefix, path),

@@ -1,6 +1,7 @@
 import { z } from '@hono/zod-openapi'
 import { GatewayError } from '../errors.ts'
 import { errorFields } from '../observability.ts'
+import { respondJson } from '../respond.ts'
 import { jsonAnswer } from './answers.ts'
 import { boundsOf, defineEndpoint, type Endpoint } from './endpoint.ts'
 
@@ -20,7 +21,7 @@ const getLiveness = defineEndpoint(
     responses: { 200: jsonAnswer('It does.', state) },
   },
   ['method_not_allowed'],
-  () => (c) => c.json({ status: 'alive' }, 200),
+  () => (c) => respondJson(c, { status: 'alive' }, 200),
 )
 
 const getReadiness = defineEndpoint(
@@ -55,7 +56,7 @@ const getReadiness = defineEndpoint(
           last = { ready, at: services.clock() }
           return last
         }))
-      if (answer.ready) return c.json({ status: 'ready' }, 200)
+      if (answer.ready) return respondJson(c, { status: 'ready' }, 200)
       throw new GatewayError('upstream_unavailable', 'Uploads cannot begin right now.', {
         reason: 'not_ready',
         headers: { 'Retry-After': String(KEEP_ANSWER_MS / 1000) },

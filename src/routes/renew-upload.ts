@@ -1,14 +1,14 @@
 import { z } from '@hono/zod-openapi'
 import { permitTrafficLimit } from '../policy.ts'
+import { respondJson } from '../respond.ts'
 import { credentialsAnswer, ofEveryUpload } from './answers.ts'
 import { boundsOf, defineEndpoint, ownedUpload } from './endpoint.ts'
 import {
   confirmKeyParam,
   credentials,
-  locationOf,
+  credentialsHeaders,
   toCredentials,
   trafficLimit,
-  uploadExpires,
 } from './upload-fields.ts'
 
 const body = z.strictObject({ trafficLimit: trafficLimit.optional() }).openapi('RenewUpload')
@@ -45,8 +45,11 @@ export const renewUpload = defineEndpoint(
     const upload = ownedUpload(services, c, confirmKey)
     const limit = permitTrafficLimit(services.config.upload, c.req.valid('json').trafficLimit)
     const task = await services.smh.renew(upload, limit, boundsOf(services, c))
-    c.header('Location', locationOf(confirmKey))
-    c.header('Upload-Expires', uploadExpires(task))
-    return c.json(toCredentials(task, confirmKey), 200)
+    return respondJson(
+      c,
+      toCredentials(task, confirmKey),
+      200,
+      credentialsHeaders(task, confirmKey),
+    )
   },
 )

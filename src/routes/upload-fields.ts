@@ -134,11 +134,10 @@ export function toStoredFile(
   return { ...file, path: relativePath(prefix, file.path) ?? [] }
 }
 
-/** When the credentials stop working, as `Upload-Expires` has it (HTTP date, RFC 9110 §5.6.7). */
-export function uploadExpires(task: TaskReply): string {
-  return new Date(task.expiration).toUTCString()
-}
-
-export function locationOf(confirmKey: string): string {
-  return `/v1/uploads/${confirmKey}`
+/** Names the upload, and tells when its credentials stop working (HTTP date, RFC 9110 §5.6.7). */
+export function credentialsHeaders(task: TaskReply, confirmKey: string): Record<string, string> {
+  return {
+    Location: `/v1/uploads/${confirmKey}`,
+    'Upload-Expires': new Date(task.expiration).toUTCString(),
+  }
 }
