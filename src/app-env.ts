@@ -1,4 +1,3 @@
-import type { IncomingMessage } from 'node:http'
 import type { Context } from 'hono'
 import type { User } from './authenticate.ts'
 import type { Background } from './deps.ts'
@@ -7,7 +6,7 @@ import type { ErrorCode } from './errors.ts'
 /** What a request carries on its way through the app. */
 export interface AppEnv {
   /** What @hono/node-server adds to a request; nothing of the kind on Workers. */
-  Bindings: { incoming?: IncomingMessage }
+  Bindings: { incoming?: { headers: object } }
   Variables: {
     requestId: string
     /** What every answer to this request has in its head, see respond.ts. */

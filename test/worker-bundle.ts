@@ -12,6 +12,9 @@ import { bundleWorker } from './support/bundle-worker.ts'
 /** Every new isolate has to load it. With all of zod's languages it would be 144. */
 const LIMIT_KIB = 120
 
+/** What Workers have of Node by `nodejs_compat`, and we use. */
+const ofWorkers = new Set(['node:buffer', 'node:crypto'])
+
 /** Of esbuild's account of a build, what is looked at. */
 interface Account {
   inputs: Record<string, unknown>
@@ -43,7 +46,8 @@ function foreignInputs({ inputs }: Account): string[] {
   return Object.keys(inputs).filter((input) => foreign.test(input))
 }
 
-/** Modules that the runtime would have to have, such as `node:fs`. */
+/** Other modules that the runtime would have to have, such as `node:fs`. */
 function outsideImports({ outputs }: Account): string[] {
-  return Object.values(outputs).flatMap(({ imports }) => imports.map(({ path }) => path))
+  const paths = Object.values(outputs).flatMap(({ imports }) => imports.map(({ path }) => path))
+  return paths.filter((path) => !ofWorkers.has(path))
 }

@@ -20,7 +20,7 @@ export async function startDeployedWorker(
       modules: true,
       script: await readFile(inject('deployedFile'), 'utf8'),
       compatibilityDate: '2026-10-20',
-      compatibilityFlags: ['enable_request_signal'],
+      compatibilityFlags: ['enable_request_signal', 'nodejs_compat'],
       cf: false,
       bindings: environment,
       handleStructuredLogs: ({ message }: { message: string }) => lines.push(message),

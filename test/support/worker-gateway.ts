@@ -55,7 +55,7 @@ async function startWorkerd(limit: number): Promise<Workerd> {
       modules: true,
       script: await readFile(inject('workerFile'), 'utf8'),
       compatibilityDate: '2026-10-20',
-      compatibilityFlags: ['enable_request_signal'],
+      compatibilityFlags: ['enable_request_signal', 'nodejs_compat'],
       cf: false,
       assets: {
         directory: dirname(createRequire(import.meta.url).resolve('swagger-ui-dist/package.json')),
