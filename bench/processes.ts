@@ -1,5 +1,6 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 
@@ -25,6 +26,7 @@ export async function startServer(
   const child = fork(fileURLToPath(file), [], {
     env: { PATH: process.env.PATH ?? '', NODE_ENV: 'production', ...environment },
     execArgv: [
+      ...ownFlags(file),
       '--import',
       preload,
       ...(process.env.CPU_PROF ? ['--cpu-prof', `--cpu-prof-dir=${process.env.CPU_PROF}`] : []),
@@ -40,6 +42,12 @@ export async function startServer(
       await once(child, 'exit')
     },
   }
+}
+
+/** Those by which the file's first line has it started, as a command that was installed. */
+function ownFlags(file: URL): string[] {
+  const [firstLine = ''] = readFileSync(file, 'utf8').split('\n', 1)
+  return /^#!.*\bnode (.+)$/.exec(firstLine)?.[1]?.split(' ') ?? []
 }
 
 /** The first address that the process says it listens at. */

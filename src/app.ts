@@ -106,10 +106,10 @@ function register(
   services: Services,
   middleware: MiddlewareHandler<AppEnv>[],
 ): void {
-  const named: MiddlewareHandler<AppEnv> = async function operation(c, next) {
+  const named: MiddlewareHandler<AppEnv> = function operation(c, next) {
     c.set('operation', route.operationId as string)
     c.set('errors', errors)
-    await next()
+    return next()
   }
   // OpenAPI writes parameters in braces, Hono after a colon.
   const path = route.path.replaceAll(/{(\w+)}/g, ':$1')

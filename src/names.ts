@@ -60,6 +60,8 @@ export function parsePath(path: string): { names: string[] } | { fault: string }
 }
 
 function isTooLong(path: string): boolean {
+  // A character takes one or two places of `length`.
+  if (path.length <= MAX_PATH_CHARACTERS) return false
   return path.length > 2 * MAX_PATH_CHARACTERS || [...path].length > MAX_PATH_CHARACTERS
 }
 

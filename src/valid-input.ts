@@ -80,10 +80,12 @@ function unsupportedMediaType(): GatewayError {
   return new GatewayError('unsupported_media_type', 'Send JSON, as application/json.')
 }
 
+const utf8 = new TextDecoder('utf-8', { fatal: true })
+
 /** What `Request.text` would do with other bytes is to make names of U+FFFD of them. */
 function decodeUtf8(bytes: ArrayBuffer): string {
   try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(bytes)
+    return utf8.decode(bytes)
   } catch {
     throw new GatewayError('invalid_request', 'The body is not UTF-8.')
   }

@@ -66,7 +66,7 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
     log,
     callOut: pool.callOut,
     share: oneFlight(),
-    limitBegins: createLimitBegins(config.rateLimitPerMinute),
+    limitBegins: createLimitBegins(config.rateLimitPerMinute, clock),
     metrics: metrics ?? noMetrics,
     readDocsAsset,
   })

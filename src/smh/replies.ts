@@ -26,10 +26,7 @@ const domain = z.string().regex(/^(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:]+\])(?::\d{1,5
 const confirmKey = z.string().regex(/^(?!\.+$)[\x21-\x7e]{1,256}$/)
 
 /** Field values that HTTP can carry (RFC 9110 §5.5). */
-const headerValue = z
-  .union([z.string(), z.number()])
-  .transform(String)
-  .pipe(z.string().regex(/^[\x20-\x7e\t]*$/))
+const headerValue = z.union([z.string().regex(/^[\x20-\x7e\t]*$/), z.number().transform(String)])
 
 /** SMH §3.1 */
 export const tokenReply = z.object({
