@@ -48,10 +48,21 @@ for (let round = 1; round <= rounds; round += 1) {
     )
   }
 }
+const pairRates: number[] = []
+for (let round = 1; round <= rounds && figures.gateway; round += 1) {
+  pairRates.push(await rateOfTwo(stage))
+}
 await stage.close()
 
 const machine = `${cpus()[0]?.model}, ${cpus().length} cores, ${Math.round(totalmem() / 2 ** 30)} GiB, Node ${process.version}, ${process.platform}`
-const text = report(figures, { machine, rounds, begins, users: USERS, connections: CONNECTIONS })
+const text = report(figures, pairRates, {
+  machine,
+  cores: cpus().length,
+  rounds,
+  begins,
+  users: USERS,
+  connections: CONNECTIONS,
+})
 console.log(text)
 if (!values.only) await writeFile(new URL('./RESULTS.md', import.meta.url), text)
 
@@ -77,4 +88,17 @@ async function measure(server: MeasuredServer, { upstreamUrl, upstreamCalls }: S
     memoryMiB: after.rssBytes / 2 ** 20,
     upstreamCalls: (callsAfter.begin - callsBefore.begin) / begins,
   }
+}
+
+/** Begins a second of two processes of the gateway, each with half of the load. */
+async function rateOfTwo({ environment }: Stage): Promise<number> {
+  const file = servers.gateway as URL
+  const two = await Promise.all([startServer(file, environment), startServer(file, environment)])
+  const share = { tokens, connections: CONNECTIONS / 2 }
+  const loadBoth = (amount: number) =>
+    Promise.all(two.map(({ url }) => load({ url, ...share, begins: amount / 2 })))
+  await loadBoth(2 * WARM_UP)
+  const rates = await loadBoth(begins)
+  await Promise.all(two.map((server) => server.close()))
+  return rates.reduce((sum, { beginsPerSecond }) => sum + beginsPerSecond, 0)
 }

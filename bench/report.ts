@@ -16,6 +16,7 @@ export type Figures = Record<string, Measured[]>
 
 interface Circumstances {
   machine: string
+  cores: number
   rounds: number
   begins: number
   users: number
@@ -39,7 +40,11 @@ const columns: [title: string, key: keyof Measured, digits: number][] = [
 ]
 
 /** The figures as Markdown: medians, with the smallest and the largest of all rounds, and ratios. */
-export function report(figures: Figures, facts: Circumstances): string {
+export function report(
+  figures: Figures,
+  pairRates: readonly number[],
+  facts: Circumstances,
+): string {
   const rows = Object.entries(figures).map(([name, all]) => {
     const cells = columns.map(([, key, digits]) => {
       const values = all.map((measured) => measured[key])
@@ -70,6 +75,9 @@ export function report(figures: Figures, facts: Circumstances): string {
     '| To | CPU a begin | added p99 |',
     '|---|---|---|',
     ...ratios,
+    '',
+    `Two processes of this gateway, each with half of the load: ${median(pairRates).toFixed(0)} begins/s`,
+    `(${Math.min(...pairRates).toFixed(0)}–${Math.max(...pairRates).toFixed(0)}). They, the load and the upstream have ${facts.cores} cores between them.`,
     '',
   ].join('\n')
 }

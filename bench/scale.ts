@@ -7,7 +7,7 @@ import { load, quantile } from './load.ts'
 import { type MeasuredServer, startServer } from './processes.ts'
 import { startStage, type UpstreamCalls } from './stage.ts'
 
-const ROUNDS = 5
+const ROUNDS = 10
 const FEW = 10
 const MANY = 100_000
 const BEGINS = MANY / ROUNDS

@@ -1,4 +1,4 @@
-#!/usr/bin/env -S node --max-semi-space-size=16 --heap-growing-percent=30
+#!/usr/bin/env -S node --max-semi-space-size=16 --heap-growing-percent=20
 import { ConfigurationError, parseConfig } from './config.ts'
 import { startGateway, warnOfUnknownVariables } from './node/gateway.ts'
 import { createNodeLog } from './node/log.ts'

@@ -13,7 +13,7 @@ interface Remembered {
 }
 
 /** Characters of headers, all together; what was parsed of them takes a few times as much. */
-const MAX_REMEMBERED_CHARACTERS = 8 * 1024 * 1024
+const MAX_REMEMBERED_CHARACTERS = 4 * 1024 * 1024
 
 /**
  * Spares the check of a signature to whoever sends the same token again, as every call of an upload

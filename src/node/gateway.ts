@@ -9,7 +9,6 @@ import { createNodeCallOut } from './call-out.ts'
 import { readDocsAsset } from './docs-assets.ts'
 import { drainOf } from './drain.ts'
 import { createLimitBegins } from './limit-begins.ts'
-import { createNodeMetrics, serveMetrics } from './metrics.ts'
 
 /** For apps that serve the gateway's `fetch` by a server of their own. */
 export { createNodeCallOut } from './call-out.ts'
@@ -59,7 +58,9 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
   const { config, log, clock = Date.now } = options
   const { drainMs = DRAIN_MS, idleMs = IDLE_MS, arrivalMs = ARRIVAL_MS } = options
   const pool = createNodeCallOut()
-  const metrics = config.adminPort === undefined ? undefined : createNodeMetrics()
+  // Loaded where somebody watches only: prom-client takes several megabytes.
+  const watching = config.adminPort === undefined ? undefined : await import('./metrics.ts')
+  const metrics = watching?.createNodeMetrics()
   const app = createApp({
     config,
     clock,
@@ -89,7 +90,7 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
     listening.once('error', reject)
   })
   const drain = drainOf(server)
-  const adminServer = metrics && serveMetrics(metrics.registry)
+  const adminServer = metrics && watching?.serveMetrics(metrics.registry)
   if (adminServer) {
     try {
       await new Promise<void>((resolve, reject) => {

@@ -3,8 +3,8 @@ import type { Clock, LimitBegins } from '../deps.ts'
 
 const MINUTE_MS = 60_000
 
-/** Users that are counted at the same time, some 20 MB; of more, those who began longest ago start anew. */
-const MAX_USERS = 100_000
+/** Users that are counted at the same time, some 10 MB; of more, those who began longest ago start anew. */
+const MAX_USERS = 50_000
 
 /**
  * Counts in this process's memory. A user may begin `perMinute` uploads at once, and from then on that
