@@ -10,7 +10,7 @@ import { type Stage, startStage } from './stage.ts'
 const { values } = parseArgs({
   options: {
     rounds: { type: 'string', default: '5' },
-    begins: { type: 'string', default: '10000' },
+    begins: { type: 'string', default: '5000' },
     only: { type: 'string' },
   },
 })
@@ -21,6 +21,8 @@ const USERS = 1000
 const HALF_SECONDS = 3
 /** Begins after which every token was seen and every function is compiled. */
 const WARM_UP = 16_000
+/** The slowest would take minutes for as many. */
+const WARM_UP_SECONDS = 15
 
 /** In the order of their turns. The gateway is what the package has: compiled, as it ships. */
 const servers: Record<string, URL> = {
@@ -28,6 +30,7 @@ const servers: Record<string, URL> = {
   gateway: new URL('../dist/node.js', import.meta.url),
   fastify: new URL('./servers/fastify.js', import.meta.url),
   express: new URL('./servers/express.js', import.meta.url),
+  companion: new URL('./servers/companion.js', import.meta.url),
 }
 const chosen = Object.entries(servers).filter(
   ([name]) => values.only?.split(',').includes(name) ?? true,
@@ -69,7 +72,7 @@ if (!values.only) await writeFile(new URL('./RESULTS.md', import.meta.url), text
 async function measure(server: MeasuredServer, { upstreamUrl, upstreamCalls }: Stage) {
   const { url } = server
   const common = { tokens, connections: CONNECTIONS }
-  await load({ url, ...common, begins: WARM_UP })
+  await warmUp(url)
   const callsBefore = await upstreamCalls()
   const before = await server.usage()
   const saturated = await load({ url, ...common, begins })
@@ -90,6 +93,15 @@ async function measure(server: MeasuredServer, { upstreamUrl, upstreamCalls }: S
   }
 }
 
+/** With begins until there were enough of them, or it has taken long enough. */
+async function warmUp(url: string): Promise<void> {
+  const endsAt = performance.now() + WARM_UP_SECONDS * 1000
+  const some = WARM_UP / 16
+  for (let done = 0; done < WARM_UP && performance.now() < endsAt; done += some) {
+    await load({ url, tokens, connections: CONNECTIONS, begins: some })
+  }
+}
+
 /** Begins a second of two processes of the gateway, each with half of the load. */
 async function rateOfTwo({ environment }: Stage): Promise<number> {
   const file = servers.gateway as URL
@@ -97,7 +109,7 @@ async function rateOfTwo({ environment }: Stage): Promise<number> {
   const share = { tokens, connections: CONNECTIONS / 2 }
   const loadBoth = (amount: number) =>
     Promise.all(two.map(({ url }) => load({ url, ...share, begins: amount / 2 })))
-  await loadBoth(2 * WARM_UP)
+  await Promise.all(two.map(({ url }) => warmUp(url)))
   const rates = await loadBoth(begins)
   await Promise.all(two.map((server) => server.close()))
   return rates.reduce((sum, { beginsPerSecond }) => sum + beginsPerSecond, 0)

@@ -56,6 +56,8 @@ async function addressOf(child: ChildProcess): Promise<string> {
   const lines = createInterface({ input: child.stdout })
   const address = new Promise<string>((resolve, reject) => {
     lines.on('line', (line) => {
+      // Some say other things as well.
+      if (!line.startsWith('{')) return
       const { event, address } = JSON.parse(line)
       if (event === 'listening') resolve(address)
     })

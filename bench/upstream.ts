@@ -1,8 +1,8 @@
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 
-/** Answers as SMH answers to a mint and a begin, at once, and counts what it is asked. */
-const calls = { mint: 0, begin: 0, other: 0 }
+/** Answers as SMH answers to a mint and a begin, or S3 to a begin, at once, and counts what it is asked. */
+const calls = { mint: 0, begin: 0 }
 const domain = 'examplebucket-1250000000.cos.ap-guangzhou.myqcloud.com'
 const path = '/bench/5f1c2d3e.bin'
 
@@ -20,18 +20,26 @@ const task = JSON.stringify({
   expiration: '2030-01-01T00:00:00.000Z',
 })
 
+const s3Task =
+  '<?xml version="1.0" encoding="UTF-8"?><InitiateMultipartUploadResult><Bucket>bench</Bucket>' +
+  `<Key>clip.mp4</Key><UploadId>${'u'.repeat(64)}</UploadId></InitiateMultipartUploadResult>`
+const answers = {
+  mint: { status: 200, type: 'application/json', body: token },
+  begin: { status: 201, type: 'application/json', body: task },
+  s3Begin: { status: 200, type: 'application/xml', body: s3Task },
+}
+
+function answerTo(url: URL) {
+  if (url.pathname === '/api/v1/token') return answers.mint
+  return url.searchParams.has('uploads') ? answers.s3Begin : answers.begin
+}
+
 const server = createServer((request, response) => {
-  const { pathname } = new URL(request.url ?? '/', 'http://upstream')
-  const mints = pathname === '/api/v1/token'
-  if (mints) calls.mint += 1
-  else if (pathname.startsWith('/api/v1/file/')) calls.begin += 1
-  else calls.other += 1
+  const { status, type, body } = answerTo(new URL(request.url ?? '/', 'http://upstream'))
+  if (body === token) calls.mint += 1
+  else calls.begin += 1
   request.resume()
-  const body = mints ? token : task
-  response.writeHead(mints ? 200 : 201, {
-    'content-type': 'application/json',
-    'content-length': Buffer.byteLength(body),
-  })
+  response.writeHead(status, { 'content-type': type, 'content-length': Buffer.byteLength(body) })
   response.end(body)
 })
 server.keepAliveTimeout = 60_000
@@ -42,3 +50,4 @@ server.listen(0, '127.0.0.1', () => {
 process.on('message', (asked) => {
   if (asked === 'calls') process.send?.({ ...calls })
 })
+process.on('disconnect', () => process.exit())

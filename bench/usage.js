@@ -4,3 +4,5 @@ process.on('message', (asked) => {
   const { user, system } = process.cpuUsage()
   process.send({ cpuMicroseconds: user + system, rssBytes: process.memoryUsage.rss() })
 })
+// Who has lost its bench would be left behind.
+process.on('disconnect', () => process.exit())

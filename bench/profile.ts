@@ -1,0 +1,52 @@
+/**
+ * Where the time of a server goes, by package and by file of ours: reads the CPU profiles that
+ * `CPU_PROF=folder npm run bench` has left, leaves out the time until it is warm, and prints shares.
+ *
+ * node bench/profile.ts <file.cpuprofile>
+ */
+import { readFileSync } from 'node:fs'
+
+interface Profile {
+  nodes: { id: number; callFrame: { functionName: string; url: string }; children?: number[] }[]
+  samples: number[]
+  timeDeltas: number[]
+}
+
+const SHOWN = 25
+/** Of all samples, those that count. */
+const WARM = 0.6
+
+const [file = ''] = process.argv.slice(2)
+const profile: Profile = JSON.parse(readFileSync(file, 'utf8'))
+const nodes = new Map(profile.nodes.map((node) => [node.id, node]))
+const parents = new Map(
+  profile.nodes.flatMap(({ id, children = [] }) => children.map((child) => [child, id] as const)),
+)
+
+/** What a function belongs to; one of the engine's to whoever called it. */
+function placeOf(id: number): string {
+  const node = nodes.get(id)
+  const { functionName = '', url = '' } = node?.callFrame ?? {}
+  if (functionName.startsWith('(') && functionName !== '(anonymous)') return functionName
+  if (/^write(v|.*String)$/.test(functionName)) return 'writes to sockets'
+  const parent = parents.get(id)
+  if (url === '') return parent === undefined ? functionName : placeOf(parent)
+  if (url.startsWith('node:')) return 'Node'
+  const inPackage = /.*node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(url)?.[1]
+  return inPackage ?? `ours: ${/(?:dist|bench|src)\/(.*)$/.exec(url)?.[1] ?? url}`
+}
+
+const shares = new Map<string, number>()
+let total = 0
+for (const [index, id] of profile.samples.entries()) {
+  if (index < profile.samples.length * (1 - WARM)) continue
+  const place = placeOf(id)
+  if (place === '(idle)') continue
+  const time = profile.timeDeltas[index] ?? 0
+  shares.set(place, (shares.get(place) ?? 0) + time)
+  total += time
+}
+const ordered = [...shares].sort(([, one], [, other]) => other - one)
+for (const [place, time] of ordered.slice(0, SHOWN)) {
+  console.log(`${((100 * time) / total).toFixed(1).padStart(5)} %  ${place}`)
+}
