@@ -1,4 +1,4 @@
-import { type Context, type Handler, Hono, type MiddlewareHandler } from 'hono'
+import { type Context, type Handler, Hono } from 'hono'
 import type { StatusCode } from 'hono/utils/http-status'
 import { type AppEnv, backgroundOf } from './app-env.ts'
 import { createAuthenticate } from './authenticate.ts'
@@ -75,16 +75,20 @@ export function createApp(deps: Deps): App {
   const inFlight = limitInFlight(config.maxInFlight, metrics)
   app.use('/v1/*', ...crossOrigin(config.corsOrigins), inFlight.ofAll)
 
-  for (const endpoint of probes) register(app, endpoint, services, [])
+  for (const endpoint of probes) {
+    register(app, endpoint, endpoint.handle(services) as Handler<AppEnv>)
+  }
   for (const endpoint of endpoints) {
-    register(app, endpoint, services, [
-      async function authenticated(c, next) {
-        c.set('user', await authenticate(c.req.header('authorization'), backgroundOf(c)))
-        await next()
-      },
-      inFlight.ofUser,
-      ...validInput(endpoint.route),
-    ])
+    const readInput = validInput(endpoint.route)
+    const answer = endpoint.handle(services) as Handler<AppEnv>
+    register(app, endpoint, async (c, next) => {
+      const user = await authenticate(c.req.header('authorization'), backgroundOf(c))
+      c.set('user', user)
+      return inFlight.ofUser(user.id, async () => {
+        await readInput(c)
+        return answer(c, next)
+      })
+    })
   }
   registerDocs(app, deps.readDocsAsset)
   refuseOtherMethods(app)
@@ -100,20 +104,14 @@ export function createApp(deps: Deps): App {
   return { fetch: app.fetch, keepAlive }
 }
 
-function register(
-  app: Hono<AppEnv>,
-  { route, errors, handle }: Endpoint,
-  services: Services,
-  middleware: MiddlewareHandler<AppEnv>[],
-): void {
-  const named: MiddlewareHandler<AppEnv> = function operation(c, next) {
-    c.set('operation', route.operationId as string)
-    c.set('errors', errors)
-    return next()
-  }
+function register(app: Hono<AppEnv>, { route, errors }: Endpoint, answer: Handler<AppEnv>): void {
   // OpenAPI writes parameters in braces, Hono after a colon.
   const path = route.path.replaceAll(/{(\w+)}/g, ':$1')
-  app.on(route.method, path, named, ...middleware, handle(services) as Handler<AppEnv>)
+  app.on(route.method, path, (c, next) => {
+    c.set('operation', route.operationId as string)
+    c.set('errors', errors)
+    return answer(c, next)
+  })
 }
 
 /** The one place where an error becomes an answer. */

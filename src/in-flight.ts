@@ -7,9 +7,10 @@ import { GatewayError } from './errors.ts'
 const SHARE_OF_ONE_USER = 1 / 2
 
 export interface InFlightLimits {
+  /** The middleware that counts every request, before anything is known of it. */
   ofAll: MiddlewareHandler<AppEnv>
-  /** Behind authentication, which says who the user is. */
-  ofUser: MiddlewareHandler<AppEnv>
+  /** Does the work of one request, when its user has a place left. */
+  ofUser<T>(userId: string, work: () => Promise<T>): Promise<T>
 }
 
 /**
@@ -34,17 +35,16 @@ export function limitInFlight(max: number, metrics: Metrics): InFlightLimits {
       }
     },
 
-    async ofUser(c, next) {
-      const { id } = c.get('user')
-      const own = ofUsers.get(id) ?? 0
+    async ofUser(userId, work) {
+      const own = ofUsers.get(userId) ?? 0
       if (own >= maxOfUser) throw overloaded('Too many of your requests are being served at once.')
-      ofUsers.set(id, own + 1)
+      ofUsers.set(userId, own + 1)
       try {
-        await next()
+        return await work()
       } finally {
-        const left = (ofUsers.get(id) ?? 1) - 1
-        if (left === 0) ofUsers.delete(id)
-        else ofUsers.set(id, left)
+        const left = (ofUsers.get(userId) ?? 1) - 1
+        if (left === 0) ofUsers.delete(userId)
+        else ofUsers.set(userId, left)
       }
     },
   }

@@ -1,5 +1,5 @@
 import type { RouteConfig, z } from '@hono/zod-openapi'
-import type { Context, MiddlewareHandler } from 'hono'
+import type { Context } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
 import type { AppEnv } from './app-env.ts'
 import { type FieldFault, GatewayError } from './errors.ts'
@@ -11,35 +11,25 @@ const MAX_BODY_BYTES = 64 * 1024
 const MAX_TOLD_FAULTS = 20
 
 /**
- * What holds a request against the schemas of its route, the same that the OpenAPI document is made
- * of; handlers take the results from `c.req.valid`. A body is short JSON in UTF-8, and where it may be
- * left out an empty one is none.
+ * Makes what holds a request against the schemas of its route, the same that the OpenAPI document is made
+ * of; the handler takes the results from `c.req.valid`. A body is short JSON in UTF-8, and where it may
+ * be left out an empty one is none.
  *
- * The middleware throws GatewayErrors: `request_too_large`, `unsupported_media_type`, and
+ * What it makes rejects with GatewayErrors: `request_too_large`, `unsupported_media_type`, and
  * `invalid_request` for all else, with what is wrong in which field.
  *
  * zod-openapi could do most of this, at a higher price: in more steps, by zod's asynchronous parsing,
  * which has no compiled checks, and with UTF-8 read leniently.
  */
-export function validInput({ request }: RouteConfig): MiddlewareHandler<AppEnv>[] {
-  const middleware: MiddlewareHandler<AppEnv>[] = []
+export function validInput({ request }: RouteConfig): (c: Context<AppEnv>) => Promise<void> {
   const params = request?.params as z.ZodType<object> | undefined
-  if (params) {
-    middleware.push(function validParams(c, next) {
-      c.req.addValidatedData('param', parse(params, c.req.param()))
-      return next()
-    })
-  }
   const json = request?.body?.content['application/json'] as
     | { schema: z.ZodType<object> }
     | undefined
-  if (json) {
-    middleware.push(async function validBody(c, next) {
-      c.req.addValidatedData('json', parse(json.schema, await readJson(c)))
-      await next()
-    })
+  return async function readInput(c) {
+    if (params) c.req.addValidatedData('param', parse(params, c.req.param()))
+    if (json) c.req.addValidatedData('json', parse(json.schema, await readJson(c)))
   }
-  return middleware
 }
 
 function parse<T>(schema: z.ZodType<T>, value: unknown): T {
