@@ -1,10 +1,20 @@
 import { basename } from 'node:path'
-import { FileFault } from './file-parts.ts'
+import { createUploadClient, type StoredFile } from '../client/client.ts'
+import { MIB, partBytesFor } from '../client/parts.ts'
+import { crc64Of, FileFault, openFile } from './local-file.ts'
 import type { Demo } from './start-demo.ts'
 import { complain, inUnits, printable, say, sayOf, startBar } from './terminal.ts'
-import { type UploadedFile, uploadFile } from './upload-file.ts'
+
+const PART_BYTES = 4 * MIB
 
 const numbers = new Intl.NumberFormat('en-US')
+
+interface Uploaded {
+  size: number
+  /** Of the local file, decimal. */
+  crc64: string
+  stored: StoredFile
+}
 
 /**
  * Uploads one file as the demo's first user and tells a person about it.
@@ -12,35 +22,14 @@ const numbers = new Intl.NumberFormat('en-US')
  * @returns whether it arrived whole. Rejects only when `signal` ended it.
  */
 export async function showUpload(demo: Demo, file: string, signal: AbortSignal): Promise<boolean> {
-  const name = basename(file)
-  const [user] = demo.users
   const startedAt = performance.now()
-  let bar: ReturnType<typeof startBar> | undefined
-  let received: string[] = []
   try {
-    const uploaded = await uploadFile({
-      gatewayUrl: demo.gatewayUrl,
-      token: () => demo.issuer.token(user),
-      file,
-      path: name,
-      cosScheme: 'http',
-      signal,
-      onBegin(upload) {
-        received = upload.received
-        say()
-        say(`${printable(name)}: ${inUnits(upload.size)} in ${partsOf(upload.parts)}`)
-        bar = startBar(upload.size)
-      },
-      onProgress: (bytes) => bar?.show(bytes),
-    })
-    bar?.stop()
-    sayOf('Received', `${received.join(', ')}: all that a browser gets to see`)
+    const uploaded = await upload(demo, file, signal)
     const whole = sayStored(demo, uploaded)
     const seconds = (performance.now() - startedAt) / 1000
     sayOf('Took', `${seconds.toFixed(1)} s, ${inUnits(uploaded.size / seconds)}/s`)
     return whole
   } catch (error) {
-    bar?.stop()
     signal.throwIfAborted()
     say()
     complain(`${printable(file)}${error instanceof FileFault ? ' ' : ': '}${textOf(error)}`)
@@ -48,8 +37,46 @@ export async function showUpload(demo: Demo, file: string, signal: AbortSignal):
   }
 }
 
+/** By the client that browsers use as well. An upload that fails is aborted before this rejects. */
+async function upload(demo: Demo, file: string, signal: AbortSignal): Promise<Uploaded> {
+  const source = await openFile(file)
+  const { size } = source
+  const partBytes = partBytesFor(size, PART_BYTES)
+  const client = createUploadClient({
+    gateway: demo.gatewayUrl,
+    getToken: () => demo.issuer.token(demo.users[0]),
+    partSize: partBytes,
+    cosScheme: 'http',
+  })
+  const name = basename(file)
+  const sayHow = (how: string) => say(`\n${printable(name)}: ${inUnits(size)} ${how}`)
+  let bar: ReturnType<typeof startBar> | undefined
+  const sending = client.upload(source, {
+    path: name,
+    signal,
+    onConfirmKey() {
+      sayHow(`in ${partsOf(size / partBytes)}`)
+      bar = startBar(size)
+    },
+    onProgress: ({ sentBytes }) => bar?.show(sentBytes),
+  })
+  const over = new AbortController()
+  const checksum = crc64Of(file, AbortSignal.any([signal, over.signal]))
+  try {
+    const [stored, crc64] = await Promise.all([sending.done, checksum])
+    if (!bar) sayHow('that SMH has already, nothing sent')
+    return { size, crc64, stored }
+  } catch (error) {
+    await sending.abort()
+    throw error
+  } finally {
+    over.abort()
+    bar?.stop()
+  }
+}
+
 /** Looks past the gateway at what SMH really keeps. */
-function sayStored(demo: Demo, { size, crc64, stored }: UploadedFile): boolean {
+function sayStored(demo: Demo, { size, crc64, stored }: Uploaded): boolean {
   const path = ['users', demo.users[0].sub, ...stored.path].join('/')
   const kept = demo.emulator.controls.files().find((each) => each.path.join('/') === path)
   if (!kept) {
@@ -67,7 +94,7 @@ function sayStored(demo: Demo, { size, crc64, stored }: UploadedFile): boolean {
 }
 
 function partsOf(count: number): string {
-  return count === 1 ? '1 part' : `${numbers.format(count)} parts`
+  return count <= 1 ? '1 part' : `${numbers.format(Math.ceil(count))} parts`
 }
 
 function textOf(error: unknown): string {

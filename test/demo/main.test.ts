@@ -89,7 +89,6 @@ test('a file goes up in parts, and what is stored is what was sent', async () =>
   expect(demo.out()).toMatch(/For user +demo-[0-9a-f]{6}\n/)
   expect(demo.out()).toContain(`CRC64       ${crc64} stored\n`)
   expect(demo.out()).toContain(`${crc64} local: equal`)
-  expect(demo.out()).toContain('Received    domain, path, uploadId, headers, confirmKey')
   expect(demo.out()).toContain('1 of 1 file arrived whole.')
   // No bar and nothing else that only a terminal understands.
   expect(demo.out()).not.toMatch(/[^\P{Cc}\n]/u)
@@ -109,11 +108,21 @@ test('files that cannot be uploaded are named, and the others still go', async (
     `${missing} does not exist`,
     `${directory} is a directory`,
     `${empty} is empty, and an upload has at least one byte`,
-    expect.stringMatching(/a\?b\.bin: the gateway says: .*path/),
+    expect.stringMatching(/a\?b\.bin: The request is not valid\. path: has /),
   ])
   expect(demo.out()).toContain('/good.bin\n')
   expect(demo.out()).toContain('/good (1).bin\n')
   expect(demo.out()).toContain('2 of 6 files arrived whole.')
+})
+
+test('a file that SMH has already is stored without being sent', async () => {
+  const file = await aFile('clip.mp4', someBytes(2 * MiB))
+  const demo = await runDemo(file, file)
+  expect(await demo.end()).toEqual({ status: 0, left: [] })
+  expect(demo.out()).toContain('clip.mp4: 2.0 MiB in 1 part\n')
+  expect(demo.out()).toContain('clip.mp4: 2.0 MiB that SMH has already, nothing sent\n')
+  expect(demo.out()).toContain('/clip (1).mp4\n')
+  expect(demo.out()).toContain('2 of 2 files arrived whole.')
 })
 
 test('without a file a sample is stored and the page served until it is told to end', async () => {
