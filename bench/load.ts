@@ -29,6 +29,8 @@ export async function load(options: LoadOptions): Promise<{ beginsPerSecond: num
     url,
     connections,
     amount: begins,
+    // How often it looks whether that was all, milliseconds: by itself it takes a second to notice.
+    sampleInt: 10,
     // Each connection has users of its own: in step, all would come with the same token at once.
     setupClient(client) {
       client.setRequests(requests.filter((_, index) => index % connections === clients))
