@@ -23,14 +23,14 @@ const parents = new Map(
   profile.nodes.flatMap(({ id, children = [] }) => children.map((child) => [child, id] as const)),
 )
 
-/** What a function belongs to; one of the engine's to whoever called it. */
+/** What a function belongs to; one of the engine's, or in WebAssembly, to whoever called it. */
 function placeOf(id: number): string {
   const node = nodes.get(id)
   const { functionName = '', url = '' } = node?.callFrame ?? {}
   if (functionName.startsWith('(') && functionName !== '(anonymous)') return functionName
   if (/^write(v|.*String)$/.test(functionName)) return 'writes to sockets'
   const parent = parents.get(id)
-  if (url === '') return parent === undefined ? functionName : placeOf(parent)
+  if (url === '' || url.startsWith('wasm:')) return parent === undefined ? functionName : placeOf(parent)
   if (url.startsWith('node:')) return 'Node'
   const inPackage = /.*node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(url)?.[1]
   return inPackage ?? `ours: ${/(?:dist|bench|src)\/(.*)$/.exec(url)?.[1] ?? url}`
