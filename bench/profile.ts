@@ -30,7 +30,8 @@ function placeOf(id: number): string {
   if (functionName.startsWith('(') && functionName !== '(anonymous)') return functionName
   if (/^write(v|.*String)$/.test(functionName)) return 'writes to sockets'
   const parent = parents.get(id)
-  if (url === '' || url.startsWith('wasm:')) return parent === undefined ? functionName : placeOf(parent)
+  if (url === '' || url.startsWith('wasm:'))
+    return parent === undefined ? functionName : placeOf(parent)
   if (url.startsWith('node:')) return 'Node'
   const inPackage = /.*node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(url)?.[1]
   return inPackage ?? `ours: ${/(?:dist|bench|src)\/(.*)$/.exec(url)?.[1] ?? url}`
