@@ -4,7 +4,7 @@ import { parseArgs } from 'node:util'
 import { load, quantile } from './load.ts'
 import { pace } from './pace.ts'
 import { type MeasuredServer, startServer } from './processes.ts'
-import { type Figures, report } from './report.ts'
+import { type Figures, type Measured, report } from './report.ts'
 import { type Stage, startStage } from './stage.ts'
 
 const { values } = parseArgs({
@@ -18,7 +18,10 @@ const rounds = Number(values.rounds)
 const begins = Number(values.begins)
 const CONNECTIONS = 32
 const USERS = 1000
-const HALF_SECONDS = 3
+/** How long begins come at an even pace, and how long of it one p99 is taken. */
+const PACED_SECONDS = 4
+const WINDOW_SECONDS = 0.5
+const UPSTREAM_SECONDS = 1
 /** Begins after which every token was seen and every function is compiled. */
 const WARM_UP = 16_000
 /** The slowest would take minutes for as many. */
@@ -26,8 +29,8 @@ const WARM_UP_SECONDS = 15
 
 /** In the order of their turns. The gateway is what the package has: compiled, as it ships. */
 const servers: Record<string, URL> = {
-  floor: new URL('./servers/floor.js', import.meta.url),
   gateway: new URL('../dist/node.js', import.meta.url),
+  floor: new URL('./servers/floor.js', import.meta.url),
   fastify: new URL('./servers/fastify.js', import.meta.url),
   express: new URL('./servers/express.js', import.meta.url),
   companion: new URL('./servers/companion.js', import.meta.url),
@@ -42,7 +45,8 @@ const figures: Figures = Object.fromEntries(chosen.map(([name]) => [name, []]))
 for (let round = 1; round <= rounds; round += 1) {
   for (const [name, file] of chosen) {
     const server = await startServer(file, stage.environment)
-    const measured = await measure(server, stage)
+    const gatewayRate = figures.gateway?.[round - 1]?.beginsPerSecond
+    const measured = await measure(server, stage, gatewayRate)
     await server.close()
     figures[name]?.push(measured)
     const { cpuMicroseconds, beginsPerSecond } = measured
@@ -69,7 +73,12 @@ const text = report(figures, pairRates, {
 console.log(text)
 if (!values.only) await writeFile(new URL('./RESULTS.md', import.meta.url), text)
 
-async function measure(server: MeasuredServer, { upstreamUrl, upstreamCalls }: Stage) {
+/** @param gatewayRate begins/s of the gateway in the same round, unless this is it */
+async function measure(
+  server: MeasuredServer,
+  { upstreamUrl, upstreamCalls }: Stage,
+  gatewayRate?: number,
+): Promise<Measured> {
   const { url } = server
   const common = { tokens, connections: CONNECTIONS }
   await warmUp(url)
@@ -78,19 +87,42 @@ async function measure(server: MeasuredServer, { upstreamUrl, upstreamCalls }: S
   const saturated = await load({ url, ...common, begins })
   const after = await server.usage()
   const callsAfter = await upstreamCalls()
-  const rate = saturated.beginsPerSecond / 2
-  const paced = { tokens, rate, seconds: HALF_SECONDS }
-  const half = await pace({ url, ...paced })
-  const upstream = await pace({ url: upstreamUrl, path: '/api/v1/file/x', ...paced })
-  const ofUpstream = quantile(upstream.times, 0.5)
+  const { beginsPerSecond } = saturated
+  const ownHalf = await addedLatency(url, upstreamUrl, beginsPerSecond / 2)
+  const alike =
+    gatewayRate !== undefined && gatewayRate < beginsPerSecond
+      ? await addedLatency(url, upstreamUrl, gatewayRate / 2)
+      : undefined
   return {
     cpuMicroseconds: (after.cpuMicroseconds - before.cpuMicroseconds) / begins,
-    beginsPerSecond: saturated.beginsPerSecond,
-    addedP50: quantile(half.times, 0.5) - ofUpstream,
-    addedP99: quantile(half.times, 0.99) - ofUpstream,
+    beginsPerSecond,
+    addedP50: ownHalf.p50,
+    addedP99: ownHalf.p99,
+    addedP99AtGatewayRate: alike?.p99,
     memoryMiB: after.rssBytes / 2 ** 20,
     upstreamCalls: (callsAfter.begin - callsBefore.begin) / begins,
   }
+}
+
+/**
+ * Milliseconds on top of what the upstream takes by itself, at so many begins a second. The p99 is that
+ * of the middle one of many short times: a shared machine stands still now and then, for longer than
+ * any of the servers takes, and of a long time that alone would be told.
+ */
+async function addedLatency(url: string, upstreamUrl: string, rate: number) {
+  const path = '/api/v1/file/x'
+  const upstream = await pace({ url: upstreamUrl, path, tokens, rate, seconds: UPSTREAM_SECONDS })
+  const { times } = await pace({ url, tokens, rate, seconds: PACED_SECONDS })
+  const ofUpstream = quantile(upstream.times, 0.5)
+  const p99s = inParts(times, Math.ceil(rate * WINDOW_SECONDS)).map((some) => quantile(some, 0.99))
+  return { p50: quantile(times, 0.5) - ofUpstream, p99: quantile(p99s, 0.5) - ofUpstream }
+}
+
+/** In pieces of `length`, without a shorter one at the end. */
+function inParts<T>(all: readonly T[], length: number): T[][] {
+  return Array.from({ length: Math.floor(all.length / length) }, (_, number) =>
+    all.slice(number * length, (number + 1) * length),
+  )
 }
 
 /** With begins until there were enough of them, or it has taken long enough. */

@@ -8,7 +8,7 @@ export interface Paced {
   statuses: Record<number, number>
 }
 
-const TICK_MS = 5
+const TICK_MS = 1
 
 /**
  * Sends begins at even distances, whether those before were answered or not, as many people do who know
