@@ -31,17 +31,17 @@ export interface App {
 
 /** Builds the gateway of its parts. Opens nothing and calls nobody. */
 export function createApp(deps: Deps): App {
-  const { config, clock, log, share, metrics } = deps
+  const { config, clock, steadyClock, log, share, metrics } = deps
   const timeoutMs = config.upstreamTimeoutSeconds * 1000
-  const circuit = createCircuit({ clock, log, metrics, trialMs: 3 * timeoutMs })
+  const circuit = createCircuit({ steadyClock, log, metrics, trialMs: 3 * timeoutMs })
   const callSmh = circuit.guard(
     createCallSmh(config.smh.endpoint, timeoutMs, deps.callOut, metrics),
   )
-  const tokens = createAccessTokens({ ...config, callSmh, clock, share, timeoutMs })
+  const tokens = createAccessTokens({ ...config, callSmh, steadyClock, share, timeoutMs })
   const keys = createIssuerKeys({
     jwt: config.jwt,
     callOut: deps.callOut,
-    clock,
+    steadyClock,
     share,
     log,
     timeoutMs,
@@ -50,11 +50,13 @@ export function createApp(deps: Deps): App {
     authenticate: createAuthenticate({ jwt: config.jwt, keys, clock }),
     keys,
     clock,
+    steadyClock,
     seconds: config.jwt.rememberSeconds,
   })
   const services: Services = {
     config,
     clock,
+    steadyClock,
     log,
     share,
     smh: createSmhClient(config.smh.libraryId, tokens, callSmh),

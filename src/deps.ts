@@ -1,7 +1,7 @@
 import type { Config } from './config.ts'
 import type { CallOut } from './outbound.ts'
 
-/** Milliseconds since the epoch. Tests move it. */
+/** Milliseconds. Tests move it. */
 export type Clock = () => number
 
 export type LogLevel = 'fatal' | 'error' | 'warn' | 'info' | 'debug'
@@ -75,7 +75,10 @@ export type ReadDocsAsset = (name: string) => Promise<Uint8Array<ArrayBuffer> | 
 /** What an app is made of. An entry fills it for its runtime; nothing is looked up in a global. */
 export interface Deps {
   config: Config
+  /** Since the epoch, for dates that others have set or will read. Machines set it back at times. */
   clock: Clock
+  /** Since some moment or other, for how long a thing lasts. It never goes back. */
+  steadyClock: Clock
   log: Log
   callOut: CallOut
   share: Share

@@ -67,7 +67,7 @@ interface KeySet {
   find: LocalJWKSet
   /** All of the keys, to tell a change by. */
   text: string
-  /** By the clock, milliseconds. */
+  /** By the steady clock. */
   fetchedAt: number
 }
 
@@ -86,12 +86,12 @@ interface KeySet {
 export function createIssuerKeys(deps: {
   jwt: JwtConfig
   callOut: CallOut
-  clock: Clock
+  steadyClock: Clock
   share: Share
   log: Log
   timeoutMs: number
 }): IssuerKeys {
-  const { jwt, callOut, clock, share, log, timeoutMs } = deps
+  const { jwt, callOut, steadyClock, share, log, timeoutMs } = deps
   let held: KeySet | undefined
   let keysUrl: string | undefined
   let renewNotBefore = 0
@@ -114,7 +114,6 @@ export function createIssuerKeys(deps: {
   async function fetchKeys(): Promise<KeySet> {
     begun += 1
     const fetchNumber = begun
-    // Not by the clock, which may be set while the issuer is thinking.
     const deadline = performance.now() + timeoutMs
     try {
       keysUrl ??= jwt.jwksUrl ?? (await discover(deadline))
@@ -123,7 +122,7 @@ export function createIssuerKeys(deps: {
       const set = {
         find: createLocalJWKSet({ keys: usable }),
         text: JSON.stringify(usable),
-        fetchedAt: clock(),
+        fetchedAt: steadyClock(),
       }
       // A set without a usable key is an answer, too: the keys it no longer has are not to be trusted.
       keep(fetchNumber, usable.length > 0 ? set : undefined)
@@ -132,7 +131,7 @@ export function createIssuerKeys(deps: {
     } catch (error) {
       // The issuer may have moved its keys.
       keysUrl = undefined
-      retryNotBefore = clock() + RETRY_MS
+      retryNotBefore = steadyClock() + RETRY_MS
       const reason = faultReason(error)
       log(held ? 'warn' : 'error', { event: 'issuer keys unavailable', reason })
       throw unavailable(reason)
@@ -165,22 +164,22 @@ export function createIssuerKeys(deps: {
   /** Keys that may still serve, or those of a fetch that this caller then has to wait for. */
   async function current(background?: Background): Promise<KeySet> {
     const set = held
-    if (!set || clock() - set.fetchedAt >= LAST_GOOD_MS) {
+    if (!set || steadyClock() - set.fetchedAt >= LAST_GOOD_MS) {
       return share('issuer-keys', async () => {
-        if (clock() < retryNotBefore) throw unavailable('retry_later')
+        if (steadyClock() < retryNotBefore) throw unavailable('retry_later')
         return fetchKeys()
       })
     }
-    const age = clock() - set.fetchedAt
-    if (age >= STALE_MS && clock() >= waitNotBefore) {
+    const age = steadyClock() - set.fetchedAt
+    if (age >= STALE_MS && steadyClock() >= waitNotBefore) {
       // Only a try that failed lets others go on without waiting: whoever comes meanwhile joins it.
       await share('issuer-keys', fetchKeys).catch(() => {
-        waitNotBefore = clock() + REFETCH_MS
+        waitNotBefore = steadyClock() + REFETCH_MS
       })
       return stillHeld()
     }
-    if (age >= FRESH_MS && age < STALE_MS && clock() >= renewNotBefore) {
-      renewNotBefore = clock() + REFETCH_MS
+    if (age >= FRESH_MS && age < STALE_MS && steadyClock() >= renewNotBefore) {
+      renewNotBefore = steadyClock() + REFETCH_MS
       const renewal = share('issuer-keys', fetchKeys).then(ignore, ignore)
       if (!background) {
         await renewal
@@ -199,8 +198,8 @@ export function createIssuerKeys(deps: {
   /** Fetches for an unknown key id, unless one did so of late. */
   function refetch(): Promise<void> {
     return share('issuer-keys-refetch', async () => {
-      if (clock() < refetchNotBefore) return
-      refetchNotBefore = clock() + REFETCH_MS
+      if (steadyClock() < refetchNotBefore) return
+      refetchNotBefore = steadyClock() + REFETCH_MS
       await fetchKeys().then(ignore, ignore)
     })
   }

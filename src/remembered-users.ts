@@ -7,8 +7,7 @@ interface Remembered {
   user: User
   /** The key set that the token was checked with. */
   keysVersion: number
-  /** Milliseconds since the epoch. */
-  checkedAt: number
+  /** By the steady clock. */
   until: number
 }
 
@@ -26,30 +25,30 @@ export function rememberUsers(deps: {
   authenticate: Authenticate
   keys: Pick<IssuerKeys, 'version'>
   clock: Clock
+  steadyClock: Clock
   seconds: number
 }): Authenticate {
-  const { authenticate, keys, clock, seconds } = deps
+  const { authenticate, keys, clock, steadyClock, seconds } = deps
   if (seconds === 0) return authenticate
   const remembered = new LRUCache<string, Remembered>({
     maxSize: MAX_REMEMBERED_CHARACTERS,
     sizeCalculation: (_, authorization) => authorization.length,
   })
 
-  function isGood({ keysVersion, checkedAt, until }: Remembered, now: number): boolean {
-    // A clock that was set back must not make anything last longer.
-    return keysVersion === keys.version() && now >= checkedAt && now < until
+  function isGood({ user, keysVersion, until }: Remembered): boolean {
+    if (keysVersion !== keys.version() || steadyClock() >= until) return false
+    return clock() < Number(user.claims.exp) * 1000
   }
 
   return async function authenticateOrRemember(authorization, background) {
     if (authorization === undefined) return authenticate(authorization, background)
-    const checkedAt = clock()
+    const until = steadyClock() + seconds * 1000
     const known = remembered.get(authorization)
-    if (known && isGood(known, checkedAt)) return known.user
+    if (known && isGood(known)) return known.user
     // Before the check: keys that change meanwhile are not the ones it may have gone by.
     const keysVersion = keys.version()
     const user = await authenticate(authorization, background)
-    const until = Math.min(checkedAt + seconds * 1000, Number(user.claims.exp) * 1000)
-    remembered.set(authorization, { user, keysVersion, checkedAt, until })
+    remembered.set(authorization, { user, keysVersion, until })
     return user
   }
 }

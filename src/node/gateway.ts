@@ -41,6 +41,7 @@ export interface GatewayOptions {
   config: Config
   log: Log
   clock?: Clock
+  steadyClock?: Clock
   /** How long requests may take to end after `close`; nine seconds unless told. */
   drainMs?: number
   /** How long after `close` a kept connection may wait for its next request; a second unless told. */
@@ -55,7 +56,7 @@ export interface GatewayOptions {
  * @throws Error with `code` EADDRINUSE and the like when it cannot listen
  */
 export async function startGateway(options: GatewayOptions): Promise<RunningGateway> {
-  const { config, log, clock = Date.now } = options
+  const { config, log, clock = Date.now, steadyClock = () => performance.now() } = options
   const { drainMs = DRAIN_MS, idleMs = IDLE_MS, arrivalMs = ARRIVAL_MS } = options
   const pool = createNodeCallOut()
   // Loaded where somebody watches only: prom-client takes several megabytes.
@@ -64,10 +65,11 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
   const app = createApp({
     config,
     clock,
+    steadyClock,
     log,
     callOut: pool.callOut,
     share: oneFlight(),
-    limitBegins: createLimitBegins(config.rateLimitPerMinute, clock),
+    limitBegins: createLimitBegins(config.rateLimitPerMinute, steadyClock),
     metrics: metrics ?? noMetrics,
     readDocsAsset,
   })

@@ -13,16 +13,14 @@ const MAX_USERS = 50_000
  * This is the generic cell rate algorithm (ITU-T I.371), one number for each user. The libraries have
  * windows that start full, and a timer for each user.
  */
-export function createLimitBegins(perMinute: number, clock: Clock): LimitBegins {
+export function createLimitBegins(perMinute: number, steadyClock: Clock): LimitBegins {
   if (perMinute === 0) return async () => 0
   const oneTakesMs = MINUTE_MS / perMinute
   /** When all that a user has begun would be done, each taking its time. */
   const doneAt = new LRUCache<string, number>({ max: MAX_USERS })
   return async (userId) => {
-    const now = clock()
-    // More than a minute ahead comes from a clock that was set back.
-    const others = Math.min(doneAt.get(userId) ?? 0, now + MINUTE_MS)
-    const done = Math.max(now, others) + oneTakesMs
+    const now = steadyClock()
+    const done = Math.max(now, doneAt.get(userId) ?? 0) + oneTakesMs
     const waitMs = done - (now + MINUTE_MS)
     // With room for one it is nothing, but for what the division has lost.
     if (waitMs > oneTakesMs / 2) return Math.ceil(waitMs / 1000)

@@ -14,6 +14,7 @@ import { problems } from './answers.ts'
 export interface Services {
   config: Config
   clock: Clock
+  steadyClock: Clock
   log: Log
   share: Share
   smh: SmhClient

@@ -42,7 +42,7 @@ const getReadiness = defineEndpoint(
     // A settled value, never a pending promise: see Share in deps.ts.
     let last: { ready: boolean; at: number } | undefined
     return async (c) => {
-      const current = () => last && services.clock() - last.at < KEEP_ANSWER_MS && last
+      const current = () => last && services.steadyClock() - last.at < KEEP_ANSWER_MS && last
       const answer =
         current() ||
         (await services.share('readiness', async () => {
@@ -53,7 +53,7 @@ const getReadiness = defineEndpoint(
             ready = false
             services.log('warn', { event: 'not ready', ...errorFields(error) })
           }
-          last = { ready, at: services.clock() }
+          last = { ready, at: services.steadyClock() }
           return last
         }))
       if (answer.ready) return respondJson(c, { status: 'ready' }, 200)

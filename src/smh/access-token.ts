@@ -40,7 +40,7 @@ export interface AccessTokens {
 interface HeldToken {
   readonly value: string
   readonly idleMs: number
-  /** Moves with every use, as SMH's own deadline does (SMH §3.2). Milliseconds since the epoch. */
+  /** Moves with every use, as SMH's own deadline does (SMH §3.2). By the steady clock. */
   goodUntil: number
 }
 
@@ -54,14 +54,14 @@ export interface AccessTokensOptions {
   smh: SmhConfig
   upload: UploadRules
   callSmh: CallSmh
-  clock: Clock
+  steadyClock: Clock
   share: Share
   /** For one mint or renewal, whoever waits for it. */
   timeoutMs: number
 }
 
 export function createAccessTokens(options: AccessTokensOptions): AccessTokens {
-  const { smh, upload, callSmh, clock, share, timeoutMs } = options
+  const { smh, upload, callSmh, steadyClock, share, timeoutMs } = options
   const held = new LRUCache<string, HeldToken>({ max: MAX_HELD_TOKENS })
   const perUserGrants = [
     upload.conflictStrategies.has('overwrite') ? 'upload_file_force' : 'upload_file',
@@ -89,7 +89,7 @@ export function createAccessTokens(options: AccessTokensOptions): AccessTokens {
   async function good(identity: MintQuery, bounds: Bounds): Promise<HeldToken> {
     const key = JSON.stringify(identity)
     const token = held.get(key)
-    if (token && clock() < token.goodUntil - margin(token)) return token
+    if (token && steadyClock() < token.goodUntil - margin(token)) return token
     return within(bounds, fresh(key, identity))
   }
 
@@ -116,7 +116,7 @@ export function createAccessTokens(options: AccessTokensOptions): AccessTokens {
 
   /** Mints a token of the library secret, or renews the one that was made elsewhere. */
   async function obtain(key: string, identity: MintQuery): Promise<HeldToken> {
-    const askedAt = clock()
+    const askedAt = steadyClock()
     const bounds = { endsAt: performance.now() + timeoutMs }
     const reply =
       smh.credential.kind === 'library-secret'
@@ -157,7 +157,7 @@ export function createAccessTokens(options: AccessTokensOptions): AccessTokens {
   }
 
   async function useToken<T>(token: HeldToken, call: (token: string) => Promise<T>): Promise<T> {
-    const usedAt = clock()
+    const usedAt = steadyClock()
     const result = await call(token.value)
     token.goodUntil = Math.max(token.goodUntil, usedAt + token.idleMs)
     return result
@@ -197,7 +197,7 @@ export function createAccessTokens(options: AccessTokensOptions): AccessTokens {
       const identity = identityOf({ userId: '', spaceId: '' })
       const key = JSON.stringify(identity)
       const token = held.get(key)
-      if (token && clock() < token.goodUntil - token.idleMs / 2) return
+      if (token && steadyClock() < token.goodUntil - token.idleMs / 2) return
       await fresh(key, identity)
     },
   }

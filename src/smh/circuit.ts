@@ -36,26 +36,24 @@ export interface Circuit {
  * @param deps.trialMs how long a trial may stay away
  */
 export function createCircuit(deps: {
-  clock: Clock
+  steadyClock: Clock
   log: Log
   metrics: Metrics
   trialMs: number
 }): Circuit {
-  const { clock, log, metrics, trialMs } = deps
+  const { steadyClock, log, metrics, trialMs } = deps
   let failures = 0
   /** Whose calls failed; one is enough to tell one from several. */
   let firstUser: string | undefined
   let beyondOneUser = false
-  /** Undefined while the circuit is closed. By the clock, milliseconds. */
+  /** Undefined while the circuit is closed. By the steady clock. */
   let nextTrialAt: number | undefined
 
   /** Whether this call is a trial. Throws when it may not be made. */
   function admit(): boolean {
     if (nextTrialAt === undefined) return false
-    const now = clock()
-    const wait = nextTrialAt - now
-    // A wait that is too long comes from a clock that was set back.
-    if (wait > 0 && wait <= Math.max(OPEN_MS, trialMs)) throw refusal(wait)
+    const now = steadyClock()
+    if (now < nextTrialAt) throw refusal(nextTrialAt - now)
     nextTrialAt = now + trialMs
     return true
   }
@@ -76,7 +74,7 @@ export function createCircuit(deps: {
     firstUser ??= call.user
     beyondOneUser ||= verdict === 'down' || call.user !== firstUser || call.user === undefined
     if (failures < FAILURES_TO_OPEN || !beyondOneUser) return
-    nextTrialAt = clock() + OPEN_MS
+    nextTrialAt = steadyClock() + OPEN_MS
     metrics.circuitOpen(true)
     log('warn', { event: 'SMH circuit opened', ...errorFields(error) })
   }
@@ -84,7 +82,7 @@ export function createCircuit(deps: {
   /** After a trial that did not close the circuit. */
   function retryLater(verdict: 'down' | 'perhaps' | 'unknown'): void {
     if (nextTrialAt === undefined) return
-    nextTrialAt = clock() + (verdict === 'unknown' ? 0 : OPEN_MS)
+    nextTrialAt = steadyClock() + (verdict === 'unknown' ? 0 : OPEN_MS)
   }
 
   return {

@@ -32,6 +32,7 @@ const RATE_LIMIT_PERIOD_SECONDS = 60
 
 export interface WorkerOptions {
   clock?: Clock
+  steadyClock?: Clock
   write?: WriteLine
 }
 
@@ -40,11 +41,12 @@ export interface WorkerOptions {
  * its life; when it is faulty every request is told 503 and the log says which variables are.
  */
 export function createGatewayWorker(options: WorkerOptions = {}): GatewayWorker {
-  const { clock = Date.now, write = writeToConsole } = options
+  const { clock = Date.now, steadyClock = () => performance.now() } = options
+  const { write = writeToConsole } = options
   let app: App | 'unconfigured' | undefined
 
   function appOf(bindings: Bindings): App | 'unconfigured' {
-    app ??= build(bindings, clock, write)
+    app ??= build(bindings, { clock, steadyClock, write })
     return app
   }
 
@@ -67,7 +69,10 @@ export function createGatewayWorker(options: WorkerOptions = {}): GatewayWorker 
   }
 }
 
-function build(bindings: Bindings, clock: Clock, write: WriteLine): App | 'unconfigured' {
+function build(
+  bindings: Bindings,
+  { clock, steadyClock, write }: Required<WorkerOptions>,
+): App | 'unconfigured' {
   try {
     const config = parseConfig(bindings)
     const log = createWorkerLog(config.logLevel, write)
@@ -76,6 +81,7 @@ function build(bindings: Bindings, clock: Clock, write: WriteLine): App | 'uncon
     return createApp({
       config,
       clock,
+      steadyClock,
       log,
       callOut,
       share: eachAlone,

@@ -48,3 +48,14 @@ test('may be told to end more than once', async () => {
   await Promise.all([on.close(), on.close()])
   await on.close()
 })
+
+test('a clock that is set back keeps no user from beginning for longer', async () => {
+  const bench = await startBench({ environment: { RATE_LIMIT_PER_MINUTE: '1' } })
+  const begin = async () =>
+    (await bench.request('POST', '/v1/uploads', { body: { path: 'a', size: 3 } })).status
+  expect(await begin()).toBe(201)
+  bench.setClock(-8 * 3_600_000)
+  expect(await begin()).toBe(429)
+  bench.advance(60_000)
+  expect(await begin()).toBe(201)
+})

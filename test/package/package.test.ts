@@ -79,7 +79,7 @@ describe('types', () => {
     const config: Config = parseConfig(process.env)
     const { callOut, close } = createNodeCallOut()
     const app = createApp({
-      config, callOut, clock: Date.now, log: (level, { event }) => void [level, event],
+      config, callOut, clock: Date.now, steadyClock: () => performance.now(), log: (level, { event }) => void [level, event],
       share: oneFlight(), limitBegins: async () => 0, metrics: noMetrics, readDocsAsset: async () => undefined,
     })
     export const answer: Response = await app.fetch(new Request('http://localhost/livez'))
@@ -219,7 +219,7 @@ describe('the gateway', () => {
       const config = parseConfig(process.env)
       const { callOut, close } = createNodeCallOut()
       const app = createApp({
-        config, callOut, clock: Date.now, log() {}, share: oneFlight(),
+        config, callOut, clock: Date.now, steadyClock: () => performance.now(), log() {}, share: oneFlight(),
         limitBegins: async () => 0, metrics: noMetrics, readDocsAsset: async () => undefined,
       })
       const headers = { authorization: 'Bearer ' + process.env.TOKEN, 'content-type': 'application/json' }

@@ -56,7 +56,7 @@ async function startCustody({
     smh: config,
     upload: { ...upload, ...rules },
     callSmh,
-    clock,
+    steadyClock: clock,
     share,
     timeoutMs: 5000,
   })
@@ -284,7 +284,7 @@ describe('a token made elsewhere', () => {
       },
       upload,
       callSmh,
-      clock: () => now,
+      steadyClock: () => now,
       share: oneFlight(),
       timeoutMs: 5000,
     })

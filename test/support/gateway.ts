@@ -35,8 +35,8 @@ type Environment =
   | ((parts: Parts) => Record<string, string> | Promise<Record<string, string>>)
 
 /**
- * The real parts on loopback: emulator, issuer and the gateway as Node runs it, with one clock that
- * only `advance` moves. All end with the test.
+ * The real parts on loopback: emulator, issuer and the gateway as Node runs it, with clocks that all
+ * go by what `advance` says. All end with the test.
  */
 export async function startBench({
   environment = {},
@@ -46,6 +46,7 @@ export async function startBench({
   emulator?: EmulatorOptions
 } = {}) {
   let moved = 0
+  let setTo = 0
   const clock = () => Date.now() + moved
   const issuer = await startDemoIssuer({ now: clock })
   const emulator = await startEmulator({ ...emulatorOptions, now: clock })
@@ -68,7 +69,8 @@ export async function startBench({
     }
     const gateway = await launch({
       environment: variables,
-      clock,
+      clock: () => clock() + setTo,
+      steadyClock: () => performance.now() + moved,
       onRecord: (record) => logged.push(record),
     })
     gateways.push(gateway)
@@ -181,6 +183,10 @@ export async function startBench({
     clock,
     advance(ms: number) {
       moved += ms
+    },
+    /** Puts the clock of the gateways' machine wrong, or right again: no time passes. */
+    setClock(ms: number) {
+      setTo += ms
     },
     request,
     begin,

@@ -9,7 +9,7 @@ import { type CallOut, type OutboundCall, OutboundFault } from '../../src/outbou
 import { oneFlight } from '../../src/share.ts'
 
 /**
- * A real issuer on a loopback port, the parts that check its tokens, and a clock that only `advance`
+ * A real issuer on a loopback port, the parts that check its tokens, and clocks that only `advance`
  * moves. Ends with the test.
  */
 export async function startIssuerBench({
@@ -22,7 +22,9 @@ export async function startIssuerBench({
   timeoutMs?: number
 } = {}) {
   let now = Date.parse('2026-03-04T05:06:07.890Z')
+  let lasted = 0
   const clock = () => now
+  const steadyClock = () => lasted
   const issuer = await startDemoIssuer({ now: clock })
   onTestFinished(() => issuer.close())
 
@@ -44,7 +46,7 @@ export async function startIssuerBench({
     ...jwt,
   }
   const log = (level: LogLevel, record: LogRecord) => logged.push({ level, ...record })
-  const keys = createIssuerKeys({ jwt: config, callOut, clock, share, log, timeoutMs })
+  const keys = createIssuerKeys({ jwt: config, callOut, steadyClock, share, log, timeoutMs })
   const authenticate = createAuthenticate({ jwt: config, keys, clock })
   const works: Promise<void>[] = []
   const background = (work: Promise<void>) => works.push(work)
@@ -55,8 +57,14 @@ export async function startIssuerBench({
     logged,
     keys,
     clock,
+    steadyClock,
     config,
     advance(milliseconds: number) {
+      now += milliseconds
+      lasted += milliseconds
+    },
+    /** As time servers do: it is another date, and no time has passed. */
+    setClock(milliseconds: number) {
       now += milliseconds
     },
     /** The user that this header or this token stands for. */

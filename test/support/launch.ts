@@ -4,6 +4,7 @@ import type { LogLevel, LogRecord } from '../../src/deps.ts'
 export interface LaunchOptions {
   environment: Record<string, string>
   clock: () => number
+  steadyClock: () => number
   onRecord: (record: LogRecord & { level: LogLevel }) => void
 }
 
@@ -23,6 +24,7 @@ export async function launch(options: LaunchOptions): Promise<LaunchedGateway> {
   return startGateway({
     config: parseConfig({ PORT: '0', ...options.environment }),
     clock: options.clock,
+    steadyClock: options.steadyClock,
     log: (level, record) => options.onRecord({ level, ...record }),
     // A test's requests are over by then.
     idleMs: 0,

@@ -4,7 +4,7 @@ import { type Bindings, createGatewayWorker, type GatewayWorker } from '../../sr
 
 /**
  * Many gateways in one workerd, told apart by the port that their callers name. Each is the Worker as
- * `src/worker.ts` makes it, but for the clock: that is the test's, and asked for before each request.
+ * `src/worker.ts` makes it, but for the clocks: those are the test's, and asked for before each request.
  */
 const gateways = new Map<string, Gateway>()
 
@@ -12,6 +12,7 @@ interface Gateway {
   worker: GatewayWorker
   environment: Record<string, string>
   now: number
+  lasted: number
 }
 
 export default {
@@ -22,10 +23,12 @@ export default {
       id: string
       environment: Record<string, string>
       now: number
+      lasted: number
     }
-    const { id, environment, now } = told
+    const { id, environment, now, lasted } = told
     const gateway = gateways.get(id) ?? start(id, environment)
     gateway.now = now
+    gateway.lasted = lasted
     const { BEGIN_RATE_LIMIT, ASSETS } = bindings
     return gateway.worker.fetch(
       request,
@@ -39,10 +42,12 @@ function start(id: string, environment: Record<string, string>): Gateway {
   const gateway: Gateway = {
     worker: createGatewayWorker({
       clock: () => gateway.now,
+      steadyClock: () => gateway.lasted,
       write: (line) => console.log(`${id} ${line}`),
     }),
     environment,
     now: 0,
+    lasted: 0,
   }
   gateways.set(id, gateway)
   return gateway

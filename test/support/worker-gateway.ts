@@ -66,7 +66,12 @@ async function startWorkerd(limit: number): Promise<Workerd> {
         TEST_BENCH: (request: Request) => {
           const id = ports.get(new URL(request.url).pathname.slice(1)) ?? ''
           const bench = benches.get(id)
-          return Response.json({ id, environment: bench?.environment, now: bench?.clock() })
+          return Response.json({
+            id,
+            environment: bench?.environment,
+            now: bench?.clock(),
+            lasted: bench?.steadyClock(),
+          })
         },
       },
       ...(limit > 0 && {
