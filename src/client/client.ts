@@ -40,6 +40,7 @@ export function createUploadClient(options: UploadClientOptions): UploadClient {
   /** The upload of this file to this target that is under way, or else a new one. */
   function oneOf(source: Blob, target: string, start: () => Upload): Upload {
     for (const [upload, other] of underWay) {
+      if (upload.aborted) continue
       const key = `key ${upload.confirmKey}`
       if (other.source === source && [other.target, key].includes(target)) return upload
     }

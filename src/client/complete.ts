@@ -42,7 +42,7 @@ async function partsToSend(
   error: unknown,
   { gateway, confirmKey, transfer, signal }: CompleteOptions,
 ): Promise<number[]> {
-  // With a status it is the gateway's word: nothing is stored yet.
+  // With a status it is the gateway's word: nothing is stored, unless somebody else has completed it.
   if (hasCode(error, 'checksum_mismatch') && error.status) return transfer.unproven()
   if (!hasCode(error, 'upload_incomplete', 'size_mismatch')) return []
   if (error.missingParts?.length) return error.missingParts

@@ -109,8 +109,9 @@ export function createGateway({ gateway, getToken, fetch, retrying }: GatewayOpt
       const answer = await retrying(() => call({ method: 'POST', headers, body }), {
         signal,
         repeatable: ({ code, status, retryAfterMs }) => {
-          const mayBeStored = body.fullHash !== undefined && code === 'upstream_unavailable'
-          return (status === 429 || status === 503) && retryAfterMs !== undefined && !mayBeStored
+          // With these alone SMH has certainly not heard of it.
+          if (body.fullHash !== undefined) return code === 'rate_limited' || code === 'overloaded'
+          return (status === 429 || status === 503) && retryAfterMs !== undefined
         },
       })
       if (answer.status === 202) return { kind: 'needs-full-hash' }
@@ -169,7 +170,7 @@ async function tokenOf(getToken: GatewayOptions['getToken']): Promise<string> {
 function accepted(answer: Answer): Answer {
   const { status, headers } = answer
   if (status >= 200 && status < 300) return answer
-  const { code, detail, requestId, errors, missingParts } = (answer.body ?? {}) as Partial<Problem>
+  const { code, detail, requestId, errors, missingParts } = problemOf(answer.body)
   const message = detail ?? `The gateway answers ${status}.`
   const faults = (errors ?? []).map((fault) => `${fault.field}: ${fault.message}`)
   throw new UploadError(code ?? 'bad_answer', [message, ...faults].join(' '), {
@@ -181,6 +182,13 @@ function accepted(answer: Answer): Answer {
     missingParts,
     retryAfterMs: retryAfterMs(headers),
   })
+}
+
+/** What the gateway says is wrong; nothing when it is something in between that says so. */
+function problemOf(body: unknown): Partial<Problem> {
+  const problem = (body ?? {}) as Partial<Record<keyof Problem, unknown>>
+  const isOurs = typeof problem.code === 'string' && typeof problem.requestId === 'string'
+  return isOurs ? (problem as Problem) : {}
 }
 
 /** The body of a success; something in between may have answered in the gateway's place. */

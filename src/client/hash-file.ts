@@ -16,6 +16,7 @@ export async function hashFile(
   hashWorker: HashWorker | undefined,
   signal: AbortSignal,
 ): Promise<string> {
+  signal.throwIfAborted()
   const hash = hashWorker && (await hashInWorker(source, hashWorker, signal))
   signal.throwIfAborted()
   return hash ?? fullHash(source, signal)

@@ -77,6 +77,8 @@ export interface Upload {
   /** Names the upload to the gateway, once it has begun; never there after an instant upload. */
   readonly confirmKey: string | undefined
   readonly paused: boolean
+  /** Whether it was ended by `abort()`, by its signal or by a callback that threw. */
+  readonly aborted: boolean
   /** Parts on their way are given up; those that arrived stay. */
   pause(): void
   resume(): void

@@ -38,7 +38,14 @@ export function startUpload(
   let confirmKey = known
   let stored = false
 
-  const report = (sentBytes: number) => options.onProgress?.({ sentBytes, totalBytes: source.size })
+  /** Called from within the runtime's own callbacks, which keep errors to themselves. */
+  function report(sentBytes: number): void {
+    try {
+      options.onProgress?.({ sentBytes, totalBytes: source.size })
+    } catch (error) {
+      life.abort(error)
+    }
+  }
 
   async function begin(): Promise<Started> {
     const started = await start(life.signal)
@@ -121,6 +128,8 @@ export function startUpload(
   // An app need not look at an upload that it has given up.
   done.catch(() => {})
   options.signal?.addEventListener('abort', abort)
+  // Resumed only to be dropped.
+  if (options.signal?.aborted) void abort()
 
   async function abort(): Promise<void> {
     if (stored) return
@@ -138,6 +147,9 @@ export function startUpload(
     },
     get paused() {
       return pausing.signal.aborted
+    },
+    get aborted() {
+      return life.signal.aborted
     },
     pause() {
       pausing.abort()

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { createUploadClient } from '../../src/client/client.ts'
 import { MiB, someBytes, startBench } from '../support/gateway.ts'
-import { sentNumbers, uploadClient } from '../support/upload-client.ts'
+import { pausedUpload, sentNumbers, uploadClient } from '../support/upload-client.ts'
 
 afterEach(() => {
   vi.unstubAllGlobals()
@@ -87,6 +87,20 @@ test.each([
   const client = uploadClient(bench, { fetch: answering(/complete$/, answer, answer) })
   expect(await client.upload(file, { path: 'a' }).done).toMatchObject({ name: 'a' })
   expect(client.waits).toHaveLength(2)
+})
+
+test.each([
+  ['as ASP.NET does', { errors: { path: ['Too long.'] } }],
+  ['with a code that is a number', { code: 502, requestId: 7, errors: 'many' }],
+  ['with a code of its own', { code: 'BAD_GATEWAY', errors: {} }],
+  ['with nothing', null],
+])('an error of something in between, %s, passes', async (_how, body) => {
+  const bench = await startBench()
+  const it = await pausedUpload(uploadClient(bench), file, { path: 'a' })
+  const { resume } = uploadClient(bench, {
+    fetch: answering(/uploads/, () => new Response(JSON.stringify(body), { status: 502 })),
+  })
+  expect(await resume(it.confirmKey ?? '', file).done).toMatchObject({ name: 'a' })
 })
 
 test('a full space is not asked again', async () => {

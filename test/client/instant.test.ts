@@ -76,6 +76,41 @@ test('a gateway that goes on asking for the hash gets the file', async () => {
   expect(sentNumbers(bench)).toEqual([1, 2, 3, 4])
 })
 
+test('one that is aborted while SMH is asked is not hashed any further', async () => {
+  const bench = await startBench()
+  await uploadClient(bench).upload(new Blob([content]), { path: 'a.bin' }).done
+  let hashing = 0
+  const it = uploadClient(bench, {
+    fetch: async (...request) => {
+      const response = await fetch(...request)
+      if (response.status === 202) void it.abort()
+      return response
+    },
+    // Like a worker that has a very large file before it.
+    hashWorker: () => {
+      hashing += 1
+      return { postMessage() {}, terminate() {}, addEventListener() {} }
+    },
+  }).upload(new Blob([content]), { path: 'b.bin' })
+  await expect(it.done).rejects.toMatchObject({ code: 'aborted' })
+  await it.abort()
+  expect(hashing).toBe(0)
+})
+
+test('a begin with the hash is not repeated for somebody else than the gateway', async () => {
+  const bench = await startBench()
+  await uploadClient(bench).upload(new Blob([content]), { path: 'a.bin' }).done
+  const behindProxy: typeof fetch = async (target, init) => {
+    const response = await fetch(target, init)
+    const busy = new Response('busy', { status: 503, headers: { 'Retry-After': '1' } })
+    return String(init?.body).includes('fullHash') ? busy : response
+  }
+  const client = uploadClient(bench, { fetch: behindProxy })
+  const copy = client.upload(new Blob([content]), { path: 'b.bin' })
+  await expect(copy.done).rejects.toMatchObject({ code: 'bad_answer', retryable: true })
+  expect(bench.emulator.controls.files().map(({ path }) => path.at(-1))).toEqual(['a.bin', 'b.bin'])
+})
+
 test('a file that may be stored already is not stored once more', async () => {
   const bench = await startBench()
   const client = uploadClient(bench)

@@ -111,6 +111,30 @@ describe('abort', () => {
     expect(bench.smhCalls('begin-multipart')).toEqual([])
   })
 
+  test('by a signal that was aborted before drops what is resumed', async () => {
+    const bench = await startBench()
+    const file = new Blob([someBytes(MiB)])
+    const { confirmKey = '' } = await pausedUpload(uploadClient(bench), file, { path: 'a.bin' })
+    const it = uploadClient(bench).resume(confirmKey, file, { signal: AbortSignal.abort() })
+    await expect(it.done).rejects.toMatchObject({ code: 'aborted' })
+    await it.abort()
+    expect(bench.emulator.controls.openTasks()).toEqual([])
+  })
+
+  test('lets the same file begin anew at once', async () => {
+    const bench = await startBench()
+    const file = new Blob([someBytes(MiB)])
+    const { upload } = uploadClient(bench)
+    const it = upload(file, { path: 'a.bin' })
+    expect(upload(file, { path: 'a.bin' })).toBe(it)
+    const dropped = it.abort()
+    expect(it.aborted).toBe(true)
+    const anew = upload(file, { path: 'a.bin' })
+    await dropped
+    expect(await anew.done).toMatchObject({ name: 'a.bin' })
+    expect(bench.emulator.controls.openTasks()).toEqual([])
+  })
+
   test('while begin is under way drops what it has begun', async () => {
     const bench = await startBench()
     const { fetch, held, letGo } = holding(/uploads$/)

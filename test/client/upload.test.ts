@@ -324,3 +324,16 @@ test('an upload that somebody else completes meanwhile is stored all the same', 
   expect(await upload.done).toMatchObject({ name: 'a.bin' })
   expect(bench.emulator.controls.files()).toHaveLength(1)
 })
+
+test('a callback that throws ends the upload with its error, and sends no part again', async () => {
+  const bench = await startBench()
+  // In Node's own way, which tells of bytes while a part is on its way.
+  const { done } = uploadClient(bench).upload(new Blob([someBytes(2 * MiB)]), {
+    path: 'a.bin',
+    onProgress({ sentBytes }) {
+      if (sentBytes > 0) throw new RangeError('No such element.')
+    },
+  })
+  await expect(done).rejects.toThrow(new RangeError('No such element.'))
+  expect(new Set(sentNumbers(bench)).size).toBe(sentNumbers(bench).length)
+})
