@@ -19,7 +19,7 @@ export default defineConfig({
         test: {
           name: 'node',
           include: ['test/**/*.test.ts'],
-          // Two have configurations of their own: one needs a browser, the other takes its time.
+          // Those of the browser have a configuration of their own.
           exclude: ['test/worker*.test.ts', 'test/browser/**', 'test/package/**'],
         },
       },
@@ -30,6 +30,17 @@ export default defineConfig({
           env: { GATEWAY_RUNTIME: 'workerd' },
           globalSetup: ['test/support/build-worker.ts'],
           testTimeout: 20_000,
+        },
+      },
+      {
+        test: {
+          name: 'package',
+          include: ['test/package/**/*.test.ts'],
+          // Each keeps the machine busy: after all others, and one at a time.
+          sequence: { groupOrder: 1 },
+          maxWorkers: 1,
+          testTimeout: 300_000,
+          hookTimeout: 120_000,
         },
       },
     ],
