@@ -1,5 +1,5 @@
+import type { CallOut } from './call-out.ts'
 import type { Config } from './config.ts'
-import type { CallOut } from './outbound.ts'
 
 /** Milliseconds. Tests move it. */
 export type Clock = () => number

@@ -3,14 +3,14 @@
  * wants it as a server takes `/node`, as a Worker `/worker`.
  */
 export { type App, createApp } from './app.ts'
-export { type Config, type ConfigFault, ConfigurationError, parseConfig } from './config.ts'
-export * from './deps.ts'
 export {
   type CallOut,
+  CallOutFault,
+  type CallOutFaultKind,
+  type CallOutReply,
+  type CallOutRequest,
   MAX_REPLY_BYTES,
-  type OutboundCall,
-  OutboundFault,
-  type OutboundFaultKind,
-  type OutboundReply,
-} from './outbound.ts'
+} from './call-out.ts'
+export { type Config, type ConfigFault, ConfigurationError, parseConfig } from './config.ts'
+export * from './deps.ts'
 export { eachAlone, oneFlight } from './share.ts'

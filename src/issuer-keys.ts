@@ -7,10 +7,10 @@ import {
   type LocalJWKSet,
 } from 'jose'
 import { z } from 'zod'
+import { type CallOut, CallOutFault } from './call-out.ts'
 import type { JwtConfig } from './config.ts'
 import type { Background, Clock, Log, Share } from './deps.ts'
 import { GatewayError } from './errors.ts'
-import { type CallOut, OutboundFault } from './outbound.ts'
 import { parseTrustworthyUrl } from './trustworthy-url.ts'
 import { usableKeys } from './usable-keys.ts'
 
@@ -248,7 +248,7 @@ class KeyFault extends Error {
 /** A fixed word for the log: what HTTP clients and parsers say may quote what they were given. */
 function faultReason(error: unknown): string {
   if (error instanceof KeyFault) return error.reason
-  return error instanceof OutboundFault ? error.kind : 'malformed'
+  return error instanceof CallOutFault ? error.kind : 'malformed'
 }
 
 function unavailable(reason: string): GatewayError {

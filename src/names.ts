@@ -91,3 +91,9 @@ export function folderName(value: string): string | undefined {
 export function isMetadataKey(key: string): boolean {
   return /^[a-z0-9][a-z0-9._-]*$/.test(key)
 }
+
+/** Whether `value` can be the id of a space in a multi-tenant library (contract §4, SMH §2.1). */
+export function isClaimedSpaceId(value: unknown): value is string {
+  // A lone hyphen is SMH's name for a single-tenant library's only space, so it is nobody's own.
+  return typeof value === 'string' && /^[\w-]{1,128}$/.test(value) && value !== '-'
+}

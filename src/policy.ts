@@ -1,8 +1,14 @@
 import type { User } from './authenticate.ts'
 import type { ConflictStrategy, SmhConfig, UploadRules } from './config.ts'
-import { isClaimedSpaceId } from './config.ts'
 import { GatewayError, invalidField } from './errors.ts'
-import { folderName, isMetadataKey, MAX_NAME_CHARACTERS, nameFault, parsePath } from './names.ts'
+import {
+  folderName,
+  isClaimedSpaceId,
+  isMetadataKey,
+  MAX_NAME_CHARACTERS,
+  nameFault,
+  parsePath,
+} from './names.ts'
 
 const MAX_METADATA_HEADERS = 20
 /** Names and values of all metadata headers together; what COS allows for user metadata (SMH §9). */

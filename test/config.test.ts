@@ -1,14 +1,9 @@
 import { readFileSync } from 'node:fs'
 import { inspect, parseEnv } from 'node:util'
 import { describe, expect, test } from 'vitest'
-import {
-  type Config,
-  ConfigurationError,
-  configVariables,
-  isClaimedSpaceId,
-  parseConfig,
-  unknownVariables,
-} from '../src/config.ts'
+import { type Config, ConfigurationError, parseConfig, unknownVariables } from '../src/config.ts'
+import { configVariables } from '../src/config-variables.ts'
+import { isClaimedSpaceId } from '../src/names.ts'
 import { parseTrustworthyUrl } from '../src/trustworthy-url.ts'
 
 const required = {

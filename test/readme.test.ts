@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
-import { configVariables } from '../src/config.ts'
+import { configVariables } from '../src/config-variables.ts'
 import { readmeBlocks, readmeLanguages } from './support/readme.ts'
 
 const { scripts } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'))

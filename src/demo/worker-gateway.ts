@@ -4,7 +4,7 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { stripVTControlCharacters } from 'node:util'
-import { configVariables } from '../config.ts'
+import { configVariables } from '../config-variables.ts'
 import type { Log } from '../deps.ts'
 import { projectFolder, wranglerManners, wranglerScript } from './wrangler.ts'
 

@@ -1,5 +1,5 @@
 import { Agent, request } from 'undici'
-import { type CallOut, MAX_REPLY_BYTES, OutboundFault } from '../outbound.ts'
+import { type CallOut, CallOutFault, MAX_REPLY_BYTES } from '../call-out.ts'
 
 /** Longer than most pauses between two calls, shorter than the idle limit of usual load balancers. */
 const KEEP_ALIVE_MS = 30_000
@@ -13,7 +13,7 @@ export interface NodeCallOut {
 }
 
 /**
- * The outbound port on undici's pool. `request` and not `fetch`: the latter costs more than twice
+ * The way out on undici's pool. `request` and not `fetch`: the latter costs more than twice
  * the CPU.
  */
 export function createNodeCallOut(): NodeCallOut {
@@ -49,9 +49,9 @@ export function createNodeCallOut(): NodeCallOut {
           text,
         }
       } catch (error) {
-        if (timedOut) throw new OutboundFault('timeout')
-        if (signal?.aborted) throw new OutboundFault('aborted')
-        throw new OutboundFault(kindOf(error))
+        if (timedOut) throw new CallOutFault('timeout')
+        if (signal?.aborted) throw new CallOutFault('aborted')
+        throw new CallOutFault(kindOf(error))
       } finally {
         clearTimeout(timer)
         signal?.removeEventListener('abort', leave)

@@ -1,8 +1,9 @@
 import { z } from '@hono/zod-openapi'
 import { respondJson } from '../respond.ts'
+import { CONFIRM_TIMEOUT_MS } from '../smh/client.ts'
 import { completeInSmh } from '../smh/complete.ts'
 import { ofEveryUpload, storedFileAnswer } from './answers.ts'
-import { boundsOf, defineEndpoint, EXTRA_CONFIRM_MS, ownedUpload } from './endpoint.ts'
+import { boundsOf, defineEndpoint, ownedUpload } from './endpoint.ts'
 import { confirmKeyParam, fileDetails, toStoredFile } from './upload-fields.ts'
 
 const body = z
@@ -62,7 +63,7 @@ export const completeUpload = defineEndpoint(
       upload,
       services.config.upload.maxBytes,
       c.req.valid('json'),
-      boundsOf(services, c, EXTRA_CONFIRM_MS),
+      boundsOf(services, c, CONFIRM_TIMEOUT_MS),
     )
     if (file.size !== upload.size) {
       // Parts can still change between our look at them and SMH's confirm.

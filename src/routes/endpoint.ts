@@ -7,7 +7,7 @@ import type { Clock, LimitBegins, Log, Share } from '../deps.ts'
 import { type ErrorCode, uploadNotFound } from '../errors.ts'
 import { type Place, placeOf } from '../policy.ts'
 import { type Bounds, MAX_WAIT_MS } from '../smh/call.ts'
-import { CONFIRM_TIMEOUT_MS, type SmhClient } from '../smh/client.ts'
+import type { SmhClient } from '../smh/client.ts'
 import { problems } from './answers.ts'
 
 /** What the endpoints work with. */
@@ -73,6 +73,3 @@ export function boundsOf(services: Services, c: Context<AppEnv>, extraMs = 0): B
   const budgetMs = 3 * services.config.upstreamTimeoutSeconds * 1000 - MAX_WAIT_MS + extraMs
   return { endsAt: c.get('startedAt') + budgetMs, signal: c.req.raw.signal }
 }
-
-/** The time that a confirm has on top (contract §3). */
-export const EXTRA_CONFIRM_MS = CONFIRM_TIMEOUT_MS

@@ -1,8 +1,8 @@
 import { ExponentialBackoff, handleWhen, retry } from 'cockatiel'
 import type { z } from 'zod'
+import { type CallOut, CallOutFault, type CallOutReply, type CallOutRequest } from '../call-out.ts'
 import type { Metrics } from '../deps.ts'
 import { GatewayError } from '../errors.ts'
-import { type CallOut, type OutboundCall, OutboundFault, type OutboundReply } from '../outbound.ts'
 import {
   isUnacted,
   refusalToError,
@@ -22,7 +22,7 @@ export interface Bounds {
 export interface SmhCall {
   /** For metrics. */
   operation: string
-  method: OutboundCall['method']
+  method: CallOutRequest['method']
   /** Below `/api/v1`, every segment encoded. */
   path: string
   /** A bare flag (SMH §2.1) that chooses the operation, such as `confirm`. */
@@ -90,7 +90,7 @@ export function createCallSmh(
       return smhReply(reply)
     } catch (thrown) {
       const error =
-        thrown instanceof OutboundFault ? faultToError(thrown, left < wanted / 2) : thrown
+        thrown instanceof CallOutFault ? faultToError(thrown, left < wanted / 2) : thrown
       outcome =
         error instanceof GatewayError ? (error.facts.reason ?? error.code) : 'internal_error'
       throw error
@@ -133,7 +133,7 @@ export function asksForLater({ facts }: GatewayError): boolean {
 }
 
 /** @param hurried whether the call had much less time than it is meant to have */
-function faultToError(fault: OutboundFault, hurried: boolean): GatewayError {
+function faultToError(fault: CallOutFault, hurried: boolean): GatewayError {
   switch (fault.kind) {
     case 'unsent':
     case 'lost':
@@ -154,7 +154,7 @@ function outOfTime(): GatewayError {
   return upstreamTimeout({ reason: 'out_of_time' })
 }
 
-function refusal(reply: OutboundReply): GatewayError {
+function refusal(reply: CallOutReply): GatewayError {
   const said = errorReply.safeParse(parseJson(reply.text))
   const retryAfter = reply.header('retry-after')
   return refusalToError({
@@ -165,7 +165,7 @@ function refusal(reply: OutboundReply): GatewayError {
   })
 }
 
-function smhReply(reply: OutboundReply): SmhReply {
+function smhReply(reply: CallOutReply): SmhReply {
   const body = reply.text === '' ? null : parseJson(reply.text)
   return {
     status: reply.status,

@@ -1,4 +1,4 @@
-import { type CallOut, MAX_REPLY_BYTES, OutboundFault } from '../outbound.ts'
+import { type CallOut, CallOutFault, MAX_REPLY_BYTES } from '../call-out.ts'
 
 /**
  * What Cloudflare's network answers in place of a server that it could not speak to: refused, no
@@ -8,7 +8,7 @@ import { type CallOut, MAX_REPLY_BYTES, OutboundFault } from '../outbound.ts'
 const neverReached = new Set([521, 523, 525, 526, 530])
 
 /**
- * The outbound port on the platform's `fetch`. A connection that breaks is always `lost`: the
+ * The way out on the platform's `fetch`. A connection that breaks is always `lost`: the
  * platform does not say whether the call was on its way by then.
  */
 export const callOut: CallOut = async ({ method, url, headers, body, timeoutMs, signal }) => {
@@ -23,7 +23,7 @@ export const callOut: CallOut = async ({ method, url, headers, body, timeoutMs, 
       ...(headers && { headers }),
       ...(body !== undefined && { body }),
     })
-    if (neverReached.has(response.status)) throw new OutboundFault('unsent')
+    if (neverReached.has(response.status)) throw new CallOutFault('unsent')
     const text = await readText(response)
     return {
       status: response.status,
@@ -31,10 +31,10 @@ export const callOut: CallOut = async ({ method, url, headers, body, timeoutMs, 
       text,
     }
   } catch (error) {
-    if (error instanceof OutboundFault) throw error
-    if (timeout.aborted) throw new OutboundFault('timeout')
-    if (signal?.aborted) throw new OutboundFault('aborted')
-    throw new OutboundFault('lost')
+    if (error instanceof CallOutFault) throw error
+    if (timeout.aborted) throw new CallOutFault('timeout')
+    if (signal?.aborted) throw new CallOutFault('aborted')
+    throw new CallOutFault('lost')
   }
 }
 
@@ -50,7 +50,7 @@ async function readText(response: Response): Promise<string> {
     bytes += value.byteLength
     if (bytes > MAX_REPLY_BYTES) {
       await reader?.cancel()
-      throw new OutboundFault('too_large')
+      throw new CallOutFault('too_large')
     }
     text += decoder.decode(value, { stream: true })
   }

@@ -1,8 +1,8 @@
 import { createServer, type RequestListener } from 'node:http'
 import { type AddressInfo, createServer as createTcpServer } from 'node:net'
 import { describe, expect, onTestFinished, test } from 'vitest'
+import { CallOutFault, MAX_REPLY_BYTES } from '../../src/call-out.ts'
 import { createNodeCallOut } from '../../src/node/call-out.ts'
-import { MAX_REPLY_BYTES, OutboundFault } from '../../src/outbound.ts'
 
 /** A server that answers as told, and the port to call it by; both end with the test. */
 async function serverWith(answer: RequestListener) {
@@ -24,10 +24,10 @@ async function faultOf(call: Promise<unknown>) {
     () => undefined,
     (thrown: unknown) => thrown,
   )
-  expect(error).toBeInstanceOf(OutboundFault)
-  expect((error as OutboundFault).cause).toBeUndefined()
-  expect((error as OutboundFault).message).not.toContain('canary')
-  return (error as OutboundFault).kind
+  expect(error).toBeInstanceOf(CallOutFault)
+  expect((error as CallOutFault).cause).toBeUndefined()
+  expect((error as CallOutFault).message).not.toContain('canary')
+  return (error as CallOutFault).kind
 }
 
 const canary = '/path?access_token=canary'

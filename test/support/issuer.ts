@@ -1,11 +1,11 @@
 import { decodeProtectedHeader } from 'jose'
 import { onTestFinished } from 'vitest'
 import { createAuthenticate } from '../../src/authenticate.ts'
+import { type CallOut, CallOutFault, type CallOutRequest } from '../../src/call-out.ts'
 import type { JwtConfig } from '../../src/config.ts'
 import { startDemoIssuer } from '../../src/demo/demo-users.ts'
 import type { LogLevel, LogRecord, Share } from '../../src/deps.ts'
 import { createIssuerKeys } from '../../src/issuer-keys.ts'
-import { type CallOut, type OutboundCall, OutboundFault } from '../../src/outbound.ts'
 import { oneFlight } from '../../src/share.ts'
 
 /**
@@ -28,7 +28,7 @@ export async function startIssuerBench({
   const issuer = await startDemoIssuer({ now: clock })
   onTestFinished(() => issuer.close())
 
-  const calls: OutboundCall[] = []
+  const calls: CallOutRequest[] = []
   const callOut: CallOut = (call) => {
     calls.push(call)
     return callByFetch(call)
@@ -91,6 +91,6 @@ const callByFetch: CallOut = async ({ method, url, headers = {}, timeoutMs }) =>
     const text = await reply.text()
     return { status: reply.status, header: (name) => reply.headers.get(name) ?? undefined, text }
   } catch (error) {
-    throw new OutboundFault((error as Error).name === 'TimeoutError' ? 'timeout' : 'lost')
+    throw new CallOutFault((error as Error).name === 'TimeoutError' ? 'timeout' : 'lost')
   }
 }

@@ -2,7 +2,7 @@
  * The way out of the gateway: one bounded call, text back. Node fills it with undici's `request`,
  * Workers with `fetch`. It is narrower than fetch because fetch costs more than twice the CPU.
  */
-export interface OutboundCall {
+export interface CallOutRequest {
   method: 'GET' | 'POST' | 'PUT' | 'DELETE'
   /** May hold a token or a secret: an implementation never logs it nor puts it into an error. */
   url: string
@@ -14,7 +14,7 @@ export interface OutboundCall {
   signal?: AbortSignal
 }
 
-export interface OutboundReply {
+export interface CallOutReply {
   status: number
   /** A response header by its lower-case name. */
   header(name: string): string | undefined
@@ -23,9 +23,9 @@ export interface OutboundReply {
 
 /**
  * Makes one call and never follows a redirect (a token must not travel to another host).
- * Rejects with an {@link OutboundFault} and with nothing else.
+ * Rejects with an {@link CallOutFault} and with nothing else.
  */
-export type CallOut = (call: OutboundCall) => Promise<OutboundReply>
+export type CallOut = (call: CallOutRequest) => Promise<CallOutReply>
 
 /** A reply longer than this is refused: 10,000 parts in a status take about 1.4 MB. */
 export const MAX_REPLY_BYTES = 4 * 1024 * 1024
@@ -37,15 +37,15 @@ export const MAX_REPLY_BYTES = 4 * 1024 * 1024
  * - `too_large`: the reply exceeds {@link MAX_REPLY_BYTES}; likewise
  * - `aborted`: the caller's signal
  */
-export type OutboundFaultKind = 'unsent' | 'lost' | 'timeout' | 'too_large' | 'aborted'
+export type CallOutFaultKind = 'unsent' | 'lost' | 'timeout' | 'too_large' | 'aborted'
 
 /** Carries no cause: what HTTP clients throw may name the URL, and the URL holds the token. */
-export class OutboundFault extends Error {
-  readonly kind: OutboundFaultKind
+export class CallOutFault extends Error {
+  readonly kind: CallOutFaultKind
 
-  constructor(kind: OutboundFaultKind) {
-    super(`outbound call: ${kind}`)
-    this.name = 'OutboundFault'
+  constructor(kind: CallOutFaultKind) {
+    super(`call out: ${kind}`)
+    this.name = 'CallOutFault'
     this.kind = kind
   }
 }
