@@ -5,8 +5,12 @@ import type { ErrorCode } from './errors.ts'
 
 /** What a request carries on its way through the app. */
 export interface AppEnv {
-  /** What @hono/node-server adds to a request; nothing of the kind on Workers. */
-  Bindings: { incoming?: { headers: object } }
+  Bindings: {
+    /** What @hono/node-server adds to a request; nothing of the kind on Workers. */
+    incoming?: { headers: object }
+    /** Calls back when the answer has been taken, or nobody is there to take it, where it can be told. */
+    whenTaken?: (done: () => void) => void
+  }
   Variables: {
     requestId: string
     /** What every answer to this request has in its head, see respond.ts. */

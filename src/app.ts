@@ -45,6 +45,7 @@ export function createApp(deps: Deps): App {
     share,
     log,
     timeoutMs,
+    maxInFlight: config.maxInFlight,
   })
   const authenticate = rememberUsers({
     authenticate: createAuthenticate({ jwt: config.jwt, keys, clock }),
@@ -84,9 +85,8 @@ export function createApp(deps: Deps): App {
     const readInput = validInput(endpoint.route)
     const answer = endpoint.handle(services) as Handler<AppEnv>
     register(app, endpoint, async (c, next) => {
-      const user = await authenticate(c.req.header('authorization'), backgroundOf(c))
-      c.set('user', user)
-      return inFlight.ofUser(user.id, async () => {
+      c.set('user', await authenticate(c.req.header('authorization'), backgroundOf(c)))
+      return inFlight.ofUser(c, async () => {
         await readInput(c)
         return answer(c, next)
       })

@@ -1,4 +1,4 @@
-import type { MiddlewareHandler } from 'hono'
+import type { Context, MiddlewareHandler } from 'hono'
 import type { AppEnv } from './app-env.ts'
 import type { Metrics } from './deps.ts'
 import { GatewayError } from './errors.ts'
@@ -10,12 +10,13 @@ export interface InFlightLimits {
   /** The middleware that counts every request, before anything is known of it. */
   ofAll: MiddlewareHandler<AppEnv>
   /** Does the work of one request, when its user has a place left. */
-  ofUser<T>(userId: string, work: () => Promise<T>): Promise<T>
+  ofUser<T>(c: Context<AppEnv>, work: () => Promise<T>): Promise<T>
 }
 
 /**
  * Lets at most `max` requests be served at the same time, and half of them for any one user. One
- * more gets `overloaded` at once, which costs next to nothing.
+ * more gets `overloaded` at once, which costs next to nothing. An answer keeps its place until it has
+ * been taken.
  */
 export function limitInFlight(max: number, metrics: Metrics): InFlightLimits {
   const maxOfUser = Math.max(1, Math.floor(max * SHARE_OF_ONE_USER))
@@ -23,31 +24,43 @@ export function limitInFlight(max: number, metrics: Metrics): InFlightLimits {
   let all = 0
 
   return {
-    async ofAll(_c, next) {
+    async ofAll(c, next) {
       if (all >= max) throw overloaded('Too many requests are being served at once.')
       all += 1
       metrics.inFlight(all)
       try {
         await next()
       } finally {
-        all -= 1
-        metrics.inFlight(all)
+        whenTaken(c, () => {
+          all -= 1
+          metrics.inFlight(all)
+        })
       }
     },
 
-    async ofUser(userId, work) {
+    async ofUser(c, work) {
+      const { id: userId } = c.get('user')
       const own = ofUsers.get(userId) ?? 0
       if (own >= maxOfUser) throw overloaded('Too many of your requests are being served at once.')
       ofUsers.set(userId, own + 1)
       try {
         return await work()
       } finally {
-        const left = (ofUsers.get(userId) ?? 1) - 1
-        if (left === 0) ofUsers.delete(userId)
-        else ofUsers.set(userId, left)
+        whenTaken(c, () => {
+          const left = (ofUsers.get(userId) ?? 1) - 1
+          if (left === 0) ofUsers.delete(userId)
+          else ofUsers.set(userId, left)
+        })
       }
     },
   }
+}
+
+function whenTaken(c: Context<AppEnv>, done: () => void): void {
+  // Whoever serves `fetch` by a server of their own hands over no bindings at all.
+  const { whenTaken } = c.env ?? {}
+  if (whenTaken) whenTaken(done)
+  else done()
 }
 
 function overloaded(detail: string): GatewayError {

@@ -36,10 +36,12 @@ export const REFETCH_MS = 30_000
 export const RETRY_MS = 1_000
 
 /**
- * Who may wait at the same time for a key that we do not have: anybody can make up key ids, and while an
- * issuer is silent must not take all the places of those whose keys are known.
+ * Who may wait at the same time for a key that we do not have: so many, and no more than a share of all
+ * requests in flight. Anybody can make up key ids, and while an issuer is silent must not take all the
+ * places of those whose keys are known.
  */
 export const MAX_WAITING = 64
+const SHARE_OF_WAITING = 1 / 4
 
 /** What callers are told to wait while there are no keys: outages seldom end within a second. */
 const RETRY_AFTER_SECONDS = 5
@@ -82,6 +84,7 @@ interface KeySet {
  * values are kept here, and a request that finds a fetch under way elsewhere goes on without it.
  *
  * @param deps.timeoutMs for one fetch, discovery included
+ * @param deps.maxInFlight requests being served at once
  */
 export function createIssuerKeys(deps: {
   jwt: JwtConfig
@@ -90,8 +93,10 @@ export function createIssuerKeys(deps: {
   share: Share
   log: Log
   timeoutMs: number
+  maxInFlight: number
 }): IssuerKeys {
-  const { jwt, callOut, steadyClock, share, log, timeoutMs } = deps
+  const { jwt, callOut, steadyClock, share, log, timeoutMs, maxInFlight } = deps
+  const maxWaiting = Math.max(1, Math.min(MAX_WAITING, Math.floor(maxInFlight * SHARE_OF_WAITING)))
   let held: KeySet | undefined
   let keysUrl: string | undefined
   let renewNotBefore = 0
@@ -214,7 +219,7 @@ export function createIssuerKeys(deps: {
         // Keys that were fetched just now for this very token need not be fetched again.
         if (!(error instanceof errors.JWKSNoMatchingKey) || set !== before) throw error
       }
-      if (waiting >= MAX_WAITING) throw unavailable('busy')
+      if (waiting >= maxWaiting) throw unavailable('busy')
       waiting += 1
       try {
         await refetch()

@@ -388,6 +388,21 @@ describe('an unknown key id', () => {
     await expect(bench.keyOf(unknown)).rejects.toThrow(errors.JWKSNoMatchingKey)
   })
 
+  test('leaves most of few places to those whose key is known', async () => {
+    const bench = await startIssuerBench({ maxInFlight: 8 })
+    await bench.keys.ready()
+    const answer = Promise.withResolvers<void>()
+    bench.issuer.rehearse(async (_document, usual) => {
+      await answer.promise
+      return { body: usual }
+    })
+    const unknown = await bench.issuer.forgedToken(ann)
+    const refused = Promise.allSettled([bench.keyOf(unknown), bench.keyOf(unknown)])
+    await expect(bench.keyOf(unknown)).rejects.toEqual(unavailable('busy'))
+    answer.resolve()
+    await refused
+  })
+
   async function startedBench(): Promise<IssuerBench> {
     const bench = await startIssuerBench()
     await bench.keys.ready()

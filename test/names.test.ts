@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { folderName, MAX_PATH_CHARACTERS, nameFault, parsePath } from '../src/names.ts'
 import { hostileText } from './support/hostile-values.ts'
 
@@ -103,6 +103,14 @@ test('a path has at most 1024 characters when it is composed, too', () => {
   const path = Array.from({ length: 12 }, () => level).join('/')
   expect([...path].length).toBeLessThanOrEqual(MAX_PATH_CHARACTERS)
   expect(parsePath(path)).toHaveProperty('fault')
+})
+
+test('a path that is too long is not composed: that would take its time', () => {
+  const compose = vi.spyOn(String.prototype, 'normalize')
+  onTestFinished(() => compose.mockRestore())
+  const marks = `a${'\u0315'.repeat(16_000)}${'\u0300'.repeat(16_000)}`
+  expect(parsePath(marks)).toHaveProperty('fault')
+  expect(compose).not.toHaveBeenCalled()
 })
 
 describe('any path', () => {

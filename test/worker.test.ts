@@ -87,6 +87,27 @@ describe('the Worker', () => {
     await expect.poll(() => worker.written()).toContain('"variables":["UPLOAD_MAX_BYTE"]')
   })
 
+  test('without the binding that limits begins says so, unless none is wanted', async () => {
+    const without = await startWorker()
+    await without.begin()
+    await expect.poll(() => without.worker.written()).toContain('begins are not limited')
+    const unlimited = await startWorker({ RATE_LIMIT_PER_MINUTE: 0 })
+    await unlimited.begin()
+    await expect.poll(() => unlimited.worker.written()).toContain('"event":"request"')
+    expect(unlimited.worker.written()).not.toContain('begins are not limited')
+  })
+
+  test('cold and flooded with /readyz asks next to nobody', async () => {
+    const { worker, mints, issuer, emulator } = await startWorker()
+    emulator.controls.force('mint-token', { delayMs: 50, times: 100 })
+    const ready = async () => (await fetch(`${worker.url}/readyz`)).status
+    const answers = await Promise.all(Array.from({ length: 100 }, ready))
+    expect(answers).toContain(200)
+    expect(mints()).toBeLessThanOrEqual(4)
+    expect(issuer.hits().keys).toBeLessThanOrEqual(4)
+    expect(await ready()).toBe(200)
+  })
+
   test('without the assets has no reference page files, and says so', async () => {
     const { worker } = await startWorker()
     expect((await fetch(`${worker.url}/docs/swagger-ui.css`)).status).toBe(404)

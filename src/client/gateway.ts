@@ -79,6 +79,8 @@ export function createGateway({ gateway, getToken, fetch, retrying }: GatewayOpt
         },
         ...(body && { body: JSON.stringify(body) }),
         credentials: 'omit',
+        // Elsewhere is no gateway, and would be told what is uploaded.
+        redirect: 'error',
         signal: signal ? AbortSignal.any([signal, timeout]) : timeout,
       })
       const text = await response.text()

@@ -1,4 +1,6 @@
 import { z } from '@hono/zod-openapi'
+import type { Context } from 'hono'
+import type { AppEnv } from '../app-env.ts'
 import { GatewayError } from '../errors.ts'
 import { errorFields } from '../observability.ts'
 import { respondJson } from '../respond.ts'
@@ -7,6 +9,9 @@ import { boundsOf, defineEndpoint, type Endpoint } from './endpoint.ts'
 
 /** An answer of /readyz serves this long, so that nobody can hammer SMH or the issuer through it. */
 const KEEP_ANSWER_MS = 5000
+
+/** Checks under way at the same time where requests cannot share one: a flood must not become theirs. */
+const MAX_CHECKS = 4
 
 const state = z.strictObject({ status: z.string().openapi({ example: 'ready' }) })
 
@@ -39,24 +44,34 @@ const getReadiness = defineEndpoint(
   },
   ['method_not_allowed', 'upstream_unavailable'],
   (services) => {
-    // A settled value, never a pending promise: see Share in deps.ts.
+    // Settled values, never a pending promise: see Share in deps.ts.
     let last: { ready: boolean; at: number } | undefined
+    let endsOfChecks: number[] = []
+
+    async function check(c: Context<AppEnv>): Promise<boolean> {
+      const { endsAt } = boundsOf(services, c)
+      // By their ends and not by a count, which would forget those that the platform broke off.
+      endsOfChecks = endsOfChecks.filter((end) => end > performance.now())
+      if (endsOfChecks.length >= MAX_CHECKS) return false
+      endsOfChecks.push(endsAt)
+      let ready = true
+      try {
+        await services.checkReady({ endsAt })
+      } catch (error) {
+        ready = false
+        services.log('warn', { event: 'not ready', ...errorFields(error) })
+      }
+      endsOfChecks.splice(endsOfChecks.indexOf(endsAt), 1)
+      last = { ready, at: services.steadyClock() }
+      return ready
+    }
+
     return async (c) => {
-      const current = () => last && services.steadyClock() - last.at < KEEP_ANSWER_MS && last
-      const answer =
-        current() ||
-        (await services.share('readiness', async () => {
-          let ready = true
-          try {
-            await services.checkReady({ endsAt: boundsOf(services, c).endsAt })
-          } catch (error) {
-            ready = false
-            services.log('warn', { event: 'not ready', ...errorFields(error) })
-          }
-          last = { ready, at: services.steadyClock() }
-          return last
-        }))
-      if (answer.ready) return respondJson(c, { status: 'ready' }, 200)
+      const isRecent = last && services.steadyClock() - last.at < KEEP_ANSWER_MS
+      const ready = isRecent
+        ? last?.ready
+        : await services.share('readiness', () => check(c as Context<AppEnv>))
+      if (ready) return respondJson(c, { status: 'ready' }, 200)
       throw new GatewayError('upstream_unavailable', 'Uploads cannot begin right now.', {
         reason: 'not_ready',
         headers: { 'Retry-After': String(KEEP_ANSWER_MS / 1000) },

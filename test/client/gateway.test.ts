@@ -1,4 +1,6 @@
-import { afterEach, describe, expect, test, vi } from 'vitest'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { afterEach, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { createUploadClient } from '../../src/client/client.ts'
 import { MiB, someBytes, startBench } from '../support/gateway.ts'
 import { pausedUpload, sentNumbers, uploadClient } from '../support/upload-client.ts'
@@ -15,6 +17,19 @@ function answering(what: RegExp, ...answers: (() => Response)[]): typeof fetch {
     const answer = what.test(String(target)) ? answers.shift() : undefined
     return answer ? answer() : fetch(target, init)
   }
+}
+
+/** Sends everybody to the address that its path names. */
+async function startRedirecting() {
+  let asked = 0
+  const server = createServer((request, response) => {
+    asked += 1
+    response.writeHead(307, { Location: request.url?.slice(1) }).end()
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  onTestFinished(() => void server.close())
+  const { port } = server.address() as AddressInfo
+  return { url: `http://127.0.0.1:${port}/`, asked: () => asked }
 }
 
 const problem = (status: number, code: string, headers: Record<string, string> = {}) =>
@@ -165,6 +180,23 @@ test('goes on by itself when the network was away', async () => {
   })
   expect(await upload.done).toMatchObject({ size: 5 * MiB })
   expect(sentNumbers(bench)).toEqual([1, 2, 3, 4, 5])
+})
+
+test('is not led elsewhere', async () => {
+  const [bench, other] = await Promise.all([startBench(), startBench()])
+  const { port } = new URL(bench.gateway.url)
+  // A proxy in front that leads to somebody else.
+  const led: typeof fetch = (target, init) => {
+    const toOther = new URL(String(target))
+    const isBegin = toOther.port === port && init?.method === 'POST'
+    return fetch(isBegin ? `${redirecting.url}${other.gateway.url}/v1/uploads` : target, init)
+  }
+  const redirecting = await startRedirecting()
+  const { done } = uploadClient(bench, { fetch: led }).upload(file, { path: 'a' })
+  await expect(done).rejects.toMatchObject({ code: 'network' })
+  expect(redirecting.asked()).toBe(1)
+  expect(other.smhCalls()).toEqual([])
+  expect((await other.records()).filter(({ event }) => event === 'request')).toEqual([])
 })
 
 test('a gateway below a path of its host', async () => {

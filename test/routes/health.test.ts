@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { type Bench, expectFetches, startBench } from '../support/gateway.ts'
+import { onWorkers } from '../support/launch.ts'
 import { expectProblem } from '../support/problems.ts'
 
 const ready = (bench: Bench) => bench.request('GET', '/readyz', { as: null })
@@ -33,9 +34,12 @@ describe('/readyz', () => {
     const answers = await Promise.all(
       Array.from({ length: 100 }, () => bench.request('GET', '/readyz', { as: null })),
     )
-    expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([200]))
+    const statuses = new Set(answers.map(({ status }) => status))
+    // Where they cannot share a check, those beyond a few are not told that all is well.
+    if (onWorkers) statuses.delete(503)
+    expect(statuses).toEqual(new Set([200]))
     const { smh, discovery, keys } = asked(bench)
-    for (const fetched of [smh.length, discovery, keys]) expectFetches(fetched, 100)
+    for (const fetched of [smh.length, discovery, keys]) expectFetches(fetched, 4)
     expect(new Set(smh)).toEqual(new Set(['mint-token']))
 
     bench.emulator.controls.clearCalls()
@@ -46,10 +50,10 @@ describe('/readyz', () => {
       expect(new Set(refused.map(({ status }) => status))).toEqual(new Set([503]))
     }
     const tried = bench.smhCalls().map(({ route }) => route)
-    expectFetches(tried.length, 30)
+    expectFetches(tried.length, 4)
     expect(new Set(tried)).toEqual(new Set(['mint-token']))
     const told = (await bench.records(bad)).filter(({ event }) => event === 'not ready')
-    expectFetches(told.length, 30)
+    expectFetches(told.length, 4)
   })
 
   test('is bad with a secret that SMH does not take, and the log says what it said', async () => {

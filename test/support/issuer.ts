@@ -16,10 +16,12 @@ export async function startIssuerBench({
   jwt = {},
   share = oneFlight(),
   timeoutMs = 5_000,
+  maxInFlight = 512,
 }: {
   jwt?: Partial<JwtConfig>
   share?: Share
   timeoutMs?: number
+  maxInFlight?: number
 } = {}) {
   let now = Date.parse('2026-03-04T05:06:07.890Z')
   let lasted = 0
@@ -46,7 +48,15 @@ export async function startIssuerBench({
     ...jwt,
   }
   const log = (level: LogLevel, record: LogRecord) => logged.push({ level, ...record })
-  const keys = createIssuerKeys({ jwt: config, callOut, steadyClock, share, log, timeoutMs })
+  const keys = createIssuerKeys({
+    jwt: config,
+    callOut,
+    steadyClock,
+    share,
+    log,
+    timeoutMs,
+    maxInFlight,
+  })
   const authenticate = createAuthenticate({ jwt: config, keys, clock })
   const works: Promise<void>[] = []
   const background = (work: Promise<void>) => works.push(work)

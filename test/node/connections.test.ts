@@ -1,0 +1,79 @@
+import { connect, type Socket } from 'node:net'
+import { expect, onTestFinished, test } from 'vitest'
+import { parseConfig } from '../../src/config.ts'
+import { environmentOf } from '../../src/demo/environment.ts'
+import { startGateway } from '../../src/node/gateway.ts'
+import { startBench } from '../support/gateway.ts'
+
+/** 1.4 MB for anybody who asks. */
+const ask = 'GET /docs/swagger-ui-bundle.js HTTP/1.1\r\nHost: gateway\r\n\r\n'
+
+/** A gateway that soon gives up those who take nothing of their answers. */
+async function startHasty(takingMs = 200) {
+  const bench = await startBench()
+  let answered = 0
+  const on = await startGateway({
+    config: parseConfig({ ...environmentOf(bench), PORT: '0' }),
+    log: (_level, { event }) => {
+      if (event === 'request') answered += 1
+    },
+    takingMs,
+  })
+  onTestFinished(() => on.close())
+  const { hostname, port } = new URL(on.url)
+  function open(): Socket {
+    const socket = connect(Number(port), hostname)
+    // Reset, most likely.
+    socket.on('error', () => undefined)
+    onTestFinished(() => void socket.destroy())
+    return socket
+  }
+  return { open, answered: () => answered }
+}
+
+function closed(socket: Socket): Promise<void> {
+  return new Promise((resolve) => {
+    socket.once('close', () => resolve())
+  })
+}
+
+/** Resolves when the other side has closed it, which who reads nothing finds out by writing. */
+async function cutOff(socket: Socket): Promise<void> {
+  const knocking = setInterval(() => socket.write('\r\n'), 5)
+  await closed(socket)
+  clearInterval(knocking)
+}
+
+test('requests without end on one connection are not answered without end', async () => {
+  const { open, answered } = await startHasty()
+  const socket = open()
+  socket.write(ask.repeat(1000))
+  await cutOff(socket)
+  expect(answered()).toBeLessThan(20)
+})
+
+test('who takes nothing of an answer is cut off', async () => {
+  const { open } = await startHasty()
+  const socket = open()
+  // More than what lies between the two may hold.
+  socket.write(ask.repeat(16))
+  await cutOff(socket)
+})
+
+test('who takes it slowly gets all of it', { timeout: 30_000 }, async () => {
+  const { open } = await startHasty(1000)
+  const socket = open()
+  socket.write(ask.repeat(12) + ask.replace('\r\n\r\n', '\r\nConnection: close\r\n\r\n'))
+  let received = 0
+  let answers = 0
+  const sips = setInterval(() => socket.resume(), 2)
+  socket.on('data', (bytes) => {
+    received += bytes.length
+    answers += bytes.toString('latin1').split('HTTP/1.1 200').length - 1
+    socket.pause()
+  })
+  await closed(socket)
+  clearInterval(sips)
+  expect(answers).toBe(13)
+  expect(received).toBeGreaterThan(13 * 1_000_000)
+})
