@@ -8,7 +8,7 @@ import type { Deps, Execution } from './deps.ts'
 import { GatewayError, toProblem } from './errors.ts'
 import { limitInFlight } from './in-flight.ts'
 import { createIssuerKeys } from './issuer-keys.ts'
-import { errorFields, observe } from './observability.ts'
+import { errorFields, levelOfFault, observe } from './observability.ts'
 import { rememberUsers } from './remembered-users.ts'
 import { beginAnswer, respondJson } from './respond.ts'
 import { registerDocs } from './routes/docs.ts'
@@ -76,7 +76,7 @@ export function createApp(deps: Deps): App {
   )
   app.use(beginAnswer, observe(log, metrics))
   const inFlight = limitInFlight(config.maxInFlight, metrics)
-  app.use('/v1/*', ...crossOrigin(config.corsOrigins), inFlight.ofAll)
+  app.use('/v1/*', ...crossOrigin(config.corsOrigins))
 
   for (const endpoint of probes) {
     register(app, endpoint, endpoint.handle(services) as Handler<AppEnv>)
@@ -84,13 +84,15 @@ export function createApp(deps: Deps): App {
   for (const endpoint of endpoints) {
     const readInput = validInput(endpoint.route)
     const answer = endpoint.handle(services) as Handler<AppEnv>
-    register(app, endpoint, async (c, next) => {
-      c.set('user', await authenticate(c.req.header('authorization'), backgroundOf(c)))
-      return inFlight.ofUser(c, async () => {
-        await readInput(c)
-        return answer(c, next)
-      })
-    })
+    register(app, endpoint, (c, next) =>
+      inFlight.ofAll(c, async () => {
+        c.set('user', await authenticate(c.req.header('authorization'), backgroundOf(c)))
+        return inFlight.ofUser(c, async () => {
+          await readInput(c)
+          return answer(c, next)
+        })
+      }),
+    )
   }
   registerDocs(app, deps.readDocsAsset)
   refuseOtherMethods(app)
@@ -100,7 +102,7 @@ export function createApp(deps: Deps): App {
       await tokens.keepAlive()
     } catch (error) {
       // Hours may pass before the token dies of it, and nobody here can make another.
-      log('warn', { event: 'access token not renewed', ...errorFields(error) })
+      log(levelOfFault(error), { event: 'access token not renewed', ...errorFields(error) })
     }
   }
   return { fetch: app.fetch, keepAlive }

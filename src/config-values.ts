@@ -10,14 +10,18 @@ export const isUnset = (value: unknown) => value === undefined || value === null
 /** Whether `value` is text, or what a Workers var may have instead of it. */
 export const isPlain = (value: unknown) => ['string', 'number', 'boolean'].includes(typeof value)
 
+/** As whoever reads an environment file without a shell's rules leaves them. */
+const inQuotes = /^(["']).*\1$/s
+
 /** A variable whose text `read` understands; undefined means that it does not. */
 export function variable<T>(wants: string, read: (text: string) => T | undefined) {
   const error = (issue: { input?: unknown }) =>
     isUnset(issue.input) ? `to be set: ${wants}` : wants
   return z.string({ error }).transform((text, context): T => {
-    const value = read(text)
+    const value = inQuotes.test(text) ? undefined : read(text)
     if (value !== undefined) return value
-    context.addIssue({ code: 'custom', message: wants })
+    const message = inQuotes.test(text) ? `${wants}; without quotes around it` : wants
+    context.addIssue({ code: 'custom', message })
     return z.NEVER
   })
 }

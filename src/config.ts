@@ -112,7 +112,11 @@ export function parseConfig(record: Readonly<Record<string, unknown>>): Config {
  */
 export function unknownVariables(record: Readonly<Record<string, unknown>>): string[] {
   return Object.keys(record)
-    .filter((name) => /^(?:SMH|JWT|UPLOAD|CONFIRM_KEY|CORS|RATE_LIMIT|UPSTREAM)_/.test(name))
+    .filter((name) =>
+      /^(?:SMH_|JWT_|UPLOAD_|CONFIRM_|CORS_|RATE_|MAX_IN|UPSTREAM_|ADMIN_PORT|LOG_LEVEL)/i.test(
+        name,
+      ),
+    )
     .filter((name) => !configVariables.includes(name) && isPlain(record[name]))
     .sort()
 }

@@ -1,4 +1,4 @@
-import type { Context, MiddlewareHandler } from 'hono'
+import type { Context } from 'hono'
 import type { AppEnv } from './app-env.ts'
 import type { Metrics } from './deps.ts'
 import { GatewayError } from './errors.ts'
@@ -6,11 +6,13 @@ import { GatewayError } from './errors.ts'
 /** What one user may take of all places: room for a burst, and the rest stays for the others. */
 const SHARE_OF_ONE_USER = 1 / 2
 
+type Counted = <T>(c: Context<AppEnv>, work: () => Promise<T>) => Promise<T>
+
 export interface InFlightLimits {
-  /** The middleware that counts every request, before anything is known of it. */
-  ofAll: MiddlewareHandler<AppEnv>
-  /** Does the work of one request, when its user has a place left. */
-  ofUser<T>(c: Context<AppEnv>, work: () => Promise<T>): Promise<T>
+  /** Does the work of one request when there is a place left, before anything is known of its user. */
+  ofAll: Counted
+  /** Does it when its user has a place left. */
+  ofUser: Counted
 }
 
 /**
@@ -23,34 +25,38 @@ export function limitInFlight(max: number, metrics: Metrics): InFlightLimits {
   const ofUsers = new Map<string, number>()
   let all = 0
 
+  function leave(): void {
+    all -= 1
+    metrics.inFlight(all)
+  }
+
+  function leaveOf(userId: string): void {
+    const left = (ofUsers.get(userId) ?? 1) - 1
+    if (left === 0) ofUsers.delete(userId)
+    else ofUsers.set(userId, left)
+  }
+
   return {
-    async ofAll(c, next) {
+    async ofAll(c, work) {
       if (all >= max) throw overloaded('Too many requests are being served at once.')
       all += 1
       metrics.inFlight(all)
       try {
-        await next()
+        return await work()
       } finally {
-        whenTaken(c, () => {
-          all -= 1
-          metrics.inFlight(all)
-        })
+        whenTaken(c, leave)
       }
     },
 
     async ofUser(c, work) {
-      const { id: userId } = c.get('user')
-      const own = ofUsers.get(userId) ?? 0
+      const { id } = c.get('user')
+      const own = ofUsers.get(id) ?? 0
       if (own >= maxOfUser) throw overloaded('Too many of your requests are being served at once.')
-      ofUsers.set(userId, own + 1)
+      ofUsers.set(id, own + 1)
       try {
         return await work()
       } finally {
-        whenTaken(c, () => {
-          const left = (ofUsers.get(userId) ?? 1) - 1
-          if (left === 0) ofUsers.delete(userId)
-          else ofUsers.set(userId, left)
-        })
+        whenTaken(c, () => leaveOf(id))
       }
     },
   }

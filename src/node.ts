@@ -7,14 +7,14 @@ import { errorFields } from './observability.ts'
 /** The Node entry: configuration from the environment, one process, a clean end. */
 
 const config = readConfig()
-const { log, flush } = createNodeLog(config.logLevel)
+const { log, end } = createNodeLog(config.logLevel)
 warnOfUnknownVariables(process.env, log)
 
 for (const event of ['uncaughtException', 'unhandledRejection'] as const) {
   process.once(event, (error: unknown) => {
     // Node itself would print the message, which may quote a value.
     log('fatal', { event: 'crashed', ...errorFields(error) })
-    exit(1)
+    void exit(1)
   })
 }
 
@@ -22,25 +22,26 @@ try {
   const gateway = await startGateway({ config, log })
   log('info', { event: 'listening', address: gateway.url })
   if (gateway.adminUrl) log('info', { event: 'metrics listening', address: gateway.adminUrl })
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-    process.once(signal, () => {
-      log('info', { event: 'stopping' })
-      // A second signal ends the process at once, as it does by default.
-      void gateway.close().then(() => {
-        log('info', { event: 'stopped' })
-        exit(0)
-      })
+  const signals = ['SIGTERM', 'SIGINT'] as const
+  const stop = () => {
+    // A second signal ends the process at once, as it does by default.
+    for (const signal of signals) process.off(signal, stop)
+    log('info', { event: 'stopping' })
+    void gateway.close().then(() => {
+      log('info', { event: 'stopped' })
+      return exit(0)
     })
   }
+  for (const signal of signals) process.on(signal, stop)
 } catch (error) {
   const { code = 'unknown', port = config.port } = error as { code?: string; port?: number }
   const variable = port === config.adminPort ? 'ADMIN_PORT' : 'PORT'
   process.stderr.write(`Cannot listen on HOST ${config.host}, ${variable} ${port}: ${code}\n`)
-  exit(1)
+  await exit(1)
 }
 
-function exit(status: number): never {
-  flush()
+async function exit(status: number): Promise<never> {
+  await end()
   process.exit(status)
 }
 

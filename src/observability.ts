@@ -42,6 +42,11 @@ export function errorFields(error: unknown): Partial<LogRecord> {
   return { code: 'internal_error', errorName: error.name, stack: frames.map((f) => f.trim()) }
 }
 
+/** Of a fault that is nobody's request: whether somebody has to act. */
+export function levelOfFault(error: unknown): LogLevel {
+  return error instanceof GatewayError && error.facts.alarm ? 'error' : 'warn'
+}
+
 function levelOf(status: number, error: unknown): LogLevel {
   if (status === 500) return 'error'
   if (!(error instanceof GatewayError) || status < 500) return 'info'

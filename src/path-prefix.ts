@@ -18,6 +18,7 @@ function readSegment(level: string): PrefixSegment | { fault: string } {
   }
   const [, before = '', claim = '', after = ''] = placeholder
   if (!/^[\w.:-]+$/.test(claim)) return { fault: 'has a {claim} whose name cannot be one' }
+  if (before.endsWith('$')) return { fault: 'has a $ in front of a {claim}' }
   // A percent sign and the claim's first characters could make an escape that means a slash.
   if (before.includes('%')) return { fault: 'has a percent sign in front of a {claim}' }
   const fault = nameFault(`${before}x${after}`)

@@ -243,6 +243,16 @@ describe('parseConfig', () => {
     expect(() => parse({ [variable]: value })).not.toThrow()
   })
 
+  test.each([
+    ['UPLOAD_PATH_PREFIX', "'users/{sub}'"],
+    ['JWT_AUDIENCE', '"uploads"'],
+    ['SMH_LIBRARY_SECRET', '"canary"'],
+  ])('refuses %s in quotes, and says so', (variable, value) => {
+    const { faults } = refusal({ ...required, [variable]: value })
+    expect(faults).toEqual([{ variable, wants: expect.stringContaining('without quotes') }])
+    expect(JSON.stringify(faults)).not.toContain('canary')
+  })
+
   test('the default endpoint is a host name of the library id', () => {
     const { libraryId, endpoint } = parse({ SMH_LIBRARY_ID: 'Smh0Lib' }).smh
     expect([libraryId, endpoint]).toEqual(['Smh0Lib', 'https://smh0lib.api.tencentsmh.cn'])
@@ -335,6 +345,7 @@ describe('UPLOAD_PATH_PREFIX', () => {
     ['a%2Fb', 'an encoded slash'],
     ['{sub}%2f', 'an encoded slash'],
     ['%2{sub}', 'a percent sign in front of a {claim}'],
+    ['users/$'.concat('{sub}'), 'a $ in front of a {claim}'],
     ['{sub}.', 'ends with a dot'],
     ['a\\b', 'one of the characters'],
     ['a:{sub}', 'one of the characters'],
@@ -403,15 +414,26 @@ test('unknownVariables names what looks like ours and is not', () => {
       UPLOAD_BUCKET: { get() {} },
       MY_SMH_THING: 'x',
       PATH: '/bin',
+      ADMIN_PORTS: '1',
+      CONFIRM_KEYS_SECRETS: 'x',
+      LOG_LEVELS: 'x',
+      MAX_INFLIGHT: '1',
+      upload_max_bytes: '1',
     }),
   ).toEqual([
+    'ADMIN_PORTS',
+    'CONFIRM_KEYS_SECRETS',
     'CONFIRM_KEY_SECRET',
     'CORS_ORIGIN',
     'JWT_AUD',
+    'LOG_LEVELS',
+    'MAX_INFLIGHT',
+    'RATE_LIMIT',
     'RATE_LIMIT_PER_SECOND',
     'SMH_SPACE',
     'UPLOAD_MAX_BYTE',
     'UPSTREAM_TIMEOUT',
+    'upload_max_bytes',
   ])
 })
 

@@ -10,11 +10,12 @@ import { limitInFlight } from '../src/in-flight.ts'
 function startLimited(max: number) {
   const limits = limitInFlight(max, noMetrics)
   const app = new Hono<AppEnv>()
-  app.use(limits.ofAll)
-  app.get('/:user', (c) => {
-    c.set('user', { id: c.req.param('user') } as User)
-    return limits.ofUser(c, async () => c.body(null))
-  })
+  app.get('/:user', (c) =>
+    limits.ofAll(c, () => {
+      c.set('user', { id: c.req.param('user') } as User)
+      return limits.ofUser(c, async () => c.body(null))
+    }),
+  )
   app.onError((error, c) => c.body(null, error instanceof GatewayError ? 503 : 500))
   const waiting: (() => void)[] = []
   const whenTaken = (done: () => void) => void waiting.push(done)

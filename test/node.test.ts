@@ -1,4 +1,7 @@
-import { createServer } from 'node:net'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { open } from 'node:fs/promises'
+import { type AddressInfo, createServer } from 'node:net'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { startDemoIssuer } from '../src/demo/demo-users.ts'
 import { environmentOf } from '../src/demo/environment.ts'
@@ -29,6 +32,30 @@ async function startProcess(environment: Record<string, string> = {}) {
   return { emulator, issuer, gateway, url, address, begin }
 }
 
+/** A port that nobody listens at, as far as one can know. */
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  server.close()
+  return port
+}
+
+/** The entry as a process whose standard output is a device without room. */
+async function startWithFullDisk(port: number) {
+  const [emulator, issuer] = await Promise.all([startEmulator(), startDemoIssuer()])
+  const full = await open('/dev/full', 'w')
+  const child = spawn(process.execPath, ['src/node.ts'], {
+    env: { ...environmentOf({ emulator, issuer }), LOG_LEVEL: 'info', PORT: String(port) },
+    stdio: ['ignore', full.fd, 'ignore'],
+  })
+  onTestFinished(async () => {
+    child.kill('SIGKILL')
+    await Promise.all([emulator.close(), issuer.close(), full.close()])
+  })
+  return { child, ended: once(child, 'exit').then(([status]) => status) }
+}
+
 /** Resolves when the emulator has got a call of this route. */
 async function reached(emulator: Awaited<ReturnType<typeof startEmulator>>, route: string) {
   while (!emulator.controls.calls().some((call) => call.route === route)) {
@@ -54,6 +81,32 @@ describe('the Node entry', { timeout: 30_000 }, () => {
       expect(gateway.errors()).toBe('')
     },
   )
+
+  test.each([
+    ['SIGTERM', 'SIGTERM'],
+    ['SIGINT', 'SIGTERM'],
+  ] as const)('ends at once on %s and then %s', async (first, second) => {
+    const { emulator, gateway, begin } = await startProcess()
+    emulator.controls.force('begin-multipart', { delayMs: 3_600_000 })
+    const lost = expect(begin()).rejects.toThrow()
+    await reached(emulator, 'begin-multipart')
+    gateway.child.kill(first)
+    await gateway.line((line) => line.includes('"event":"stopping"'))
+    gateway.child.kill(second)
+    expect(await gateway.ended).toBe(second)
+    await lost
+    expect(gateway.output()).not.toContain('stopped')
+  })
+
+  test('serves on where its log finds no room, and ends in time', async () => {
+    const port = await freePort()
+    const { child, ended } = await startWithFullDisk(port)
+    const url = `http://127.0.0.1:${port}`
+    await expect.poll(() => knock(url), { timeout: 10_000 }).toBe(200)
+    for (let times = 0; times < 200; times += 1) expect(await knock(url)).toBe(200)
+    child.kill('SIGTERM')
+    expect(await ended).toBe(0)
+  })
 
   test('writes one JSON line a request', async () => {
     const { gateway, begin } = await startProcess()
@@ -89,6 +142,8 @@ describe('the Node entry', { timeout: 30_000 }, () => {
     expect(await read()).toContain('gateway_smh_circuit_open 1')
     expect((await fetch(`${url}/metrics`)).status).toBe(404)
     expect((await fetch(`${adminUrl}/v1/uploads`)).status).toBe(404)
+    expect((await fetch(`${adminUrl}/metrics?a=1`)).status).toBe(200)
+    expect((await fetch(`${adminUrl}/metrics`, { method: 'HEAD' })).status).toBe(200)
   })
 
   test('does not start on faulty configuration and says what to mend', async () => {

@@ -44,6 +44,7 @@ describe('the Worker', () => {
     const { worker } = await startWorker({
       SMH_LIBRARY_SECRET: 'canary-secret',
       PORT: 'canary-port',
+      UPLOAD_MAX_BYTES: 'canary-size',
       JWT_ALGORITHMS: 'HS256',
       CONFIRM_KEY_SECRETS: 'canary-short',
     })
@@ -69,8 +70,8 @@ describe('the Worker', () => {
     expect(level).toBe('fatal')
     expect(faults.map(({ variable }: { variable: string }) => variable)).toEqual([
       'JWT_ALGORITHMS',
+      'UPLOAD_MAX_BYTES',
       'CONFIRM_KEY_SECRETS',
-      'PORT',
     ])
     // Once an isolate, not once a request.
     expect(worker.written().match(/faulty configuration/g)).toHaveLength(1)

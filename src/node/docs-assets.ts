@@ -6,14 +6,17 @@ import type { ReadDocsAsset } from '../deps.ts'
 type Bytes = Uint8Array<ArrayBuffer>
 
 /** Kept: anybody may ask for them, and a copy for each answer that nobody takes would fill the memory. */
-const assets = new Map<string, Bytes>()
+const assets = new Map<string, Promise<Bytes>>()
 
 /** Swagger UI as npm installed it, read when it is asked for. */
-export const readDocsAsset: ReadDocsAsset = async (name) => {
-  const known = assets.get(name)
-  if (known) return known
+export const readDocsAsset: ReadDocsAsset = (name) => {
+  const asset = assets.get(name) ?? read(name)
+  assets.set(name, asset)
+  asset.catch(() => assets.delete(name))
+  return asset
+}
+
+async function read(name: string): Promise<Bytes> {
   const installed = createRequire(import.meta.url).resolve('swagger-ui-dist/package.json')
-  const bytes: Bytes = new Uint8Array(await readFile(join(dirname(installed), name)))
-  assets.set(name, bytes)
-  return bytes
+  return new Uint8Array(await readFile(join(dirname(installed), name)))
 }

@@ -7,19 +7,26 @@ const WRITE_BYTES = 4096
 /** How long the last ones wait at the most, milliseconds. */
 const WRITE_MS = 100
 
+/** How long the last ones may take when the process ends, milliseconds. */
+const END_MS = 1_000
+
 /**
  * One JSON line for each record on standard output, a tenth of a second after the record at the latest
  * and off the request's path.
  *
- * @returns `flush` writes what is still pending, for a process that is about to end
+ * A disk that is full or a reader that is gone costs lines and nothing else.
+ *
+ * @returns `end` writes what is still pending, as far as that can be done in a second. Never rejects
  */
-export function createNodeLog(level: Config['logLevel']): { log: Log; flush: () => void } {
+export function createNodeLog(level: Config['logLevel']): { log: Log; end: () => Promise<void> } {
   const out = destination({
     dest: 1,
     sync: false,
     minLength: WRITE_BYTES,
     periodicFlush: WRITE_MS,
   })
+  // It tries again with the next line.
+  out.on('error', () => {})
   const options = {
     level,
     base: null,
@@ -29,12 +36,13 @@ export function createNodeLog(level: Config['logLevel']): { log: Log; flush: () 
   const logger = pino(options, out)
   return {
     log: (at, record) => logger[at](record),
-    flush: () => {
-      try {
-        out.flushSync()
-      } catch {
-        // The file was not opened yet, or the reader is gone: there is nobody to tell.
-      }
+    async end() {
+      await new Promise<void>((resolve) => {
+        setTimeout(resolve, END_MS)
+        out.flush(() => resolve())
+      })
+      // Else it would try once more when the process exits, without end where the disk is full.
+      out.destroy()
     },
   }
 }

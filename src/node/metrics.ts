@@ -64,7 +64,8 @@ export function createNodeMetrics(): NodeMetrics {
 /** Serves `/metrics` on a port of its own, which is not the public one. */
 export function serveMetrics(registry: Registry): Server {
   return createServer(async (request, response) => {
-    if (request.url !== '/metrics' || request.method !== 'GET') {
+    const [path] = request.url?.split('?') ?? []
+    if (path !== '/metrics' || !['GET', 'HEAD'].includes(request.method ?? '')) {
       response.writeHead(404).end()
       return
     }

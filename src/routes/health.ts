@@ -2,7 +2,7 @@ import { z } from '@hono/zod-openapi'
 import type { Context } from 'hono'
 import type { AppEnv } from '../app-env.ts'
 import { GatewayError } from '../errors.ts'
-import { errorFields } from '../observability.ts'
+import { errorFields, levelOfFault } from '../observability.ts'
 import { respondJson } from '../respond.ts'
 import { jsonAnswer } from './answers.ts'
 import { boundsOf, defineEndpoint, type Endpoint } from './endpoint.ts'
@@ -59,7 +59,7 @@ const getReadiness = defineEndpoint(
         await services.checkReady({ endsAt })
       } catch (error) {
         ready = false
-        services.log('warn', { event: 'not ready', ...errorFields(error) })
+        services.log(levelOfFault(error), { event: 'not ready', ...errorFields(error) })
       }
       endsOfChecks.splice(endsOfChecks.indexOf(endsAt), 1)
       last = { ready, at: services.steadyClock() }

@@ -171,6 +171,8 @@ export function createAccessTokens(options: AccessTokensOptions): AccessTokens {
         return await useToken(token, call)
       } catch (error) {
         if (!isTokenDead(error)) throw error
+        // Should there be no other, nobody is to take this one for good.
+        token.goodUntil = 0
         return useToken(await replacement(identity, bounds, token), call)
       }
     },

@@ -74,7 +74,8 @@ function build(
   { clock, steadyClock, write }: Required<WorkerOptions>,
 ): App | 'unconfigured' {
   try {
-    const config = parseConfig(bindings)
+    // Those of Node have no effect, not even as faults.
+    const config = parseConfig({ ...bindings, HOST: '', PORT: '', ADMIN_PORT: '' })
     const log = createWorkerLog(config.logLevel, write)
     const variables = unknownVariables(bindings)
     if (variables.length > 0) log('warn', { event: 'unknown configuration variables', variables })

@@ -61,7 +61,7 @@ describe('/readyz', () => {
     const response = await ready(bench)
     expect(response.headers.get('retry-after')).toBe('5')
     await expectProblem(response, 503, 'upstream_unavailable')
-    const event = { level: 'warn', event: 'not ready', smhCode: 'WrongLibraryIdOrSecret' }
+    const event = { level: 'error', event: 'not ready', smhCode: 'WrongLibraryIdOrSecret' }
     expect(await bench.records()).toContainEqual(expect.objectContaining(event))
   })
 

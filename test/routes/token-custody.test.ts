@@ -181,3 +181,20 @@ describe('SMH_ACCESS_TOKEN', () => {
     expect(bench.emulator.controls.files()).toMatchObject([{ userId: 'ann' }])
   })
 })
+
+test.each([
+  ['was minted here and the secret no longer mints', {}],
+  ['was made elsewhere', given()],
+])('a dead token that %s makes /readyz bad', async (_, environment) => {
+  const bench = await startBench({ environment })
+  const begin = () => bench.request('POST', '/v1/uploads', { body: { path: 'a', size: 1 } })
+  expect((await begin()).status).toBe(201)
+  bench.emulator.controls.expireToken()
+  const wrong = { status: 404, code: 'WrongLibraryIdOrSecret', times: Number.POSITIVE_INFINITY }
+  bench.emulator.controls.force('mint-token', wrong)
+  expect((await begin()).status).toBe(502)
+  const ready = await bench.request('GET', '/readyz', { as: null })
+  await expectProblem(ready, 503, 'upstream_unavailable')
+  const line = { level: 'error', event: 'not ready', reason: 'wiring' }
+  expect(await bench.records()).toContainEqual(expect.objectContaining(line))
+})
