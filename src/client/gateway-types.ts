@@ -108,6 +108,9 @@ export interface BeginUpload {
    * Bytes a second for each connection to COS.
    */
   trafficLimit?: number
+  /**
+   * Where a file of this name is there already, COS is asked to take this one at the same domain.
+   */
   preferSameOrigin?: boolean
   /**
    * SHA-256 of the first MiB, for an instant upload.

@@ -58,6 +58,7 @@ export interface UploadOptions extends CommonOptions {
   path: string
   /** What happens when the name is taken; `rename` unless told. */
   strategy?: BeginUpload['conflictResolutionStrategy'] | undefined
+  /** Where a file of this name is there already, to have this one at the same domain of COS. */
   preferSameOrigin?: boolean | undefined
   /** `x-smh-meta-<name>`. Values that are not printable ASCII are percent-encoded (UTF-8). */
   metadata?: Readonly<Record<string, string>> | undefined

@@ -1,9 +1,10 @@
 import { basename } from 'node:path'
 import { createUploadClient, type StoredFile } from '../client/client.ts'
 import { MIB, partBytesFor } from '../client/parts.ts'
+import { inUnits } from '../page/words.ts'
 import { crc64Of, FileFault, openFile } from './local-file.ts'
 import type { Demo } from './start-demo.ts'
-import { complain, inUnits, printable, say, sayOf, startBar } from './terminal.ts'
+import { complain, printable, say, sayOf, startBar } from './terminal.ts'
 
 const PART_BYTES = 4 * MIB
 

@@ -1,4 +1,5 @@
 import cliProgress from 'cli-progress'
+import { inUnits } from '../page/words.ts'
 
 /** Where the width of a bar's line must fit. */
 const BAR_WIDTH = 28
@@ -20,14 +21,6 @@ export function complain(line: string): void {
 /** A file's name without what a terminal would take for commands. */
 export function printable(name: string): string {
   return name.replace(/\p{Cc}/gu, '?')
-}
-
-/** `bytes` as people say it, such as `12.5 MiB`. */
-export function inUnits(bytes: number): string {
-  const units = ['bytes', 'KiB', 'MiB', 'GiB', 'TiB']
-  const power = bytes < 1 ? 0 : Math.min(Math.floor(Math.log2(bytes) / 10), units.length - 1)
-  const value = bytes / 1024 ** power
-  return `${power === 0 ? value : value.toFixed(1)} ${units[power]}`
 }
 
 /** A bar that shows how many of some bytes have gone; nothing where the output is no terminal. */

@@ -105,6 +105,8 @@ For the gateway:
   SMH_LIBRARY_SECRET=${librarySecret}
   SMH_ENDPOINT=${smhUrl}
 ${space === '-' || space === '' ? '' : `  SMH_SPACE_ID=${space}\n`}
+For the client: cosScheme: 'http'. Whoever puts parts by other means does so at http://{domain}{path}.
+
 Ctrl-C stops it; whatever was uploaded is gone then.
 `
 }

@@ -4,7 +4,8 @@ import { at, make, setText } from './elements.ts'
 const SWITCHES: Record<Hardship, { title: string; effect: string }> = {
   shortCredentials: {
     title: 'Credentials expire in 3 s',
-    effect: 'COS takes parts for three seconds. The client has that renewed, in time.',
+    effect:
+      'COS takes parts for three seconds, and refuses what comes later. The client has that renewed, and sends what was refused again.',
   },
   slowSmh: {
     title: 'SMH is slow',

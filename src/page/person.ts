@@ -40,6 +40,8 @@ export function createPerson({ name, gatewayUrl, target, onChange, onStored }: P
   let said: Said = { text: 'Nothing is under way.', kind: '' }
   /** Those that were begun at SMH. */
   const begun = new Set<string>()
+  /** What went wrong with the files that were tried together. */
+  const faults = new Map<string, string>()
 
   const uppy = new Uppy<Meta, Body>({
     id: `demo-${name}`,
@@ -98,8 +100,14 @@ export function createPerson({ name, gatewayUrl, target, onChange, onStored }: P
     say(`Stored as ${stored.path.join('/')}${how}.`, 'good')
     onStored(stored, instant)
   })
+  uppy.on('upload', () => faults.clear())
   uppy.on('upload-error', (file, error) => {
-    say(`${file?.name}: ${inWords(error, name)}`, 'bad')
+    faults.set(file?.id ?? '', `${file?.name}: ${inWords(error, name)}`)
+    say([...faults.values()].join(' '), 'bad')
+  })
+  uppy.on('complete', () => {
+    // Others may have been stored since.
+    if (faults.size > 0) say([...faults.values()].join(' '), 'bad')
   })
   uppy.on('restriction-failed', (file, error) => {
     const isEmpty = file?.size === 0

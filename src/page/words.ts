@@ -2,6 +2,7 @@ import { UploadError } from '../client/client.ts'
 
 /** `bytes` as people say it, such as `12.5 MiB`. */
 export function inUnits(bytes: number): string {
+  if (Math.round(bytes) === 1) return '1 byte'
   const units = ['bytes', 'KiB', 'MiB', 'GiB', 'TiB']
   const power = bytes < 1 ? 0 : Math.min(Math.floor(Math.log2(bytes) / 10), units.length - 1)
   const value = bytes / 1024 ** power

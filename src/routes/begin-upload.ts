@@ -34,7 +34,10 @@ const body = z
       .default('rename')
       .openapi({ description: 'What happens when the name is taken.' }),
     trafficLimit: trafficLimit.optional(),
-    preferSameOrigin: z.boolean().optional(),
+    preferSameOrigin: z.boolean().optional().openapi({
+      description:
+        'Where a file of this name is there already, COS is asked to take this one at the same domain.',
+    }),
     beginningHash: beginningHash.optional(),
     fullHash: fullHash.optional(),
     ...fileDetails,
