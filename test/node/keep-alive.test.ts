@@ -15,7 +15,11 @@ test('a token made elsewhere that cannot be renewed is told of each minute, thou
   await told(1)
   vi.advanceTimersByTime(60_000)
   await told(2)
-  const record = { level: 'warn', event: 'access token not renewed', smhCode: 'InvalidAccessToken' }
+  const record = {
+    level: 'error',
+    event: 'access token not renewed',
+    smhCode: 'InvalidAccessToken',
+  }
   expect(logged).toMatchObject([record, record])
   expect(JSON.stringify(logged)).not.toContain(token)
 })

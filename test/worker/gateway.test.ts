@@ -8,6 +8,7 @@ const bindings: Bindings = {
   JWT_ISSUER: 'https://issuer.test',
   JWT_AUDIENCE: 'uploads',
   UPLOAD_PATH_PREFIX: '/',
+  RATE_LIMIT_PER_MINUTE: 0,
 }
 
 test('the platform is asked to see every request through, whether its caller waits or not', async () => {
