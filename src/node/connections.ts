@@ -20,8 +20,9 @@ export function inTurn(
     // It comes when the answer has been taken, and when nobody is there to take it.
     response.once('close', () => {
       const next = waiting.get(socket)?.shift()
-      if (socket.destroyed || !next) waiting.delete(socket)
-      else start(socket, next)
+      // On a connection that ends, as all do when the process does, nothing is begun any more.
+      if (next && socket.writable) start(socket, next)
+      else waiting.delete(socket)
     })
     answer(request, response)
   }

@@ -1,9 +1,12 @@
-import { connect, type Socket } from 'node:net'
+import { createServer } from 'node:http'
+import { type AddressInfo, connect, type Socket } from 'node:net'
 import { expect, onTestFinished, test } from 'vitest'
 import { parseConfig } from '../../src/config.ts'
 import { environmentOf } from '../../src/demo/environment.ts'
+import { inTurn } from '../../src/node/connections.ts'
 import { startGateway } from '../../src/node/gateway.ts'
 import { startBench } from '../support/gateway.ts'
+import { sendRaw } from '../support/raw-http.ts'
 
 /** 1.4 MB for anybody who asks. */
 const ask = 'GET /docs/swagger-ui-bundle.js HTTP/1.1\r\nHost: gateway\r\n\r\n'
@@ -76,4 +79,23 @@ test('who takes it slowly gets all of it', { timeout: 30_000 }, async () => {
   clearInterval(sips)
   expect(answers).toBe(13)
   expect(received).toBeGreaterThan(13 * 1_000_000)
+})
+
+test('what waits on a connection that ends is not begun', async () => {
+  const begun: string[] = []
+  const server = createServer(
+    inTurn(({ url = '' }, response) => {
+      begun.push(url)
+      // As when the process is about to end.
+      response.shouldKeepAlive = url !== '/2'
+      response.end(url)
+    }),
+  )
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  onTestFinished(() => void server.close())
+  const { port } = server.address() as AddressInfo
+  const requests = [1, 2, 3, 4].map((number) => `GET /${number} HTTP/1.1\r\nHost: a\r\n\r\n`)
+  const received = await sendRaw(`http://127.0.0.1:${port}`, requests)
+  expect(received.match(/^\/\d/gm)).toEqual(['/1', '/2'])
+  expect(begun).toEqual(['/1', '/2'])
 })
