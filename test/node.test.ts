@@ -98,6 +98,12 @@ describe('the Node entry', { timeout: 30_000 }, () => {
     expect(gateway.output()).not.toContain('stopped')
   })
 
+  test('writes every line of its log before it ends', async () => {
+    const { ended, output } = run('test/support/log-burst.ts', {})
+    expect(await ended).toBe(0)
+    expect(output().match(/"line \d+"/g)).toHaveLength(65)
+  })
+
   test('serves on where its log finds no room, and ends in time', async () => {
     const port = await freePort()
     const { child, ended } = await startWithFullDisk(port)

@@ -34,15 +34,21 @@ export function createNodeLog(level: Config['logLevel']): { log: Log; end: () =>
     formatters: { level: (label: string) => ({ level: label }) },
   }
   const logger = pino(options, out)
+  let ending: Promise<void> | undefined
   return {
     log: (at, record) => logger[at](record),
-    async end() {
-      await new Promise<void>((resolve) => {
-        setTimeout(resolve, END_MS)
-        out.flush(() => resolve())
+    end() {
+      ending ??= new Promise((resolve) => {
+        function leave() {
+          // Else it would try once more when the process exits, without end where the disk is full.
+          out.destroy()
+          resolve()
+        }
+        setTimeout(leave, END_MS)
+        out.once('close', leave).once('error', leave)
+        out.end()
       })
-      // Else it would try once more when the process exits, without end where the disk is full.
-      out.destroy()
+      return ending
     },
   }
 }
