@@ -33,9 +33,7 @@ const titles: Record<string, string> = {
   companion: 'Uppy Companion, S3 multipart begin, no user checked',
 }
 
-type Column = [title: string, key: keyof Measured, digits: number]
-
-const columns: Column[] = [
+const columns: [title: string, key: keyof Measured, digits: number][] = [
   ['CPU µs a begin', 'cpuMicroseconds', 0],
   ['begins/s', 'beginsPerSecond', 0],
   ['added p50 ms', 'addedP50', 2],

@@ -18,9 +18,10 @@ export function variable<T>(wants: string, read: (text: string) => T | undefined
   const error = (issue: { input?: unknown }) =>
     isUnset(issue.input) ? `to be set: ${wants}` : wants
   return z.string({ error }).transform((text, context): T => {
-    const value = inQuotes.test(text) ? undefined : read(text)
+    const quoted = inQuotes.test(text)
+    const value = quoted ? undefined : read(text)
     if (value !== undefined) return value
-    const message = inQuotes.test(text) ? `${wants}; without quotes around it` : wants
+    const message = quoted ? `${wants}; without quotes around it` : wants
     context.addIssue({ code: 'custom', message })
     return z.NEVER
   })

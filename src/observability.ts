@@ -42,7 +42,7 @@ export function errorFields(error: unknown): Partial<LogRecord> {
   return { code: 'internal_error', errorName: error.name, stack: frames.map((f) => f.trim()) }
 }
 
-/** Of a fault that is nobody's request: whether somebody has to act. */
+/** Of a fault that is not the caller's: whether somebody has to act. */
 export function levelOfFault(error: unknown): LogLevel {
   return error instanceof GatewayError && error.facts.alarm ? 'error' : 'warn'
 }
@@ -50,6 +50,5 @@ export function levelOfFault(error: unknown): LogLevel {
 function levelOf(status: number, error: unknown): LogLevel {
   if (status === 500) return 'error'
   if (!(error instanceof GatewayError) || status < 500) return 'info'
-  if (error.facts.alarm) return 'error'
-  return error.facts.reason === 'caller_left' ? 'info' : 'warn'
+  return error.facts.reason === 'caller_left' ? 'info' : levelOfFault(error)
 }

@@ -42,11 +42,11 @@ export function rememberUsers(deps: {
 
   return async function authenticateOrRemember(authorization, background) {
     if (authorization === undefined) return authenticate(authorization, background)
-    const until = steadyClock() + seconds * 1000
     const known = remembered.get(authorization)
     if (known && isGood(known)) return known.user
     // Before the check: keys that change meanwhile are not the ones it may have gone by.
     const keysVersion = keys.version()
+    const until = steadyClock() + seconds * 1000
     const user = await authenticate(authorization, background)
     remembered.set(authorization, { user, keysVersion, until })
     return user

@@ -62,3 +62,11 @@ export function dropUntaken(server: Server, patienceMs: number): void {
   look.unref()
   server.once('close', () => clearInterval(look))
 }
+
+/** Calls back when this answer has been taken, or nobody is there to take it. */
+export function whenTakenOf(outgoing: ServerResponse): (done: () => void) => void {
+  return (done) => {
+    if (outgoing.closed) done()
+    else outgoing.once('close', done)
+  }
+}

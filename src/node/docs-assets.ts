@@ -10,7 +10,9 @@ const assets = new Map<string, Promise<Bytes>>()
 
 /** Swagger UI as npm installed it, read when it is asked for. */
 export const readDocsAsset: ReadDocsAsset = (name) => {
-  const asset = assets.get(name) ?? read(name)
+  const known = assets.get(name)
+  if (known) return known
+  const asset = read(name)
   assets.set(name, asset)
   asset.catch(() => assets.delete(name))
   return asset

@@ -1,10 +1,4 @@
-import {
-  createServer,
-  type RequestListener,
-  type Server,
-  type ServerOptions,
-  type ServerResponse,
-} from 'node:http'
+import { createServer, type RequestListener, type Server, type ServerOptions } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { type HttpBindings, serve } from '@hono/node-server'
 import { createApp } from '../app.ts'
@@ -12,7 +6,7 @@ import { type Config, unknownVariables } from '../config.ts'
 import { type Clock, type Log, noMetrics } from '../deps.ts'
 import { oneFlight } from '../share.ts'
 import { createNodeCallOut } from './call-out.ts'
-import { dropUntaken, inTurn } from './connections.ts'
+import { dropUntaken, inTurn, whenTakenOf } from './connections.ts'
 import { readDocsAsset } from './docs-assets.ts'
 import { drainOf } from './drain.ts'
 import { createLimitBegins } from './limit-begins.ts'
@@ -155,14 +149,6 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
       ending ??= end()
       return ending
     },
-  }
-}
-
-/** Calls back when this answer has been taken, or nobody is there to take it. */
-function whenTakenOf(outgoing: ServerResponse): (done: () => void) => void {
-  return (done) => {
-    if (outgoing.closed) done()
-    else outgoing.once('close', done)
   }
 }
 

@@ -4,6 +4,7 @@ import type { AppEnv } from '../app-env.ts'
 import { GatewayError } from '../errors.ts'
 import { errorFields, levelOfFault } from '../observability.ts'
 import { respondJson } from '../respond.ts'
+import type { Bounds } from '../smh/call.ts'
 import { jsonAnswer } from './answers.ts'
 import { boundsOf, defineEndpoint, type Endpoint } from './endpoint.ts'
 
@@ -46,22 +47,22 @@ const getReadiness = defineEndpoint(
   (services) => {
     // Settled values, never a pending promise: see Share in deps.ts.
     let last: { ready: boolean; at: number } | undefined
-    let endsOfChecks: number[] = []
+    const underWay = new Set<Bounds>()
 
     async function check(c: Context<AppEnv>): Promise<boolean> {
-      const { endsAt } = boundsOf(services, c)
-      // By their ends and not by a count, which would forget those that the platform broke off.
-      endsOfChecks = endsOfChecks.filter((end) => end > performance.now())
-      if (endsOfChecks.length >= MAX_CHECKS) return false
-      endsOfChecks.push(endsAt)
+      const bounds: Bounds = { endsAt: boundsOf(services, c).endsAt }
+      // Those that the platform broke off did not see to it themselves.
+      for (const each of underWay) if (each.endsAt <= performance.now()) underWay.delete(each)
+      if (underWay.size >= MAX_CHECKS) return false
+      underWay.add(bounds)
       let ready = true
       try {
-        await services.checkReady({ endsAt })
+        await services.checkReady(bounds)
       } catch (error) {
         ready = false
         services.log(levelOfFault(error), { event: 'not ready', ...errorFields(error) })
       }
-      endsOfChecks.splice(endsOfChecks.indexOf(endsAt), 1)
+      underWay.delete(bounds)
       last = { ready, at: services.steadyClock() }
       return ready
     }

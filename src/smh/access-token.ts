@@ -93,18 +93,6 @@ export function createAccessTokens(options: AccessTokensOptions): AccessTokens {
     return within(bounds, fresh(key, identity))
   }
 
-  /** Another token than `dead`: the one that somebody else has got meanwhile, or a new one. */
-  async function replacement(
-    identity: MintQuery,
-    bounds: Bounds,
-    dead: HeldToken,
-  ): Promise<HeldToken> {
-    const key = JSON.stringify(identity)
-    const token = held.get(key)
-    if (token && token !== dead) return token
-    return within(bounds, fresh(key, identity))
-  }
-
   /** What the last renewal gave (SMH §3.3), at first what the configuration has. */
   function renewable(key: string, given: Secret): string {
     return held.get(key)?.value ?? given.reveal()
@@ -171,9 +159,9 @@ export function createAccessTokens(options: AccessTokensOptions): AccessTokens {
         return await useToken(token, call)
       } catch (error) {
         if (!isTokenDead(error)) throw error
-        // Should there be no other, nobody is to take this one for good.
+        // From here on nobody takes this one for good: there is another one, or none.
         token.goodUntil = 0
-        return useToken(await replacement(identity, bounds, token), call)
+        return useToken(await good(identity, bounds), call)
       }
     },
 

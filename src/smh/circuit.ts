@@ -6,8 +6,8 @@ import { upstreamUnavailable } from './error-codes.ts'
 
 /**
  * So many failed calls, one after the other and each after its last try, open the circuit; some count
- * for several. One success among them starts the count anew: what fails for one user while it works for others is
- * not SMH being down.
+ * for several. One success among them starts the count anew: what fails for one user while it works for
+ * others is not SMH being down.
  */
 const FAILURES_TO_OPEN = 10
 

@@ -79,6 +79,7 @@ function build(
     const log = createWorkerLog(config.logLevel, write)
     const variables = unknownVariables(bindings)
     if (variables.length > 0) log('warn', { event: 'unknown configuration variables', variables })
+    // The number is the binding's; that none is wanted can be said as on Node.
     const begins = config.rateLimitPerMinute > 0 ? bindings.BEGIN_RATE_LIMIT : undefined
     if (config.rateLimitPerMinute > 0 && !begins) {
       log('warn', { event: 'begins are not limited: there is no binding BEGIN_RATE_LIMIT' })
@@ -90,7 +91,6 @@ function build(
       log,
       callOut,
       share: eachAlone,
-      // The number is the binding's; that none is wanted can be said as on Node.
       limitBegins: limitBeginsBy(begins),
       metrics: noMetrics,
       readDocsAsset: readDocsAssetFrom(bindings.ASSETS),
