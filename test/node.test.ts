@@ -1,11 +1,12 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { open } from 'node:fs/promises'
-import { type AddressInfo, createServer } from 'node:net'
+import { createServer } from 'node:net'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { startDemoIssuer } from '../src/demo/demo-users.ts'
 import { environmentOf } from '../src/demo/environment.ts'
 import { startEmulator } from '../src/emulator/start.ts'
+import { freePort } from './support/free-port.ts'
 import { knock, run } from './support/process.ts'
 
 /** The entry as a process, with the real parts around it. */
@@ -30,15 +31,6 @@ async function startProcess(environment: Record<string, string> = {}) {
       body: JSON.stringify({ path: 'a.txt', size: 1 }),
     })
   return { emulator, issuer, gateway, url, address, begin }
-}
-
-/** A port that nobody listens at, as far as one can know. */
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  return port
 }
 
 /** The entry as a process whose standard output is a device without room. */

@@ -1,7 +1,7 @@
 import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { afterEach, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { createUploadClient } from '../../src/client/client.ts'
+import { listen } from '../../src/demo/listen.ts'
 import { MiB, someBytes, startBench } from '../support/gateway.ts'
 import { pausedUpload, sentNumbers, uploadClient } from '../support/upload-client.ts'
 
@@ -26,10 +26,9 @@ async function startRedirecting() {
     asked += 1
     response.writeHead(307, { Location: request.url?.slice(1) }).end()
   })
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const url = await listen(server, 0)
   onTestFinished(() => void server.close())
-  const { port } = server.address() as AddressInfo
-  return { url: `http://127.0.0.1:${port}/`, asked: () => asked }
+  return { url, asked: () => asked }
 }
 
 const problem = (status: number, code: string, headers: Record<string, string> = {}) =>
@@ -189,7 +188,7 @@ test('is not led elsewhere', async () => {
   const led: typeof fetch = (target, init) => {
     const toOther = new URL(String(target))
     const isBegin = toOther.port === port && init?.method === 'POST'
-    return fetch(isBegin ? `${redirecting.url}${other.gateway.url}/v1/uploads` : target, init)
+    return fetch(isBegin ? `${redirecting.url}/${other.gateway.url}/v1/uploads` : target, init)
   }
   const redirecting = await startRedirecting()
   const { done } = uploadClient(bench, { fetch: led }).upload(file, { path: 'a' })

@@ -1,8 +1,9 @@
 import { createServer } from 'node:http'
-import { type AddressInfo, connect, type Socket } from 'node:net'
+import { connect, type Socket } from 'node:net'
 import { expect, onTestFinished, test } from 'vitest'
 import { parseConfig } from '../../src/config.ts'
 import { environmentOf } from '../../src/demo/environment.ts'
+import { listen } from '../../src/demo/listen.ts'
 import { inTurn } from '../../src/node/connections.ts'
 import { startGateway } from '../../src/node/gateway.ts'
 import { startBench } from '../support/gateway.ts'
@@ -91,11 +92,10 @@ test('what waits on a connection that ends is not begun', async () => {
       response.end(url)
     }),
   )
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const url = await listen(server, 0)
   onTestFinished(() => void server.close())
-  const { port } = server.address() as AddressInfo
   const requests = [1, 2, 3, 4].map((number) => `GET /${number} HTTP/1.1\r\nHost: a\r\n\r\n`)
-  const received = await sendRaw(`http://127.0.0.1:${port}`, requests)
+  const received = await sendRaw(url, requests)
   expect(received.match(/^\/\d/gm)).toEqual(['/1', '/2'])
   expect(begun).toEqual(['/1', '/2'])
 })
