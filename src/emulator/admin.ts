@@ -1,6 +1,6 @@
 import { Hono } from 'hono'
 import type { EmulatorControls } from './controls.ts'
-import type { Fault } from './faults.ts'
+import type { Fault, HeldFault } from './faults.ts'
 import { ROUTE_NAMES, type RouteName } from './route-names.ts'
 import type { Dialect } from './state.ts'
 
@@ -14,12 +14,13 @@ interface Control {
 
 /**
  * The controls over HTTP: `POST /__admin/<name>` with a JSON object of named arguments; those that
- * only tell also answer `GET`. `times: null` in a fault stands for Infinity. `GET /__admin` lists
- * them all.
+ * only tell also answer `GET`. `times: null` in a fault stands for Infinity. `hold` gives a number,
+ * which `release` takes. `GET /__admin` lists them all.
  */
 export function createAdmin(controls: EmulatorControls): Hono {
-  const readers = readingControls(controls)
-  const all = { ...readers, ...actingControls(controls) }
+  const holds = createHolds(controls)
+  const readers = { ...readingControls(controls), ...holds.readers }
+  const all = { ...readers, ...actingControls(controls), ...holds.actors }
   const app = new Hono()
   app.get('/__admin', (context) => {
     const wants = (some: Record<string, Control>) =>
@@ -116,6 +117,46 @@ function actingControls(controls: EmulatorControls): Record<string, Control> {
   }
 }
 
+/** The holds of people who speak HTTP, by number. */
+function createHolds(controls: EmulatorControls) {
+  const holds = new Map<number, { route: RouteName; reached: boolean; release(): void }>()
+  let last = 0
+  const readers: Record<string, Control> = {
+    holds: {
+      wants: '{}',
+      act: () => [...holds].map(([hold, { route, reached }]) => ({ hold, route, reached })),
+    },
+  }
+  const actors: Record<string, Control> = {
+    hold: {
+      wants: `{ route: string, fault: { at?, ${FAULT_FIELDS.map((name) => `${name}?`).join(', ')} } }`,
+      act({ route, fault }) {
+        const { at, ...others } = objectOf(fault)
+        const name = routeName(route)
+        const hold = controls.hold(name, { ...faultOf(others), ...holdPoint(at) })
+        const entry = { route: name, reached: false, release: hold.release }
+        last += 1
+        holds.set(last, entry)
+        void hold.reached.then(() => {
+          entry.reached = true
+        })
+        return { hold: last }
+      },
+    },
+    release: {
+      wants: '{ hold: number }',
+      act({ hold }) {
+        const number = count(hold)
+        const entry = holds.get(number)
+        if (!entry) throw new Error(`There is no hold ${number}.`)
+        holds.delete(number)
+        entry.release()
+      },
+    },
+  }
+  return { readers, actors }
+}
+
 interface Types {
   boolean: boolean
   string: string
@@ -161,6 +202,7 @@ const FAULT_FIELDS = [
   'delayMs',
   'bodyDelayMs',
   'drop',
+  'userId',
 ]
 
 function faultOf(value: unknown): Fault {
@@ -170,8 +212,15 @@ function faultOf(value: unknown): Fault {
   if (![undefined, 'before', 'after', 'midway'].includes(fault.drop as string | undefined)) {
     throw new Error("drop is 'before', 'after' or 'midway'.")
   }
+  optional(fault.userId, 'string')
   const left = times === null ? Number.POSITIVE_INFINITY : times
   return { ...fault, ...(left !== undefined && { times: required(left, 'number') }) }
+}
+
+function holdPoint(at: unknown): Pick<HeldFault, 'at'> {
+  if (at === undefined) return {}
+  if (at !== 'arrival' && at !== 'last-byte') throw new Error("at is 'arrival' or 'last-byte'.")
+  return { at }
 }
 
 function dialectOf(value: unknown): Partial<Dialect> {

@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream'
 import type { Bytes } from './bytes.ts'
-import type { Fault, Faults } from './faults.ts'
+import type { Fault, Faults, HeldFault, Hold } from './faults.ts'
 import { describedFields, fileFields } from './file-objects.ts'
 import type { RecordedCall, Recorder } from './recorder.ts'
 import type { RouteName } from './route-names.ts'
@@ -64,6 +64,13 @@ export interface EmulatorControls {
   setQuota(spaceId: string, bytes: number | null): void
   /** Gives the way to take the fault back. */
   force(route: RouteName, fault: Fault): () => void
+  /**
+   * Holds the next calls of a route until the hold is released, for races that tests decide. The
+   * fault applies afterwards: `hold('confirm', { status: 500 })` answers 500 when it is released.
+   * Throws when `at` does not fit the route.
+   */
+  hold(route: RouteName, fault: HeldFault): Hold
+  /** Forgets all faults and releases all held calls. */
   clearFaults(): void
   /**
    * While refused, SMH takes no connection; calls under way get their answers. Afterwards it listens
@@ -136,6 +143,7 @@ export function createControls(
       if (capacity !== null) addQuota(state, [spaceId], capacity)
     },
     force: faults.force,
+    hold: faults.hold,
     clearFaults: faults.clear,
     refuseConnections,
     async corruptPart(confirmKey, partNumber) {

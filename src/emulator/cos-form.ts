@@ -28,6 +28,7 @@ export async function postForm(state: State, bytes: Bytes, request: Incoming): P
   const key = checkFormAccess(state, fields)
   if (state.uploads.get(key)?.state !== 'open') throw cosError('AccessDenied')
   const piece = await bytes.store(file.stream() as unknown as AsyncIterable<Uint8Array>)
+  await request.waitAtLastByte()
   await keepObject(state, bytes, key, piece)
   return {
     status: 204,

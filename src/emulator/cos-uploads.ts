@@ -112,6 +112,7 @@ async function receive(bytes: Bytes, request: Incoming): Promise<Piece> {
     await bytes.remove([piece])
     throw cosError('BadDigest')
   }
+  await request.waitAtLastByte()
   return piece
 }
 

@@ -17,6 +17,7 @@ export function createCosSide(state: State, bytes: Bytes): Side {
     newRequestId: () => Buffer.from(hex(15)).toString('base64'),
     async open(request) {
       request.route = routeOf(request)
+      request.record.userId = ownerOf(state, request.path)
     },
     answer: (request) => answer(state, bytes, request),
     refuse(error, request) {
@@ -59,6 +60,15 @@ async function answer(state: State, bytes: Bytes, request: Incoming): Promise<Re
       return listParts(state, request, key)
     default:
       throw cosError('MethodNotAllowed')
+  }
+}
+
+/** Whose upload a key belongs to; '' for keys that belong to no upload. */
+function ownerOf(state: State, path: string): string {
+  try {
+    return state.uploads.get(decodeURIComponent(path))?.ownerUserId ?? ''
+  } catch {
+    return ''
   }
 }
 

@@ -18,24 +18,85 @@ export interface Fault {
   bodyDelayMs?: number
   /** Cut the connection before or after the call is processed, or in the middle of the answer. */
   drop?: 'before' | 'after' | 'midway'
+  /** Hit only the calls of this user, see `RecordedCall.userId`. */
+  userId?: string
   /** Hit only the calls for which this is true; in-process only. */
   match?: (call: RecordedCall) => boolean
 }
 
+/** A fault whose calls wait until they are released. The rest of the fault applies afterwards. */
+export interface HeldFault extends Fault {
+  /**
+   * Where the calls wait. Default: `arrival`, before they are processed. `last-byte`: COS has
+   * checked the signature of an upload and read its bytes, but has not stored it yet.
+   */
+  at?: 'arrival' | 'last-byte'
+}
+
+/** Where calls are held. */
+export interface Hold {
+  /** Resolves with the first call that is held here. */
+  reached: Promise<RecordedCall>
+  /** Lets the held calls go on. Calls that come later do not wait. */
+  release(): void
+}
+
+/** A fault with the call that it hits. */
+export interface Hit extends Fault {
+  hold?: { at: 'arrival' | 'last-byte'; wait(): Promise<void> }
+}
+
+/** Routes whose calls have a last byte to be held at. */
+const UPLOAD_ROUTES: readonly RouteName[] = ['put-part', 'put-object', 'post-form']
+
+interface Entry {
+  route: RouteName
+  fault: Fault
+  left: number
+  hold?: { at: 'arrival' | 'last-byte'; wait(call: RecordedCall): Promise<void> }
+}
+
 /** Keeps the faults that wait for their calls. Several of one route are used in turn. */
 export function createFaults() {
-  let waiting: { route: RouteName; fault: Fault; left: number }[] = []
+  let waiting: Entry[] = []
+  const releases = new Set<() => void>()
   let lostConfirms = 0
   let refusing = false
   const closing = new AbortController()
 
+  function add(route: RouteName, fault: Fault, hold?: Entry['hold']): () => void {
+    const entry = { route, fault: { ...fault }, left: fault.times ?? 1, ...(hold && { hold }) }
+    waiting.push(entry)
+    return () => {
+      waiting = waiting.filter((other) => other !== entry)
+    }
+  }
+
+  function endHolds(): void {
+    for (const release of releases) release()
+    releases.clear()
+  }
+
   return {
-    force(route: RouteName, fault: Fault): () => void {
-      const entry = { route, fault: { ...fault }, left: fault.times ?? 1 }
-      waiting.push(entry)
-      return () => {
-        waiting = waiting.filter((other) => other !== entry)
+    force: (route: RouteName, fault: Fault) => add(route, fault),
+    /** Throws when calls of `route` have no last byte to be held at. */
+    hold(route: RouteName, { at = 'arrival', ...fault }: HeldFault): Hold {
+      if (at === 'last-byte' && !UPLOAD_ROUTES.includes(route)) {
+        throw new Error(`Only these routes have a last byte: ${UPLOAD_ROUTES.join(', ')}.`)
       }
+      const reached = Promise.withResolvers<RecordedCall>()
+      const released = Promise.withResolvers<void>()
+      releases.add(released.resolve)
+      const wait = (call: RecordedCall) => {
+        reached.resolve(structuredClone(call))
+        return released.promise
+      }
+      add(route, fault, { at, wait })
+      const release = () => {
+        releases.delete(released.resolve)
+        released.resolve()
+      }
+      return { reached: reached.promise, release }
     },
     loseConfirms(times: number) {
       lostConfirms += times
@@ -43,16 +104,20 @@ export function createFaults() {
     clear() {
       waiting = []
       lostConfirms = 0
+      endHolds()
     },
     /** The fault that hits this call, if any; it is used up by one. */
-    take(call: RecordedCall): Fault | undefined {
-      const hit = waiting.find(({ route, fault, left }) => {
-        return route === call.route && left > 0 && (fault.match?.(call) ?? true)
+    take(call: RecordedCall): Hit | undefined {
+      const found = waiting.find(({ route, fault, left }) => {
+        if (route !== call.route || left <= 0) return false
+        if (fault.userId !== undefined && fault.userId !== call.userId) return false
+        return fault.match?.(call) ?? true
       })
-      if (!hit) return undefined
-      hit.left -= 1
-      if (hit.left <= 0) waiting = waiting.filter((entry) => entry !== hit)
-      return hit.fault
+      if (!found) return undefined
+      found.left -= 1
+      if (found.left <= 0) waiting = waiting.filter((entry) => entry !== found)
+      const { fault, hold } = found
+      return hold ? { ...fault, hold: { at: hold.at, wait: () => hold.wait(call) } } : fault
     },
     refuseConnections(refused: boolean) {
       refusing = refused
@@ -76,6 +141,7 @@ export function createFaults() {
     },
     close() {
       closing.abort()
+      endHolds()
     },
   }
 }

@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
-import type { Fault, Faults } from './faults.ts'
+import type { Fault, Faults, Hit } from './faults.ts'
 import type { RecordedCall, Recorder } from './recorder.ts'
 import type { RouteName } from './route-names.ts'
 
@@ -17,6 +17,8 @@ export interface Incoming {
   stream: IncomingMessage
   requestId: string
   record: RecordedCall
+  /** The COS side awaits it when it has read an upload and before it stores it. */
+  waitAtLastByte(): Promise<void>
 }
 
 export interface Reply {
@@ -64,6 +66,7 @@ export async function serveRequest(
     stream,
     requestId: side.newRequestId(),
     record,
+    waitAtLastByte: () => Promise.resolve(),
   }
   const { reply, fault } = await decide(side, faults, request)
   if (reply === 'drop') {
@@ -106,7 +109,7 @@ async function sendText(
 
 interface Decision {
   reply: Reply | 'drop'
-  fault?: Fault | undefined
+  fault?: Hit | undefined
 }
 
 async function decide(side: Side, faults: Faults, request: Incoming): Promise<Decision> {
@@ -118,6 +121,8 @@ async function decide(side: Side, faults: Faults, request: Incoming): Promise<De
   }
   request.record.route = request.route
   const fault = faults.take(request.record)
+  if (fault?.hold?.at === 'last-byte') request.waitAtLastByte = fault.hold.wait
+  if (fault?.hold?.at === 'arrival') await fault.hold.wait()
   if (fault?.drop === 'before') return { reply: 'drop' }
   if (fault?.delayMs !== undefined && !(await faults.delay(fault.delayMs))) {
     return { reply: 'drop' }

@@ -6,6 +6,8 @@ export interface RecordedCall {
   host: 'smh' | 'cos'
   route: RouteName
   method: string
+  /** The user of the token, otherwise `user_id`; on the COS side the upload's owner. '' is none. */
+  userId: string
   /** Raw, as received, without the query. */
   path: string
   query: Record<string, string>
@@ -34,6 +36,7 @@ export function createRecorder() {
         host,
         route: 'unknown',
         method: request.method ?? '',
+        userId: '',
         path,
         query: Object.fromEntries(url.searchParams),
         headers: Object.fromEntries(

@@ -75,6 +75,7 @@ export function createSmhSide(state: State, bytes: Bytes): Side {
       await readBody(request)
       const route = matchSmhRoute(request, state.dialect)
       request.route = route.name
+      request.record.userId = userOf(state, request.query)
       routes.set(request, route)
     },
     async answer(request) {
@@ -160,6 +161,12 @@ function answerInLibrary(call: LibraryCall, route: SmhRoute): Reply {
 
 function checkGrant(token: Token, route: RouteName) {
   if (!isGranted(token.grants, route)) throw new SmhError(403, 'NoPermission')
+}
+
+/** Whom a call says it is for, whether or not SMH will accept it. */
+function userOf(state: State, query: URLSearchParams): string {
+  const token = state.tokens.get(query.get('access_token') ?? '')
+  return token?.userId || (query.get('user_id') ?? '')
 }
 
 /** Only an `admin` token issued without a user acts as the user of the call (SMH §3.9). */

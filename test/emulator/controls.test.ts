@@ -96,6 +96,89 @@ describe('faults', () => {
     expect((await root()).status).toBe(200)
   })
 
+  test('a fault of one user: its calls fail, those of another user succeed', async () => {
+    const other = await smh.mint('upload_file', { user_id: 'u-2' })
+    const task = await smh.beginTask(token, 'a.bin')
+    const others = await smh.beginTask(other, 'b.bin')
+    const always = { userId: 'u-1', times: Number.POSITIVE_INFINITY }
+    controls.force('begin-multipart', { status: 429, code: 'RateLimitExceeded', ...always })
+    controls.force('status', { drop: 'before', ...always })
+    controls.force('put-part', { status: 503, ...always })
+    controls.force('mint-token', { status: 503, ...always })
+    expect((await smh.begin(token, 'c.bin')).status).toBe(429)
+    expect((await smh.begin(other, 'c.bin')).status).toBe(201)
+    await expect(smh.status(token, task.confirmKey)).rejects.toThrow()
+    expect((await smh.status(other, others.confirmKey)).status).toBe(200)
+    expect((await smh.putPart(task, 1, filled(3))).status).toBe(503)
+    expect((await smh.putPart(others, 1, filled(3))).status).toBe(200)
+    expect(await smh.mint('upload_file', { user_id: 'u-1' })).toBe('undefined')
+    expect(await smh.mint('upload_file', { user_id: 'u-2' })).toMatch(/^acctk/)
+    expect(controls.calls().at(-1)).toMatchObject({ userId: 'u-2' })
+  })
+
+  test('a fault of one user also hits a token without a user that acts as this user', async () => {
+    const admin = await smh.mint('admin')
+    controls.force('begin-multipart', { status: 429, userId: 'u-1' })
+    expect((await smh.begin(admin, 'a.bin', { query: { user_id: 'u-2' } })).status).toBe(201)
+    expect((await smh.begin(admin, 'a.bin', { query: { user_id: 'u-1' } })).status).toBe(429)
+  })
+
+  test('a part is held at its last byte: no status lists it before its release', async () => {
+    const task = await smh.beginTask(token, 'a.bin')
+    const hold = controls.hold('put-part', { at: 'last-byte' })
+    const part = smh.putPart(task, 1, filled(3))
+    expect(await hold.reached).toMatchObject({ route: 'put-part', bodyBytes: 3, userId: 'u-1' })
+    expect((await smh.status(token, task.confirmKey)).body.parts).toEqual([])
+    // Its signature was checked when it came.
+    controls.expireCredentials(task.confirmKey)
+    hold.release()
+    expect((await part).status).toBe(200)
+    expect((await smh.status(token, task.confirmKey)).body.parts).toMatchObject([{ Size: 3 }])
+  })
+
+  test('a part that is held at its last byte while its upload is confirmed is refused', async () => {
+    const task = await smh.beginTask(token, 'a.bin')
+    await smh.putPart(task, 1, filled(3))
+    const hold = controls.hold('put-part', { at: 'last-byte' })
+    const late = smh.putPart(task, 1, filled(9))
+    await hold.reached
+    expect((await smh.confirm(token, task.confirmKey)).body.size).toBe('3')
+    hold.release()
+    expect((await late).status).toBe(404)
+  })
+
+  test('a confirm is held, a part is added, and the confirm is answered 500 unprocessed', async () => {
+    const task = await smh.beginTask(token, 'a.bin')
+    await smh.putPart(task, 1, filled(MIB))
+    const hold = controls.hold('confirm', { status: 500, userId: 'u-1' })
+    const confirm = smh.confirm(token, task.confirmKey)
+    await hold.reached
+    expect((await smh.putPart(task, 2, filled(3))).status).toBe(200)
+    hold.release()
+    expect((await confirm).status).toBe(500)
+    expect((await smh.confirm(token, task.confirmKey)).body.size).toBe(String(MIB + 3))
+  })
+
+  test('a confirm is held, and the parts that are added meanwhile become the file', async () => {
+    const task = await smh.beginTask(token, 'a.bin')
+    await smh.putPart(task, 1, filled(MIB))
+    const hold = controls.hold('confirm', {})
+    const confirm = smh.confirm(token, task.confirmKey)
+    await hold.reached
+    await smh.putPart(task, 2, filled(3))
+    hold.release()
+    expect((await confirm).body.size).toBe(String(MIB + 3))
+  })
+
+  test('clearing the faults releases what is held; only uploads have a last byte', async () => {
+    const hold = controls.hold('directory-head', { status: 418 })
+    const held = root()
+    await hold.reached
+    controls.clearFaults()
+    expect((await held).status).toBe(418)
+    expect(() => controls.hold('confirm', { at: 'last-byte' })).toThrow('put-part')
+  })
+
   test('while COS is down its connections break, those in use as well', async () => {
     const task = await smh.beginTask(token, 'a.bin')
     controls.force('put-part', { delayMs: 3_600_000 })
@@ -134,15 +217,20 @@ describe('faults', () => {
     expect((await root()).status).toBe(200)
   })
 
-  test('closing does not wait for a delay', async () => {
+  test('closing waits for no delay and no hold', async () => {
     const other = await emulatorTarget()
     const client = createSmhClient(other)
     other.emulator.controls.force('mint-token', { delayMs: 3_600_000 })
     const held = client.mint('')
     held.catch(() => {})
     await expect.poll(() => other.emulator.controls.calls().length).toBe(1)
+    const hold = other.emulator.controls.hold('mint-token', {})
+    const alsoHeld = client.mint('')
+    alsoHeld.catch(() => {})
+    await hold.reached
     await other.close()
     await expect(held).rejects.toThrow()
+    await expect(alsoHeld).rejects.toThrow()
   })
 })
 
@@ -325,6 +413,21 @@ describe('over HTTP', () => {
     expect(await admin('directories')).toEqual([])
   })
 
+  test('a call is held until its hold is released', async () => {
+    const { hold } = (await admin('hold', {
+      route: 'confirm',
+      fault: { status: 503, userId: 'u-1' },
+    })) as { hold: number }
+    const task = await smh.beginTask(token, 'a.bin')
+    const confirm = smh.confirm(token, task.confirmKey)
+    const reached = { hold, route: 'confirm', reached: true }
+    await expect.poll(() => admin('holds')).toEqual([reached])
+    await admin('release', { hold })
+    expect((await confirm).status).toBe(503)
+    expect(await admin('holds')).toEqual([])
+    await expect(admin('release', { hold })).rejects.toThrow('no hold')
+  })
+
   test('mistakes are told', async () => {
     await expect(admin('force', { route: 'nonsense', fault: {} })).rejects.toThrow(
       'begin-multipart',
@@ -332,6 +435,11 @@ describe('over HTTP', () => {
     await expect(admin('advance-clock', {})).rejects.toThrow('number')
     await expect(admin('set-dialect', { dialect: { flags: 'odd' } })).rejects.toThrow('dialect')
     await expect(admin('force', { route: 'confirm', fault: { staus: 1 } })).rejects.toThrow('staus')
+    const fault = { at: 'noon' }
+    await expect(admin('hold', { route: 'confirm', fault })).rejects.toThrow('last-byte')
+    await expect(admin('force', { route: 'confirm', fault: { userId: 1 } })).rejects.toThrow(
+      'string',
+    )
     await expect(admin('nonsense')).rejects.toThrow('no such control')
     const list = await (await fetch(`${emulator.adminUrl}/__admin`)).json()
     expect(list).toMatchObject({
