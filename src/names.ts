@@ -4,6 +4,12 @@ export const MAX_NAME_CHARACTERS = 255
 /** Longest path, in characters. SMH publishes no limit; this one is the gateway's own (SMH §9). */
 export const MAX_PATH_CHARACTERS = 1024
 
+/**
+ * Most levels of a path, the user's folder and the file's name included. A begin makes every folder that
+ * is missing, and no abort removes them, so one request would make hundreds. SMH publishes no limit.
+ */
+export const MAX_LEVELS = 32
+
 /** SMH §9, the characters of `IllegalFileName`. A slash never gets here: it separates levels. */
 const forbidden = /[\\/:*?"<>|]/
 

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { variable } from './config-values.ts'
-import { nameFault } from './names.ts'
+import { MAX_LEVELS, nameFault } from './names.ts'
 
 /** One level of `UPLOAD_PATH_PREFIX`: fixed text, or text around one claim's value. */
 export type PrefixSegment = { text: string } | { before: string; claim: string; after: string }
@@ -32,6 +32,11 @@ export const pathPrefix = variable(prefixWants, (text) => text).transform((text,
   if (text === '/') return []
   const levels = text.normalize('NFC').replace(/^\//, '').replace(/\/$/, '').split('/')
   const segments: PrefixSegment[] = []
+  if (levels.length >= MAX_LEVELS) {
+    const message = `${prefixWants}; a path has at most ${MAX_LEVELS - 1} levels in front of a name`
+    context.addIssue({ code: 'custom', message })
+    return z.NEVER
+  }
   for (const level of levels) {
     const segment = readSegment(level)
     if (!('fault' in segment)) {

@@ -5,6 +5,7 @@ import {
   folderName,
   isClaimedSpaceId,
   isMetadataKey,
+  MAX_LEVELS,
   MAX_NAME_CHARACTERS,
   nameFault,
   parsePath,
@@ -95,9 +96,13 @@ export function permitUpload(
   wanted: WantedUpload,
   metadata: Readonly<Record<string, string>>,
 ): PermittedUpload {
-  const { path, ...rest } = wanted
-  const parsed = parsePath(path)
+  const { path: wantedPath, ...rest } = wanted
+  const parsed = parsePath(wantedPath)
   if ('fault' in parsed) throw invalidField('path', parsed.fault)
+  const path = [...place.prefix, ...parsed.names]
+  if (path.length > MAX_LEVELS) {
+    throw invalidField('path', `has more than ${MAX_LEVELS} levels, those of your folder included`)
+  }
   if (wanted.size > rules.maxBytes) {
     throw new GatewayError('file_too_large', `A file may have at most ${rules.maxBytes} bytes.`)
   }
@@ -112,7 +117,7 @@ export function permitUpload(
   }
   return {
     place,
-    path: [...place.prefix, ...parsed.names],
+    path,
     metadata,
     wanted: { ...rest, trafficLimit: permitTrafficLimit(rules, wanted.trafficLimit) },
   } as Omit<PermittedUpload, typeof permitted> as PermittedUpload

@@ -360,6 +360,7 @@ describe('UPLOAD_PATH_PREFIX', () => {
     ['{}', 'a {claim} whose name cannot be one'],
     ['{a b}', 'a {claim} whose name cannot be one'],
     ['{a/b}', 'a brace'],
+    [Array(32).fill('a').join('/'), 'at most 31 levels'],
   ])('refuses %j: has %s', (text, why) => {
     const { faults } = refusal({ ...required, UPLOAD_PATH_PREFIX: text })
     expect(faults).toHaveLength(1)

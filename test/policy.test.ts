@@ -220,6 +220,15 @@ describe('an upload', () => {
     })
   })
 
+  test('may have 32 levels, the prefix included, and no more', () => {
+    const levels = (count: number) => ({ ...wanted, path: Array(count).fill('a').join('/') })
+    expect(permitUpload(rules, place, levels(30), {}).path).toHaveLength(32)
+    expect(refusal(() => permitUpload(rules, place, levels(31), {}))).toMatchObject({
+      code: 'invalid_request',
+      errors: [{ field: 'path' }],
+    })
+  })
+
   test('of one byte too many is refused', () => {
     const code = refusal(() => permitUpload(rules, place, { ...wanted, size: 1001 }, {})).code
     expect(code).toBe('file_too_large')

@@ -24,6 +24,24 @@ describe('missing folders', () => {
     expect(create?.query).toMatchObject({ conflict_resolution_strategy: 'ask', user_id: 'ann' })
   })
 
+  test("32 levels are created, the user's folder included", async () => {
+    const bench = await startBench()
+    const path = [...Array(29).fill('a'), 'b.txt'].join('/')
+    await bench.begin({ path, size: 3 })
+    expect(bench.emulator.controls.directories()).toHaveLength(31)
+  })
+
+  test('33 levels are refused before SMH is called', async () => {
+    const bench = await startBench()
+    const path = [...Array(30).fill('a'), 'b.txt'].join('/')
+    const response = await bench.request('POST', '/v1/uploads', { body: { path, size: 3 } })
+    const problem = await expectProblem(response, 400, 'invalid_request')
+    expect(problem.errors).toEqual([
+      { field: 'path', message: 'has more than 32 levels, those of your folder included' },
+    ])
+    expect(bench.smhCalls()).toEqual([])
+  })
+
   test('twenty at once into the same new folder all succeed', async () => {
     const bench = await startBench()
     const answers = await Promise.all(
