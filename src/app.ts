@@ -61,7 +61,11 @@ export function createApp(deps: Deps): App {
     log,
     share,
     smh: createSmhClient(config.smh.libraryId, tokens, callSmh),
-    binding: createConfirmKeyBinding(config.confirmKey, [config.jwt.issuer, config.smh.libraryId]),
+    binding: createConfirmKeyBinding(config.confirmKey, [
+      config.jwt.issuer,
+      config.jwt.userClaim,
+      config.smh.libraryId,
+    ]),
     limitBegins: deps.limitBegins,
     checkReady: async (bounds) => {
       await Promise.all([keys.ready(), tokens.ready(bounds, circuit.isOpen())])

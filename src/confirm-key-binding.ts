@@ -57,8 +57,9 @@ const strategyOf = { r: 'rename', a: 'ask', o: 'overwrite' } as const
  * Ties SMH's confirm keys to their owners with HMAC-SHA-256, so that no store is needed and no other
  * user can name the upload.
  *
- * @param realm what else sets keys of one deployment apart (issuer and library): a user id means
- *   nothing without its issuer, and two deployments may be given the same secret
+ * @param realm what else sets keys of one deployment apart (issuer, name of the user claim, library):
+ *   a user id means nothing without its issuer and claim, and two deployments may be given the same
+ *   secret
  */
 export function createConfirmKeyBinding(
   config: ConfirmKeyConfig,

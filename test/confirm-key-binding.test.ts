@@ -14,7 +14,7 @@ const facts: UploadFacts = {
   endsAt: now / 1000 + 60,
 }
 const ann: Place = { userId: 'ann', spaceId: 'space-1', prefix: [] }
-const realm = ['https://issuer.example', 'smh0library']
+const realm = ['https://issuer.example', 'sub', 'smh0library']
 
 const given = (...secrets: string[]): ConfirmKeyConfig => ({
   kind: 'given',
@@ -45,8 +45,9 @@ describe('a bound confirm key', () => {
     expect(binding.open({ ...ann, userId: 'bob' }, key, now)).toBeUndefined()
     expect(binding.open({ ...ann, spaceId: 'space-2' }, key, now)).toBeUndefined()
     for (const other of [
-      ['https://other.example', 'smh0library'],
-      ['https://issuer.example', 'smh0'],
+      ['https://other.example', 'sub', 'smh0library'],
+      ['https://issuer.example', 'email', 'smh0library'],
+      ['https://issuer.example', 'sub', 'smh0'],
     ]) {
       const elsewhere = createConfirmKeyBinding(given(secretA), other)
       expect(elsewhere.open(ann, key, now)).toBeUndefined()
@@ -156,12 +157,12 @@ describe('the keys', () => {
     [
       'given',
       given(secretA),
-      '1.tro8xo.2gse2gw.r.YzBmZmVlYzBmZmVl.2RIzz_vxQ2AT0V9p9W8CIDD8eRJP2uFRt66j1d-uiC8',
+      '1.tro8xo.2gse2gw.r.YzBmZmVlYzBmZmVl.mcHRk_xR8kMMv0mCw3UwFXrp4ecwUJ1nwEIq3Zdk-20',
     ],
     [
       'derived',
       { kind: 'derived', from: conceal('library secret') },
-      '1.tro8xo.2gse2gw.r.YzBmZmVlYzBmZmVl.jasCGsp1oWECHaAeyrkh0ED-pBd3PzRA2ObICYc-xmI',
+      '1.tro8xo.2gse2gw.r.YzBmZmVlYzBmZmVl.Yd08r9Q8P5r71KgQgnjHHQ7S8M2ig5hFhM8ngi6NpKA',
     ],
   ] as const)('stay what they are from release to release: %s', (_, config, key) => {
     const pinned = { ...facts, smhConfirmKey: 'c0ffeec0ffee' }

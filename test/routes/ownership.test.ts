@@ -141,6 +141,20 @@ describe('one answer to every key that is not the caller’s', () => {
     expect(own.status).toBe(200)
   })
 
+  test('made while another claim named the user', async () => {
+    const bench = await startBench({
+      environment: { UPLOAD_PATH_PREFIX: '/', JWT_USER_CLAIM: 'sub' },
+    })
+    const { confirmKey } = await bench.begin({ path: 'a.txt', size: 5 })
+    const on = await bench.startAnother({ UPLOAD_PATH_PREFIX: '/', JWT_USER_CLAIM: 'email' })
+    // In the other claim somebody else has the id of the owner.
+    const as = { sub: 'bob', claims: { email: 'ann' } }
+    bench.emulator.controls.clearCalls()
+    const response = await bench.request('GET', `/v1/uploads/${confirmKey}`, { as, on })
+    await expectProblem(response, 404, 'upload_not_found')
+    expect(bench.smhCalls()).toEqual([])
+  })
+
   test('one that SMH says is another’s', async () => {
     const bench = await startBench()
     const unknown = await unknownUpload(bench)
