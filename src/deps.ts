@@ -25,6 +25,8 @@ export interface LogRecord {
   /** Names of configuration variables, never their values. */
   variables?: readonly string[]
   address?: string
+  /** How many of what the event names. */
+  count?: number
   errorName?: string
   /** Stack frames without the message in front, which may quote a value. */
   stack?: readonly string[]

@@ -1,12 +1,13 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { open } from 'node:fs/promises'
+import { open, readFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { startDemoIssuer } from '../src/demo/demo-users.ts'
 import { environmentOf } from '../src/demo/environment.ts'
 import { startEmulator } from '../src/emulator/start.ts'
 import { freePort } from './support/free-port.ts'
+import { openPipe } from './support/pipe.ts'
 import { knock, run } from './support/process.ts'
 
 /** The entry as a process, with the real parts around it. */
@@ -47,6 +48,37 @@ async function startWithFullDisk(port: number) {
   })
   return { child, ended: once(child, 'exit').then(([status]) => status) }
 }
+
+/** The entry as a process whose log nobody reads, with so many lines that a write is stuck. */
+async function startWithStalledReader() {
+  const port = await freePort()
+  const [emulator, issuer, pipe] = await Promise.all([
+    startEmulator(),
+    startDemoIssuer(),
+    openPipe(),
+  ])
+  const child = spawn(process.execPath, ['--import', throwOnSignal, 'src/node.ts'], {
+    env: { ...environmentOf({ emulator, issuer }), LOG_LEVEL: 'info', PORT: String(port) },
+    stdio: ['ignore', pipe.fd, 'ignore'],
+  })
+  onTestFinished(async () => {
+    child.kill('SIGKILL')
+    await Promise.all([emulator.close(), issuer.close()])
+  })
+  const url = `http://127.0.0.1:${port}`
+  await expect.poll(() => knock(url), { timeout: 10_000 }).toBe(200)
+  for (let times = 0; times < LINES_OF_A_FULL_PIPE; times += 1) {
+    await (await fetch(`${url}/livez`)).text()
+  }
+  return { child, url, ended: once(child, 'exit').then(([status, signal]) => status ?? signal) }
+}
+
+/** A pipe holds 64 KiB, a line has more than 150 bytes. */
+const LINES_OF_A_FULL_PIPE = 600
+
+/** A module for `--import`: SIGUSR2 makes the process crash. */
+const throwOnSignal =
+  "data:text/javascript,process.on('SIGUSR2', () => { throw new Error('a crash') })"
 
 /** Resolves when the emulator has got a call of this route. */
 async function reached(emulator: Awaited<ReturnType<typeof startEmulator>>, route: string) {
@@ -106,6 +138,49 @@ describe('the Node entry', { timeout: 30_000 }, () => {
     expect(await ended).toBe(0)
   })
 
+  test.each([
+    ['SIGTERM', 'SIGTERM' as const],
+    ['a crash', 'SIGUSR2' as const],
+  ])('ends within 11 seconds of %s while nobody reads its log', async (_, signal) => {
+    const { child, url, ended } = await startWithStalledReader()
+    const startedAt = performance.now()
+    child.kill(signal)
+    expect(await ended).toBe('SIGKILL')
+    expect(performance.now() - startedAt).toBeLessThan(11_000)
+    expect(await knock(url)).toBe('ECONNREFUSED')
+  })
+
+  test.each(['a full disk', 'a stalled reader'])(
+    'log: memory stays flat over 100,000 lines into %s',
+    async (destination) => {
+      const out = destination === 'a full disk' ? await open('/dev/full', 'w') : await openPipe()
+      const child = spawn(process.execPath, ['--expose-gc', 'test/support/log-flood.ts'], {
+        stdio: ['ignore', out.fd, 'pipe'],
+      })
+      const [said] = await once(child.stderr!.setEncoding('utf8'), 'data')
+      if ('close' in out) await out.close()
+      const { grownBytes, dropped } = JSON.parse(said)
+      expect(dropped).toBeGreaterThan(90_000)
+      expect(grownBytes).toBeLessThan(10 * 1024 * 1024)
+    },
+  )
+
+  test('log: when its reader goes on, one line says how many lines were dropped', async () => {
+    const pipe = await openPipe()
+    const child = spawn(process.execPath, ['test/support/log-flood.ts'], {
+      stdio: ['ignore', pipe.fd, 'pipe'],
+    })
+    const [said] = await once(child.stderr!.setEncoding('utf8'), 'data')
+    const { dropped } = JSON.parse(said)
+    const text = await pipe.readUntil('"event":"log_lines_dropped"')
+    const lines = text.trim().split('\n')
+    expect(JSON.parse(lines.at(-1) ?? '')).toMatchObject({ level: 'warn', count: dropped })
+    expect(lines.filter((line) => line.includes('a line of the flood'))).toHaveLength(
+      120_000 - dropped,
+    )
+    child.kill('SIGKILL')
+  })
+
   test('writes one JSON line a request', async () => {
     const { gateway, begin } = await startProcess()
     const response = await begin()
@@ -135,6 +210,7 @@ describe('the Node entry', { timeout: 30_000 }, () => {
       'gateway_smh_call_duration_seconds_count{operation="mint-token",outcome="ok"} 1',
     )
     expect(metrics).toContain('gateway_smh_circuit_open 0')
+    expect(metrics).toContain('gateway_log_lines_dropped_total 0')
     await emulator.controls.refuseConnections(true)
     await Promise.all(Array.from({ length: 10 }, begin))
     expect(await read()).toContain('gateway_smh_circuit_open 1')
@@ -142,6 +218,27 @@ describe('the Node entry', { timeout: 30_000 }, () => {
     expect((await fetch(`${adminUrl}/v1/uploads`)).status).toBe(404)
     expect((await fetch(`${adminUrl}/metrics?a=1`)).status).toBe(200)
     expect((await fetch(`${adminUrl}/metrics`, { method: 'HEAD' })).status).toBe(200)
+  })
+
+  test('metrics: the names of counters, and no others, end in _total', async () => {
+    const { address } = await startProcess({ ADMIN_PORT: '0' })
+    const metrics = await (await fetch(`${await address('metrics listening')}/metrics`)).text()
+    const types = [...metrics.matchAll(/^# TYPE (\w+) (\w+)$/gm)]
+    expect(types.length).toBeGreaterThan(30)
+    for (const [, name, type] of types) {
+      expect({ name, total: name?.endsWith('_total') }).toEqual({ name, total: type === 'counter' })
+    }
+  })
+
+  test('says which Node it needs on an older one, before it loads anything', async () => {
+    const older = `Object.defineProperty(process, 'versions', { value: { node: '22.18.0' } })`
+    const gateway = run('src/node.ts', { NODE_OPTIONS: `--import="data:text/javascript,${older}"` })
+    expect(await gateway.ended).toBe(1)
+    expect(gateway.errors()).toBe(
+      'smh-upload-gateway needs Node 22.19 or newer; this is Node 22.18.0.\n',
+    )
+    const { engines } = JSON.parse(await readFile('package.json', 'utf8'))
+    expect(engines.node).toBe('>=22.19')
   })
 
   test('does not start on faulty configuration and says what to mend', async () => {

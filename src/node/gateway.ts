@@ -49,6 +49,8 @@ export interface GatewayOptions {
   log: Log
   clock?: Clock
   steadyClock?: Clock
+  /** How many log lines have been dropped so far, for the metrics. */
+  droppedLogLines?: () => number
   /** How long requests may take to end after `close`; nine seconds unless told. */
   drainMs?: number
   /** How long after `close` a kept connection may wait for its next request; a second unless told. */
@@ -71,7 +73,7 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
   const pool = createNodeCallOut()
   // Loaded where somebody watches only: prom-client takes several megabytes.
   const watching = config.adminPort === undefined ? undefined : await import('./metrics.ts')
-  const metrics = watching?.createNodeMetrics()
+  const metrics = watching?.createNodeMetrics(options.droppedLogLines)
   const app = createApp({
     config,
     clock,

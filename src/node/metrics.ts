@@ -9,10 +9,19 @@ export interface NodeMetrics extends Metrics {
   registry: Registry
 }
 
-/** Prometheus metrics. Labels are operation ids, statuses and fixed words, so they stay few. */
-export function createNodeMetrics(): NodeMetrics {
+/**
+ * Prometheus metrics. Labels are operation ids, statuses and fixed words, so they stay few.
+ *
+ * @param droppedLogLines how many lines the log has dropped so far
+ */
+export function createNodeMetrics(droppedLogLines: () => number = () => 0): NodeMetrics {
   const registry = new Registry()
   collectDefaultMetrics({ register: registry })
+  // Prometheus keeps `_total` for counters. Each of these is the sum of a gauge that stays.
+  for (const { name } of registry.getMetricsAsArray()) {
+    const isGauge = registry.getSingleMetric(name) instanceof Gauge
+    if (isGauge && name.endsWith('_total')) registry.removeSingleMetric(name)
+  }
   const requests = new Histogram({
     name: 'gateway_request_duration_seconds',
     help: 'Requests answered, by operation and status.',
@@ -42,6 +51,15 @@ export function createNodeMetrics(): NodeMetrics {
     name: 'gateway_smh_circuit_open',
     help: '1 while SMH is taken to be down and is not called.',
     registers: [registry],
+  })
+  new Counter({
+    name: 'gateway_log_lines_dropped_total',
+    help: 'Log lines dropped because the disk was full or the reader of the log stood still.',
+    registers: [registry],
+    collect() {
+      this.reset()
+      this.inc(droppedLogLines())
+    },
   })
   return {
     registry,
