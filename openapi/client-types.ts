@@ -9,10 +9,16 @@ type Schema = Parameters<typeof compile>[0]
  */
 export async function clientTypes(document: ReturnType<typeof openApiDocument>): Promise<string> {
   const schemas = structuredClone(document.components?.schemas ?? {}) as Record<string, Schema>
+  // The title is what a reference to a schema becomes.
+  const titled = Object.fromEntries(
+    Object.entries(schemas).map(([title, schema]) => [title, { ...schema, title }]),
+  )
   const types = await Promise.all(
     Object.entries(schemas).map(([name, schema]) =>
-      compile(schema, name, {
+      compile({ ...schema, components: { schemas: titled } }, name, {
         bannerComment: '',
+        // Each schema is declared once, under its own name.
+        declareExternallyReferenced: false,
         // Else a list of at most 20 becomes 21 kinds of tuple.
         ignoreMinAndMaxItems: true,
         style: { semi: false, singleQuote: true, printWidth: 100 },

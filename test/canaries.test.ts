@@ -15,7 +15,7 @@ const environment = {
 
 /** Every status that the contract knows, but for those of faults in the gateway and of floods. */
 const statuses = [
-  ...[200, 201, 202, 204, 400, 401, 404, 403, 405, 409, 413, 415, 422, 431, 451],
+  ...[200, 201, 204, 400, 401, 404, 403, 405, 409, 413, 415, 422, 431, 451],
   ...[502, 503, 504, 507],
 ].sort()
 

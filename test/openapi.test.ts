@@ -35,14 +35,17 @@ const always =
 
 const withBody = 'request_too_large unsupported_media_type'
 
+const ofBegins =
+  `${always} ${withBody} parent_not_found name_conflict file_too_large rate_limited ` +
+  'metadata_too_large content_refused quota_exceeded'
+
 const expected: Record<string, { call: string; successes: string; codes: string }> = {
   beginUpload: {
     call: 'post /v1/uploads',
-    successes: '200 201 202',
-    codes:
-      `${always} ${withBody} parent_not_found name_conflict file_too_large rate_limited ` +
-      'metadata_too_large content_refused quota_exceeded',
+    successes: '201',
+    codes: ofBegins,
   },
+  instantUpload: { call: 'post /v1/instant-uploads', successes: '200', codes: ofBegins },
   getUpload: {
     call: 'get /v1/uploads/{confirmKey}',
     successes: '200',
@@ -131,9 +134,11 @@ describe.each(operations)('$operationId', (operation) => {
   })
 })
 
+const withCredentials = ['beginUpload', 'instantUpload', 'renewUpload']
+
 function headersOf(operationId: string, status: string): string[] {
   const credentials =
-    status === '201' || (operationId === 'renewUpload' && status === '200')
+    (status === '200' || status === '201') && withCredentials.includes(operationId)
       ? ['Location', 'Upload-Expires']
       : []
   return [

@@ -1,5 +1,5 @@
 import { hasCode, UploadError } from './errors.ts'
-import type { BeginAnswer, Gateway, Grant } from './gateway.ts'
+import type { Gateway, Grant } from './gateway.ts'
 import type { BeginUpload, StoredFile } from './gateway-types.ts'
 import { type HashWorker, hashFile } from './hash-file.ts'
 import { beginningHash, canHash, LEAST_INSTANT_BYTES } from './hashes.ts'
@@ -36,33 +36,29 @@ export async function beginUpload(
   signal: AbortSignal,
 ): Promise<Started> {
   const partBytes = partBytesFor(source.size, services.partBytes)
-  const answer = await answerToBegin(services, source, options, signal)
-  if (answer.kind === 'stored') return answer
-  if (answer.kind === 'task') {
-    const { confirmKey } = answer.grant.credentials
-    return { kind: 'open', confirmKey, grant: answer.grant, partBytes, arrived: [] }
-  }
-  throw new UploadError('bad_answer', 'The gateway asks for a hash that it was given.')
+  const answer = await beginOrFind(services, source, options, signal)
+  if ('file' in answer) return { kind: 'stored', file: answer.file }
+  const { confirmKey } = answer.grant.credentials
+  return { kind: 'open', confirmKey, grant: answer.grant, partBytes, arrived: [] }
 }
 
-async function answerToBegin(
+async function beginOrFind(
   { gateway, hashWorker, instant }: BeginServices,
   source: Blob,
   options: UploadOptions,
   signal: AbortSignal,
-): Promise<BeginAnswer> {
+): Promise<{ grant: Grant } | { file: StoredFile }> {
   const wanted = wantedUpload(source, options)
   const headers = metadataHeaders(options.metadata ?? {})
-  const begin = (hashes: Pick<BeginUpload, 'beginningHash' | 'fullHash'> = {}) =>
-    gateway.begin({ ...wanted, ...hashes }, headers, signal)
+  const begin = async () => ({ grant: await gateway.begin(wanted, headers, signal) })
 
   const mayAsk = options.instant !== false && !instant.refused
   if (!mayAsk || source.size < LEAST_INSTANT_BYTES || !canHash()) return begin()
 
-  const hashes = { beginningHash: await beginningHash(source, signal) }
+  const withHash = { ...wanted, beginningHash: await beginningHash(source, signal) }
   try {
-    const answer = await begin(hashes)
-    if (answer.kind !== 'needs-full-hash') return answer
+    const outcome = await gateway.instant(withHash, headers, signal)
+    if (outcome.kind !== 'full_hash_required') return outcome
   } catch (error) {
     if (!hasCode(error, 'not_permitted')) throw error
     // It may be the hashes that are not permitted; then the same without them is.
@@ -71,9 +67,9 @@ async function answerToBegin(
     return answer
   }
   const fullHash = await hashFile(source, hashWorker, signal)
-  const answer = await begin({ ...hashes, fullHash })
+  const outcome = await gateway.instant({ ...withHash, fullHash }, headers, signal)
   // Should it not know yet, the file is simply sent.
-  return answer.kind === 'needs-full-hash' ? begin() : answer
+  return outcome.kind === 'full_hash_required' ? begin() : outcome
 }
 
 /** Finds out how far an upload has got. */

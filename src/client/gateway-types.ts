@@ -1,31 +1,5 @@
 /* Made from openapi.json by npm run openapi; not edited by hand. */
 
-export interface StoredFile {
-  /**
-   * Relative to the user's folder, the file name last; it may differ from the wanted one. Empty when the folder has been moved away meanwhile.
-   */
-  path: string[]
-  name: string
-  type: string
-  size: number
-  contentType: string
-  creationTime: string
-  modificationTime: string
-  eTag: string
-  /**
-   * CRC-64/XZ of the whole file, unsigned decimal.
-   */
-  crc64: string
-  metaData?: {
-    [k: string]: string
-  }
-  isOverwritten?: boolean
-  previewByDoc?: boolean
-  previewByCI?: boolean
-  previewAsIcon?: boolean
-  fileType?: string
-}
-
 /**
  * Part n goes to `PUT https://{domain}{path}?uploadId={uploadId}&partNumber={n}` with `headers`. Number the parts 1..n; each but the last has at least 1 MiB.
  */
@@ -113,13 +87,75 @@ export interface BeginUpload {
    */
   preferSameOrigin?: boolean
   /**
-   * SHA-256 of the first MiB, for an instant upload.
+   * @maxItems 20
    */
-  beginningHash?: string
+  labels?: string[]
   /**
-   * Chained SHA-256 of the whole file: h(0) = SHA-256(first MiB), h(i) = SHA-256(raw h(i-1), next MiB).
+   * At most 16 bytes of UTF-8.
    */
-  fullHash?: string
+  category?: string
+  localCreationTime?: string
+  localModificationTime?: string
+}
+
+export interface InstantUploadResult {
+  /**
+   * - `stored`: the file is stored, see `file`. There is nothing to send and nothing to complete.
+   * - `full_hash_required`: SMH may have the file. Repeat the request with `fullHash` as well. No upload exists yet.
+   * - `upload_required`: SMH does not have the file. Go on with `credentials` as after begin.
+   */
+  outcome: 'stored' | 'full_hash_required' | 'upload_required'
+  file?: StoredFile
+  credentials?: Credentials
+}
+
+export interface StoredFile {
+  /**
+   * Relative to the user's folder, the file name last; it may differ from the wanted one. Empty when the folder has been moved away meanwhile.
+   */
+  path: string[]
+  name: string
+  type: string
+  size: number
+  contentType: string
+  creationTime: string
+  modificationTime: string
+  eTag: string
+  /**
+   * CRC-64/XZ of the whole file, unsigned decimal.
+   */
+  crc64: string
+  metaData?: {
+    [k: string]: string
+  }
+  isOverwritten?: boolean
+  previewByDoc?: boolean
+  previewByCI?: boolean
+  previewAsIcon?: boolean
+  fileType?: string
+}
+
+export interface InstantUpload {
+  /**
+   * Relative to the user's folder, separated by slashes; the last segment is the file name.
+   */
+  path: string
+  /**
+   * Bytes. Checked again at completion.
+   */
+  size: number
+  /**
+   * What happens when the name is taken.
+   */
+  conflictResolutionStrategy?: 'ask' | 'rename' | 'overwrite'
+  /**
+   * Bytes a second for each connection to COS.
+   */
+  trafficLimit?: number
+  /**
+   * Where a file of this name is there already, COS is asked to take this one at the same domain.
+   */
+  preferSameOrigin?: boolean
   /**
    * @maxItems 20
    */
@@ -130,6 +166,14 @@ export interface BeginUpload {
   category?: string
   localCreationTime?: string
   localModificationTime?: string
+  /**
+   * SHA-256 of the first MiB, in lower-case hex.
+   */
+  beginningHash: string
+  /**
+   * Chained SHA-256 of the whole file: h(0) = SHA-256(first MiB), h(i) = SHA-256(raw h(i-1), next MiB).
+   */
+  fullHash?: string
 }
 
 export interface UploadStatus {

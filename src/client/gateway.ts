@@ -4,6 +4,8 @@ import type {
   BeginUpload,
   CompleteUpload,
   Credentials,
+  InstantUpload,
+  InstantUploadResult,
   Problem,
   StoredFile,
   UploadStatus,
@@ -25,11 +27,11 @@ export interface Grant {
   lifetimeMs: number
 }
 
-/** What begin comes to. */
-export type BeginAnswer =
-  | { kind: 'task'; grant: Grant }
+/** The outcome of an instant upload. */
+export type InstantOutcome =
   | { kind: 'stored'; file: StoredFile }
-  | { kind: 'needs-full-hash' }
+  | { kind: 'full_hash_required' }
+  | { kind: 'upload_required'; grant: Grant }
 
 export interface GatewayOptions {
   gateway: URL
@@ -46,8 +48,8 @@ interface Answer {
 
 interface Call {
   method: 'GET' | 'POST' | 'DELETE'
-  /** What comes after `v1/uploads`. */
-  path?: string
+  /** What comes after `v1`. */
+  path: string
   headers?: Record<string, string>
   body?: object
   signal?: AbortSignal
@@ -58,7 +60,7 @@ export type Gateway = ReturnType<typeof createGateway>
 /** The gateway's calls for one user, each repeated where that does no harm. */
 export function createGateway({ gateway, getToken, fetch, retrying }: GatewayOptions) {
   // A gateway may live below a path of its host.
-  const base = `${gateway.origin}${gateway.pathname.replace(/\/$/, '')}/v1/uploads`
+  const base = `${gateway.origin}${gateway.pathname.replace(/\/$/, '')}/v1`
 
   /** One request with a token, or two when the first token is refused. */
   async function call(wanted: Call): Promise<Answer> {
@@ -66,7 +68,7 @@ export function createGateway({ gateway, getToken, fetch, retrying }: GatewayOpt
     return accepted(answer.status === 401 ? await send(wanted) : answer)
   }
 
-  async function send({ method, path = '', headers, body, signal }: Call): Promise<Answer> {
+  async function send({ method, path, headers, body, signal }: Call): Promise<Answer> {
     const token = await tokenOf(getToken)
     const timeout = AbortSignal.timeout(CALL_TIMEOUT_MS)
     try {
@@ -91,35 +93,58 @@ export function createGateway({ gateway, getToken, fetch, retrying }: GatewayOpt
     }
   }
 
-  const one = (confirmKey: string, action = '') => `/${encodeURIComponent(confirmKey)}${action}`
+  const one = (confirmKey: string, action = '') =>
+    `/uploads/${encodeURIComponent(confirmKey)}${action}`
   const repeat = (wanted: Call, signal: AbortSignal) =>
     retrying(() => call({ ...wanted, signal }), { signal })
 
+  /**
+   * Repeated only where that stores nothing twice: a second begin is a second upload, of which the
+   * first one is never completed, but with the full hash it may be a second file. The signal ends
+   * waits but no request, for nobody else could name the upload that this may have begun.
+   */
+  async function beginBy(
+    path: string,
+    body: BeginUpload & Pick<InstantUpload, 'fullHash'>,
+    headers: Record<string, string>,
+    signal: AbortSignal,
+  ): Promise<Answer> {
+    // A begin that is lost is not repeated, so it had better not be sent into the void.
+    if (isOffline()) await waitUntilOnline(LONGEST_OFFLINE_MS, signal)
+    return retrying(() => call({ method: 'POST', path, headers, body }), {
+      signal,
+      repeatable: ({ code, status, retryAfterMs }) => {
+        // With these alone SMH has certainly not heard of it.
+        if (body.fullHash !== undefined) return code === 'rate_limited' || code === 'overloaded'
+        return (status === 429 || status === 503) && retryAfterMs !== undefined
+      },
+    })
+  }
+
   return {
-    /**
-     * Repeated only where that stores nothing twice: a second begin is a second upload, of which the
-     * first one is never completed, but with the full hash it may be a second file. The signal ends
-     * waits but no request, for nobody else could name the upload that this may have begun.
-     */
     async begin(
       body: BeginUpload,
       headers: Record<string, string>,
       signal: AbortSignal,
-    ): Promise<BeginAnswer> {
-      // A begin that is lost is not repeated, so it had better not be sent into the void.
-      if (isOffline()) await waitUntilOnline(LONGEST_OFFLINE_MS, signal)
-      const answer = await retrying(() => call({ method: 'POST', headers, body }), {
-        signal,
-        repeatable: ({ code, status, retryAfterMs }) => {
-          // With these alone SMH has certainly not heard of it.
-          if (body.fullHash !== undefined) return code === 'rate_limited' || code === 'overloaded'
-          return (status === 429 || status === 503) && retryAfterMs !== undefined
-        },
-      })
-      if (answer.status === 202) return { kind: 'needs-full-hash' }
-      if (answer.status === 200)
-        return { kind: 'stored', file: bodyOf<StoredFile>(answer, 'crc64') }
-      return { kind: 'task', grant: grantOf(answer) }
+    ): Promise<Grant> {
+      const answer = await beginBy('/uploads', body, headers, signal)
+      return grantOf(answer, bodyOf<Credentials>(answer, 'confirmKey'))
+    },
+
+    /** A begin with hashes: SMH may have the file already. */
+    async instant(
+      body: InstantUpload,
+      headers: Record<string, string>,
+      signal: AbortSignal,
+    ): Promise<InstantOutcome> {
+      const answer = await beginBy('/instant-uploads', body, headers, signal)
+      const { outcome, file, credentials } = bodyOf<InstantUploadResult>(answer, 'outcome')
+      if (outcome === 'stored' && file) return { kind: outcome, file }
+      if (outcome === 'full_hash_required') return { kind: outcome }
+      if (outcome === 'upload_required' && credentials) {
+        return { kind: outcome, grant: grantOf(answer, credentials) }
+      }
+      throw badAnswer(answer)
     },
 
     async status(confirmKey: string, signal: AbortSignal): Promise<UploadStatus> {
@@ -134,7 +159,8 @@ export function createGateway({ gateway, getToken, fetch, retrying }: GatewayOpt
     ): Promise<Grant> {
       const path = one(confirmKey, '/renew')
       const body = trafficLimit === undefined ? {} : { trafficLimit }
-      return grantOf(await repeat({ method: 'POST', path, body }, signal))
+      const answer = await repeat({ method: 'POST', path, body }, signal)
+      return grantOf(answer, bodyOf<Credentials>(answer, 'confirmKey'))
     },
 
     async complete(
@@ -194,15 +220,20 @@ function problemOf(body: unknown): Partial<Problem> {
 }
 
 /** The body of a success; something in between may have answered in the gateway's place. */
-function bodyOf<Body>({ status, body }: Answer, field: keyof Body): Body {
+function bodyOf<Body>(answer: Answer, field: keyof Body): Body {
+  const { body } = answer
   if (typeof body === 'object' && body !== null && field in body) return body as Body
-  throw new UploadError('bad_answer', 'This is no answer of the gateway.', { status })
+  throw badAnswer(answer)
 }
 
-function grantOf(answer: Answer): Grant {
+function badAnswer({ status }: Answer): UploadError {
+  return new UploadError('bad_answer', 'This is no answer of the gateway.', { status })
+}
+
+function grantOf({ headers }: Answer, credentials: Credentials): Grant {
   return {
-    credentials: bodyOf<Credentials>(answer, 'confirmKey'),
-    lifetimeMs: untilByServer(answer.headers, answer.headers.get('Upload-Expires')),
+    credentials,
+    lifetimeMs: untilByServer(headers, headers.get('Upload-Expires')),
   }
 }
 

@@ -31,20 +31,32 @@ const ofCredentials = {
   },
 }
 
-/** The later calls on an upload, by the confirm key that this answer gives. */
-const laterCalls = Object.fromEntries(
-  ['getUpload', 'renewUpload', 'completeUpload', 'abortUpload'].map((operationId) => [
-    operationId,
-    { operationId, parameters: { confirmKey: '$response.body#/confirmKey' } },
-  ]),
-)
+/** The later calls on an upload, with the confirm key at this place of the response. */
+function laterCalls(confirmKey: string) {
+  return Object.fromEntries(
+    ['getUpload', 'renewUpload', 'completeUpload', 'abortUpload'].map((operationId) => [
+      operationId,
+      { operationId, parameters: { confirmKey: `$response.body#${confirmKey}` } },
+    ]),
+  )
+}
 
 export function credentialsAnswer<Schema extends z.ZodType>(description: string, schema: Schema) {
   return {
     description,
     headers: { ...requestId, ...ofCredentials },
     content: { 'application/json': { schema } },
-    links: laterCalls,
+    links: laterCalls('/confirmKey'),
+  }
+}
+
+/** Of an instant upload: the headers are there where it has credentials. */
+export function instantAnswer<Schema extends z.ZodType>(description: string, schema: Schema) {
+  return {
+    description,
+    headers: { ...requestId, ...ofCredentials },
+    content: { 'application/json': { schema } },
+    links: laterCalls('/credentials/confirmKey'),
   }
 }
 

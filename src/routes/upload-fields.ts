@@ -12,7 +12,7 @@ export const trafficLimit = z
 const sha256Hex = z.string().regex(/^[0-9a-f]{64}$/, 'must be 64 lower-case hex digits')
 
 export const beginningHash = sha256Hex.openapi({
-  description: 'SHA-256 of the first MiB, for an instant upload.',
+  description: 'SHA-256 of the first MiB, in lower-case hex.',
   example: '9bc1b2a288b26af7257a36277ae3816a7d4f16e89c1e7e77d0a5c48bad62b360',
 })
 
@@ -51,6 +51,34 @@ export const fileDetails = {
   localCreationTime: localTime.optional(),
   localModificationTime: localTime.optional(),
 }
+
+/** What begin and instant upload both take. */
+export const beginFields = {
+  path: z.string().openapi({
+    description:
+      "Relative to the user's folder, separated by slashes; the last segment is the file name.",
+    example: 'holiday/clip.mp4',
+  }),
+  size: z.int().min(1).openapi({
+    description: 'Bytes. Checked again at completion.',
+    example: 2_097_162,
+  }),
+  conflictResolutionStrategy: z
+    .enum(['ask', 'rename', 'overwrite'])
+    .default('rename')
+    .openapi({ description: 'What happens when the name is taken.' }),
+  trafficLimit: trafficLimit.optional(),
+  preferSameOrigin: z.boolean().optional().openapi({
+    description:
+      'Where a file of this name is there already, COS is asked to take this one at the same domain.',
+  }),
+  ...fileDetails,
+}
+
+/** Metadata has no field: it travels as headers, whose names are the client's. */
+export const metadataRule =
+  'Request headers named `x-smh-meta-<name>` are stored with the file: at most 20, with at most ' +
+  '2 KiB of names and values together. Values are printable ASCII; percent-encode anything else (UTF-8).'
 
 /** No key at all: it is only of the shape that a client gets to see. */
 export const confirmKeyExample =
@@ -119,6 +147,25 @@ export const storedFile = z
     fileType: z.string().optional(),
   })
   .openapi('StoredFile')
+
+/**
+ * One flat object: a union of three schemas has no form that the client generators of all languages
+ * can take.
+ */
+export const instantUploadResult = z
+  .strictObject({
+    outcome: z.enum(['stored', 'full_hash_required', 'upload_required']).openapi({
+      description:
+        '- `stored`: the file is stored, see `file`. There is nothing to send and nothing to complete.\n' +
+        '- `full_hash_required`: SMH may have the file. Repeat the request with `fullHash` as well. ' +
+        'No upload exists yet.\n' +
+        '- `upload_required`: SMH does not have the file. Go on with `credentials` as after begin.',
+      example: 'upload_required',
+    }),
+    file: storedFile.optional(),
+    credentials: credentials.optional(),
+  })
+  .openapi('InstantUploadResult')
 
 /** @param confirmKey the bound one, never SMH's */
 export function toCredentials(task: TaskReply, confirmKey: string): z.infer<typeof credentials> {

@@ -30,7 +30,7 @@ export function openPage(
 
   const requestOrHang: typeof fetch = async (target, init) => {
     if (closing.signal.aborted) return NEVER
-    const isBegin = String(target).endsWith('/v1/uploads')
+    const isBegin = String(target).match(/\/v1\/(instant-)?uploads$/) !== null
     const signal = AbortSignal.any([closing.signal, ...(init?.signal ? [init.signal] : [])])
     if (isBegin && String(init?.body).includes('"fullHash"')) attempt.instantBegins += 1
     const answer = readWhole(fetch(target, { ...init, signal }))

@@ -52,13 +52,14 @@ test('a gateway that refuses hashes is asked with them once', async () => {
   const bench = await startBench({ environment: { UPLOAD_INSTANT: 'false' } })
   const asked: string[] = []
   const noting: typeof fetch = (target, init) => {
-    if (String(target).endsWith('/uploads')) asked.push(String(init?.body))
+    if (init?.method === 'POST') asked.push(new URL(String(target)).pathname)
     return fetch(target, init)
   }
   const client = uploadClient(bench, { fetch: noting })
   await client.upload(new Blob([content]), { path: 'a.bin' }).done
   await client.upload(new Blob([content]), { path: 'b.bin' }).done
-  expect(asked.map((body) => body.includes('beginningHash'))).toEqual([true, false, false])
+  const begins = asked.filter((path) => path.endsWith('uploads'))
+  expect(begins).toEqual(['/v1/instant-uploads', '/v1/uploads', '/v1/uploads'])
 })
 
 test('what is not permitted for another reason is told', async () => {
@@ -70,10 +71,25 @@ test('what is not permitted for another reason is told', async () => {
 test('a gateway that goes on asking for the hash gets the file', async () => {
   const bench = await startBench()
   const undecided: typeof fetch = async (target, init) =>
-    String(init?.body).includes('Hash') ? new Response(null, { status: 202 }) : fetch(target, init)
+    String(init?.body).includes('Hash')
+      ? Response.json({ outcome: 'full_hash_required' })
+      : fetch(target, init)
   const client = uploadClient(bench, { fetch: undecided })
   await client.upload(new Blob([content]), { path: 'a.bin' }).done
   expect(sentNumbers(bench)).toEqual([1, 2, 3, 4])
+})
+
+test.each([
+  ['of another kind', { outcome: 'queued' }],
+  ['without its file', { outcome: 'stored' }],
+  ['without its credentials', { outcome: 'upload_required' }],
+])('an outcome %s is a bad answer', async (_, answer) => {
+  const bench = await startBench()
+  const strange: typeof fetch = async () => Response.json(answer)
+  const { done } = uploadClient(bench, { fetch: strange }).upload(new Blob([content]), {
+    path: 'a.bin',
+  })
+  await expect(done).rejects.toMatchObject({ code: 'bad_answer', status: 200 })
 })
 
 test('one that is aborted while SMH is asked is not hashed any further', async () => {
@@ -83,7 +99,8 @@ test('one that is aborted while SMH is asked is not hashed any further', async (
   const it = uploadClient(bench, {
     fetch: async (...request) => {
       const response = await fetch(...request)
-      if (response.status === 202) void it.abort()
+      const { outcome } = await response.clone().json()
+      if (outcome === 'full_hash_required') void it.abort()
       return response
     },
     // Like a worker that has a very large file before it.

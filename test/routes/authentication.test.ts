@@ -8,7 +8,13 @@ const operations = endpoints.map(({ route }) => ({
   id: route.operationId as string,
   method: route.method.toUpperCase(),
   pathWith: (confirmKey: string) => route.path.replace('{confirmKey}', confirmKey),
-  wanted: route.request?.body?.required ? { path: 'b.txt', size: 5 } : undefined,
+  wanted: route.request?.body?.required
+    ? {
+        path: 'b.txt',
+        size: 5,
+        ...(route.operationId === 'instantUpload' && { beginningHash: 'a'.repeat(64) }),
+      }
+    : undefined,
 }))
 
 describe.each(operations)('$id', ({ method, pathWith, wanted }) => {

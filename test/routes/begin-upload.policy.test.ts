@@ -4,7 +4,6 @@ import { ann, type Bench, startBench } from '../support/gateway.ts'
 import { expectProblem } from '../support/problems.ts'
 
 const good = { path: 'a.txt', size: 5 }
-const hash = 'a'.repeat(64)
 
 describe('a rule of the operator', () => {
   test.each<[rule: Record<string, string>, refused: object, permitted: object]>([
@@ -19,13 +18,11 @@ describe('a rule of the operator', () => {
       { conflictResolutionStrategy: 'ask' },
     ],
     [{ UPLOAD_CONFLICT_STRATEGIES: 'ask' }, {}, { conflictResolutionStrategy: 'ask' }],
-    [{ UPLOAD_INSTANT: 'false' }, { beginningHash: hash }, {}],
-    [{ UPLOAD_INSTANT: 'false' }, { fullHash: hash }, {}],
   ])('%j refuses %j and permits %j', async (environment, refused, permitted) => {
     const bench = await startBench({ environment })
     const no = await bench.request('POST', '/v1/uploads', { body: { ...good, ...refused } })
     const { detail } = await expectProblem(no, 403, 'not_permitted')
-    expect(detail).toMatch(/extension|conflictResolutionStrategy|Instant upload/)
+    expect(detail).toMatch(/extension|conflictResolutionStrategy/)
     expect(bench.smhCalls()).toEqual([])
     await bench.begin({ ...good, ...permitted })
     expect(bench.emulator.controls.openTasks()).toHaveLength(1)

@@ -129,14 +129,12 @@ describe('the call to SMH', () => {
       localCreationTime: '2026-01-02T03:04:05Z',
       localModificationTime: '2026-01-02T03:04:05+08:00',
     }
-    const hashes = { beginningHash: 'ab'.repeat(32), fullHash: 'cd'.repeat(32) }
     await bench.begin({
       path: 'a.txt',
       size: MiB,
       conflictResolutionStrategy: 'overwrite',
       trafficLimit: 102_400,
       preferSameOrigin: true,
-      ...hashes,
       ...details,
     })
     const call = bench.smhCalls('begin-multipart').at(-1)
@@ -145,7 +143,7 @@ describe('the call to SMH', () => {
       traffic_limit: '102400',
       prefer_same_origin: 'true',
     })
-    expect(JSON.parse(call?.body ?? '')).toEqual({ ...hashes, size: String(MiB), ...details })
+    expect(JSON.parse(call?.body ?? '')).toEqual(details)
     expect(call?.headers['content-type']).toBe('application/json')
   })
 
@@ -189,6 +187,34 @@ describe('what SMH refuses', () => {
       smhCode,
       smhRequestId: expect.stringMatching(/^[0-9a-f]{16}$/),
     })
+  })
+
+  test.each([
+    ['202', { status: 202, body: '' }],
+    [
+      'a stored file',
+      {
+        status: 200,
+        body: JSON.stringify({
+          path: ['users', 'ann', 'a'],
+          name: 'a',
+          type: 'file',
+          creationTime: '2026-03-09T11:31:00.000Z',
+          modificationTime: '2026-03-09T11:31:00.000Z',
+          size: '1',
+          eTag: '"e"',
+          crc64: '1',
+        }),
+      },
+    ],
+  ])('%s although no hash was sent: 502', async (_, fault) => {
+    const bench = await startBench()
+    await bench.begin({ path: 'warm', size: 1 })
+    bench.emulator.controls.force('begin-multipart', fault)
+    const response = await bench.request('POST', '/v1/uploads', { body: { path: 'a', size: 1 } })
+    await expectProblem(response, 502, 'upstream_error')
+    const told = { level: 'error', reason: 'unusable_reply', status: 502 }
+    expect((await bench.records()).at(-1)).toMatchObject(told)
   })
 
   test('PathConflict is tried again before anybody hears of it', async () => {

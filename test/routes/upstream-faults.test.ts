@@ -16,6 +16,13 @@ const operations: Record<string, Operation> = {
     route: 'begin-multipart',
     call: (bench) => bench.request('POST', '/v1/uploads', { body: { path: 'b', size: 3 } }),
   },
+  instantUpload: {
+    route: 'begin-multipart',
+    call: (bench) =>
+      bench.request('POST', '/v1/instant-uploads', {
+        body: { path: 'b', size: 3, beginningHash: 'a'.repeat(64) },
+      }),
+  },
   getUpload: {
     route: 'status',
     call: (bench, { confirmKey }) => bench.request('GET', `/v1/uploads/${confirmKey}`),
@@ -79,7 +86,7 @@ describe('every operation', { timeout: 30_000 }, () => {
         bench.emulator.controls.force(route, { ...always, ...fault })
         // Whatever it is, the published document knows it: see `request`.
         const response = await call(bench, upload)
-        const own = ['beginUpload', 'completeUpload'].includes(name)
+        const own = ['beginUpload', 'instantUpload', 'completeUpload'].includes(name)
         if (own) return
         expect([name, fault.code, response.status]).toEqual([name, fault.code, 502])
         await expectProblem(response, 502, 'upstream_error')

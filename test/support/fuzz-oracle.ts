@@ -7,6 +7,7 @@ import { allows, type Operation, operations } from './published-document.ts'
 /** What SMH may be asked to do for each operation. */
 const callsOf: Record<string, RecordedCall['route'][]> = {
   beginUpload: ['mint-token', 'begin-multipart', 'create-directory'],
+  instantUpload: ['mint-token', 'begin-multipart', 'create-directory'],
   getUpload: ['mint-token', 'status'],
   renewUpload: ['mint-token', 'renew'],
   completeUpload: ['mint-token', 'status', 'confirm', 'file-info', 'directory-info'],

@@ -1,0 +1,152 @@
+import { describe, expect, test } from 'vitest'
+import { chainedHashes } from '../../src/emulator/hashes.ts'
+import {
+  ann,
+  type Bench,
+  bob,
+  type Credentials,
+  MiB,
+  someBytes,
+  startBench,
+} from '../support/gateway.ts'
+import { expectProblem } from '../support/problems.ts'
+
+const parts = [someBytes(MiB, 7), someBytes(500, 8)]
+const size = MiB + 500
+const unknown = 'a'.repeat(64)
+
+const instant = (bench: Bench, body: object, headers: Record<string, string> = {}) =>
+  bench.request('POST', '/v1/instant-uploads', { body, headers })
+
+/** The hashes of `parts`, which a first user has uploaded already. */
+async function storedHashes(bench: Bench) {
+  await bench.upload('mine/original.bin', parts, { as: bob })
+  bench.emulator.controls.clearCalls()
+  async function* chunks() {
+    yield* parts
+  }
+  return chainedHashes(chunks())
+}
+
+describe('instant upload', () => {
+  test('a known beginning asks for the full hash, and the full hash stores the file', async () => {
+    const bench = await startBench()
+    const { beginningHash, fullHash } = await storedHashes(bench)
+    const wanted = { path: 'copies/copy.bin', size, beginningHash }
+    const first = await instant(bench, wanted)
+    expect(first.status).toBe(200)
+    expect(await first.json()).toEqual({ outcome: 'full_hash_required' })
+    expect(first.headers.get('location')).toBeNull()
+    expect(first.headers.get('upload-expires')).toBeNull()
+    expect(first.headers.get('cache-control')).toBe('no-store')
+    expect(bench.emulator.controls.openTasks()).toEqual([])
+
+    const second = await instant(bench, { ...wanted, fullHash })
+    expect(second.status).toBe(200)
+    expect(second.headers.get('location')).toBeNull()
+    const { outcome, file, ...others } = await second.json()
+    expect([outcome, others]).toEqual(['stored', {}])
+    expect(file).toMatchObject({ path: ['copies', 'copy.bin'], name: 'copy.bin', size })
+    const stored = bench.emulator.controls.files().find(({ userId }) => userId === 'ann')
+    expect(stored).toMatchObject({ path: ['users', 'ann', 'copies', 'copy.bin'], size })
+    expect(file.crc64).toBe(stored?.crc64)
+  })
+
+  test('the stored file may have another name, as with any upload', async () => {
+    const bench = await startBench()
+    const body = { path: 'copy.bin', size, ...(await storedHashes(bench)) }
+    await instant(bench, body)
+    const { file } = await (await instant(bench, body)).json()
+    expect(file).toMatchObject({ path: ['copy (1).bin'], name: 'copy (1).bin' })
+  })
+
+  test('an unknown file gets credentials, and the upload goes on as after begin', async () => {
+    const bench = await startBench()
+    await storedHashes(bench)
+    const response = await instant(bench, { path: 'new.bin', size: 3, beginningHash: unknown })
+    expect(response.status).toBe(200)
+    const { outcome, credentials, ...others } = await response.json()
+    expect([outcome, others]).toEqual(['upload_required', {}])
+    const fields = ['confirmKey', 'domain', 'headers', 'path', 'uploadId']
+    expect(Object.keys(credentials).sort()).toEqual(fields)
+    const { confirmKey } = credentials as Credentials
+    expect(response.headers.get('location')).toBe(`/v1/uploads/${confirmKey}`)
+    const ends = Date.parse(response.headers.get('upload-expires') ?? '')
+    expect(ends).toBeGreaterThan(Date.now())
+
+    expect((await bench.putPart(credentials, 1, new Uint8Array(3))).status).toBe(200)
+    const completed = await bench.complete(credentials, { as: ann })
+    expect(await completed.json()).toMatchObject({ path: ['new.bin'], size: 3 })
+  })
+
+  test.each<[what: string, change: object]>([
+    ['a wrong full hash', { fullHash: 'f'.repeat(64) }],
+    ['another size', { size: size + 1 }],
+    ['a size under 1 MiB', { size: MiB - 1 }],
+  ])('%s: the bytes have to be sent', async (_, change) => {
+    const bench = await startBench()
+    const hashes = await storedHashes(bench)
+    const response = await instant(bench, { path: 'copy.bin', size, ...hashes, ...change })
+    expect(await response.json()).toMatchObject({ outcome: 'upload_required' })
+    expect(bench.emulator.controls.files()).toHaveLength(1)
+  })
+
+  test('SMH gets every field and header that begin passes on, and the hashes', async () => {
+    const bench = await startBench()
+    const hashes = { beginningHash: unknown, fullHash: 'b'.repeat(64) }
+    const details = { labels: ['holiday'], category: 'photo' }
+    const wanted = { path: 'a.bin', size, conflictResolutionStrategy: 'ask', trafficLimit: 102_400 }
+    await instant(bench, { ...wanted, ...hashes, ...details }, { 'x-smh-meta-origin': 'camera' })
+    const call = bench.smhCalls('begin-multipart').at(-1)
+    expect(JSON.parse(call?.body ?? '')).toEqual({ ...hashes, ...details, size: String(size) })
+    expect(call?.query).toMatchObject({
+      conflict_resolution_strategy: 'ask',
+      traffic_limit: '102400',
+    })
+    expect(call?.headers['x-smh-meta-origin']).toBe('camera')
+  })
+
+  test.each<[field: string, change: object]>([
+    ['beginningHash', { beginningHash: undefined }],
+    ['beginningHash', { beginningHash: undefined, fullHash: unknown }],
+    ['beginningHash', { beginningHash: unknown.slice(1) }],
+    ['beginningHash', { beginningHash: `${unknown}a` }],
+    ['beginningHash', { beginningHash: unknown.toUpperCase() }],
+    ['beginningHash', { beginningHash: `${unknown}\n` }],
+    ['fullHash', { fullHash: 'g'.repeat(64) }],
+    ['fullHash', { fullHash: null }],
+    ['size', { size: 0 }],
+    ['path', { path: '' }],
+    ['method', { method: 'multipart' }],
+  ])('%s as in %j is 400', async (field, change) => {
+    const bench = await startBench()
+    const response = await instant(bench, { path: 'a', size, beginningHash: unknown, ...change })
+    const problem = await expectProblem(response, 400, 'invalid_request')
+    expect(problem.errors).toEqual([{ field, message: expect.any(String) }])
+    expect(bench.smhCalls()).toEqual([])
+  })
+
+  test('counts as a begin for the rate limit', async () => {
+    const bench = await startBench({ environment: { RATE_LIMIT_PER_MINUTE: '2' } })
+    const body = { path: 'a', size, beginningHash: unknown }
+    expect((await instant(bench, body)).status).toBe(200)
+    await bench.begin({ path: 'b', size: 1 })
+    const response = await instant(bench, body)
+    expect(response.headers.get('retry-after')).toMatch(/^[1-9]\d*$/)
+    await expectProblem(response, 429, 'rate_limited')
+  })
+
+  test('switched off, not even a right hash gets a file', async () => {
+    const bench = await startBench({ environment: { UPLOAD_INSTANT: 'false' } })
+    const response = await instant(bench, {
+      path: 'copy.bin',
+      size,
+      ...(await storedHashes(bench)),
+    })
+    const { detail } = await expectProblem(response, 403, 'not_permitted')
+    expect(detail).toContain('Instant upload')
+    expect(bench.emulator.controls.files()).toHaveLength(1)
+    expect(bench.smhCalls()).toEqual([])
+    await bench.begin({ path: 'copy.bin', size })
+  })
+})
