@@ -20,6 +20,10 @@ export interface LogRecord {
   smhStatus?: number
   smhCode?: string
   smhRequestId?: string
+  /** Of a stored file whose size differs from the declared one: SMH's upload id, and bytes. */
+  smhUploadId?: string
+  declaredSize?: number
+  storedSize?: number
   /** Variables with what they want, never with their values. */
   faults?: readonly { variable: string; wants: string }[]
   /** Names of configuration variables, never their values. */

@@ -70,6 +70,12 @@ export interface ErrorFacts {
   smhStatus?: number
   smhRequestId?: string
   smhRetryAfterSeconds?: number
+  /** SMH's id of the multipart upload, and sizes in bytes: what finds a stored file of the wrong size. */
+  smhUploadId?: string
+  declaredSize?: number
+  storedSize?: number
+  /** The log level of the request's line, where it differs from the one that its status has. */
+  severity?: 'warn' | 'error'
   /** The gateway's own set-up is at fault: logged as an error, so that somebody is woken. */
   alarm?: boolean
 }

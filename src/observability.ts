@@ -29,12 +29,16 @@ export function errorFields(error: unknown): Partial<LogRecord> {
   if (error === undefined) return {}
   if (error instanceof GatewayError) {
     const { reason, smhCode, smhStatus, smhRequestId } = error.facts
+    const { smhUploadId, declaredSize, storedSize } = error.facts
     return {
       code: error.code,
       ...(reason && { reason }),
       ...(smhStatus && { smhStatus }),
       ...(smhCode && { smhCode }),
       ...(smhRequestId && { smhRequestId }),
+      ...(smhUploadId && { smhUploadId }),
+      ...(declaredSize !== undefined && { declaredSize }),
+      ...(storedSize !== undefined && { storedSize }),
     }
   }
   if (!(error instanceof Error)) return { code: 'internal_error', errorName: typeof error }
@@ -49,6 +53,7 @@ export function levelOfFault(error: unknown): LogLevel {
 
 function levelOf(status: number, error: unknown): LogLevel {
   if (status === 500) return 'error'
+  if (error instanceof GatewayError && error.facts.severity) return error.facts.severity
   if (!(error instanceof GatewayError) || status < 500) return 'info'
   return error.facts.reason === 'caller_left' ? 'info' : levelOfFault(error)
 }

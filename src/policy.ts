@@ -107,10 +107,10 @@ export function permitUpload(
     throw new GatewayError('file_too_large', `A file may have at most ${rules.maxBytes} bytes.`)
   }
   if (!extensionAllowed(rules, parsed.names.at(-1) as string)) {
-    throw notPermitted('Files with this extension may not be uploaded.', 'extension')
+    throw extensionRefused()
   }
   if (!rules.conflictStrategies.has(wanted.conflictResolutionStrategy)) {
-    throw notPermitted('This conflictResolutionStrategy may not be used.', 'strategy')
+    throw strategyRefused()
   }
   if (!rules.instant && (wanted.beginningHash !== undefined || wanted.fullHash !== undefined)) {
     throw notPermitted('Instant upload is switched off: send no hashes.', 'instant')
@@ -121,6 +121,23 @@ export function permitUpload(
     metadata,
     wanted: { ...rest, trafficLimit: permitTrafficLimit(rules, wanted.trafficLimit) },
   } as Omit<PermittedUpload, typeof permitted> as PermittedUpload
+}
+
+/**
+ * Checks an upload that is about to be confirmed against the rules of now, which may be stricter than at
+ * begin. Its size is checked with its parts.
+ *
+ * @param path from the root of the space; null when SMH does not tell it
+ * @throws GatewayError `not_permitted` with the broken rule's name in `detail`
+ */
+export function permitCompletion(
+  rules: UploadRules,
+  strategy: ConflictStrategy,
+  path: readonly string[] | null,
+): void {
+  const name = path?.at(-1)
+  if (name !== undefined && !extensionAllowed(rules, name)) throw extensionRefused()
+  if (!rules.conflictStrategies.has(strategy)) throw strategyRefused()
 }
 
 /** The lower of the wanted limit and the policy's, bytes/s; undefined when there is neither. */
@@ -197,6 +214,14 @@ function extensionAllowed(rules: UploadRules, fileName: string): boolean {
 /** A claim of the token itself: `constructor` and its like are no claims. */
 function ownClaim(user: User, claim: string): unknown {
   return Object.hasOwn(user.claims, claim) ? user.claims[claim] : undefined
+}
+
+function extensionRefused(): GatewayError {
+  return notPermitted('Files with this extension may not be uploaded.', 'extension')
+}
+
+function strategyRefused(): GatewayError {
+  return notPermitted('This conflictResolutionStrategy may not be used.', 'strategy')
 }
 
 function notPermitted(detail: string, reason: string): GatewayError {

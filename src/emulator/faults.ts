@@ -14,6 +14,8 @@ export interface Fault {
   headers?: Record<string, string>
   /** Hold the call for so long first. */
   delayMs?: number
+  /** Hold the call until this resolves; in-process only. */
+  until?: () => Promise<unknown>
   /** Hold the second half of the answer's body for so long; JSON and text only. */
   bodyDelayMs?: number
   /** Cut the connection before or after the call is processed, or in the middle of the answer. */

@@ -127,6 +127,7 @@ async function decide(side: Side, faults: Faults, request: Incoming): Promise<De
   if (fault?.delayMs !== undefined && !(await faults.delay(fault.delayMs))) {
     return { reply: 'drop' }
   }
+  await fault?.until?.()
   const replaced = fault && (!fault.drop || fault.drop === 'midway') && replaces(fault)
   if (replaced) return { reply: side.force(fault, request), fault }
   const reply = refused ?? (await answerOrRefuse(side, request))

@@ -61,17 +61,10 @@ export const completeUpload = defineEndpoint(
     const file = await completeInSmh(
       services.smh,
       upload,
-      services.config.upload.maxBytes,
+      services.config.upload,
       c.req.valid('json'),
       boundsOf(services, c, CONFIRM_TIMEOUT_MS),
     )
-    if (file.size !== upload.size) {
-      // Parts can still change between our look at them and SMH's confirm.
-      services.log('warn', {
-        event: 'stored size differs from the declared one',
-        requestId: c.get('requestId'),
-      })
-    }
     return respondJson(c, toStoredFile(file, upload.place.prefix), 200)
   },
 )

@@ -10,7 +10,7 @@ import {
   upstreamTimeout,
   upstreamUnavailable,
 } from './error-codes.ts'
-import { errorReply } from './replies.ts'
+import { errorReply, requestIdShape } from './replies.ts'
 
 /** How long the work for one request of ours may take, and whether its caller is still there. */
 export interface Bounds {
@@ -46,6 +46,8 @@ export type CallSmh = (call: SmhCall, bounds: Bounds) => Promise<SmhReply>
 
 export interface SmhReply {
   status: number
+  /** SMH's `X-Request-Id`, by which its operators find the call; none when it is of another shape. */
+  requestId: string | undefined
   /** Whether the body is an object with this field. */
   has(field: string): boolean
   /** Reads the body as `schema` has it, no body as null; `upstream_error` when it is something else. */
@@ -167,8 +169,10 @@ function refusal(reply: CallOutReply): GatewayError {
 
 function smhReply(reply: CallOutReply): SmhReply {
   const body = reply.text === '' ? null : parseJson(reply.text)
+  const requestId = reply.header('x-request-id')
   return {
     status: reply.status,
+    requestId: requestId !== undefined && requestIdShape.test(requestId) ? requestId : undefined,
     has: (field) => typeof body === 'object' && body !== null && Object.hasOwn(body, field),
     read(schema) {
       const parsed = schema.safeParse(body)

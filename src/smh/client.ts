@@ -17,7 +17,13 @@ import {
 export type BeginOutcome =
   | { kind: 'task'; task: TaskReply }
   | { kind: 'needs-full-hash' }
-  | { kind: 'stored'; file: FileReply }
+  | { kind: 'stored'; file: FileReply; smhRequestId: string | undefined }
+
+/** A file as SMH tells of it, with the id of the call that did: the log may have to name it. */
+export interface SmhFile {
+  file: FileReply
+  smhRequestId: string | undefined
+}
 
 /** Details a client may give at completion (SMH §5.7). */
 export interface ConfirmDetails {
@@ -42,11 +48,11 @@ export interface SmhClient {
   /** SMH §5.5 */
   renew(upload: OwnedUpload, trafficLimit: number | undefined, bounds: Bounds): Promise<TaskReply>
   /** SMH §5.7. Not repeatable: ask for the status first. */
-  confirm(upload: OwnedUpload, details: ConfirmDetails, bounds: Bounds): Promise<FileReply>
+  confirm(upload: OwnedUpload, details: ConfirmDetails, bounds: Bounds): Promise<SmhFile>
   /** SMH §5.8 */
   cancel(upload: OwnedUpload, bounds: Bounds): Promise<void>
   /** SMH §6.3. `facts.smhStatus` is 404 when nothing of that name is there. */
-  fileDetails(place: Place, path: readonly string[], bounds: Bounds): Promise<FileReply>
+  fileDetails(place: Place, path: readonly string[], bounds: Bounds): Promise<SmhFile>
 }
 
 /** COS puts the parts together while SMH waits for it (SMH §5.7). */
@@ -133,7 +139,7 @@ export function createSmhClient(
       // Older versions of SMH answer 200 to a created task too: only its confirm key tells (§15).
       return reply.has('confirmKey')
         ? { kind: 'task', task: reply.read(taskReply) }
-        : { kind: 'stored', file: reply.read(fileReply) }
+        : { kind: 'stored', ...smhFile(reply) }
     },
 
     async createDirectory(place, path, bounds) {
@@ -179,7 +185,7 @@ export function createSmhClient(
         },
         bounds,
       )
-      return reply.read(fileReply)
+      return smhFile(reply)
     },
 
     async cancel(upload, bounds) {
@@ -201,9 +207,13 @@ export function createSmhClient(
         },
         bounds,
       )
-      return reply.read(fileReply)
+      return smhFile(reply)
     },
   }
+}
+
+function smhFile(reply: SmhReply): SmhFile {
+  return { file: reply.read(fileReply), smhRequestId: reply.requestId }
 }
 
 /** SMH's code behind an error, if it was a refusal of SMH. */

@@ -1,64 +1,87 @@
+import type { UploadRules } from '../config.ts'
 import type { OwnedUpload } from '../confirm-key-binding.ts'
 import { GatewayError } from '../errors.ts'
+import { permitCompletion, relativePath } from '../policy.ts'
 import { asksForLater, type Bounds } from './call.ts'
-import { type ConfirmDetails, type SmhClient, smhCodeOf } from './client.ts'
+import { type ConfirmDetails, type SmhClient, type SmhFile, smhCodeOf } from './client.ts'
 import { isUnacted } from './error-codes.ts'
 import { checkReceivedParts } from './received-parts.ts'
 import type { FileReply, StatusReply } from './replies.ts'
+import { checkStoredSize } from './stored-size.ts'
+
+/** Confirms of one request in all. The second is for a confirm that SMH seems not to have acted on. */
+const MAX_CONFIRMS = 2
 
 /**
  * Completes an upload, however often and by however many callers at once it is asked to.
  *
  * SMH's confirm is not repeatable (SMH §5.7), so the status comes first, and again whenever the
- * confirm left in doubt whether it had its effect: SMH knows, we keep nothing.
+ * confirm left in doubt whether it had its effect: SMH knows, we keep nothing. Each status that lists the
+ * parts is checked before the confirm that follows it, and each stored file after it.
  *
- * @throws GatewayError `upload_incomplete`, `size_mismatch`, `file_too_large` (the task is
- *   cancelled), `checksum_mismatch`, `upload_complete` when the file has been moved away since, and
- *   what SmhClient gives
+ * @throws GatewayError `not_permitted` by rules that became stricter, `upload_incomplete`,
+ *   `size_mismatch`, `file_too_large` (a task is cancelled, a stored file stays), `checksum_mismatch`,
+ *   `upload_complete` when the file has left the user's folder since, and what SmhClient gives
  */
 export async function completeInSmh(
   smh: SmhClient,
   upload: OwnedUpload,
-  maxBytes: number,
+  rules: UploadRules,
   details: ConfirmDetails,
   bounds: Bounds,
 ): Promise<FileReply> {
-  const status = await smh.status(upload, bounds)
-  if (status.confirmed) return storedFile(smh, upload, status, details, bounds)
-  await checkParts(smh, upload, status, maxBytes, bounds)
-  // The caller may leave now, the confirm goes on: to stop it would leave in doubt what it did.
+  let status = await smh.status(upload, bounds)
+  if (status.confirmed) return storedBefore(smh, upload, status, rules, details, bounds)
+  permitCompletion(rules, upload.strategy, status.path)
+  // The caller may leave now, the rest goes on: to stop a confirm would leave in doubt what it did.
   const unhurried: Bounds = { endsAt: bounds.endsAt }
-  try {
-    return await smh.confirm(upload, details, unhurried)
-  } catch (error) {
-    const incomplete = error instanceof GatewayError && error.code === 'upload_incomplete'
-    if (!(incomplete || leavesDoubt(error))) throw error
-    const after = await smh.status(upload, unhurried)
-    if (after.confirmed) return storedFile(smh, upload, after, details, unhurried)
+  for (let confirms = 1; ; confirms += 1) {
+    await checkParts(smh, upload, status, rules.maxBytes, unhurried)
+    const { size } = upload
+    const confirmed = { size, smhUploadId: status.uploadId, confirmedBefore: false }
+    const outcome = await confirmOrDoubt(smh, upload, details, unhurried)
+    if (!(outcome instanceof GatewayError)) {
+      checkStoredSize(outcome, confirmed, rules.maxBytes)
+      return outcome.file
+    }
+    status = await smh.status(upload, unhurried)
+    if (status.confirmed) {
+      const stored = await detailsOf(smh, upload, status, unhurried)
+      checkStoredSize(stored, confirmed, rules.maxBytes)
+      return withChecksum(stored.file, details)
+    }
+    if (confirms < MAX_CONFIRMS && mayConfirmAgain(outcome)) continue
     // SMH does not say which parts it misses; its list may show it by now.
-    if (incomplete) await checkParts(smh, upload, after, maxBytes, unhurried)
-    // After a time-out SMH may still be at work on the first confirm.
-    const busy = error.code === 'upstream_timeout'
-    // What SMH did not act on was tried often enough.
-    if (incomplete || busy || asksForLater(error) || isUnacted(error)) throw error
-    return confirmOnceMore(smh, upload, details, unhurried)
+    if (outcome.code === 'upload_incomplete') {
+      await checkParts(smh, upload, status, rules.maxBytes, unhurried)
+    }
+    throw outcome
   }
 }
 
-async function confirmOnceMore(
+/** The stored file, or the error that leaves open whether the upload is complete. */
+async function confirmOrDoubt(
   smh: SmhClient,
   upload: OwnedUpload,
   details: ConfirmDetails,
   bounds: Bounds,
-): Promise<FileReply> {
+): Promise<SmhFile | GatewayError> {
   try {
     return await smh.confirm(upload, details, bounds)
   } catch (error) {
-    if (!leavesDoubt(error)) throw error
-    const status = await smh.status(upload, bounds)
-    if (status.confirmed) return storedFile(smh, upload, status, details, bounds)
+    const incomplete = error instanceof GatewayError && error.code === 'upload_incomplete'
+    if (incomplete || leavesDoubt(error)) return error
     throw error
   }
+}
+
+/** Whether a confirm may follow one that ended in `error` and, by the status, had no effect. */
+function mayConfirmAgain(error: GatewayError): boolean {
+  if (error.code === 'upload_incomplete') return false
+  // After a timeout SMH may still be at work on the first confirm.
+  if (error.code === 'upstream_timeout') return false
+  // What SMH did not act on was tried often enough.
+  return !(asksForLater(error) || isUnacted(error))
 }
 
 /** Whether the upload may be complete in spite of, or because of, this error. */
@@ -98,30 +121,50 @@ async function checkParts(
   }
 }
 
-/** The file of an upload that SMH says is confirmed, read back by its final path (SMH §13). */
-async function storedFile(
+/** The file of an upload that was confirmed before this request. */
+async function storedBefore(
   smh: SmhClient,
   upload: OwnedUpload,
   status: StatusReply,
-  { crc64 }: ConfirmDetails,
+  rules: UploadRules,
+  details: ConfirmDetails,
   bounds: Bounds,
 ): Promise<FileReply> {
+  const stored = await detailsOf(smh, upload, status, bounds)
+  checkStoredSize(stored, { size: upload.size, confirmedBefore: true }, rules.maxBytes)
+  return withChecksum(stored.file, details)
+}
+
+/**
+ * The file of an upload that SMH says is confirmed, read back by its final path (SMH §13). A file that has
+ * left the user's folder is not the user's to see.
+ */
+async function detailsOf(
+  smh: SmhClient,
+  { place }: OwnedUpload,
+  { path }: StatusReply,
+  bounds: Bounds,
+): Promise<SmhFile> {
   const movedAway = new GatewayError(
     'upload_complete',
     'This upload is complete, and its file has been moved or deleted since.',
   )
-  if (status.path === null) throw movedAway
-  let file: FileReply
+  if (path === null || relativePath(place.prefix, path) === null) throw movedAway
+  let stored: SmhFile
   try {
-    file = await smh.fileDetails(upload.place, status.path, bounds)
+    stored = await smh.fileDetails(place, path, bounds)
   } catch (error) {
     if (error instanceof GatewayError && error.facts.smhStatus === 404) throw movedAway
     throw error
   }
-  if (crc64 !== undefined && crc64 !== file.crc64) {
-    throw new GatewayError('checksum_mismatch', 'The stored file has another CRC64.')
-  }
-  return file
+  if (relativePath(place.prefix, stored.file.path) === null) throw movedAway
+  return stored
+}
+
+/** The file, when it has the CRC-64 that the caller gave, if any. */
+function withChecksum(file: FileReply, { crc64 }: ConfirmDetails): FileReply {
+  if (crc64 === undefined || crc64 === file.crc64) return file
+  throw new GatewayError('checksum_mismatch', 'The stored file has another CRC64.')
 }
 
 /** Gives up an upload. A task that SMH no longer knows is given up already. */

@@ -111,14 +111,13 @@ export const doneReply = z.union([
   }),
 ])
 
+/** Of SMH's request ids, which are logged. */
+export const requestIdShape = /^[\w-]{1,64}$/
+
 /** SMH §2.2. Shapes are checked because both values are logged. */
 export const errorReply = z.object({
   code: z.string().regex(/^\w{1,64}$/),
-  requestId: z
-    .string()
-    .regex(/^[\w-]{1,64}$/)
-    .optional()
-    .catch(undefined),
+  requestId: z.string().regex(requestIdShape).optional().catch(undefined),
 })
 
 /** The HTTP stack of the client sets these two itself, and a browser may not (SMH §11.1). */

@@ -140,19 +140,6 @@ describe('more bytes than the policy allows', () => {
     await expectProblem(await bench.complete(upload), 413, 'file_too_large')
     expect(bench.emulator.controls.files()).toEqual([])
   })
-
-  test('slipped in after the check: the operator is told', async () => {
-    const bench = await startBench()
-    const upload = await bench.uploadParts('a.txt', [someBytes(5)])
-    const part = { LastModified: '2026-03-09T11:23:01.000Z', ETag: '"x"' }
-    const parts = [{ PartNumber: 1, Size: 5, ...part }]
-    const body = JSON.stringify({ confirmed: false, path: ['users', 'ann', 'a.txt'], parts })
-    bench.emulator.controls.force('status', { body })
-    await bench.putPart(upload, 1, someBytes(6))
-    expect(await (await bench.complete(upload)).json()).toMatchObject({ size: 6 })
-    const event = 'stored size differs from the declared one'
-    expect(await bench.records()).toContainEqual(expect.objectContaining({ level: 'warn', event }))
-  })
 })
 
 test('what SMH misses after all is read from its list once more', async () => {

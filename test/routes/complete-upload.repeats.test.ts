@@ -106,6 +106,64 @@ describe('completed again', () => {
   })
 })
 
+describe('a repeat whose file has left the folder of the user', () => {
+  const elsewhere = ['users', 'bob', 'a.txt']
+
+  test('is 409, and SMH is not asked for the details', async () => {
+    const bench = await startBench()
+    const upload = await bench.uploadParts('a.txt', [someBytes(5)])
+    await bench.complete(upload)
+    bench.emulator.controls.clearCalls()
+    bench.emulator.controls.force('status', {
+      body: JSON.stringify({ confirmed: true, path: elsewhere }),
+    })
+    await expectProblem(await bench.complete(upload), 409, 'upload_complete')
+    expect(bench.smhCalls().map(({ route }) => route)).toEqual(['status'])
+  })
+
+  test('is 409 also when only the details say so', async () => {
+    const bench = await startBench()
+    const upload = await bench.uploadParts('a.txt', [someBytes(5)])
+    const file = await (await bench.complete(upload)).json()
+    bench.emulator.controls.force('directory-info', {
+      body: JSON.stringify({ ...file, path: elsewhere, metaData: { 'x-smh-meta-of': 'bob' } }),
+    })
+    const problem = await expectProblem(await bench.complete(upload), 409, 'upload_complete')
+    expect(JSON.stringify(problem)).not.toContain('bob')
+  })
+})
+
+test('a repeat after another upload has replaced the file says that its size differs', async () => {
+  const bench = await startBench({ environment: { UPLOAD_CONFLICT_STRATEGIES: 'overwrite' } })
+  const wanted = { conflictResolutionStrategy: 'overwrite' }
+  const upload = await bench.uploadParts('a.txt', [someBytes(5)], { wanted })
+  await bench.complete(upload)
+  await bench.upload('a.txt', [someBytes(6)], { wanted })
+  const problem = await expectProblem(await bench.complete(upload), 422, 'size_mismatch')
+  expect(problem.detail).toContain('may have replaced the file since')
+  expect((await bench.records()).at(-1)).toMatchObject({
+    level: 'warn',
+    declaredSize: 5,
+    storedSize: 6,
+  })
+})
+
+describe('rules that became stricter after begin', () => {
+  test.each([
+    ['extension', { UPLOAD_ALLOWED_EXTENSIONS: 'jpg' }],
+    ['strategy', { UPLOAD_CONFLICT_STRATEGIES: 'ask' }],
+  ])('%s: complete is refused, and a repeat of an earlier one is not', async (rule, stricter) => {
+    const bench = await startBench()
+    const on = await bench.startAnother(stricter as Record<string, string>)
+    const upload = await bench.uploadParts('a.txt', [someBytes(5)])
+    await expectProblem(await bench.complete(upload, { on }), 403, 'not_permitted')
+    expect((await bench.records()).at(-1)).toMatchObject({ reason: rule })
+    expect(bench.smhCalls('confirm')).toEqual([])
+    expect((await bench.complete(upload)).status).toBe(200)
+    expect((await bench.complete(upload, { on })).status).toBe(200)
+  })
+})
+
 describe('an answer of SMH that was lost', () => {
   test('is made up for by asking: the caller gets the stored file', async () => {
     const bench = await startBench()

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import type { UploadRules } from '../../src/config.ts'
 import type { OwnedUpload } from '../../src/confirm-key-binding.ts'
 import type { SmhClient } from '../../src/smh/client.ts'
 import { completeInSmh } from '../../src/smh/complete.ts'
@@ -17,8 +18,9 @@ test('a confirm that takes too long is not repeated: SMH may still be at work on
       throw upstreamTimeout()
     },
   } as unknown as SmhClient
-  const upload = { size: 5 } as OwnedUpload
-  const completion = completeInSmh(smh, upload, 5, {}, { endsAt: Number.POSITIVE_INFINITY })
+  const upload = { size: 5, strategy: 'rename' } as OwnedUpload
+  const rules = { maxBytes: 5, conflictStrategies: new Set(['rename']) } as unknown as UploadRules
+  const completion = completeInSmh(smh, upload, rules, {}, { endsAt: Number.POSITIVE_INFINITY })
   await expect(completion).rejects.toMatchObject({ code: 'upstream_timeout' })
   expect(calls).toEqual(['status', 'confirm', 'status'])
 })
