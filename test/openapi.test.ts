@@ -45,7 +45,11 @@ const expected: Record<string, { call: string; successes: string; codes: string 
     successes: '201',
     codes: ofBegins,
   },
-  instantUpload: { call: 'post /v1/instant-uploads', successes: '200', codes: ofBegins },
+  instantUpload: {
+    call: 'post /v1/instant-uploads',
+    successes: '200',
+    codes: `${ofBegins} size_mismatch`,
+  },
   getUpload: {
     call: 'get /v1/uploads/{confirmKey}',
     successes: '200',

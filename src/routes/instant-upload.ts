@@ -40,7 +40,7 @@ export const instantUpload = defineEndpoint(
       200: instantAnswer('The outcome.', instantUploadResult),
     },
   },
-  ofBegins,
+  [...ofBegins, 'size_mismatch'],
   (services) => async (c) => {
     const begun = await beginForUser(services, c, c.req.valid('json'))
     switch (begun.kind) {

@@ -43,7 +43,8 @@ export async function beginInSmh(
 
 /** An instant upload is stored without a later check by us, so SMH's word for it is checked here. */
 function checked(outcome: BeginOutcome, { place, wanted }: PermittedUpload): BeginOutcome {
-  if (outcome.kind !== 'stored') return outcome
+  // Without a hash SMH has nothing to store: the caller takes that for an unusable reply.
+  if (outcome.kind !== 'stored' || wanted.beginningHash === undefined) return outcome
   const { file, smhRequestId } = outcome
   if (relativePath(place.prefix, file.path) === null) {
     const sizes = { declaredSize: wanted.size, storedSize: file.size }

@@ -28,6 +28,20 @@ async function storedHashes(bench: Bench) {
   return chainedHashes(chunks())
 }
 
+/** SMH's answer that the file is stored. */
+const storedAs = (change: object) => ({
+  path: ['users', 'ann', 'copy.bin'],
+  name: 'copy.bin',
+  type: 'file',
+  creationTime: '2026-03-09T11:31:00.000Z',
+  modificationTime: '2026-03-09T11:31:00.000Z',
+  contentType: 'application/octet-stream',
+  size: String(size),
+  eTag: '"x"',
+  crc64: '1',
+  ...change,
+})
+
 describe('instant upload', () => {
   test('a known beginning asks for the full hash, and the full hash stores the file', async () => {
     const bench = await startBench()
@@ -125,6 +139,45 @@ describe('instant upload', () => {
     expect(problem.errors).toEqual([{ field, message: expect.any(String) }])
     expect(bench.smhCalls()).toEqual([])
   })
+
+  test('a stored file of another size is 422, and the log finds the file', async () => {
+    const bench = await startBench()
+    const body = { path: 'copy.bin', size, ...(await storedHashes(bench)) }
+    bench.emulator.controls.force('begin-multipart', {
+      body: JSON.stringify(storedAs({ size: String(1e12) })),
+      headers: { 'X-Request-Id': 'instant-1' },
+    })
+    const { detail } = await expectProblem(await instant(bench, body), 422, 'size_mismatch')
+    expect(detail).toBe(`The stored file has 1000000000000 bytes, and ${size} were declared.`)
+    expect((await bench.records()).at(-1)).toMatchObject({
+      level: 'error',
+      reason: 'stored_size',
+      smhRequestId: 'instant-1',
+      declaredSize: size,
+      storedSize: 1e12,
+    })
+  })
+
+  test.each([[['users', 'bob', 'copy.bin']], [['users', 'ann']], [null]])(
+    'a stored file at %j, not in the folder of the user, is 502 and an error in the log',
+    async (path) => {
+      const bench = await startBench()
+      const body = { path: 'copy.bin', size, ...(await storedHashes(bench)) }
+      bench.emulator.controls.force('begin-multipart', {
+        body: JSON.stringify(storedAs({ path })),
+        headers: { 'X-Request-Id': 'instant-2' },
+      })
+      const problem = await expectProblem(await instant(bench, body), 502, 'upstream_error')
+      expect(JSON.stringify(problem)).not.toMatch(/bob|copy/)
+      const line = (await bench.records()).at(-1)
+      expect(line).toMatchObject({
+        level: 'error',
+        reason: 'foreign_path',
+        smhRequestId: 'instant-2',
+      })
+      expect(JSON.stringify(line)).not.toMatch(/bob|copy/)
+    },
+  )
 
   test('counts as a begin for the rate limit', async () => {
     const bench = await startBench({ environment: { RATE_LIMIT_PER_MINUTE: '2' } })
