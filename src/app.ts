@@ -18,9 +18,12 @@ import { endpoints } from './routes/index.ts'
 import { createAccessTokens } from './smh/access-token.ts'
 import { createCallSmh } from './smh/call.ts'
 import { createCircuit } from './smh/circuit.ts'
-import { createSmhClient } from './smh/client.ts'
+import { CONFIRM_TIMEOUT_MS, createSmhClient } from './smh/client.ts'
 import { upstreamError } from './smh/error-codes.ts'
 import { validInput } from './valid-input.ts'
+
+/** How long a body may take to arrive. Bodies are short, so a slower client is stuck or hostile. */
+const BODY_TIMEOUT_MS = 30_000
 
 export interface App {
   /** Answers one request. `execution` is for platforms that end with the response, such as Workers. */
@@ -47,8 +50,16 @@ export function createApp(deps: Deps): App {
     timeoutMs,
     maxInFlight: config.maxInFlight,
   })
+  const bodyTimeoutMs = deps.bodyTimeoutMs ?? BODY_TIMEOUT_MS
+  const inFlight = limitInFlight({
+    max: config.maxInFlight,
+    servedMs: 3 * timeoutMs + CONFIRM_TIMEOUT_MS,
+    waitedMs: Math.max(bodyTimeoutMs, timeoutMs),
+    steadyClock,
+    metrics,
+  })
   const authenticate = rememberUsers({
-    authenticate: createAuthenticate({ jwt: config.jwt, keys, clock }),
+    authenticate: inFlight.verifying(createAuthenticate({ jwt: config.jwt, keys, clock })),
     keys,
     clock,
     steadyClock,
@@ -79,24 +90,22 @@ export function createApp(deps: Deps): App {
     answerError(new GatewayError('not_found', 'There is nothing at this address.'), c),
   )
   app.use(beginAnswer, observe(log, metrics))
-  const inFlight = limitInFlight(config.maxInFlight, metrics)
   app.use('/v1/*', ...crossOrigin(config.corsOrigins))
 
   for (const endpoint of probes) {
     register(app, endpoint, endpoint.handle(services) as Handler<AppEnv>)
   }
   for (const endpoint of endpoints) {
-    const readInput = validInput(endpoint.route)
-    const answer = endpoint.handle(services) as Handler<AppEnv>
-    register(app, endpoint, (c, next) =>
-      inFlight.ofAll(c, async () => {
-        c.set('user', await authenticate(c.req.header('authorization'), backgroundOf(c)))
-        return inFlight.ofUser(c, async () => {
-          await readInput(c)
-          return answer(c, next)
-        })
-      }),
-    )
+    const readInput = validInput(endpoint.route, bodyTimeoutMs)
+    const hasBody = endpoint.route.request?.body !== undefined
+    const handle = endpoint.handle(services) as Handler<AppEnv>
+    register(app, endpoint, async (c, next) => {
+      const user = await authenticate(c.req.header('authorization'), backgroundOf(c))
+      c.set('user', user)
+      if (hasBody) await inFlight.receiving(user.id, () => readInput(c))
+      else await readInput(c)
+      return inFlight.serving(c, user.id, async () => handle(c, next))
+    })
   }
   registerDocs(app, deps.readDocsAsset)
   refuseOtherMethods(app)

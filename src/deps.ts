@@ -91,4 +91,6 @@ export interface Deps {
   limitBegins: LimitBegins
   metrics: Metrics
   readDocsAsset: ReadDocsAsset
+  /** How long the body of a request may take to arrive, milliseconds. Default: 30,000. */
+  bodyTimeoutMs?: number | undefined
 }

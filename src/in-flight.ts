@@ -1,74 +1,89 @@
 import type { Context } from 'hono'
 import type { AppEnv } from './app-env.ts'
-import type { Metrics } from './deps.ts'
-import { GatewayError } from './errors.ts'
+import type { Authenticate } from './authenticate.ts'
+import type { Clock, Metrics } from './deps.ts'
+import { createPermits } from './permits.ts'
 
-/** What one user may take of all places: room for a burst, and the rest stays for the others. */
+/** What one user may take of all permits: room for a burst, and the rest stays for the others. */
 const SHARE_OF_ONE_USER = 1 / 2
 
-type Counted = <T>(c: Context<AppEnv>, work: () => Promise<T>) => Promise<T>
+/**
+ * Bodies being received and tokens being verified, for each request that may be served. Both cost memory
+ * only: a body at most 64 KiB, a token 16 KiB, and signatures wait for the CPU in any case.
+ */
+const WAITING_PER_SERVED = 4
 
 export interface InFlightLimits {
-  /** Does the work of one request when there is a place left, before anything is known of its user. */
-  ofAll: Counted
-  /** Does it when its user has a place left. */
-  ofUser: Counted
+  /** Bounds how many tokens are verified at once. Only the verification itself holds a permit. */
+  verifying(authenticate: Authenticate): Authenticate
+  /** Receives the body of a user's request. */
+  receiving(userId: string, receive: () => Promise<void>): Promise<void>
+  /** Handles a user's request. The permit is released when the response has been taken. */
+  serving<T>(c: Context<AppEnv>, userId: string, handle: () => Promise<T>): Promise<T>
 }
 
 /**
- * Lets at most `max` requests be served at the same time, and half of them for any one user. One
- * more gets `overloaded` at once, which costs next to nothing. An answer keeps its place until it has
- * been taken.
+ * Limits how many requests are in flight: `max` of them are served at once, at most half of them for one
+ * user. Requests that wait for a token's verification or for their body are bounded apart, so that they
+ * never take a permit from a request that could be served.
+ *
+ * Above a limit each function throws GatewayError `overloaded` at once.
+ *
+ * @param options.servedMs the longest that a request may be served; older permits are dropped
+ * @param options.waitedMs the longest that a token may be verified or a body received
  */
-export function limitInFlight(max: number, metrics: Metrics): InFlightLimits {
+export function limitInFlight(options: {
+  max: number
+  servedMs: number
+  waitedMs: number
+  steadyClock: Clock
+  metrics: Pick<Metrics, 'inFlight'>
+}): InFlightLimits {
+  const { max, servedMs, waitedMs, steadyClock, metrics } = options
   const maxOfUser = Math.max(1, Math.floor(max * SHARE_OF_ONE_USER))
-  const ofUsers = new Map<string, number>()
-  let all = 0
-
-  function leave(): void {
-    all -= 1
-    metrics.inFlight(all)
-  }
-
-  function leaveOf(userId: string): void {
-    const left = (ofUsers.get(userId) ?? 1) - 1
-    if (left === 0) ofUsers.delete(userId)
-    else ofUsers.set(userId, left)
-  }
+  const maxWaiting = max * WAITING_PER_SERVED
+  const waits = { max: maxWaiting, maxAgeMs: waitedMs, steadyClock }
+  const verified = createPermits(waits)
+  const received = createPermits({ ...waits, maxOfUser })
+  const served = createPermits({
+    max,
+    maxOfUser,
+    maxAgeMs: servedMs,
+    steadyClock,
+    onCount: (count) => metrics.inFlight(count),
+  })
 
   return {
-    async ofAll(c, work) {
-      if (all >= max) throw overloaded('Too many requests are being served at once.')
-      all += 1
-      metrics.inFlight(all)
-      try {
-        return await work()
-      } finally {
-        whenTaken(c, leave)
+    verifying(authenticate) {
+      return async (authorization, background) => {
+        const release = verified.acquire()
+        try {
+          return await authenticate(authorization, background)
+        } finally {
+          release()
+        }
       }
     },
 
-    async ofUser(c, work) {
-      const { id } = c.get('user')
-      const own = ofUsers.get(id) ?? 0
-      if (own >= maxOfUser) throw overloaded('Too many of your requests are being served at once.')
-      ofUsers.set(id, own + 1)
+    async receiving(userId, receive) {
+      const release = received.acquire(userId)
       try {
-        return await work()
+        await receive()
       } finally {
-        whenTaken(c, () => leaveOf(id))
+        release()
+      }
+    },
+
+    async serving(c, userId, handle) {
+      const release = served.acquire(userId)
+      try {
+        return await handle()
+      } finally {
+        // A server of an embedder passes no bindings at all.
+        const { whenTaken } = c.env ?? {}
+        if (whenTaken) whenTaken(release)
+        else release()
       }
     },
   }
-}
-
-function whenTaken(c: Context<AppEnv>, done: () => void): void {
-  // Whoever serves `fetch` by a server of their own hands over no bindings at all.
-  const { whenTaken } = c.env ?? {}
-  if (whenTaken) whenTaken(done)
-  else done()
-}
-
-function overloaded(detail: string): GatewayError {
-  return new GatewayError('overloaded', detail, { headers: { 'Retry-After': '1' } })
 }

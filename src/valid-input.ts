@@ -16,19 +16,23 @@ const MAX_TOLD_FAULTS = 20
  * be left out an empty one is none.
  *
  * What it makes rejects with GatewayErrors: `request_too_large`, `unsupported_media_type`, and
- * `invalid_request` for all else, with what is wrong in which field.
+ * `invalid_request` for all else, with what is wrong in which field, or when the body does not arrive
+ * within `bodyTimeoutMs`.
  *
  * zod-openapi could do most of this, at a higher price: in more steps, by zod's asynchronous parsing,
  * which has no compiled checks, and with UTF-8 read leniently.
  */
-export function validInput({ request }: RouteConfig): (c: Context<AppEnv>) => Promise<void> {
+export function validInput(
+  { request }: RouteConfig,
+  bodyTimeoutMs: number,
+): (c: Context<AppEnv>) => Promise<void> {
   const params = request?.params as z.ZodType<object> | undefined
   const json = request?.body?.content['application/json'] as
     | { schema: z.ZodType<object> }
     | undefined
   return async function readInput(c) {
     if (params) c.req.addValidatedData('param', parse(params, c.req.param()))
-    if (json) c.req.addValidatedData('json', parse(json.schema, await readJson(c)))
+    if (json) c.req.addValidatedData('json', parse(json.schema, await readJson(c, bodyTimeoutMs)))
   }
 }
 
@@ -50,11 +54,11 @@ function toFieldFaults(issue: z.core.$ZodIssue): FieldFault[] {
   return [{ field: issue.path.join('.') || 'body', message: issue.message }]
 }
 
-async function readJson(c: Context<AppEnv>): Promise<unknown> {
+async function readJson(c: Context<AppEnv>, timeoutMs: number): Promise<unknown> {
   const type = c.req.header('content-type')
   const isJson = type?.split(';')[0]?.trim().toLowerCase() === 'application/json'
   if (type && !isJson) throw unsupportedMediaType()
-  const bytes = await readBytes(c)
+  const bytes = await within(timeoutMs, readBytes(c))
   if (!type && bytes.byteLength > 0) throw unsupportedMediaType()
   const text = decodeUtf8(bytes)
   // Many HTTP clients send `Content-Type: application/json` whether there is a body or not.
@@ -92,6 +96,28 @@ async function readBytes(c: Context<AppEnv>): Promise<ArrayBuffer> {
     if (error instanceof GatewayError) throw error
     // A sender who leaves half-way is the caller's doing: no error of ours, and no alarm.
     throw new GatewayError('invalid_request', 'The body broke off.', { reason: 'caller_left' })
+  }
+}
+
+/**
+ * The app has a timeout of its own, because Workers have none for bodies.
+ *
+ * @throws GatewayError `invalid_request` when the body has not arrived in time
+ */
+async function within(timeoutMs: number, arriving: Promise<ArrayBuffer>): Promise<ArrayBuffer> {
+  let timer: ReturnType<typeof setTimeout> | undefined
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => {
+      // The connection ends, because the rest of the body would be taken for the next request.
+      const headers = { Connection: 'close' }
+      const detail = 'The body did not arrive in time.'
+      reject(new GatewayError('invalid_request', detail, { reason: 'body_timeout', headers }))
+    }, timeoutMs)
+  })
+  try {
+    return await Promise.race([arriving, late])
+  } finally {
+    clearTimeout(timer)
   }
 }
 

@@ -129,20 +129,15 @@ describe('an answer', () => {
   })
 
   test('that there are too many requests can be read as well', async () => {
-    const bench = await startBench({ environment: { ...environment, MAX_IN_FLIGHT: '1' } })
-    const held = Promise.withResolvers<void>()
-    const arrived = Promise.withResolvers<void>()
-    bench.issuer.rehearse(async (_, body) => {
-      arrived.resolve()
-      await held.promise
-      return { body }
-    })
-    const first = bench.request('GET', '/v1/uploads/x')
-    await arrived.promise
-    const second = await bench.request('GET', '/v1/uploads/x', { headers: { origin } })
+    const limits = { MAX_IN_FLIGHT: '1', UPSTREAM_TIMEOUT_SECONDS: '1' }
+    const bench = await startBench({ environment: { ...environment, ...limits } })
+    bench.emulator.controls.force('begin-multipart', { delayMs: 3_600_000 })
+    const begin = { body: { path: 'a.txt', size: 5 }, headers: { origin } }
+    const first = bench.request('POST', '/v1/uploads', begin)
+    await expect.poll(() => bench.smhCalls('begin-multipart').length).toBe(1)
+    const second = await bench.request('POST', '/v1/uploads', begin)
     expect(second.headers.get('access-control-allow-origin')).toBe(origin)
     await expectProblem(second, 503, 'overloaded')
-    held.resolve()
     await first
   })
 })

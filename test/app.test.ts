@@ -145,23 +145,50 @@ describe('RATE_LIMIT_PER_MINUTE', () => {
 
 describe('MAX_IN_FLIGHT', () => {
   test('one request more is told at once, and the next one after is served', async () => {
-    const bench = await startBench({ environment: { MAX_IN_FLIGHT: '1' } })
-    const held = Promise.withResolvers<void>()
-    const arrived = Promise.withResolvers<void>()
-    bench.issuer.rehearse(async (_, body) => {
-      arrived.resolve()
-      await held.promise
-      return { body }
+    const bench = await startBench({
+      environment: { MAX_IN_FLIGHT: '1', UPSTREAM_TIMEOUT_SECONDS: '1' },
     })
+    bench.emulator.controls.force('begin-multipart', { delayMs: 3_600_000 })
     const first = bench.request('POST', '/v1/uploads', { body: good })
-    await arrived.promise
+    await expect.poll(() => bench.smhCalls('begin-multipart').length).toBe(1)
     const second = await bench.request('POST', '/v1/uploads', { body: good })
     expect(second.headers.get('retry-after')).toMatch(/^[1-9]\d*$/)
     await expectProblem(second, 503, 'overloaded')
     expect((await bench.request('GET', '/livez')).status).toBe(200)
-    held.resolve()
-    expect((await first).status).toBe(201)
+    expect((await first).status).toBe(504)
     expect((await bench.request('POST', '/v1/uploads', { body: good })).status).toBe(201)
+  })
+
+  test('requests without a good token are answered while all permits are in use', async () => {
+    const bench = await startBench({
+      environment: { MAX_IN_FLIGHT: '1', UPSTREAM_TIMEOUT_SECONDS: '1' },
+    })
+    bench.emulator.controls.force('begin-multipart', { delayMs: 3_600_000 })
+    const first = bench.request('POST', '/v1/uploads', { body: good })
+    await expect.poll(() => bench.smhCalls('begin-multipart').length).toBe(1)
+    const forged = { authorization: `Bearer ${await bench.issuer.forgedToken(ann)}` }
+    for (const headers of [{}, { authorization: 'Bearer a.b.c' }, forged]) {
+      const response = await bench.request('POST', '/v1/uploads', { as: null, headers, body: good })
+      expect(response.status).toBe(401)
+    }
+    await first
+  })
+
+  test('the permit of a request that never ends is dropped when all are in use', async () => {
+    const bench = await startBench({ environment: { MAX_IN_FLIGHT: '1' } })
+    bench.emulator.controls.force('begin-multipart', { delayMs: 3_600_000 })
+    const caller = new AbortController()
+    const { signal } = caller
+    const first = bench.request('POST', '/v1/uploads', { body: good, signal })
+    await expect.poll(() => bench.smhCalls('begin-multipart').length).toBe(1)
+    const begin = () => bench.request('POST', '/v1/uploads', { body: good })
+    // Three calls of ten seconds, and a confirm of sixty.
+    bench.advance(89_000)
+    expect((await begin()).status).toBe(503)
+    bench.advance(1_000)
+    expect((await begin()).status).toBe(201)
+    caller.abort()
+    await expect(first).rejects.toThrow()
   })
 
   test('a user has half of the places, and the others have the rest', async () => {

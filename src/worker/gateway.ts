@@ -34,6 +34,8 @@ export interface WorkerOptions {
   clock?: Clock
   steadyClock?: Clock
   write?: WriteLine
+  /** How long the body of a request may take to arrive, milliseconds. Default: 30,000. */
+  bodyTimeoutMs?: number | undefined
 }
 
 /**
@@ -42,11 +44,11 @@ export interface WorkerOptions {
  */
 export function createGatewayWorker(options: WorkerOptions = {}): GatewayWorker {
   const { clock = Date.now, steadyClock = () => performance.now() } = options
-  const { write = writeToConsole } = options
+  const { write = writeToConsole, bodyTimeoutMs } = options
   let app: App | 'unconfigured' | undefined
 
   function appOf(bindings: Bindings): App | 'unconfigured' {
-    app ??= build(bindings, { clock, steadyClock, write })
+    app ??= build(bindings, { clock, steadyClock, write, bodyTimeoutMs })
     return app
   }
 
@@ -71,7 +73,7 @@ export function createGatewayWorker(options: WorkerOptions = {}): GatewayWorker 
 
 function build(
   bindings: Bindings,
-  { clock, steadyClock, write }: Required<WorkerOptions>,
+  { clock, steadyClock, write, bodyTimeoutMs }: Required<WorkerOptions>,
 ): App | 'unconfigured' {
   try {
     // Those of Node have no effect, not even as faults.
@@ -94,6 +96,7 @@ function build(
       limitBegins: limitBeginsBy(begins),
       metrics: noMetrics,
       readDocsAsset: readDocsAssetFrom(bindings.ASSETS),
+      bodyTimeoutMs,
     })
   } catch (error) {
     if (!(error instanceof ConfigurationError)) throw error

@@ -41,9 +41,11 @@ type Environment =
 export async function startBench({
   environment = {},
   emulator: emulatorOptions = {},
+  bodyTimeoutMs,
 }: {
   environment?: Environment
   emulator?: EmulatorOptions
+  bodyTimeoutMs?: number
 } = {}) {
   let moved = 0
   let setTo = 0
@@ -72,6 +74,7 @@ export async function startBench({
       clock: () => clock() + setTo,
       steadyClock: () => performance.now() + moved,
       onRecord: (record) => logged.push(record),
+      bodyTimeoutMs,
     })
     gateways.push(gateway)
     return gateway

@@ -6,6 +6,8 @@ export interface LaunchOptions {
   clock: () => number
   steadyClock: () => number
   onRecord: (record: LogRecord & { level: LogLevel }) => void
+  /** How long the body of a request may take to arrive; as usual unless told. */
+  bodyTimeoutMs?: number | undefined
 }
 
 export interface LaunchedGateway {
@@ -26,6 +28,7 @@ export async function launch(options: LaunchOptions): Promise<LaunchedGateway> {
     clock: options.clock,
     steadyClock: options.steadyClock,
     log: (level, record) => options.onRecord({ level, ...record }),
+    bodyTimeoutMs: options.bodyTimeoutMs,
     // A test's requests are over by then.
     idleMs: 0,
   })

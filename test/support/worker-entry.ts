@@ -24,9 +24,10 @@ export default {
       environment: Record<string, string>
       now: number
       lasted: number
+      bodyTimeoutMs?: number
     }
-    const { id, environment, now, lasted } = told
-    const gateway = gateways.get(id) ?? start(id, environment)
+    const { id, environment, now, lasted, bodyTimeoutMs } = told
+    const gateway = gateways.get(id) ?? start(id, environment, bodyTimeoutMs)
     gateway.now = now
     gateway.lasted = lasted
     const { BEGIN_RATE_LIMIT, ASSETS } = bindings
@@ -38,12 +39,13 @@ export default {
   },
 }
 
-function start(id: string, environment: Record<string, string>): Gateway {
+function start(id: string, environment: Record<string, string>, bodyTimeoutMs?: number): Gateway {
   const gateway: Gateway = {
     worker: createGatewayWorker({
       clock: () => gateway.now,
       steadyClock: () => gateway.lasted,
       write: (line) => console.log(`${id} ${line}`),
+      bodyTimeoutMs,
     }),
     environment,
     now: 0,

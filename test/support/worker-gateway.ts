@@ -71,6 +71,7 @@ async function startWorkerd(limit: number): Promise<Workerd> {
             environment: bench?.environment,
             now: bench?.clock(),
             lasted: bench?.steadyClock(),
+            bodyTimeoutMs: bench?.bodyTimeoutMs,
           })
         },
       },
