@@ -7,66 +7,79 @@ type Exchange = [request: IncomingMessage, response: ServerResponse]
 const MAX_WAITING = 16
 
 /**
- * Has each connection get one answer after the other: what was sent before that (RFC 9112 §9.3.2) waits
- * its turn. By itself Node works on all at once, and keeps their answers: sixty kilobytes of requests
- * come to gigabytes. Whoever has too many wait is cut off.
+ * How long a response may take to be taken, for each 512 KiB of it that is still there at the first look.
+ * The largest, 1.4 MB, needs 16 kB a second, which slow mobile networks have.
  */
-export function inTurn(
-  answer: RequestListener,
-): (request: IncomingMessage, response: ServerResponse) => void {
-  const waiting = new WeakMap<Socket, Exchange[]>()
+const TAKING_MS = 30_000
+const TAKING_BYTES = 512 * 1024
 
-  function start(socket: Socket, [request, response]: Exchange): void {
-    // It comes when the answer has been taken, and when nobody is there to take it.
+/** What one connection is at. */
+interface Turn {
+  /** The response being written. */
+  response: ServerResponse | undefined
+  /** When it has to be taken, on the clock of `performance.now()`. Unset before the first look at it. */
+  endsAt: number | undefined
+  waiting: Exchange[]
+}
+
+/**
+ * Serves each connection one response after the other and closes connections that stall.
+ *
+ * - Pipelined requests (RFC 9112 §9.3.2) wait for their turn. Node alone works on all of them at once and
+ *   keeps their responses: 60 kB of requests become gigabytes. With more than 16 that wait, the connection
+ *   is closed.
+ * - A response has to be taken as a whole within `takingMs` for each 512 KiB. Otherwise a client that
+ *   reads slowly would hold memory and a concurrency permit for as long as it likes.
+ *
+ * @param takingMs the time is checked every tenth of it. Default: 30,000
+ */
+export function serveInTurn(server: Server, answer: RequestListener, takingMs = TAKING_MS): Server {
+  const turns = new Map<Socket, Turn>()
+
+  function start(socket: Socket, turn: Turn, [request, response]: Exchange): void {
+    turn.response = response
+    turn.endsAt = undefined
+    // Emitted when the response has been taken, and when the connection is gone.
     response.once('close', () => {
-      const next = waiting.get(socket)?.shift()
-      // On a connection that ends, as all do when the process does, nothing is begun any more.
-      if (next && socket.writable) start(socket, next)
-      else waiting.delete(socket)
+      turn.response = undefined
+      const next = turn.waiting.shift()
+      // A connection that ends, as all do when the process does, begins no further request.
+      if (next && socket.writable) start(socket, turn, next)
     })
     answer(request, response)
   }
 
-  return (request, response) => {
+  server.on('request', (request: IncomingMessage, response: ServerResponse) => {
     const { socket } = request
-    const queue = waiting.get(socket)
-    if (!queue) {
-      waiting.set(socket, [])
-      start(socket, [request, response])
-    } else if (queue.length < MAX_WAITING) queue.push([request, response])
-    else socket.destroy()
-  }
-}
-
-/**
- * Cuts connections off whose answers nobody takes: they would keep memory, and their place among the
- * requests in flight, for as long as somebody likes.
- *
- * @param patienceMs for how long nothing at all may be taken, and up to twice as long
- */
-export function dropUntaken(server: Server, patienceMs: number): void {
-  /** What had been taken by the last look, where more lay ready. */
-  const taken = new Map<Socket, number | undefined>()
-  server.on('connection', (socket) => {
-    taken.set(socket, undefined)
-    socket.once('close', () => taken.delete(socket))
-  })
-  const look = setInterval(() => {
-    for (const [socket, before] of taken) {
-      const { bytesWritten, writableLength } = socket
-      const now = writableLength > 0 ? bytesWritten - writableLength : undefined
-      if (now !== undefined && now === before) socket.destroy()
-      else taken.set(socket, now)
+    let turn = turns.get(socket)
+    if (!turn) {
+      turn = { response: undefined, endsAt: undefined, waiting: [] }
+      turns.set(socket, turn)
+      socket.once('close', () => turns.delete(socket))
     }
-  }, patienceMs)
+    if (!turn.response) start(socket, turn, [request, response])
+    else if (turn.waiting.length < MAX_WAITING) turn.waiting.push([request, response])
+    else socket.destroy()
+  })
+
+  const look = setInterval(() => {
+    const now = performance.now()
+    for (const [socket, turn] of turns) {
+      if (!turn.response?.writableEnded) continue
+      turn.endsAt ??= now + takingMs * Math.max(1, Math.ceil(socket.writableLength / TAKING_BYTES))
+      if (turn.endsAt < now) socket.destroy()
+    }
+  }, takingMs / 10)
   look.unref()
   server.once('close', () => clearInterval(look))
+  return server
 }
 
 /** Calls back when this answer has been taken, or nobody is there to take it. */
 export function whenTakenOf(outgoing: ServerResponse): (done: () => void) => void {
   return (done) => {
-    if (outgoing.closed) done()
+    // Deno leaves `closed` false after the client has left.
+    if (outgoing.closed || outgoing.destroyed) done()
     else outgoing.once('close', done)
   }
 }

@@ -6,7 +6,7 @@ import { type Config, unknownVariables } from '../config.ts'
 import { type Clock, type Log, noMetrics } from '../deps.ts'
 import { oneFlight } from '../share.ts'
 import { createNodeCallOut } from './call-out.ts'
-import { dropUntaken, inTurn, whenTakenOf } from './connections.ts'
+import { serveInTurn, whenTakenOf } from './connections.ts'
 import { readDocsAsset } from './docs-assets.ts'
 import { drainOf } from './drain.ts'
 import { createLimitBegins } from './limit-begins.ts'
@@ -24,16 +24,23 @@ const DRAIN_MS = 9_000
 const IDLE_MS = 1_000
 
 /**
- * How long a whole request may take to arrive, of which the headers get half. Bodies are short, so who
- * needs longer is stuck, or means to hold a place among the requests in flight.
+ * How long a whole request may take to arrive; its headers have a quarter of that. It is longer than the
+ * app's own timeout for bodies, which gives the client a proper response.
  */
-const ARRIVAL_MS = 30_000
+const ARRIVAL_MS = 60_000
 
 /**
- * How long an answer may lie there. Node sees it go in one piece, as far as the network does not hold it:
- * the largest, 1.4 MB, is for callers who take 25 kB a second or more.
+ * How long a connection may be idle between two requests. Longer than the 60 s of usual load balancers:
+ * otherwise the gateway closes a connection on which the balancer sends a request at the same moment.
  */
-const TAKING_MS = 60_000
+const KEEP_ALIVE_MS = 70_000
+
+/**
+ * Connections at once, for each request that may be served, and at least so many. Each takes a file
+ * descriptor and some kilobytes; those that wait or are idle must not leave none for calls to SMH.
+ */
+const CONNECTIONS_PER_SERVED = 8
+const LEAST_CONNECTIONS = 1024
 
 export interface RunningGateway {
   /** Scheme, host and port, no trailing slash. */
@@ -55,10 +62,12 @@ export interface GatewayOptions {
   drainMs?: number
   /** How long after `close` a kept connection may wait for its next request; a second unless told. */
   idleMs?: number
-  /** How long a request may take to arrive; half a minute unless told. */
+  /** How long a whole request may take to arrive; its headers have a quarter of that. Default: 60,000. */
   arrivalMs?: number
-  /** How long nothing of an answer may be taken, and up to twice as long; a minute unless told. */
-  takingMs?: number
+  /** How long the body of a request may take to arrive. Default: 30,000. */
+  bodyTimeoutMs?: number | undefined
+  /** How long a response may take to be taken, and longer when it is large. Default: 30,000. */
+  takingMs?: number | undefined
 }
 
 /**
@@ -69,7 +78,7 @@ export interface GatewayOptions {
 export async function startGateway(options: GatewayOptions): Promise<RunningGateway> {
   const { config, log, clock = Date.now, steadyClock = () => performance.now() } = options
   const { drainMs = DRAIN_MS, idleMs = IDLE_MS } = options
-  const { arrivalMs = ARRIVAL_MS, takingMs = TAKING_MS } = options
+  const { arrivalMs = ARRIVAL_MS, bodyTimeoutMs, takingMs } = options
   const pool = createNodeCallOut()
   // Loaded where somebody watches only: prom-client takes several megabytes.
   const watching = config.adminPort === undefined ? undefined : await import('./metrics.ts')
@@ -84,6 +93,7 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
     limitBegins: createLimitBegins(config.rateLimitPerMinute, steadyClock),
     metrics: metrics ?? noMetrics,
     readDocsAsset,
+    bodyTimeoutMs,
   })
 
   const server = await new Promise<Server>((resolve, reject) => {
@@ -94,12 +104,13 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
           return app.fetch(request, { incoming, whenTaken: whenTakenOf(outgoing) })
         },
         createServer: ((serverOptions: ServerOptions, answer: RequestListener) =>
-          createServer(serverOptions, inTurn(answer))) as typeof createServer,
+          serveInTurn(createServer(serverOptions), answer, takingMs)) as typeof createServer,
         hostname: config.host,
         port: config.port,
         serverOptions: {
+          keepAliveTimeout: KEEP_ALIVE_MS,
           requestTimeout: arrivalMs,
-          headersTimeout: arrivalMs / 2,
+          headersTimeout: arrivalMs / 4,
           // Node looks for late requests no more often than this.
           connectionsCheckingInterval: arrivalMs / 10,
         },
@@ -108,7 +119,7 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
     )
     listening.once('error', reject)
   })
-  dropUntaken(server, takingMs)
+  server.maxConnections = Math.max(LEAST_CONNECTIONS, CONNECTIONS_PER_SERVED * config.maxInFlight)
   const drain = drainOf(server)
   const adminServer = metrics && watching?.serveMetrics(metrics.registry)
   if (adminServer) {

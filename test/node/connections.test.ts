@@ -4,7 +4,7 @@ import { expect, onTestFinished, test } from 'vitest'
 import { parseConfig } from '../../src/config.ts'
 import { environmentOf } from '../../src/demo/environment.ts'
 import { listen } from '../../src/demo/listen.ts'
-import { inTurn } from '../../src/node/connections.ts'
+import { serveInTurn } from '../../src/node/connections.ts'
 import { startGateway } from '../../src/node/gateway.ts'
 import { startBench } from '../support/gateway.ts'
 import { sendRaw } from '../support/raw-http.ts'
@@ -84,18 +84,39 @@ test('who takes it slowly gets all of it', { timeout: 30_000 }, async () => {
 
 test('what waits on a connection that ends is not begun', async () => {
   const begun: string[] = []
-  const server = createServer(
-    inTurn(({ url = '' }, response) => {
-      begun.push(url)
-      // As when the process is about to end.
-      response.shouldKeepAlive = url !== '/2'
-      response.end(url)
-    }),
-  )
+  const server = serveInTurn(createServer(), ({ url = '' }, response) => {
+    begun.push(url)
+    // As when the process is about to end.
+    response.shouldKeepAlive = url !== '/2'
+    response.end(url)
+  })
   const url = await listen(server, 0)
   onTestFinished(() => void server.close())
   const requests = [1, 2, 3, 4].map((number) => `GET /${number} HTTP/1.1\r\nHost: a\r\n\r\n`)
   const received = await sendRaw(url, requests)
   expect(received.match(/^\/\d/gm)).toEqual(['/1', '/2'])
   expect(begun).toEqual(['/1', '/2'])
+})
+
+test('a response has to be taken as a whole: to take some of it now and then is not enough', async () => {
+  const { open } = await startHasty()
+  const socket = open()
+  const first = new Promise<void>((resolve) => socket.once('data', () => resolve()))
+  socket.write(ask.repeat(16))
+  await first
+  socket.pause()
+  const sips = setInterval(() => socket.read(1), 5)
+  await cutOff(socket)
+  clearInterval(sips)
+})
+
+test('an idle connection is kept longer than load balancers keep theirs', async () => {
+  const bench = await startBench()
+  const { hostname, port } = new URL(bench.gateway.url)
+  const received = await sendRaw(
+    `http://${hostname}:${port}`,
+    ['GET /livez HTTP/1.1\r\nHost: gateway\r\n\r\n'],
+    (text) => text.includes('\r\n\r\n'),
+  )
+  expect(Number(/^Keep-Alive: timeout=(\d+)/im.exec(received)?.[1])).toBeGreaterThan(60)
 })
