@@ -1,20 +1,25 @@
 import { beginUpload, fileDetails, resumeUpload } from './begin.ts'
 import { createStopwatch } from './clock.ts'
 import { createPutPart } from './cos.ts'
-import { createGateway } from './gateway.ts'
+import { UploadError } from './errors.ts'
+import { createGateway, type GatewayOptions } from './gateway.ts'
 import { MIB } from './parts.ts'
 import { createRetrying } from './retry.ts'
 import { sendByNode } from './send-by-node.ts'
 import { sendByFetch, sendByXhr } from './send-part.ts'
 import { createSlots } from './slots.ts'
+import { type StartTask, type StateKeeper, startUnwatched } from './state.ts'
 import type { Upload, UploadClient, UploadClientOptions } from './types.ts'
-import { startUpload, type UploadServices } from './upload.ts'
+import { type StartOptions, startUpload, type UploadServices } from './upload.ts'
 import { wait as waitByTimer } from './wait.ts'
 
 export { UploadError, type UploadErrorCode } from './errors.ts'
 export type { StoredFile, UploadStatus } from './gateway-types.ts'
 export type * from './types.ts'
+export { describeUpload, fileSize, type UploadSentence, type UploadWords } from './words.ts'
 
+/** Uploads that begin or resume at the same time; the next one starts when one of them is done with it. */
+const BEGINS_IN_PARALLEL = 4
 const LARGEST_PART_BYTES = 5 * 1024 * MIB
 
 /**
@@ -33,8 +38,8 @@ const LARGEST_PART_BYTES = 5 * 1024 * MIB
  * @throws RangeError when a number makes no sense, TypeError when the gateway's address does not
  */
 export function createUploadClient(options: UploadClientOptions): UploadClient {
-  const services = createServices(options)
-  const { gateway } = services
+  const { servicesFor, gateway } = createServices(options)
+  const withTurn = createSlots(BEGINS_IN_PARALLEL)
   const underWay = new Map<Upload, { source: Blob; target: string }>()
 
   /** The upload of this file to this target that is under way, or else a new one. */
@@ -54,17 +59,21 @@ export function createUploadClient(options: UploadClientOptions): UploadClient {
   return {
     upload: (source, options) =>
       oneOf(source, `path ${options.path}`, () => {
-        const start = (signal: AbortSignal) => beginUpload(services, source, options, signal)
+        const start: StartOptions['start'] = (services, signal) =>
+          withTurn(async () => {
+            if (source.size > 0) return beginUpload(services, source, options, signal)
+            throw new UploadError('empty_file', 'An upload has at least one byte.')
+          }, signal)
         // SMH keeps what begin was told.
-        return startUpload(services, { source, start, details: {}, options })
+        return startUpload(servicesFor, { source, start, details: {}, options })
       }),
 
     resume: (confirmKey, source, options = {}) =>
       oneOf(source, `key ${confirmKey}`, () => {
-        const start = (signal: AbortSignal) =>
-          resumeUpload(services, confirmKey, source, options, signal)
+        const start: StartOptions['start'] = (services, signal) =>
+          withTurn(() => resumeUpload(services, confirmKey, source, options, signal), signal)
         const details = fileDetails(options)
-        return startUpload(services, { source, confirmKey, start, details, options })
+        return startUpload(servicesFor, { source, confirmKey, start, details, options })
       }),
 
     status: (confirmKey) => gateway.status(confirmKey, new AbortController().signal),
@@ -72,7 +81,7 @@ export function createUploadClient(options: UploadClientOptions): UploadClient {
   }
 }
 
-function createServices(options: UploadClientOptions): UploadServices {
+function createServices(options: UploadClientOptions) {
   const { getToken, partsInParallel = 4, partSize = 8 * MIB, cosScheme = 'https' } = options
   if (!Number.isInteger(partsInParallel) || partsInParallel < 1) {
     throw new RangeError('partsInParallel has to be a whole number from 1 on.')
@@ -83,21 +92,27 @@ function createServices(options: UploadClientOptions): UploadServices {
   // Called without a receiver, a browser's own fetch refuses to work.
   const fetch = options.fetch ?? ((...request) => globalThis.fetch(...request))
   const byRuntime = 'XMLHttpRequest' in globalThis ? sendByXhr : sendByNode()
-  const retrying = createRetrying(options.retry ?? {}, options.wait ?? waitByTimer)
-  return {
-    gateway: createGateway({
-      gateway: new URL(options.gateway, globalThis.location?.href),
-      getToken,
-      fetch,
-      retrying,
-    }),
+  const retryingOf = (startTask: StartTask) =>
+    createRetrying(options.retry ?? {}, options.wait ?? waitByTimer, startTask)
+  const target = { gateway: new URL(options.gateway, globalThis.location?.href), getToken, fetch }
+  const gatewayOf = (retrying: GatewayOptions['retrying']) => createGateway({ ...target, retrying })
+  const shared = {
     putPart: createPutPart(cosScheme, (!options.fetch && byRuntime) || sendByFetch(fetch)),
-    retrying,
     withSlot: createSlots(partsInParallel),
     partsInParallel,
     partBytes: partSize,
     hashWorker: options.hashWorker,
     instant: { refused: false },
     now: createStopwatch(options.clock && [options.clock]),
+  }
+
+  return {
+    gateway: gatewayOf(retryingOf(startUnwatched)),
+    servicesFor({ start }: StateKeeper): UploadServices {
+      const startTask = () => start()
+      const retrying = retryingOf(startTask)
+      const renewal = gatewayOf(retryingOf(() => start({ reason: 'credentials' })))
+      return { ...shared, gateway: gatewayOf(retrying), renewal, retrying, startTask }
+    },
   }
 }

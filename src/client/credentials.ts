@@ -18,6 +18,7 @@ export function keepCredentials(first: Grant, renew: () => Promise<Grant>, now: 
     return { credentials, renewAt: now() + (Number.isNaN(renewInMs) ? Infinity : renewInMs) }
   }
 
+  /** Renews once for all who ask meanwhile. */
   function renewed(): Promise<Credentials> {
     renewing ??= renew()
       .then((grant) => {
@@ -31,9 +32,11 @@ export function keepCredentials(first: Grant, renew: () => Promise<Grant>, now: 
   }
 
   return {
-    working: async () => (now() < current.renewAt ? current.credentials : renewed()),
-    /** When COS refused `used`; another part may have had them renewed already. */
-    insteadOf: async (used: Credentials) =>
-      used === current.credentials ? renewed() : current.credentials,
+    /** Undefined when it is time to renew. */
+    working: () => (now() < current.renewAt ? current.credentials : undefined),
+    /** What to use when COS refused `used`: undefined when nothing newer is there. */
+    insteadOf: (used: Credentials) =>
+      used === current.credentials ? undefined : current.credentials,
+    renewed,
   }
 }

@@ -5,6 +5,9 @@ import type { Problem } from './gateway-types.ts'
  *
  * - `aborted`: by `abort()` or the signal
  * - `network`: the gateway or COS could not be reached, or an answer was lost
+ * - `blocked`: every request to COS fails at once, while the gateway answers: the bucket's CORS rule
+ *   does not allow this page, or a content blocker or firewall is in between
+ * - `empty_file`: the file has no bytes
  * - `cos`: COS refuses a part; `cosCode` has its word for it
  * - `source_changed`: the file cannot be read as it was, or is not the one that was begun
  * - `token`: `getToken` failed; its error is the `cause`
@@ -14,6 +17,8 @@ export type UploadErrorCode =
   | Problem['code']
   | 'aborted'
   | 'network'
+  | 'blocked'
+  | 'empty_file'
   | 'cos'
   | 'source_changed'
   | 'token'

@@ -1,4 +1,5 @@
 import { hasCode, UploadError } from './errors.ts'
+import { type StartTask, startUnwatched, type Task, waitingAfter } from './state.ts'
 import { isOffline, type Wait, waitUntilOnline } from './wait.ts'
 
 /** However long somebody asks us to wait, this is enough. */
@@ -21,6 +22,8 @@ interface Circumstances {
   progress?: () => number
   /** Which faults may be met with a repetition; those that are `retryable` unless told. */
   repeatable?: (error: UploadError) => boolean
+  /** The sequence of requests that this one belongs to; a task of its own by default. */
+  task?: Task
 }
 
 export type Retrying = <T>(work: () => Promise<T>, circumstances: Circumstances) => Promise<T>
@@ -29,34 +32,49 @@ export type Retrying = <T>(work: () => Promise<T>, circumstances: Circumstances)
  * Makes the function that does something again for as long as it is worth it: with exponential
  * backoff and full jitter, or when the other side said. While the browser knows that the network is
  * away, it waits for it without counting attempts.
+ *
+ * @param startTask is told what it waits for
  */
 export function createRetrying(
   { attempts = 10, firstDelayMs = 500, longestDelayMs = 30_000 }: RetryOptions,
   wait: Wait,
+  startTask: StartTask = startUnwatched,
 ): Retrying {
-  return async (work, { signal, progress = () => 0, repeatable = (error) => error.retryable }) => {
+  return async (
+    work,
+    { signal, progress = () => 0, repeatable = (error) => error.retryable, task: sequence },
+  ) => {
+    const task = sequence ?? startTask()
     let fruitless = 0
     let seen = progress()
-    for (let tries = 0; ; tries += 1) {
-      try {
-        signal.throwIfAborted()
-        return await work()
-      } catch (error) {
-        signal.throwIfAborted()
-        if (!(error instanceof UploadError) || !repeatable(error)) throw error
-        if (hasCode(error, 'network') && isOffline()) {
-          await waitUntilOnline(longestDelayMs, signal)
-          continue
+    try {
+      for (let tries = 0; ; tries += 1) {
+        try {
+          signal.throwIfAborted()
+          const result = await work()
+          sequence?.moves()
+          return result
+        } catch (error) {
+          signal.throwIfAborted()
+          if (!(error instanceof UploadError) || !repeatable(error)) throw error
+          if (hasCode(error, 'network') && isOffline()) {
+            task.waits({ reason: 'network' })
+            await waitUntilOnline(longestDelayMs, signal)
+            continue
+          }
+          if (progress() !== seen) fruitless = 0
+          seen = progress()
+          fruitless += 1
+          if (fruitless >= attempts) throw error
+          // Those who failed together had better not come back together.
+          const backoffMs = Math.random() * Math.min(longestDelayMs, firstDelayMs * 2 ** tries)
+          const waitMs = Math.min(LONGEST_ASKED_MS, error.retryAfterMs ?? 0) + backoffMs
+          task.waits(waitingAfter(error, waitMs))
+          await wait(waitMs, signal)
         }
-        if (progress() !== seen) fruitless = 0
-        seen = progress()
-        fruitless += 1
-        if (fruitless >= attempts) throw error
-        // Those who failed together had better not come back together.
-        const backoffMs = Math.random() * Math.min(longestDelayMs, firstDelayMs * 2 ** tries)
-        const askedMs = Math.min(LONGEST_ASKED_MS, error.retryAfterMs ?? 0)
-        await wait(askedMs + backoffMs, signal)
       }
+    } finally {
+      if (!sequence) task.ends()
     }
   }
 }

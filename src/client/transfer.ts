@@ -7,6 +7,7 @@ import type { Part } from './parts.ts'
 import type { Retrying } from './retry.ts'
 import type { WithSlot } from './slots.ts'
 import { checkReadable, crc64Of } from './source.ts'
+import type { StartTask, Task } from './state.ts'
 
 /** What sending parts takes, whichever upload they belong to. */
 export interface TransferServices {
@@ -14,6 +15,7 @@ export interface TransferServices {
   retrying: Retrying
   withSlot: WithSlot
   partsInParallel: number
+  startTask: StartTask
 }
 
 export interface TransferOptions {
@@ -22,15 +24,16 @@ export interface TransferOptions {
   /** Numbers of the parts that are there already. */
   arrived: readonly number[]
   keeper: CredentialKeeper
-  onSent: (bytes: number) => void
+  /** Bytes that arrived or are on their way. */
+  onProgress: (sentBytes: number) => void
 }
 
 export type Transfer = ReturnType<typeof createTransfer>
 
 /** Sends the parts of one file, and learns the file's checksum on the way. */
 export function createTransfer(
-  { putPart, retrying, withSlot, partsInParallel }: TransferServices,
-  { source, plan, arrived, keeper, onSent }: TransferOptions,
+  { putPart, retrying, withSlot, partsInParallel, startTask }: TransferServices,
+  { source, plan, arrived, keeper, onProgress }: TransferOptions,
 ) {
   const there = new Set(arrived)
   /** Those of which COS told the right checksum. */
@@ -44,7 +47,7 @@ export function createTransfer(
     let bytes = 0
     for (const { number, size } of plan)
       bytes += there.has(number) ? size : (onTheWay.get(number) ?? 0)
-    onSent(bytes)
+    onProgress(bytes)
   }
 
   /** Sends what is not there; when the signal ends it, another call goes on from there. */
@@ -55,9 +58,14 @@ export function createTransfer(
     const unread = plan.filter(({ number }) => there.has(number) && !checksums.has(number))
     const waiting = plan.filter(({ number }) => !there.has(number)).values()
     async function sendWaiting() {
-      for (const part of waiting) {
-        const circumstances = { signal: either, progress: () => there.size }
-        await retrying(() => sendPart(part, either), circumstances)
+      const task = startTask()
+      try {
+        for (const part of waiting) {
+          const circumstances = { signal: either, progress: () => there.size, task }
+          await retrying(() => sendPart(part, task, either), circumstances)
+        }
+      } finally {
+        task.ends()
       }
     }
     async function readUnread() {
@@ -74,25 +82,38 @@ export function createTransfer(
   }
 
   /** One attempt, or two where the first finds out that the credentials have ended. */
-  function sendPart(part: Part, signal: AbortSignal): Promise<void> {
+  function sendPart(part: Part, task: Task, signal: AbortSignal): Promise<void> {
+    /** While credentials are renewed, no part moves. */
+    async function renewed(renewal: Promise<Credentials>) {
+      task.waits({ reason: 'credentials' })
+      const credentials = await renewal
+      task.moves()
+      return credentials
+    }
     return withSlot(async () => {
       // Asked for only now: it may have been a long way to the slot.
-      const credentials = await keeper.working()
+      const credentials = keeper.working() ?? (await renewed(keeper.renewed()))
       try {
-        await putOnce(part, credentials, signal)
+        await putOnce(part, credentials, task, signal)
       } catch (error) {
         if (!(error instanceof UploadError && isExpiry(error))) throw error
-        await putOnce(part, await keeper.insteadOf(credentials), signal)
+        const fresh = keeper.insteadOf(credentials) ?? (await renewed(keeper.renewed()))
+        await putOnce(part, fresh, task, signal)
       }
     }, signal)
   }
 
-  async function putOnce(part: Part, credentials: Credentials, signal: AbortSignal) {
+  async function putOnce(part: Part, credentials: Credentials, task: Task, signal: AbortSignal) {
     const { number } = part
     const body = bytesOf(part)
+    function onSent(bytes: number) {
+      task.moves()
+      onTheWay.set(number, Math.min(bytes, part.size))
+      report()
+    }
     const [read, put] = await Promise.allSettled([
       checksums.get(number) ?? crc64Of(body, signal),
-      putPart({ credentials, number, body, signal, onSent: (bytes) => sentOf(part, bytes) }),
+      putPart({ credentials, number, body, signal, onSent }),
     ])
     onTheWay.delete(number)
     if (read.status === 'rejected') throw read.reason
@@ -111,11 +132,6 @@ export function createTransfer(
       proven.add(number)
     }
     there.add(number)
-    report()
-  }
-
-  function sentOf({ number, size }: Part, bytes: number) {
-    onTheWay.set(number, Math.min(bytes, size))
     report()
   }
 

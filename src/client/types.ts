@@ -40,8 +40,36 @@ export interface Progress {
   totalBytes: number
 }
 
+/**
+ * What an upload is doing. `describeUpload` gives a sentence for each.
+ *
+ * - `preparing`: asks whether SMH has the file already, begins, or finds out what has arrived before
+ * - `uploading`: parts are on their way
+ * - `waiting`: nothing moves; it goes on without help. Lasts until a request gets through:
+ *   - `network`: the network is away, or a request was lost
+ *   - `rate_limit`: this user sends too many requests
+ *   - `server_busy`: the gateway, SMH or COS asks for patience, or fails
+ *   - `credentials`: the gateway is renewing the permission to send parts
+ * - `paused`: by `pause()`
+ * - `completing`: all parts are sent; the gateway checks and stores the file
+ * - `stored`, `failed`, `aborted`: the end; no other state follows
+ */
+export type UploadState =
+  | { readonly name: 'preparing' | 'uploading' | 'paused' | 'completing' | 'aborted' }
+  | {
+      readonly name: 'waiting'
+      readonly reason: 'network' | 'rate_limit' | 'server_busy' | 'credentials'
+      /** When the next attempt starts, in milliseconds as of `Date.now()`, where that is known. */
+      readonly retryAt?: number
+    }
+  | { readonly name: 'stored'; readonly file: StoredFile }
+  /** An {@link UploadError} unless a callback threw. */
+  | { readonly name: 'failed'; readonly error: unknown }
+
 interface CommonOptions {
   onProgress?: ((progress: Progress) => void) | undefined
+  /** Called with each state, from `preparing` to the last one. */
+  onState?: ((state: UploadState) => void) | undefined
   /** Aborts the upload, as `abort()` does. */
   signal?: AbortSignal | undefined
   /** Bytes a second for each part on its way, 102400 to 104857600. */
@@ -77,6 +105,7 @@ export interface Upload {
   readonly done: Promise<StoredFile>
   /** Names the upload to the gateway, once it has begun; never there after an instant upload. */
   readonly confirmKey: string | undefined
+  readonly state: UploadState
   readonly paused: boolean
   /** Whether it was ended by `abort()`, by its signal or by a callback that threw. */
   readonly aborted: boolean

@@ -3,13 +3,17 @@ import type { Stopwatch } from './clock.ts'
 import { completeUpload } from './complete.ts'
 import { keepCredentials } from './credentials.ts'
 import { hasCode, UploadError } from './errors.ts'
+import type { Gateway } from './gateway.ts'
 import type { CompleteUpload, StoredFile } from './gateway-types.ts'
 import { arrivedNumbers, cutIntoParts } from './parts.ts'
 import { crc64Of } from './source.ts'
+import { createStateKeeper, type StateKeeper } from './state.ts'
 import { createTransfer, type TransferServices } from './transfer.ts'
-import type { ResumeOptions, Upload, UploadOptions } from './types.ts'
+import type { ResumeOptions, Upload, UploadOptions, UploadState } from './types.ts'
 
 export interface UploadServices extends BeginServices, TransferServices {
+  /** The gateway, for renewals alone. */
+  renewal: Pick<Gateway, 'renew'>
   now: Stopwatch
 }
 
@@ -18,7 +22,7 @@ export interface StartOptions {
   /** Where it is known before. */
   confirmKey?: string
   /** Begins the upload or finds out how far it got. */
-  start: (signal: AbortSignal) => Promise<Started>
+  start: (services: BeginServices, signal: AbortSignal) => Promise<Started>
   /** What completion is told about the file. */
   details: Omit<CompleteUpload, 'crc64'>
   options: ResumeOptions & Pick<UploadOptions, 'onConfirmKey'>
@@ -26,12 +30,15 @@ export interface StartOptions {
 
 type Open = Extract<Started, { kind: 'open' }>
 
-/** Runs one upload from its start to the stored file. */
+/**
+ * Runs one upload from its start to the stored file.
+ *
+ * @param servicesFor makes services that tell the keeper what they wait for
+ */
 export function startUpload(
-  services: UploadServices,
+  servicesFor: (states: StateKeeper) => UploadServices,
   { source, confirmKey: known, start, details, options }: StartOptions,
 ): Upload {
-  const { gateway } = services
   const life = new AbortController()
   let pausing = new AbortController()
   let wake = () => {}
@@ -39,16 +46,26 @@ export function startUpload(
   let stored = false
 
   /** Called from within the runtime's own callbacks, which keep errors to themselves. */
-  function report(sentBytes: number): void {
+  function endIfThrown(callback: () => void): void {
     try {
-      options.onProgress?.({ sentBytes, totalBytes: source.size })
+      callback()
     } catch (error) {
       life.abort(error)
     }
   }
+  const report = (sentBytes: number) =>
+    endIfThrown(() => options.onProgress?.({ sentBytes, totalBytes: source.size }))
+  const reportState = (state: UploadState) => endIfThrown(() => options.onState?.(state))
+
+  const states = createStateKeeper(reportState)
+  const services = servicesFor(states)
+  const { gateway, renewal } = services
 
   async function begin(): Promise<Started> {
-    const started = await start(life.signal)
+    // Not before the app has the upload.
+    await null
+    if (states.state.name === 'preparing') reportState(states.state)
+    const started = await start(services, life.signal)
     if (started.kind !== 'stored') confirmKey = started.confirmKey
     return started
   }
@@ -66,16 +83,20 @@ export function startUpload(
   }
 
   async function sendAndComplete({ confirmKey, grant, partBytes, arrived }: Open) {
-    const renew = () => gateway.renew(confirmKey, options.trafficLimit, life.signal)
+    const renew = () => renewal.renew(confirmKey, options.trafficLimit, life.signal)
     const plan = cutIntoParts(source.size, partBytes)
     const transfer = createTransfer(services, {
       source,
       plan,
       arrived: arrivedNumbers(plan, arrived),
       keeper: keepCredentials(grant, renew, services.now),
-      onSent: report,
+      onProgress: report,
     })
-    const send = () => unlessPaused((signal) => transfer.send(signal))
+    async function send() {
+      states.enter('uploading')
+      await unlessPaused((signal) => transfer.send(signal))
+      states.enter('completing')
+    }
     await send()
     const { signal } = life
     return completeUpload({ gateway, confirmKey, transfer, details, sendAgain: send, signal })
@@ -91,6 +112,7 @@ export function startUpload(
   }
 
   async function storedFile(confirmKey: string): Promise<StoredFile> {
+    states.enter('completing')
     // What is there by now may be another file, of an upload that was allowed to replace this one's.
     const crc64 = String(await crc64Of(source, life.signal))
     const file = await gateway.complete(confirmKey, { crc64 }, life.signal)
@@ -120,10 +142,17 @@ export function startUpload(
   if (options.signal?.aborted) giveUp()
   const beginning = begin()
   const done = Promise.race([run(beginning), rejectedBy(life.signal)])
-    .then((file) => {
-      stored = true
-      return file
-    })
+    .then(
+      (file) => {
+        stored = true
+        states.end({ name: 'stored', file })
+        return file
+      },
+      (error) => {
+        states.end(hasCode(error, 'aborted') ? { name: 'aborted' } : { name: 'failed', error })
+        throw error
+      },
+    )
     .finally(() => options.signal?.removeEventListener('abort', abort))
   // An app need not look at an upload that it has given up.
   done.catch(() => {})
@@ -145,6 +174,9 @@ export function startUpload(
     get confirmKey() {
       return confirmKey
     },
+    get state() {
+      return states.state
+    },
     get paused() {
       return pausing.signal.aborted
     },
@@ -153,10 +185,12 @@ export function startUpload(
     },
     pause() {
       pausing.abort()
+      states.pause(true)
     },
     resume() {
       if (!pausing.signal.aborted) return
       pausing = new AbortController()
+      states.pause(false)
       wake()
     },
     abort,

@@ -10,12 +10,15 @@ import {
 import { filterFilesToEmitUploadStarted, filterFilesToUpload } from '@uppy/core/utils'
 import {
   createUploadClient,
+  describeUpload,
   type StoredFile,
   type Upload,
   type UploadClient,
   type UploadClientOptions,
   UploadError,
   type UploadOptions,
+  type UploadState,
+  type UploadWords,
 } from '../client/client.ts'
 import { createTurns, type Ticket } from './turns.ts'
 
@@ -29,9 +32,18 @@ export interface SmhUploadOptions<M extends Meta, B extends Body>
    * with which it was dropped.
    */
   uploadOptions?: (file: UppyFile<M, B>) => Partial<Omit<UploadOptions, CarriedByUppy>>
+  /** What people read when an upload fails, instead of `describeUpload`'s English. */
+  words?: UploadWords
 }
 
-type CarriedByUppy = 'onProgress' | 'onConfirmKey' | 'signal'
+type CarriedByUppy = 'onProgress' | 'onState' | 'onConfirmKey' | 'signal'
+
+declare module '@uppy/core' {
+  export interface UppyEventMap<M extends Meta, B extends Body> {
+    /** What the upload of a file is doing now, from `preparing` to the last state. */
+    'smh-upload-state': (file: UppyFile<M, B>, state: UploadState) => void
+  }
+}
 
 declare module '@uppy/core/utils' {
   export interface LocalUppyFile<M extends Meta, B extends Body> {
@@ -51,8 +63,9 @@ interface Run extends Ticket {
 /**
  * Uppy's uploader to the gateway: progress, pause, retry, cancel, and going on after a reload where
  * `@uppy/golden-retriever` keeps the files. `upload-success` has the stored file as `response.body`;
- * `upload-error` has an {@link UploadError}, of code `upload_not_found` when there is nothing left to
- * go on with: then a retry begins anew.
+ * `upload-error` has an {@link UploadError} whose message is a sentence for people, of code
+ * `upload_not_found` when there is nothing left to go on with: then a retry begins anew.
+ * `smh-upload-state` tells what each file is doing, also what it waits for.
  *
  * @example
  * new Uppy()
@@ -142,13 +155,16 @@ export class SmhUpload<M extends Meta, B extends Body> extends BasePlugin<
         bytesTotal: totalBytes,
       })
     }
-    if (file.smhUpload) {
-      return this.#client.resume(file.smhUpload.confirmKey, data, { ...options, onProgress })
+    const onState: UploadOptions['onState'] = (state) => {
+      const current: UppyFile<M, B> | undefined = this.uppy.getFile(id)
+      if (current) this.uppy.emit('smh-upload-state', current, state)
     }
+    const told = { ...options, onProgress, onState }
+    if (file.smhUpload) return this.#client.resume(file.smhUpload.confirmKey, data, told)
     const onConfirmKey = (confirmKey: string) => {
       this.uppy.setFileState(id, { smhUpload: { confirmKey } })
     }
-    return this.#client.upload(data, { ...options, onProgress, onConfirmKey })
+    return this.#client.upload(data, { ...told, onConfirmKey })
   }
 
   #succeed(id: string, stored: StoredFile): void {
@@ -161,7 +177,14 @@ export class SmhUpload<M extends Meta, B extends Body> extends BasePlugin<
     if (error instanceof UploadError && error.code === 'upload_not_found') {
       this.uppy.setFileState(id, { smhUpload: undefined })
     }
-    this.uppy.emit('upload-error', this.uppy.getFile(id), error as Error)
+    this.uppy.emit('upload-error', this.uppy.getFile(id), this.#inWords(error))
+  }
+
+  /** Uppy shows the message of an error to people. */
+  #inWords(error: unknown): Error {
+    if (!(error instanceof UploadError)) return error as Error
+    const message = describeUpload(error, this.opts.words)
+    return new UploadError(error.code, message, { ...error, cause: error })
   }
 
   readonly #drop = (file: UppyFile<M, B>): void => {

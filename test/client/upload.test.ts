@@ -44,16 +44,39 @@ test('a file of one byte', async () => {
   expect(await done).toMatchObject({ name: 'one', size: 1, crc64: '3675645893302102789' })
 })
 
-test("an empty file is refused in the gateway's words", async () => {
+test('an empty file is refused before any request', async () => {
   const bench = await startBench()
-  const { done } = uploadClient(bench).upload(new Blob([]), { path: 'empty' })
-  await expect(done).rejects.toMatchObject({
-    code: 'invalid_request',
-    status: 400,
-    retryable: false,
-    requestId: expect.stringMatching(/./),
-    errors: [{ field: 'size', message: expect.any(String) }],
-  })
+  const requests: unknown[] = []
+  const counting: typeof fetch = (...request) => {
+    requests.push(request)
+    return fetch(...request)
+  }
+  const client = uploadClient(bench, { fetch: counting })
+  const { done } = client.upload(new Blob([]), { path: 'empty' })
+  await expect(done).rejects.toMatchObject({ code: 'empty_file', retryable: false })
+  expect(requests).toEqual([])
+})
+
+test('no more than four uploads begin at the same time', async () => {
+  const bench = await startBench()
+  let now = 0
+  let most = 0
+  const counting: typeof fetch = async (...request) => {
+    const isBegin = String(request[0]).endsWith('/uploads')
+    if (isBegin) most = Math.max(most, ++now)
+    try {
+      return await fetch(...request)
+    } finally {
+      if (isBegin) now -= 1
+    }
+  }
+  const client = uploadClient(bench, { fetch: counting })
+  const uploads = Array.from({ length: 20 }, (_, index) =>
+    client.upload(new Blob(['x']), { path: `${index}.txt` }),
+  )
+  const stored = await Promise.all(uploads.map(({ done }) => done))
+  expect(stored).toHaveLength(20)
+  expect(most).toBe(4)
 })
 
 test('what is said of the file gets to SMH', async () => {

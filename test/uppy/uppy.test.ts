@@ -131,7 +131,28 @@ describe('an upload', () => {
     const { uppy, add } = uppyOf(bench)
     const id = add('empty.txt', '')
     await uppy.upload()
-    expect(uppy.getFile(id).error).toMatch(/size/)
+    expect(uppy.getFile(id).error).toBe('Empty files cannot be uploaded.')
+  })
+
+  test('tells what it is doing, and fails in the words of the app', async () => {
+    const bench = await startBench()
+    const { uppy, add, errors } = uppyOf(bench, { words: { empty_file: 'Leere Datei.' } })
+    const states: string[] = []
+    uppy.on('smh-upload-state', (file, { name }) => states.push(`${file.name} ${name}`))
+    const id = add('empty.txt', '')
+    await uppy.upload()
+    expect(errors).toMatchObject([{ code: 'empty_file', message: 'Leere Datei.' }])
+    uppy.removeFile(id)
+    add('a.txt', 'a')
+    await uppy.upload()
+    expect(states).toEqual([
+      'empty.txt preparing',
+      'empty.txt failed',
+      'a.txt preparing',
+      'a.txt uploading',
+      'a.txt completing',
+      'a.txt stored',
+    ])
   })
 
   test('of a file whose bytes are gone asks for them', async () => {

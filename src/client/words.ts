@@ -1,0 +1,104 @@
+import { UploadError, type UploadErrorCode } from './errors.ts'
+import type { UploadState } from './types.ts'
+
+/** A sentence for each state and each error, in English. `{path}`, `{seconds}` and `{size}` are filled in. */
+const english = {
+  preparing: 'Preparing the upload.',
+  uploading: 'Uploading.',
+  waiting_network: 'The connection is lost. The upload continues when it is back.',
+  waiting_rate_limit: 'Too many uploads at once. The upload continues in {seconds} s.',
+  waiting_server_busy: 'The server is busy. The upload continues in {seconds} s.',
+  waiting_credentials: 'Renewing the permission to upload.',
+  paused: 'Paused.',
+  completing: 'Everything is sent. The server is checking the file.',
+  stored: 'Stored as {path}.',
+  aborted: 'The upload was cancelled.',
+
+  network: 'The server cannot be reached. Check the connection and try again.',
+  blocked: 'This browser or network blocks the upload. Turn off content blockers, or ask for help.',
+  token: 'Sign in again, then try again.',
+  empty_file: 'Empty files cannot be uploaded.',
+  source_changed: 'The file has changed or cannot be read. Choose it again.',
+  file_too_large: 'The file is too large.',
+  file_too_large_limit: 'The file is too large: at most {size}.',
+  invalid_name:
+    'A name has at most 255 characters and none of \\ / : * ? " < > |. Rename the file.',
+  name_conflict: 'A file with this name exists already.',
+  not_permitted: 'This upload is not allowed here.',
+  type_not_permitted: 'Files of this type are not allowed here.',
+  quota_exceeded: 'There is no space left for this file.',
+  content_refused: 'This content cannot be stored.',
+  upload_not_found: 'This upload has ended. Start it again.',
+  checksum_mismatch: 'The file was damaged on the way. Upload it again.',
+  busy: 'The server is busy. Try again later.',
+  other: 'The upload failed. Try again, or ask for help.',
+}
+
+/** The names of all sentences. */
+export type UploadSentence = keyof typeof english
+
+/** Sentences of an app, which replace the English ones. */
+export type UploadWords = { readonly [sentence in UploadSentence]?: string }
+
+/** Codes that share a sentence. A code without a sentence is `other`. */
+const sentenceOf: { readonly [code in UploadErrorCode]?: UploadSentence } = {
+  missing_token: 'token',
+  invalid_token: 'token',
+  insufficient_scope: 'not_permitted',
+  parent_not_found: 'not_permitted',
+  size_mismatch: 'source_changed',
+  upload_incomplete: 'checksum_mismatch',
+  rate_limited: 'busy',
+  overloaded: 'busy',
+  upstream_unavailable: 'busy',
+  upstream_timeout: 'busy',
+}
+
+/**
+ * Says in a person's words what an upload does, or why it failed.
+ *
+ * @param what a state, or what `done` rejected with
+ * @param words replace English sentences, for another language or another tone
+ */
+export function describeUpload(what: UploadState | Error, words: UploadWords = {}): string {
+  const say = (sentence: UploadSentence, facts: Record<string, string> = {}) =>
+    (words[sentence] ?? english[sentence]).replace(/\{(\w+)\}/g, (_, name) => facts[name] ?? '')
+  if (what instanceof Error) return say(...sentenceFor(what))
+  switch (what.name) {
+    case 'failed':
+      return what.error instanceof Error ? describeUpload(what.error, words) : say('other')
+    case 'stored':
+      return say('stored', { path: what.file.path.join('/') })
+    case 'waiting': {
+      const left = Math.ceil(((what.retryAt ?? 0) - Date.now()) / 1000)
+      return say(`waiting_${what.reason}`, { seconds: String(Math.max(1, left)) })
+    }
+    default:
+      return say(what.name)
+  }
+}
+
+function sentenceFor(error: Error): [UploadSentence, Record<string, string>?] {
+  if (!(error instanceof UploadError)) return ['other']
+  const { code, message, errors } = error
+  // The gateway tells its limit in the text alone.
+  const limit = /at most (\d+) bytes/.exec(message)?.[1]
+  if (code === 'file_too_large' && limit)
+    return ['file_too_large_limit', { size: fileSize(+limit) }]
+  if (code === 'not_permitted' && message.includes('extension')) return ['type_not_permitted']
+  if (errors?.some(({ field }) => field === 'path')) return ['invalid_name']
+  if (Object.hasOwn(sentenceOf, code)) return [sentenceOf[code] ?? 'other']
+  // A newer gateway may send codes that are not known here.
+  return [Object.hasOwn(english, code) ? (code as UploadSentence) : 'other']
+}
+
+/**
+ * A number of bytes as people read it, rounded down: `12.5 MB`. 1 MB is 1024 × 1024 bytes, as Windows'
+ * Explorer and Uppy's Dashboard count. Never more than the number, so that it can name a limit.
+ */
+export function fileSize(bytes: number): string {
+  const units = ['bytes', 'KB', 'MB', 'GB', 'TB']
+  const power = Math.min(Math.floor(Math.log2(Math.max(1, bytes)) / 10), units.length - 1)
+  if (power === 0) return bytes === 1 ? '1 byte' : `${Math.floor(bytes)} bytes`
+  return `${Math.floor((bytes / 1024 ** power) * 10) / 10} ${units[power]}`
+}

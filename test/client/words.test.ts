@@ -1,0 +1,117 @@
+import { describe, expect, test } from 'vitest'
+import { UploadError, type UploadErrorCode } from '../../src/client/errors.ts'
+import type { UploadState } from '../../src/client/types.ts'
+import { describeUpload, fileSize } from '../../src/client/words.ts'
+import { statusOf } from '../../src/errors.ts'
+import { startBench } from '../support/gateway.ts'
+import { uploadClient } from '../support/upload-client.ts'
+
+const own: UploadErrorCode[] = [
+  'aborted',
+  'network',
+  'blocked',
+  'empty_file',
+  'cos',
+  'source_changed',
+  'token',
+  'bad_answer',
+]
+const gateways = Object.keys(statusOf) as UploadErrorCode[]
+
+test.each([...own, ...gateways])('the error %s has a sentence without technical words', (code) => {
+  const words = describeUpload(new UploadError(code, 'size: expected number to be >=1'))
+  expect(words).toMatch(/^[A-Z].*\.$/)
+  expect(words).not.toMatch(/expected|{|undefined|SMH|COS|gateway|CORS/)
+})
+
+test.each(['constructor', 'toString', 'from_next_year'])(
+  'the unknown code %s has one, too',
+  (code) => {
+    const error = new UploadError(code as UploadErrorCode, 'New.')
+    expect(describeUpload(error)).toBe('The upload failed. Try again, or ask for help.')
+  },
+)
+
+test('an error of something else has one', () => {
+  expect(describeUpload(new TypeError('x is not a function'))).toMatch(/^The upload failed/)
+})
+
+test.each<[UploadState['name'], Partial<UploadState>, string]>([
+  ['preparing', {}, 'Preparing the upload.'],
+  ['uploading', {}, 'Uploading.'],
+  ['paused', {}, 'Paused.'],
+  ['completing', {}, 'Everything is sent. The server is checking the file.'],
+  ['aborted', {}, 'The upload was cancelled.'],
+  ['stored', { file: { path: ['a', 'b.txt'] } as never }, 'Stored as a/b.txt.'],
+  ['failed', { error: new UploadError('empty_file', '') }, 'Empty files cannot be uploaded.'],
+  ['failed', { error: 'thrown' }, 'The upload failed. Try again, or ask for help.'],
+  [
+    'waiting',
+    { reason: 'network' },
+    'The connection is lost. The upload continues when it is back.',
+  ],
+  ['waiting', { reason: 'credentials' }, 'Renewing the permission to upload.'],
+  [
+    'waiting',
+    { reason: 'server_busy', retryAt: 0 },
+    'The server is busy. The upload continues in 1 s.',
+  ],
+])('the state %s %j has a sentence', (name, facts, expected) => {
+  expect(describeUpload({ name, ...facts } as UploadState)).toBe(expected)
+})
+
+test('a wait tells the seconds that are left', () => {
+  const retryAt = Date.now() + 30_500
+  const words = describeUpload({ name: 'waiting', reason: 'rate_limit', retryAt })
+  expect(words).toMatch(/continues in (30|31) s\.$/)
+})
+
+test('an app replaces sentences, and what is known is filled in', () => {
+  const error = new UploadError('file_too_large', 'A file may have at most 2097152 bytes.')
+  const german = { file_too_large_limit: 'Höchstens {size}.', paused: 'Pause.' }
+  expect(describeUpload(error, german)).toBe('Höchstens 2 MB.')
+  expect(describeUpload({ name: 'paused' }, german)).toBe('Pause.')
+  expect(describeUpload({ name: 'uploading' }, german)).toBe('Uploading.')
+})
+
+describe("the gateway's answer is told in a person's words", () => {
+  test.each([
+    [
+      'a file over the limit',
+      { UPLOAD_MAX_BYTES: '5' },
+      'a.txt',
+      'The file is too large: at most 5 bytes.',
+    ],
+    [
+      'a type that is not allowed',
+      { UPLOAD_ALLOWED_EXTENSIONS: 'jpg' },
+      'a.txt',
+      'Files of this type are not allowed here.',
+    ],
+    [
+      'a name with a colon',
+      {},
+      'a:b.txt',
+      'A name has at most 255 characters and none of \\ / : * ? " < > |. Rename the file.',
+    ],
+  ])('%s', async (_what, environment, path, expected) => {
+    const bench = await startBench({ environment })
+    const { done } = uploadClient(bench).upload(new Blob(['123456']), { path })
+    expect(describeUpload(await done.catch((error) => error))).toBe(expected)
+  })
+})
+
+test.each([
+  [0, '0 bytes'],
+  [1, '1 byte'],
+  [1023, '1023 bytes'],
+  [1024, '1 KB'],
+  [1536, '1.5 KB'],
+  [1024 ** 2 - 1, '1023.9 KB'],
+  [50_000_000, '47.6 MB'],
+  [5 * 1024 ** 3, '5 GB'],
+  [5.99 * 1024 ** 3, '5.9 GB'],
+  [48.8 * 1024 ** 4, '48.8 TB'],
+])('%d bytes are %s', (bytes, expected) => {
+  expect(fileSize(bytes)).toBe(expected)
+})
