@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { base64url } from 'jose'
 import { expect, test } from 'vitest'
-import { isStrictCompactJws } from '../src/compact-jws.ts'
+import { isStrictCompactJws, MAX_NESTING, MAX_TOKEN_CHARACTERS } from '../src/compact-jws.ts'
 import { hostileText } from './support/hostile-values.ts'
 
 const encode = (text: string | Uint8Array) => base64url.encode(text)
@@ -16,6 +16,7 @@ const objects = fc
     fc.constantFrom(undefined, 1, '\t'),
   )
   .map(([value, space]) => JSON.stringify(value, null, space))
+  .filter((json) => json.length < MAX_TOKEN_CHARACTERS / 4)
 
 test('whatever an object says, it may be a payload', () => {
   fc.assert(
@@ -74,6 +75,33 @@ test.each([
   `${header}.${encode(Uint8Array.of(0x7b, 0xff, 0x7d))}.${signature}`,
 ])('%j is none', (token) => {
   expect(isStrictCompactJws(token)).toBe(false)
+})
+
+test.each(['[]', '{"a":}'])(
+  'nesting: %s up to the limit is accepted, one level more is not',
+  (pair) => {
+    const opening = pair.slice(0, -1)
+    const nested = (levels: number) =>
+      `{"a":${opening.repeat(levels - 1)}0${pair.slice(-1).repeat(levels - 1)}}`
+    expect(isStrictCompactJws(withPayload(nested(MAX_NESTING)))).toBe(true)
+    expect(isStrictCompactJws(withPayload(nested(MAX_NESTING + 1)))).toBe(false)
+  },
+)
+
+test('nesting: brackets in a string do not count', () => {
+  expect(isStrictCompactJws(withPayload(`{"a":"${'[{'.repeat(100)}\\"["}`))).toBe(true)
+})
+
+test('size: a token up to the limit is accepted, a longer one is not', () => {
+  const tokenOf = (characters: number) => {
+    const start = `${header}.${encode('{}')}.`
+    return start + 'A'.repeat(characters - start.length)
+  }
+  const most = [0, 1, 2].map((less) => tokenOf(MAX_TOKEN_CHARACTERS - less))
+  expect(most.some(isStrictCompactJws)).toBe(true)
+  for (const more of [1, 2, 3, 4]) {
+    expect(isStrictCompactJws(tokenOf(MAX_TOKEN_CHARACTERS + more))).toBe(false)
+  }
 })
 
 test('a missing signature is left to the algorithm', () => {
