@@ -50,10 +50,22 @@ export function createAuthenticate({
   clock,
 }: {
   jwt: JwtConfig
-  keys: Pick<IssuerKeys, 'key'>
+  keys: Pick<IssuerKeys, 'key' | 'version' | 'changedSince'>
   clock: Clock
 }): Authenticate {
+  /** Once more when the signature fits none of the keys and the issuer has other keys by now. */
   async function verifiedClaims(token: string, background: Background): Promise<JWTPayload> {
+    const version = keys.version()
+    try {
+      return await verify(token, background)
+    } catch (error) {
+      const isUnknown = error instanceof errors.JWSSignatureVerificationFailed
+      if (!isUnknown || !(await keys.changedSince(version))) throw error
+      return verify(token, background)
+    }
+  }
+
+  async function verify(token: string, background: Background): Promise<JWTPayload> {
     const options = {
       issuer: jwt.issuer,
       audience: [...jwt.audiences],

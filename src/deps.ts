@@ -24,6 +24,8 @@ export interface LogRecord {
   smhUploadId?: string
   declaredSize?: number
   storedSize?: number
+  /** The HTTP status of an issuer's document that could not be used. */
+  issuerStatus?: number
   /** Variables with what they want, never with their values. */
   faults?: readonly { variable: string; wants: string }[]
   /** Names of configuration variables, never their values. */

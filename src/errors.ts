@@ -76,6 +76,7 @@ export interface ErrorFacts {
   storedSize?: number
   /** The log level of the request's line, where it differs from the one that its status has. */
   severity?: 'warn' | 'error'
+  issuerStatus?: number
   /** The gateway's own set-up is at fault: logged as an error, so that somebody is woken. */
   alarm?: boolean
 }

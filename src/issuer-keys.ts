@@ -10,8 +10,8 @@ import { z } from 'zod'
 import { type CallOut, CallOutFault } from './call-out.ts'
 import type { JwtConfig } from './config.ts'
 import type { Background, Clock, Log, Share } from './deps.ts'
-import { GatewayError } from './errors.ts'
-import { parseTrustworthyUrl } from './trustworthy-url.ts'
+import { type ErrorFacts, GatewayError } from './errors.ts'
+import { isLoopback, parseTrustworthyUrl } from './trustworthy-url.ts'
 import { usableKeys } from './usable-keys.ts'
 
 /** Keys as old as this are renewed in the background; a key the issuer removed works until then. */
@@ -43,6 +43,9 @@ export const RETRY_MS = 1_000
 export const MAX_WAITING = 64
 const SHARE_OF_WAITING = 1 / 4
 
+/** Keys in one set: issuers have a handful. More would take seconds to check, at every fetch. */
+export const MAX_KEYS = 1_000
+
 /** What callers are told to wait while there are no keys: outages seldom end within a second. */
 const RETRY_AFTER_SECONDS = 5
 
@@ -63,6 +66,12 @@ export interface IssuerKeys {
   ready(): Promise<void>
   /** Another number whenever the keys have become others. */
   version(): number
+  /**
+   * To be asked when a signature does not fit the keys of `version`: resolves to whether there are
+   * other keys now. An issuer may have replaced a key without giving it another id, so the keys are
+   * fetched, but at most once in {@link REFETCH_MS}. Throws as `key` does when too many wait.
+   */
+  changedSince(version: number): Promise<boolean>
 }
 
 interface KeySet {
@@ -123,6 +132,7 @@ export function createIssuerKeys(deps: {
     try {
       keysUrl ??= jwt.jwksUrl ?? (await discover(deadline))
       const { keys } = keySetSchema.parse(await getJson(keysUrl, deadline))
+      if (keys.length > MAX_KEYS) throw new KeyFault('too_many_keys')
       const usable = await usableKeys(keys, jwt.algorithms)
       const set = {
         find: createLocalJWKSet({ keys: usable }),
@@ -138,8 +148,10 @@ export function createIssuerKeys(deps: {
       keysUrl = undefined
       retryNotBefore = steadyClock() + RETRY_MS
       const reason = faultReason(error)
-      log(held ? 'warn' : 'error', { event: 'issuer keys unavailable', reason })
-      throw unavailable(reason)
+      const status = error instanceof KeyFault && error.status
+      const facts = status ? { issuerStatus: status } : {}
+      log(held ? 'warn' : 'error', { event: 'issuer keys unavailable', reason, ...facts })
+      throw unavailable(reason, facts)
     }
   }
 
@@ -151,7 +163,9 @@ export function createIssuerKeys(deps: {
     // Discovery 1.0 §4.3. Otherwise one issuer could answer with another one's keys.
     if (document.issuer !== jwt.issuer) throw new KeyFault('issuer_mismatch')
     const url = parseTrustworthyUrl(document.jwks_uri)
-    if (!url) throw new KeyFault('jwks_uri')
+    // A remote issuer has no say in what is called on this machine.
+    const isOwnMachine = url && isLoopback(url) && !isLoopback(new URL(jwt.issuer))
+    if (!url || isOwnMachine) throw new KeyFault('jwks_uri')
     return url.href
   }
 
@@ -162,7 +176,7 @@ export function createIssuerKeys(deps: {
       headers: { accept: 'application/json' },
       timeoutMs: Math.max(1, Math.ceil(deadline - performance.now())),
     })
-    if (status !== 200) throw new KeyFault('status')
+    if (status !== 200) throw new KeyFault('status', status)
     return JSON.parse(text)
   }
 
@@ -200,13 +214,22 @@ export function createIssuerKeys(deps: {
     return held
   }
 
-  /** Fetches for an unknown key id, unless one did so of late. */
-  function refetch(): Promise<void> {
-    return share('issuer-keys-refetch', async () => {
-      if (steadyClock() < refetchNotBefore) return
-      refetchNotBefore = steadyClock() + REFETCH_MS
-      await fetchKeys().then(ignore, ignore)
-    })
+  /**
+   * Fetches for a key that we do not have, unless one did so of late. Only so many callers wait for it:
+   * the next one gets `upstream_unavailable`.
+   */
+  async function refetch(): Promise<void> {
+    if (waiting >= maxWaiting) throw unavailable('busy')
+    waiting += 1
+    try {
+      await share('issuer-keys-refetch', async () => {
+        if (steadyClock() < refetchNotBefore) return
+        refetchNotBefore = steadyClock() + REFETCH_MS
+        await fetchKeys().then(ignore, ignore)
+      })
+    } finally {
+      waiting -= 1
+    }
   }
 
   return {
@@ -219,19 +242,17 @@ export function createIssuerKeys(deps: {
         // Keys that were fetched just now for this very token need not be fetched again.
         if (!(error instanceof errors.JWKSNoMatchingKey) || set !== before) throw error
       }
-      if (waiting >= maxWaiting) throw unavailable('busy')
-      waiting += 1
-      try {
-        await refetch()
-      } finally {
-        waiting -= 1
-      }
+      await refetch()
       return stillHeld().find(header, token)
     },
     async ready() {
       await current()
     },
     version: () => version,
+    async changedSince(seen) {
+      if (version === seen) await refetch()
+      return version !== seen
+    },
   }
 }
 
@@ -242,11 +263,13 @@ const keySetSchema = z.object({ keys: z.array(z.unknown()) })
 /** Something the issuer said that cannot be used. */
 class KeyFault extends Error {
   readonly reason: string
+  readonly status: number | undefined
 
-  constructor(reason: string) {
+  constructor(reason: string, status?: number) {
     super(`issuer keys: ${reason}`)
     this.name = 'KeyFault'
     this.reason = reason
+    this.status = status
   }
 }
 
@@ -256,10 +279,11 @@ function faultReason(error: unknown): string {
   return error instanceof CallOutFault ? error.kind : 'malformed'
 }
 
-function unavailable(reason: string): GatewayError {
+function unavailable(reason: string, facts: ErrorFacts = {}): GatewayError {
   return new GatewayError('upstream_unavailable', 'Tokens cannot be checked right now.', {
     headers: { 'Retry-After': String(RETRY_AFTER_SECONDS) },
     reason: `issuer_keys_${reason}`,
+    ...facts,
   })
 }
 

@@ -28,8 +28,8 @@ export function observe(log: Log, metrics: Metrics): MiddlewareHandler<AppEnv> {
 export function errorFields(error: unknown): Partial<LogRecord> {
   if (error === undefined) return {}
   if (error instanceof GatewayError) {
-    const { reason, smhCode, smhStatus, smhRequestId } = error.facts
     const { smhUploadId, declaredSize, storedSize } = error.facts
+    const { reason, smhCode, smhStatus, smhRequestId, issuerStatus } = error.facts
     return {
       code: error.code,
       ...(reason && { reason }),
@@ -39,6 +39,7 @@ export function errorFields(error: unknown): Partial<LogRecord> {
       ...(smhUploadId && { smhUploadId }),
       ...(declaredSize !== undefined && { declaredSize }),
       ...(storedSize !== undefined && { storedSize }),
+      ...(issuerStatus && { issuerStatus }),
     }
   }
   if (!(error instanceof Error)) return { code: 'internal_error', errorName: typeof error }

@@ -7,6 +7,10 @@ export function parseTrustworthyUrl(text: string): URL | undefined {
   if (!/^https?:\/\/[\x21-\x7e]+$/i.test(text) || !URL.canParse(text)) return undefined
   const url = new URL(text)
   if (url.username !== '' || url.password !== '') return undefined
-  const loopback = /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])$/.test(url.hostname)
-  return url.protocol === 'https:' || loopback ? url : undefined
+  return url.protocol === 'https:' || isLoopback(url) ? url : undefined
+}
+
+/** Whether `url` leads to this very machine. */
+export function isLoopback({ hostname }: URL): boolean {
+  return /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])$/.test(hostname)
 }

@@ -14,6 +14,9 @@ const publicKeySchema = z
   // Whoever publishes a private key lets everybody sign with it.
   .refine((key) => key.d === undefined)
 
+/** Keys that are checked in one go. Then other requests have their turn. */
+const KEYS_IN_A_ROW = 8
+
 /**
  * Those of `keys`, the members of a key set, that tokens could be verified with by one of `algorithms`.
  * What any issuer may add is left out.
@@ -23,7 +26,8 @@ export async function usableKeys(
   algorithms: readonly string[],
 ): Promise<JWK[]> {
   const usable: JWK[] = []
-  for (const candidate of keys) {
+  for (const [index, candidate] of keys.entries()) {
+    if (index > 0 && index % KEYS_IN_A_ROW === 0) await pause()
     const parsed = publicKeySchema.safeParse(candidate)
     if (!parsed.success) continue
     const { kty, kid, alg, key_ops, crv, x, y, n, e } = parsed.data
@@ -51,6 +55,11 @@ async function canVerify(key: JWK, algorithm: string): Promise<boolean> {
   } catch {
     return false
   }
+}
+
+/** Lets the runtime serve others. */
+function pause(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, 0))
 }
 
 function withoutUndefined(members: Record<string, unknown>): JWK {

@@ -9,7 +9,7 @@ import {
 } from 'jose'
 import { describe, expect, test } from 'vitest'
 import { createAuthenticate } from '../src/authenticate.ts'
-import { FRESH_MS } from '../src/issuer-keys.ts'
+import { FRESH_MS, REFETCH_MS } from '../src/issuer-keys.ts'
 import { type IssuerBench, startIssuerBench } from './support/issuer.ts'
 
 const ann = { sub: 'ann' }
@@ -126,6 +126,66 @@ describe('a good token', () => {
     bench.advance(FRESH_MS)
     await bench.user(await bench.issuer.token(ann))
     expect([await bench.settle(), bench.issuer.hits().keys]).toEqual([1, 2])
+  })
+})
+
+describe('a key that was replaced', () => {
+  const replacements = [
+    ['under the same id', { kid: 'k' }],
+    ['without an id', {}],
+  ] as const
+
+  test.each(replacements)('%s verifies at once', async (_case, header) => {
+    const bench = await startIssuerBench()
+    const before = await publish(bench, 'ES256', header)
+    const old = await before.sign(header)
+    await bench.user(old)
+    const after = await publish(bench, 'ES256', header)
+    const tokens = await Promise.all([1, 2, 3].map(() => after.sign(header)))
+    for (const user of await Promise.all(tokens.map(bench.user))) expect(user.id).toBe('ann')
+    expect(bench.issuer.hits().keys).toBe(2)
+    await expect(bench.user(old)).rejects.toEqual(invalidToken('signature'))
+  })
+
+  test('many bad signatures cause one fetch in 30 seconds', async () => {
+    const bench = await startIssuerBench()
+    const { sign } = await publish(bench, 'ES256', { kid: 'k' })
+    const stranger = (await generateKeyPair('ES256')).privateKey
+    await bench.user(await sign({ kid: 'k' }))
+    const bad = await sign({ kid: 'k' }, stranger)
+    const hits = async () => {
+      for (const { status } of await Promise.allSettled(Array(20).fill(bad).map(bench.user))) {
+        expect(status).toBe('rejected')
+      }
+      return bench.issuer.hits().keys
+    }
+    expect(await hits()).toBe(2)
+    bench.advance(REFETCH_MS - 1)
+    expect(await hits()).toBe(2)
+    bench.advance(1)
+    expect(await hits()).toBe(3)
+  })
+
+  test('while that fetch hangs, good tokens do not wait and few bad ones do', async () => {
+    const bench = await startIssuerBench({ maxInFlight: 8 })
+    const good = await bench.issuer.token(ann)
+    await bench.user(good)
+    const answer = Promise.withResolvers<void>()
+    bench.issuer.rehearse(async (_document, usual) => {
+      await answer.promise
+      return { body: usual }
+    })
+    const [head, , signature] = good.split('.')
+    const bad = `${head}.${encode(usualClaims(bench))}.${signature}`
+    const refused = [1, 2, 3].map(() => bench.user(bad).catch(({ facts }) => facts.reason))
+    expect(await Promise.race(refused)).toBe('issuer_keys_busy')
+    expect((await bench.user(good)).id).toBe('ann')
+    answer.resolve()
+    expect((await Promise.all(refused)).sort()).toEqual([
+      'issuer_keys_busy',
+      'signature',
+      'signature',
+    ])
   })
 })
 
@@ -423,7 +483,7 @@ describe('when no key can be had', () => {
     const broken = new TypeError('broken')
     const authenticate = createAuthenticate({
       jwt: bench.config,
-      keys: { key: () => Promise.reject(broken) },
+      keys: { ...bench.keys, key: () => Promise.reject(broken) },
       clock: bench.clock,
     })
     const token = await bench.issuer.token(ann)

@@ -15,11 +15,11 @@ import { type IssuerBench, startIssuerBench } from './support/issuer.ts'
 const ann = { sub: 'ann' }
 
 /** What every refusal for want of keys looks like; `reason` is for the log. */
-const unavailable = (reason: string) =>
+const unavailable = (reason: string, facts = {}) =>
   expect.objectContaining({
     code: 'upstream_unavailable',
     message: 'Tokens cannot be checked right now.',
-    facts: { headers: { 'Retry-After': '5' }, reason: `issuer_keys_${reason}` },
+    facts: { headers: { 'Retry-After': '5' }, reason: `issuer_keys_${reason}`, ...facts },
   })
 
 const publicKey = expect.objectContaining({ type: 'public' })
@@ -114,12 +114,33 @@ describe('discovery', () => {
     expect(bench.calls).toHaveLength(1)
   })
 
+  test.each(['http://127.0.0.1:1/keys', 'https://localhost/keys', 'http://[::1]:1/keys'])(
+    'of a remote issuer cannot name a key set on this machine: %s',
+    async (jwks_uri) => {
+      const issuer = 'https://login.example.com'
+      const called: string[] = []
+      const bench = await startIssuerBench({
+        jwt: { issuer },
+        callOut: async ({ url }) => {
+          called.push(url)
+          return {
+            status: 200,
+            header: () => undefined,
+            text: JSON.stringify({ issuer, jwks_uri }),
+          }
+        },
+      })
+      await expect(bench.keys.ready()).rejects.toEqual(unavailable('jwks_uri'))
+      expect(called).toEqual([`${issuer}/.well-known/openid-configuration`])
+    },
+  )
+
   test('is done again once the keys are no longer where it said', async () => {
     const bench = await startIssuerBench()
     const { issuer } = bench.issuer
     const moved = changed('discovery', (usual) => ({ ...usual, jwks_uri: `${issuer}/moved` }))
     bench.issuer.rehearse(moved)
-    await expect(bench.keys.ready()).rejects.toEqual(unavailable('status'))
+    await expect(bench.keys.ready()).rejects.toEqual(unavailable('status', { issuerStatus: 404 }))
     bench.issuer.rehearse(undefined)
     bench.advance(RETRY_MS)
     await bench.keys.ready()
@@ -137,19 +158,23 @@ describe('discovery', () => {
 
 describe('an issuer that says something else', () => {
   test.each([
-    ['an error', { status: 500, body: {} }, 'status'],
-    ['a redirect', { status: 302, body: {} }, 'status'],
+    ['an error', { status: 500, body: {} }, 'status', 500],
+    ['a redirect', { status: 302, body: {} }, 'status', 302],
+    ['too many keys', { body: { keys: Array(1_001).fill(null) } }, 'too_many_keys'],
     ['no JSON', { body: '<html>' }, 'malformed'],
     ['no key set', { body: { keys: {} } }, 'malformed'],
     ['null', { body: null }, 'malformed'],
     ['no keys', { body: { keys: [] } }, 'no_usable_key'],
     ['a key without members', { body: { keys: [{ kty: 'EC' }, { kty: 'RSA' }] } }, 'no_usable_key'],
-  ])('has no keys: %s', async (_case, said, reason) => {
+  ] as const)('has no keys: %s', async (_case, said, reason, issuerStatus?: number) => {
     const bench = await startIssuerBench()
     const token = await bench.issuer.token(ann)
     bench.issuer.rehearse((document, usual) => (document === 'keys' ? said : { body: usual }))
-    await expect(bench.keyOf(token)).rejects.toEqual(unavailable(reason))
-    expect(bench.logged).toEqual([{ level: 'error', event: 'issuer keys unavailable', reason }])
+    const facts = issuerStatus === undefined ? {} : { issuerStatus }
+    await expect(bench.keyOf(token)).rejects.toEqual(unavailable(reason, facts))
+    expect(bench.logged).toEqual([
+      { level: 'error', event: 'issuer keys unavailable', reason, ...facts },
+    ])
   })
 
   test('keys for none of our algorithms are no keys', async () => {

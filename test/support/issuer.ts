@@ -17,11 +17,13 @@ export async function startIssuerBench({
   share = oneFlight(),
   timeoutMs = 5_000,
   maxInFlight = 512,
+  callOut: callIssuer = callByFetch,
 }: {
   jwt?: Partial<JwtConfig>
   share?: Share
   timeoutMs?: number
   maxInFlight?: number
+  callOut?: CallOut
 } = {}) {
   let now = Date.parse('2026-03-04T05:06:07.890Z')
   let lasted = 0
@@ -33,7 +35,7 @@ export async function startIssuerBench({
   const calls: CallOutRequest[] = []
   const callOut: CallOut = (call) => {
     calls.push(call)
-    return callByFetch(call)
+    return callIssuer(call)
   }
   const logged: (LogRecord & { level: LogLevel })[] = []
   const config: JwtConfig = {
