@@ -42,8 +42,8 @@ export type Log = (level: LogLevel, record: LogRecord) => void
 
 /**
  * How callers that want the same thing at the same time obtain it. On Node they share one flight.
- * On Workers a request must not await I/O that another request began, so each flies alone and only
- * settled values are shared.
+ * On Workers a request must not await I/O that another request began, so a few fly, each for itself,
+ * and only settled values are shared.
  */
 export type Share = <T>(key: string, obtain: () => Promise<T>) => Promise<T>
 

@@ -13,4 +13,4 @@ export {
 } from './call-out.ts'
 export { type Config, type ConfigFault, ConfigurationError, parseConfig } from './config.ts'
 export * from './deps.ts'
-export { eachAlone, oneFlight } from './share.ts'
+export { fewFlights, oneFlight } from './share.ts'

@@ -9,7 +9,7 @@ import {
   RETRY_MS,
   STALE_MS,
 } from '../src/issuer-keys.ts'
-import { eachAlone } from '../src/share.ts'
+import { fewFlights } from '../src/share.ts'
 import { type IssuerBench, startIssuerBench } from './support/issuer.ts'
 
 const ann = { sub: 'ann' }
@@ -41,7 +41,7 @@ describe('fetching', () => {
   })
 
   test('without shared flights concurrent requests all get their key', async () => {
-    const bench = await startIssuerBench({ share: eachAlone })
+    const bench = await startIssuerBench({ share: fewFlights(5_000) })
     const token = await bench.issuer.token(ann)
     for (const key of await Promise.all([token, token, token].map(bench.keyOf))) {
       expect(key).toEqual(publicKey)
@@ -460,7 +460,7 @@ describe('an unknown key id', () => {
   })
 
   test('causes one fetch as well where requests cannot share one', async () => {
-    const bench = await startIssuerBench({ share: eachAlone })
+    const bench = await startIssuerBench({ share: fewFlights(5_000) })
     await bench.keys.ready()
     const tokens = await Promise.all([1, 2, 3].map(() => bench.issuer.forgedToken(ann)))
     for (const answer of await Promise.allSettled(tokens.map(bench.keyOf))) {

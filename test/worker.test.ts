@@ -2,6 +2,7 @@ import { describe, expect, onTestFinished, test } from 'vitest'
 import { startDemoIssuer } from '../src/demo/demo-users.ts'
 import { environmentOf } from '../src/demo/environment.ts'
 import { startEmulator } from '../src/emulator/start.ts'
+import { MAX_FLIGHTS } from '../src/share.ts'
 import { startDeployedWorker } from './support/deployed-worker.ts'
 
 /** The Worker as it would be deployed, with the real parts around it. */
@@ -26,18 +27,45 @@ async function startWorker(environment: Record<string, unknown> = {}) {
 }
 
 describe('the Worker', () => {
-  test('cold and flooded with 100 requests fails none of them, and mints no more than that', async () => {
+  test('cold and flooded with 100 requests fails none of them, and asks SMH and the issuer a few times', async () => {
     const { begin, mints, issuer, emulator } = await startWorker()
     emulator.controls.force('mint-token', { delayMs: 50, times: 100 })
     const answers = await Promise.all(Array.from({ length: 100 }, (_, index) => begin(`${index}`)))
     expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([201]))
     expect(emulator.controls.openTasks()).toHaveLength(100)
-    expect(mints()).toBeLessThanOrEqual(100)
+    expect(mints()).toBeLessThanOrEqual(MAX_FLIGHTS)
+    expect(issuer.hits().discovery).toBeLessThanOrEqual(MAX_FLIGHTS)
+    expect(issuer.hits().keys).toBeLessThanOrEqual(MAX_FLIGHTS)
     const fetched = { mints: mints(), ...issuer.hits() }
     // What has settled is shared from then on.
     const warm = await Promise.all(Array.from({ length: 100 }, (_, index) => begin(`w${index}`)))
     expect(new Set(warm.map(({ status }) => status))).toEqual(new Set([201]))
     expect({ mints: mints(), ...issuer.hits() }).toEqual(fetched)
+  })
+
+  test('cold and flooded with bad tokens asks the issuer a few times', async () => {
+    const { worker, issuer } = await startWorker()
+    const bad = await issuer.forgedToken({ sub: 'ann' })
+    const send = async () => {
+      const headers = { authorization: `Bearer ${bad}` }
+      return (await fetch(`${worker.url}/v1/uploads/abc`, { headers })).status
+    }
+    const answers = await Promise.all(Array.from({ length: 100 }, send))
+    expect(new Set(answers)).toEqual(new Set([401]))
+    // One more for the key id that is not among the keys.
+    expect(issuer.hits().keys).toBeLessThanOrEqual(MAX_FLIGHTS + 1)
+  })
+
+  test('with a wrong library secret asks SMH a few times, with one alarm each time', async () => {
+    const { worker, begin, mints } = await startWorker({ SMH_LIBRARY_SECRET: 'wrong' })
+    const answers = await Promise.all(Array.from({ length: 50 }, () => begin()))
+    expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([502]))
+    expect(mints()).toBeLessThanOrEqual(MAX_FLIGHTS)
+    const lines = () => worker.written().match(/"event":"request"/g) ?? []
+    await expect.poll(lines, { timeout: 10_000 }).toHaveLength(50)
+    const alarms = worker.written().match(/"level":"error"/g) ?? []
+    expect(alarms.length).toBeGreaterThan(0)
+    expect(alarms.length).toBeLessThanOrEqual(MAX_FLIGHTS)
   })
 
   test('with a faulty configuration answers 503 to everything and logs the variables, not the values', async () => {

@@ -50,6 +50,20 @@ const MAX_HELD_TOKENS = 10_000
 /** Replaced when less than this, or a tenth of its idle time, is left (SMH §13). */
 const MIN_MARGIN_MS = 60_000
 
+/** How long a refusal that only the operator can mend stands for all callers, milliseconds. */
+export const REFUSED_MS = 5_000
+
+/** Refusals that concern the library, its secret or the given token, and so every user. */
+const ofAllUsers: ReadonlySet<string> = new Set([
+  'WrongLibraryIdOrSecret',
+  'LibraryNotFound',
+  'LibraryServiceExpired',
+  'LibraryServiceTimeExpired',
+  'LibraryRecycled',
+  'InvalidAccessToken',
+  'AccessTokenVersionNotMatch',
+])
+
 export interface AccessTokensOptions {
   smh: SmhConfig
   upload: UploadRules
@@ -63,6 +77,7 @@ export interface AccessTokensOptions {
 export function createAccessTokens(options: AccessTokensOptions): AccessTokens {
   const { smh, upload, callSmh, steadyClock, share, timeoutMs } = options
   const held = new LRUCache<string, HeldToken>({ max: MAX_HELD_TOKENS })
+  let refusal: { error: unknown; until: number } | undefined
   const perUserGrants = [
     upload.conflictStrategies.has('overwrite') ? 'upload_file_force' : 'upload_file',
     ...(upload.createParents ? ['create_directory'] : []),
@@ -98,12 +113,33 @@ export function createAccessTokens(options: AccessTokensOptions): AccessTokens {
     return held.get(key)?.value ?? given.reveal()
   }
 
-  function fresh(key: string, identity: MintQuery): Promise<HeldToken> {
-    return share(`token ${key}`, () => obtain(key, identity))
+  async function fresh(key: string, identity: MintQuery): Promise<HeldToken> {
+    let isOwn = false
+    try {
+      return await share(`token ${key}`, () => {
+        isOwn = true
+        return obtain(key, identity)
+      })
+    } catch (error) {
+      throw isOwn ? error : quiet(error)
+    }
+  }
+
+  /** Asks SMH, but not again within {@link REFUSED_MS} of a refusal that concerns all users. */
+  async function obtain(key: string, identity: MintQuery): Promise<HeldToken> {
+    if (refusal && steadyClock() < refusal.until) throw refusal.error
+    try {
+      return await mintOrRenew(key, identity)
+    } catch (error) {
+      if (error instanceof GatewayError && ofAllUsers.has(error.facts.smhCode ?? '')) {
+        refusal = { error: quiet(error), until: steadyClock() + REFUSED_MS }
+      }
+      throw error
+    }
   }
 
   /** Mints a token of the library secret, or renews the one that was made elsewhere. */
-  async function obtain(key: string, identity: MintQuery): Promise<HeldToken> {
+  async function mintOrRenew(key: string, identity: MintQuery): Promise<HeldToken> {
     const askedAt = steadyClock()
     const bounds = { endsAt: performance.now() + timeoutMs }
     const reply =
@@ -191,6 +227,12 @@ export function createAccessTokens(options: AccessTokensOptions): AccessTokens {
       await fresh(key, identity)
     },
   }
+}
+
+/** The same error without its alarm: one for each refusal of SMH, not one for each request. */
+function quiet(error: unknown): unknown {
+  if (!(error instanceof GatewayError) || !error.facts.alarm) return error
+  return new GatewayError(error.code, error.message, { ...error.facts, alarm: false })
 }
 
 type MintQuery = Record<'grant' | 'user_id' | 'space_id', string | undefined>

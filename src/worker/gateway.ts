@@ -8,7 +8,7 @@ import {
   type ReadDocsAsset,
 } from '../deps.ts'
 import { GatewayError, toProblem } from '../errors.ts'
-import { eachAlone } from '../share.ts'
+import { fewFlights } from '../share.ts'
 import { callOut } from './call-out.ts'
 import { createWorkerLog, type WriteLine, writeToConsole } from './log.ts'
 
@@ -92,7 +92,7 @@ function build(
       steadyClock,
       log,
       callOut,
-      share: eachAlone,
+      share: fewFlights(config.upstreamTimeoutSeconds * 1000),
       limitBegins: limitBeginsBy(begins),
       metrics: noMetrics,
       readDocsAsset: readDocsAssetFrom(bindings.ASSETS),
