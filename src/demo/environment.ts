@@ -8,7 +8,13 @@ export interface Parts {
 }
 
 /** The variables without which no gateway starts, for one over these parts. */
-export function environmentOf({ emulator, issuer }: Parts) {
+export function environmentOf({
+  emulator,
+  issuer,
+}: {
+  emulator: Pick<Emulator, 'libraryId' | 'librarySecret' | 'smhUrl'>
+  issuer: Pick<DemoIssuer, 'issuer' | 'audience'>
+}) {
   return {
     SMH_LIBRARY_ID: emulator.libraryId,
     SMH_LIBRARY_SECRET: emulator.librarySecret,

@@ -32,7 +32,7 @@ export async function postForm(state: State, bytes: Bytes, request: Incoming): P
   await keepObject(state, bytes, key, piece)
   return {
     status: 204,
-    headers: { ...storedHeaders(piece), Location: `http://${state.cosDomain}${key}` },
+    headers: { ...storedHeaders(piece), Location: `${state.cosScheme}://${state.cosDomain}${key}` },
   }
 }
 

@@ -89,5 +89,5 @@ export function downloadUrl(
   const keyTime = keyTimeOf(state, credential)
   const request = { method: 'get', path: cosKey, query, headers: [] }
   const signature = signRequest(secretId, secretKey, keyTime, request)
-  return `http://${state.cosDomain}${cosKey}?${signature}&${new URLSearchParams(query)}`
+  return `${state.cosScheme}://${state.cosDomain}${cosKey}?${signature}&${new URLSearchParams(query)}`
 }

@@ -10,12 +10,15 @@ Usage: npm run emulator -- [options]
   --cos-port N                COS, which takes the bytes (8791)
   --admin-port N              controls for tests: see GET /__admin (8792)
   --library-id ID             (smh0emulated)
-  --library-secret SECRET     (random)
+  --library-secret SECRET     (random); the variable keeps it out of the process list
   --multi-tenant              a library with spaces; without it the only space is "-"
   --space ID                  a space to start with, may be repeated
   --credential-ttl SECONDS    how long COS credentials live (7200)
   --cors-origin ORIGIN        allowed by the bucket's CORS rule, may be repeated (*)
   --directory PATH            where to keep bytes (a temporary folder)
+  --tls                       SMH and COS by HTTPS, with a certificate made at start
+  --tls-cert PATH             where to write what clients shall trust; means --tls
+                              (a file in the folder)
   --help
 
 Ports, id and secret are also read from EMULATOR_SMH_PORT, EMULATOR_COS_PORT,
@@ -41,6 +44,9 @@ function readOptions(argv: string[], env: NodeJS.ProcessEnv): EmulatorOptions | 
     ...(values.space && { spaces: values.space }),
     ...(values['cors-origin'] && { corsOrigins: values['cors-origin'] }),
     ...(values.directory !== undefined && { directory: values.directory }),
+    // Naming the file means TLS.
+    ...(values.tls && { tls: {} }),
+    ...(values['tls-cert'] !== undefined && { tls: { certPath: values['tls-cert'] } }),
     ...(libraryId !== undefined && { libraryId }),
     ...(librarySecret !== undefined && { librarySecret }),
     ...(values['credential-ttl'] !== undefined && {
@@ -65,6 +71,8 @@ function parseArguments(argv: string[]) {
         'credential-ttl': { type: 'string' },
         'cors-origin': { type: 'string', multiple: true },
         directory: { type: 'string' },
+        tls: { type: 'boolean' },
+        'tls-cert': { type: 'string' },
         help: { type: 'boolean', short: 'h' },
       },
     })
@@ -98,18 +106,25 @@ COS       ${emulator.cosUrl}
 Controls  ${emulator.adminUrl}/__admin
 
 A token:
-  curl '${smhUrl}/api/v1/token?${query}'
+  curl ${emulator.authority ? `--cacert ${emulator.authority.path} ` : ''}'${smhUrl}/api/v1/token?${query}'
 
 For the gateway:
   SMH_LIBRARY_ID=${libraryId}
   SMH_LIBRARY_SECRET=${librarySecret}
   SMH_ENDPOINT=${smhUrl}
 ${space === '-' || space === '' ? '' : `  SMH_SPACE_ID=${space}\n`}
-For the client: cosScheme: 'http'. Whoever puts parts by other means does so at http://{domain}{path}.
+${emulator.authority ? trustOf(emulator.authority.path) : HTTP_CLIENT}
 
 Ctrl-C stops it; whatever was uploaded is gone then.
 `
 }
+
+const HTTP_CLIENT =
+  "For the client: cosScheme: 'http'. Other clients put parts at http://{domain}{path}."
+
+const trustOf = (path: string) => `Clients must trust this certificate: ${path}
+  Node:  NODE_EXTRA_CA_CERTS=${path} in the environment, before it starts
+  curl:  --cacert ${path}`
 
 function complain(error: unknown): void {
   process.exitCode = 1

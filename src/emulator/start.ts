@@ -1,11 +1,14 @@
-import { mkdir, mkdtemp, rm } from 'node:fs/promises'
-import { createServer, type Server } from 'node:http'
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { createServer, type RequestListener, type Server } from 'node:http'
+import { createServer as createTlsServer, type Server as TlsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
+import type { Duplex } from 'node:stream'
 import { getRequestListener } from '@hono/node-server'
 import { createAdmin } from './admin.ts'
 import { createBytes } from './bytes.ts'
+import { type Certificate, createCertificate } from './certificate.ts'
 import { createControls, type EmulatorControls } from './controls.ts'
 import { createCosSide } from './cos.ts'
 import { createFaults } from './faults.ts'
@@ -34,6 +37,11 @@ export interface EmulatorOptions {
   credentialTtlSeconds?: number
   /** Origins that the bucket's CORS rule allows; all unless told. */
   corsOrigins?: string[]
+  /**
+   * SMH and COS speak HTTPS, with a certificate made at start. Default: HTTP. `certPath` is where
+   * to write the certificate that clients shall trust. Default: a file in `directory`.
+   */
+  tls?: { certPath?: string }
   /** The clock to start from, in milliseconds; `advanceClock` adds to it. */
   now?: () => number
 }
@@ -45,20 +53,26 @@ export interface Emulator {
   smhUrl: string
   cosUrl: string
   adminUrl: string
+  /** The certificate that clients shall trust, in PEM, and the file that has it. Only with TLS. */
+  authority?: { certificate: string; path: string }
   controls: EmulatorControls
-  /** Cuts every connection, ends every delay and removes what is on disk. */
+  /** Cuts every connection, ends every delay and hold, and removes what is on disk. */
   close(): Promise<void>
 }
 
 /**
- * Starts SMH, COS and the controls on three ports of one process. Rejects with the system's error,
- * such as EADDRINUSE, when a port cannot be had; nothing is left behind then.
+ * Starts SMH, COS and the controls on three ports of one process. The controls speak HTTP always.
+ * Rejects with the system's error, such as EADDRINUSE, when a port cannot be had; nothing is left
+ * behind then.
  */
 export async function startEmulator(options: EmulatorOptions = {}): Promise<Emulator> {
   const host = options.host ?? '127.0.0.1'
   const spaces = options.spaces ?? []
   const directory = options.directory ?? (await mkdtemp(join(tmpdir(), 'smh-emulator-')))
   await mkdir(directory, { recursive: true })
+  const certificate = options.tls && (await createCertificate(namesOf(host)))
+  const certPath = options.tls?.certPath ?? join(directory, 'authority.pem')
+  const scheme = certificate ? 'https' : 'http'
   const bytes = createBytes(directory)
   const state = createState({
     libraryId: options.libraryId ?? 'smh0emulated',
@@ -67,47 +81,52 @@ export async function startEmulator(options: EmulatorOptions = {}): Promise<Emul
     spaces,
     credentialTtlMs: (options.credentialTtlSeconds ?? 7200) * 1000,
     corsOrigins: options.corsOrigins ?? ['*'],
+    cosScheme: scheme,
     clock: options.now ?? Date.now,
   })
   const faults = createFaults()
   const recorder = createRecorder()
-  const serverOf = (side: Side) =>
-    createServer((request, response) => {
-      serveRequest(side, recorder, faults, request, response).catch(() => response.destroy())
-    })
-  const smh = serverOf(createSmhSide(state, bytes))
-  const cos = serverOf(createCosSide(state, bytes))
+  const sideOf = (side: Side) =>
+    listenerOf(
+      createServerOf(certificate, (request, response) => {
+        serveRequest(side, recorder, faults, request, response).catch(() => response.destroy())
+      }),
+    )
+  const smh = sideOf(createSmhSide(state, bytes))
+  const cos = sideOf(createCosSide(state, bytes))
   let smhPort = options.smhPort ?? 0
   let cosIsDown = false
-  cos.on('connection', (socket) => cosIsDown && socket.destroy())
+  cos.server.on('connection', (socket) => cosIsDown && socket.destroy())
 
   function cosDown(isDown: boolean): void {
     cosIsDown = isDown
-    if (isDown) cos.closeAllConnections()
+    if (isDown) cos.cutConnections()
   }
 
   async function refuseConnections(refused: boolean): Promise<void> {
     faults.refuseConnections(refused)
-    if (refused) smh.close()
-    else if (!smh.listening) await listen(smh, smhPort, host)
+    if (refused) smh.server.close()
+    else if (!smh.server.listening) await listen(smh, smhPort, host)
   }
 
   const servers = { cosDown, refuseConnections }
   const controls = createControls(state, bytes, faults, recorder, spaces, servers)
   // The process is somebody else's: its global Request and Response stay what they are.
   const listener = getRequestListener(createAdmin(controls).fetch, { overrideGlobalObjects: false })
-  const admin = createServer(listener)
+  const admin = listenerOf(createServer(listener))
   // A part may take longer than the five minutes that Node allows a request by default.
-  cos.requestTimeout = 0
+  cos.server.requestTimeout = 0
 
   async function close() {
     faults.close()
-    await Promise.all([smh, cos, admin].map(closeServer))
+    await Promise.all([smh, cos, admin].map(closeListener))
+    if (certificate) await rm(certPath, { force: true })
     if (options.directory === undefined) await rm(directory, { recursive: true, force: true })
     else await bytes.clear()
   }
 
   try {
+    if (certificate) await writeFile(certPath, certificate.authority)
     smhPort = await listen(smh, smhPort, host)
     const cosPort = await listen(cos, options.cosPort ?? 0, host)
     const adminPort = await listen(admin, options.adminPort ?? 0, host)
@@ -116,9 +135,12 @@ export async function startEmulator(options: EmulatorOptions = {}): Promise<Emul
     return {
       libraryId: state.libraryId,
       librarySecret: state.librarySecret,
-      smhUrl: `http://${authority}:${smhPort}`,
-      cosUrl: `http://${state.cosDomain}`,
+      smhUrl: `${scheme}://${authority}:${smhPort}`,
+      cosUrl: `${scheme}://${state.cosDomain}`,
       adminUrl: `http://${authority}:${adminPort}`,
+      ...(certificate && {
+        authority: { certificate: certificate.authority, path: resolve(certPath) },
+      }),
       controls,
       close,
     }
@@ -128,19 +150,47 @@ export async function startEmulator(options: EmulatorOptions = {}): Promise<Emul
   }
 }
 
-function listen(server: Server, port: number, host: string): Promise<number> {
-  return new Promise((resolve, reject) => {
+/** What clients may call a server that listens at `host`. */
+const namesOf = (host: string) => ['localhost', '127.0.0.1', '::1', host]
+
+function createServerOf(certificate: Certificate | undefined, listener: RequestListener) {
+  if (!certificate) return createServer(listener)
+  return createTlsServer({ key: certificate.key, cert: certificate.chain }, listener)
+}
+
+interface Listener {
+  server: Server | TlsServer
+  /** Cuts all connections, also those whose TLS handshake is not over. */
+  cutConnections(): void
+}
+
+function listenerOf(server: Server | TlsServer): Listener {
+  const sockets = new Set<Duplex>()
+  server.on('connection', (socket: Duplex) => {
+    sockets.add(socket)
+    socket.once('close', () => sockets.delete(socket))
+  })
+  return {
+    server,
+    cutConnections() {
+      for (const socket of sockets) socket.destroy()
+    },
+  }
+}
+
+function listen({ server }: Listener, port: number, host: string): Promise<number> {
+  return new Promise((settle, reject) => {
     server.once('error', reject)
     server.listen(port, host, () => {
       server.off('error', reject)
-      resolve((server.address() as AddressInfo).port)
+      settle((server.address() as AddressInfo).port)
     })
   })
 }
 
-function closeServer(server: Server): Promise<void> {
-  return new Promise((resolve) => {
-    server.close(() => resolve())
-    server.closeAllConnections()
+function closeListener({ server, cutConnections }: Listener): Promise<void> {
+  return new Promise((settle) => {
+    server.close(() => settle())
+    cutConnections()
   })
 }

@@ -126,6 +126,7 @@ export interface State {
   readonly multiTenant: boolean
   credentialTtlMs: number
   readonly corsOrigins: readonly string[]
+  readonly cosScheme: 'http' | 'https'
   /** host:port of the COS side, known once it listens. */
   cosDomain: string
   clockOffsetMs: number
@@ -144,7 +145,7 @@ export interface State {
 
 export type StateOptions = Pick<
   State,
-  'libraryId' | 'librarySecret' | 'multiTenant' | 'credentialTtlMs' | 'corsOrigins'
+  'libraryId' | 'librarySecret' | 'multiTenant' | 'credentialTtlMs' | 'corsOrigins' | 'cosScheme'
 > & { spaces: readonly string[]; clock: () => number }
 
 /** An empty library: the space `-`, or the listed spaces of a multi-tenant one. */

@@ -16,6 +16,7 @@ function stateWithParts(): State {
     spaces: [],
     credentialTtlMs: 7_200_000,
     corsOrigins: ['*'],
+    cosScheme: 'http',
     clock: () => NOW * 1000,
   })
   const numbered = [3, 1, 2].map((number) => {

@@ -92,6 +92,7 @@ describe('checking what the SDK of COS has signed', () => {
       spaces: [],
       credentialTtlMs: 7_200_000,
       corsOrigins: ['*'],
+      cosScheme: 'http',
       clock: () => NOW * 1000,
     })
     state.credentials.set(SECRET_ID, {

@@ -41,16 +41,17 @@ export function encodePath(path: string): string {
   return path.split('/').map(encodeURIComponent).join('/')
 }
 
-async function send(url: string, init: RequestInit): Promise<Answer> {
-  const response = await fetch(url, { redirect: 'manual', ...init })
+async function readAnswer(response: Response): Promise<Answer> {
   const text = await response.text()
   const isJson = response.headers.get('content-type')?.includes('json') === true && text !== ''
   const body = isJson ? (JSON.parse(text) as Record<string, unknown>) : {}
   return { status: response.status, headers: response.headers, text, body }
 }
 
-/** Speaks SMH and COS in domain verbs and hands back plain answers. */
-export function createSmhClient(target: SmhTarget) {
+/** Speaks SMH and COS in domain verbs, by the `fetch` given, and hands back plain answers. */
+export function createSmhClient(target: SmhTarget, fetchBy: typeof fetch = fetch) {
+  const send = async (url: string, init: RequestInit) =>
+    readAnswer(await fetchBy(url, { redirect: 'manual', ...init }))
   const { endpoint, libraryId, librarySecret, spaceId } = target
 
   /** One SMH call; `path` is what follows `/api/v1`. A query value of '' makes a bare flag. */

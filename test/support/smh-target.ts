@@ -45,7 +45,7 @@ export async function emulatorTarget(
     libraryId: emulator.libraryId,
     librarySecret: emulator.librarySecret,
     spaceId: options?.spaces?.[0] ?? '-',
-    cosScheme: 'http',
+    cosScheme: options?.tls ? 'https' : 'http',
     close: () => emulator.close(),
   }
 }
