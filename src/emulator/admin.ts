@@ -69,6 +69,13 @@ function actingControls(controls: EmulatorControls): Record<string, Control> {
       wants: '{ token?: string }',
       act: ({ token }) => controls.expireToken(optional(token, 'string')),
     },
+    'set-library-secret': {
+      wants: '{ secret: string, keepOld?: boolean }',
+      act: ({ secret, keepOld }) =>
+        controls.setLibrarySecret(required(secret, 'string'), {
+          keepOld: optional(keepOld, 'boolean') ?? false,
+        }),
+    },
     'expire-credentials': {
       wants: '{ confirmKey?: string }',
       act: ({ confirmKey }) => controls.expireCredentials(optional(confirmKey, 'string')),

@@ -44,11 +44,19 @@ interface OpenTask {
 
 /** What tests and people may do behind SMH's back (SMH §14.6); times are in milliseconds. */
 export interface EmulatorControls {
-  /** Drops all state, files, faults, calls and the dialect; library id and secret stay. */
+  /**
+   * Drops all state, files, faults, calls and the dialect. The library's id stays, and its secret is
+   * that of the start again.
+   */
   reset(): Promise<void>
   advanceClock(ms: number): void
   /** The next use of the token, or of every token, is 403 `InvalidAccessToken`. */
   expireToken(token?: string): void
+  /**
+   * Changes the library's secret. Tokens stay valid. With `keepOld` the secrets before stay valid as
+   * well, until a change without it.
+   */
+  setLibrarySecret(secret: string, options?: { keepOld?: boolean }): void
   /** Ends the COS credentials of one task, or of all; renew and status mint new ones. */
   expireCredentials(confirmKey?: string): void
   /** How long credentials live that are minted from now on; null is as at the start. */
@@ -101,6 +109,7 @@ export function createControls(
   { cosDown, refuseConnections }: Pick<EmulatorControls, 'cosDown' | 'refuseConnections'>,
 ): EmulatorControls {
   const usualTtlMs = state.credentialTtlMs
+  const usualSecrets = state.librarySecrets
   const chosen = (spaceId: string | undefined) =>
     [...state.spaces.values()].filter(({ id }) => spaceId === undefined || id === spaceId)
 
@@ -109,6 +118,7 @@ export function createControls(
       faults.clear()
       cosDown(false)
       state.credentialTtlMs = usualTtlMs
+      state.librarySecrets = usualSecrets
       await refuseConnections(false)
       recorder.clear()
       resetState(state, { spaces })
@@ -121,6 +131,10 @@ export function createControls(
       for (const token of state.tokens.values()) {
         if (value === undefined || token.value === value) token.expiresAt = state.now()
       }
+    },
+    setLibrarySecret(secret, { keepOld = false } = {}) {
+      if (secret === '') throw new Error('A library has a secret.')
+      state.librarySecrets = keepOld ? [secret, ...state.librarySecrets] : [secret]
     },
     expireCredentials(confirmKey) {
       const cosKey = confirmKey === undefined ? undefined : findTask(state, confirmKey).cosKey

@@ -58,7 +58,7 @@ function checkSecret(state: State, libraryId: string, query: URLSearchParams) {
   if (libraryId === '' && secret === '') throw new SmhError(400, 'EmptyLibraryIdOrSecret')
   if (libraryId === '') throw new SmhError(400, 'EmptyLibraryId')
   if (secret === '') throw new SmhError(400, 'EmptyLibrarySecret')
-  if (libraryId !== state.libraryId || secret !== state.librarySecret) {
+  if (libraryId !== state.libraryId || !state.librarySecrets.includes(secret)) {
     throw new SmhError(404, 'WrongLibraryIdOrSecret')
   }
 }

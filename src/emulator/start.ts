@@ -48,7 +48,8 @@ export interface EmulatorOptions {
 
 export interface Emulator {
   libraryId: string
-  librarySecret: string
+  /** The newest one. */
+  readonly librarySecret: string
   /** Addresses without a slash at the end. */
   smhUrl: string
   cosUrl: string
@@ -76,7 +77,7 @@ export async function startEmulator(options: EmulatorOptions = {}): Promise<Emul
   const bytes = createBytes(directory)
   const state = createState({
     libraryId: options.libraryId ?? 'smh0emulated',
-    librarySecret: options.librarySecret ?? hex(16),
+    librarySecrets: [options.librarySecret ?? hex(16)],
     multiTenant: options.multiTenant ?? false,
     spaces,
     credentialTtlMs: (options.credentialTtlSeconds ?? 7200) * 1000,
@@ -134,7 +135,9 @@ export async function startEmulator(options: EmulatorOptions = {}): Promise<Emul
     state.cosDomain = `${authority}:${cosPort}`
     return {
       libraryId: state.libraryId,
-      librarySecret: state.librarySecret,
+      get librarySecret() {
+        return state.librarySecrets[0] ?? ''
+      },
       smhUrl: `${scheme}://${authority}:${smhPort}`,
       cosUrl: `${scheme}://${state.cosDomain}`,
       adminUrl: `http://${authority}:${adminPort}`,

@@ -122,7 +122,8 @@ export interface Dialect {
 /** Everything the emulator knows; `start` hands it to each side. */
 export interface State {
   readonly libraryId: string
-  readonly librarySecret: string
+  /** All that are valid; the newest is first. */
+  librarySecrets: readonly string[]
   readonly multiTenant: boolean
   credentialTtlMs: number
   readonly corsOrigins: readonly string[]
@@ -145,7 +146,7 @@ export interface State {
 
 export type StateOptions = Pick<
   State,
-  'libraryId' | 'librarySecret' | 'multiTenant' | 'credentialTtlMs' | 'corsOrigins' | 'cosScheme'
+  'libraryId' | 'librarySecrets' | 'multiTenant' | 'credentialTtlMs' | 'corsOrigins' | 'cosScheme'
 > & { spaces: readonly string[]; clock: () => number }
 
 /** An empty library: the space `-`, or the listed spaces of a multi-tenant one. */

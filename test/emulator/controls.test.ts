@@ -340,6 +340,30 @@ describe('state', () => {
     expect((await smh.directory('HEAD', '', { token: other })).status).toBe(403)
   })
 
+  test('the library secret changes: at once, or with the old one valid for a while', async () => {
+    const old = emulator.librarySecret
+    const mint = async (secret: string) =>
+      (await smh.mint('', { library_secret: secret })).startsWith('acctk')
+    controls.setLibrarySecret('second', { keepOld: true })
+    expect([await mint(old), await mint('second'), emulator.librarySecret]).toEqual([
+      true,
+      true,
+      'second',
+    ])
+    controls.setLibrarySecret('second')
+    expect([await mint(old), await mint('second')]).toEqual([false, true])
+    expect((await root()).status).toBe(200)
+    await admin('set-library-secret', { secret: 'third', keepOld: true })
+    expect([await mint(old), await mint('second'), await mint('third')]).toEqual([
+      false,
+      true,
+      true,
+    ])
+    await expect(admin('set-library-secret', { secret: '' })).rejects.toThrow('secret')
+    await controls.reset()
+    expect([await mint(old), await mint('third')]).toEqual([true, false])
+  })
+
   test('the dialect can be an older one', async () => {
     controls.setDialect({ beginStatus: 200, uploadIncompleteStatus: 400, flags: 'valued' })
     const bare = await smh.begin(token, 'a.bin')

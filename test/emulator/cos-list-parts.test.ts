@@ -11,7 +11,7 @@ const NOW = 1_741_519_353
 function stateWithParts(): State {
   const state = createState({
     libraryId: 'smh0',
-    librarySecret: 's',
+    librarySecrets: ['s'],
     multiTenant: false,
     spaces: [],
     credentialTtlMs: 7_200_000,

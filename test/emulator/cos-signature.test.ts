@@ -87,7 +87,7 @@ describe('checking what the SDK of COS has signed', () => {
   beforeEach(() => {
     state = createState({
       libraryId: 'smh0',
-      librarySecret: 's',
+      librarySecrets: ['s'],
       multiTenant: false,
       spaces: [],
       credentialTtlMs: 7_200_000,
