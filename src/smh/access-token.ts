@@ -77,7 +77,8 @@ export interface AccessTokensOptions {
 export function createAccessTokens(options: AccessTokensOptions): AccessTokens {
   const { smh, upload, callSmh, steadyClock, share, timeoutMs } = options
   const held = new LRUCache<string, HeldToken>({ max: MAX_HELD_TOKENS })
-  let refusal: { error: unknown; until: number } | undefined
+  const alarmed = new WeakSet<GatewayError>()
+  let refusal: { error: GatewayError; until: number } | undefined
   const perUserGrants = [
     upload.conflictStrategies.has('overwrite') ? 'upload_file_force' : 'upload_file',
     ...(upload.createParents ? ['create_directory'] : []),
@@ -113,15 +114,21 @@ export function createAccessTokens(options: AccessTokensOptions): AccessTokens {
     return held.get(key)?.value ?? given.reveal()
   }
 
-  async function fresh(key: string, identity: MintQuery): Promise<HeldToken> {
-    let isOwn = false
+  function fresh(key: string, identity: MintQuery): Promise<HeldToken> {
+    return share(`token ${key}`, () => obtain(key, identity))
+  }
+
+  /** For a user's request: each refusal of SMH makes one alarm, however many requests it fails. */
+  async function goodForUser(identity: MintQuery, bounds: Bounds): Promise<HeldToken> {
     try {
-      return await share(`token ${key}`, () => {
-        isOwn = true
-        return obtain(key, identity)
-      })
+      return await good(identity, bounds)
     } catch (error) {
-      throw isOwn ? error : quiet(error)
+      if (!(error instanceof GatewayError) || !error.facts.alarm) throw error
+      if (alarmed.has(error)) {
+        throw new GatewayError(error.code, error.message, { ...error.facts, alarm: false })
+      }
+      alarmed.add(error)
+      throw error
     }
   }
 
@@ -132,7 +139,7 @@ export function createAccessTokens(options: AccessTokensOptions): AccessTokens {
       return await mintOrRenew(key, identity)
     } catch (error) {
       if (error instanceof GatewayError && ofAllUsers.has(error.facts.smhCode ?? '')) {
-        refusal = { error: quiet(error), until: steadyClock() + REFUSED_MS }
+        refusal = { error, until: steadyClock() + REFUSED_MS }
       }
       throw error
     }
@@ -190,14 +197,14 @@ export function createAccessTokens(options: AccessTokensOptions): AccessTokens {
   return {
     async use(owner, bounds, call) {
       const identity = identityOf(owner)
-      const token = await good(identity, bounds)
+      const token = await goodForUser(identity, bounds)
       try {
         return await useToken(token, call)
       } catch (error) {
         if (!isTokenDead(error)) throw error
         // From here on nobody takes this one for good: there is another one, or none.
         token.goodUntil = 0
-        return useToken(await good(identity, bounds), call)
+        return useToken(await goodForUser(identity, bounds), call)
       }
     },
 
@@ -227,12 +234,6 @@ export function createAccessTokens(options: AccessTokensOptions): AccessTokens {
       await fresh(key, identity)
     },
   }
-}
-
-/** The same error without its alarm: one for each refusal of SMH, not one for each request. */
-function quiet(error: unknown): unknown {
-  if (!(error instanceof GatewayError) || !error.facts.alarm) return error
-  return new GatewayError(error.code, error.message, { ...error.facts, alarm: false })
 }
 
 type MintQuery = Record<'grant' | 'user_id' | 'space_id', string | undefined>
