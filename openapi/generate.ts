@@ -1,11 +1,15 @@
 import { writeFile } from 'node:fs/promises'
 import { openApiDocument } from '../src/openapi.ts'
 import { clientTypes } from './client-types.ts'
+import { type ReferenceDocument, referencePage } from './reference-page.ts'
 
-/** Writes the published contract from the schemas that validate, and the client's types from it. */
+/** Writes the published contract from the schemas that validate; from it its page and the client's types. */
 const document = openApiDocument()
-await writeFile(new URL('openapi.json', import.meta.url), `${JSON.stringify(document, null, 2)}\n`)
-await writeFile(
-  new URL('../src/client/gateway-types.ts', import.meta.url),
-  await clientTypes(document),
-)
+const files = {
+  'openapi.json': `${JSON.stringify(document, null, 2)}\n`,
+  'reference.html': await referencePage(document as unknown as ReferenceDocument),
+  '../src/client/gateway-types.ts': await clientTypes(document),
+}
+for (const [name, text] of Object.entries(files)) {
+  await writeFile(new URL(name, import.meta.url), text)
+}

@@ -77,8 +77,11 @@ export const noMetrics: Metrics = {
   circuitOpen() {},
 }
 
-/** One file of Swagger UI, by a name that routes/docs.ts knows; undefined where there are none. */
-export type ReadDocsAsset = (name: string) => Promise<Uint8Array<ArrayBuffer> | undefined>
+/** What `/openapi.json` and `/docs` are made of: files of the folder `openapi`. */
+export type DocsAsset = 'openapi.json' | 'reference.html' | 'reference.css'
+
+/** Reads one of them; undefined where the runtime does not have them. */
+export type ReadDocsAsset = (name: DocsAsset) => Promise<Uint8Array<ArrayBuffer> | undefined>
 
 /** What an app is made of. An entry fills it for its runtime; nothing is looked up in a global. */
 export interface Deps {

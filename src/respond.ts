@@ -28,11 +28,21 @@ export const beginAnswer: MiddlewareHandler<AppEnv> = function beginAnswer(c, ne
  */
 export function respond(
   c: Context<AppEnv>,
-  body: string | Uint8Array<ArrayBuffer> | null,
+  body: string | null,
   status: StatusCode,
   headers: Readonly<Record<string, string>> = {},
 ): Response {
   return new Response(body, { status, headers: { ...c.get('answerHeaders'), ...headers } })
+}
+
+/** A body that is encoded already, as its `Content-Encoding` says. workerd would encode it once more. */
+export function respondEncoded(
+  c: Context<AppEnv>,
+  body: Uint8Array<ArrayBuffer>,
+  headers: Readonly<Record<string, string>>,
+): Response {
+  const init = { headers: { ...c.get('answerHeaders'), ...headers }, encodeBody: 'manual' }
+  return new Response(body, init)
 }
 
 /** An answer in JSON, of a type that is held against what the route declares. */

@@ -82,7 +82,7 @@ test.each([
 test('outside /v1 it is one as well', async () => {
   const readDocsAsset = () => Promise.reject(new Error('canary'))
   const { app } = await startBroken({ readDocsAsset })
-  const response = await app.fetch(new Request('http://gateway/docs/swagger-ui.css'))
+  const response = await app.fetch(new Request('http://gateway/docs/reference.css'))
   expect(response.headers.get('x-content-type-options')).toBe('nosniff')
   await expectProblem(response, 500, 'internal_error')
 })

@@ -91,7 +91,7 @@ describe('headers of every answer', () => {
   test.each([
     ['GET', '/livez', null],
     ['GET', '/docs', null],
-    ['GET', '/docs/swagger-ui.css', null],
+    ['GET', '/docs/reference.css', null],
     ['GET', '/openapi.json', null],
     ['GET', '/nothing', null],
     ['GET', '/v1', 'no-store'],

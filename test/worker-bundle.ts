@@ -40,9 +40,9 @@ try {
   await rm(directory, { recursive: true, force: true })
 }
 
-/** What belongs to Node, to the demo, or to the reference page, whose files are assets. */
+/** What belongs to Node or to the demo. */
 function foreignInputs({ inputs }: Account): string[] {
-  const foreign = /^src\/(node|demo|emulator)\/|^test\/|(^|\/)node_modules\/swagger-ui-dist\//
+  const foreign = /^src\/(node|demo|emulator)\/|^src\/openapi\.ts$|^test\//
   return Object.keys(inputs).filter((input) => foreign.test(input))
 }
 

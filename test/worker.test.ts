@@ -4,6 +4,7 @@ import { environmentOf } from '../src/demo/environment.ts'
 import { startEmulator } from '../src/emulator/start.ts'
 import { MAX_FLIGHTS } from '../src/share.ts'
 import { startDeployedWorker } from './support/deployed-worker.ts'
+import { expectProblem } from './support/problems.ts'
 
 /** The Worker as it would be deployed, with the real parts around it. */
 async function startWorker(environment: Record<string, unknown> = {}) {
@@ -137,10 +138,12 @@ describe('the Worker', () => {
     expect(await ready()).toBe(200)
   })
 
-  test('without the assets has no reference page files, and says so', async () => {
+  test('without the binding ASSETS answers 404 to what is made of assets, and to nothing else', async () => {
     const { worker } = await startWorker()
-    expect((await fetch(`${worker.url}/docs/swagger-ui.css`)).status).toBe(404)
-    expect((await fetch(`${worker.url}/openapi.json`)).status).toBe(200)
+    for (const path of ['/docs', '/docs/reference.css', '/openapi.json']) {
+      await expectProblem(await fetch(worker.url + path), 404, 'not_found')
+    }
+    expect((await fetch(`${worker.url}/livez`)).status).toBe(200)
   })
 
   test('keeps a token that was made elsewhere alive by its cron trigger', async () => {

@@ -1,72 +1,68 @@
+import { createHash } from 'node:crypto'
 import type { Hono } from 'hono'
+import { accepts } from 'hono/accepts'
+import { etag } from 'hono/etag'
 import type { AppEnv } from '../app-env.ts'
-import type { ReadDocsAsset } from '../deps.ts'
+import type { DocsAsset, ReadDocsAsset } from '../deps.ts'
 import { GatewayError } from '../errors.ts'
-import { openApiDocument } from '../openapi.ts'
-import { respond } from '../respond.ts'
+import { respondEncoded } from '../respond.ts'
 
-/** Swagger UI writes style attributes as it renders; scripts come from here only. */
+/** The page has no script. Its style sheet comes from the gateway, its icon is empty. */
 const contentSecurityPolicy =
-  "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; " +
-  "font-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+  "default-src 'none'; style-src 'self'; img-src data:; " +
+  "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
-/** The files of Swagger UI that the page needs; no others are handed out. */
-const assetTypes: Record<string, string> = {
-  'swagger-ui.css': 'text/css',
-  'swagger-ui-bundle.js': 'text/javascript',
-  'favicon-32x32.png': 'image/png',
+/** By the path that each is served at. No other file is handed out. */
+const files: Record<string, { asset: DocsAsset; operation: string; type: string }> = {
+  '/openapi.json': { asset: 'openapi.json', operation: 'getOpenApi', type: 'application/json' },
+  '/docs': { asset: 'reference.html', operation: 'getDocs', type: 'text/html; charset=UTF-8' },
+  '/docs/reference.css': { asset: 'reference.css', operation: 'getDocs', type: 'text/css' },
 }
 
-const page = `<!doctype html>
-<html lang="en">
-  <head>
-    <meta charset="utf-8" />
-    <meta name="viewport" content="width=device-width, initial-scale=1" />
-    <title>SMH upload gateway</title>
-    <link rel="stylesheet" href="docs/swagger-ui.css" />
-    <link rel="icon" href="docs/favicon-32x32.png" />
-  </head>
-  <body>
-    <div id="reference"></div>
-    <script src="docs/swagger-ui-bundle.js"></script>
-    <script src="docs/start.js"></script>
-  </body>
-</html>
-`
+/** Short: after an update of the gateway, nobody reads the old reference for longer. */
+const cacheControl = 'public, max-age=300'
 
-const start = `SwaggerUIBundle({
-  url: 'openapi.json',
-  dom_id: '#reference',
-  deepLinking: true,
-  defaultModelsExpandDepth: 0,
-})
-`
+/** An asset as it is sent. Kept, because anybody may ask for it any number of times. */
+interface Representations {
+  identity: Uint8Array<ArrayBuffer>
+  gzip: Uint8Array<ArrayBuffer>
+  etag: string
+}
 
-/** The OpenAPI document and a readable page of it, all served from here, nothing read before asked. */
+/** Serves the OpenAPI document and the reference page made of it. Reads nothing before it is asked for. */
 export function registerDocs(app: Hono<AppEnv>, readAsset: ReadDocsAsset): void {
-  let document: string | undefined
-  app.get('/openapi.json', (c) => {
-    c.set('operation', 'getOpenApi')
-    document ??= JSON.stringify(openApiDocument())
-    return respond(c, document, 200, { 'Content-Type': 'application/json' })
+  const notModified = etag({
+    retainedHeaders: ['ETag', 'Cache-Control', 'Vary', 'X-Request-Id', 'X-Content-Type-Options'],
   })
-  app.get('/docs', (c) => {
-    c.set('operation', 'getDocs')
-    return respond(c, page, 200, {
-      'Content-Type': 'text/html; charset=UTF-8',
-      'Content-Security-Policy': contentSecurityPolicy,
+  for (const [path, { asset, operation, type }] of Object.entries(files)) {
+    // Only what has settled is kept: a Worker's request must not wait for another's I/O.
+    let kept: Representations | undefined
+    app.get(path, notModified, async (c) => {
+      c.set('operation', operation)
+      kept ??= await represent(await readAsset(asset))
+      const encoding = accepts(c, {
+        header: 'Accept-Encoding',
+        supports: ['gzip', 'identity'],
+        default: 'identity',
+      }) as 'gzip' | 'identity'
+      return respondEncoded(c, kept[encoding], {
+        'Content-Type': type,
+        'Cache-Control': cacheControl,
+        Vary: 'Accept-Encoding',
+        ETag: kept.etag,
+        ...(encoding === 'gzip' && { 'Content-Encoding': 'gzip' }),
+        ...(type.startsWith('text/html') && { 'Content-Security-Policy': contentSecurityPolicy }),
+      })
     })
-  })
-  app.get('/docs/:asset', async (c) => {
-    c.set('operation', 'getDocs')
-    const name = c.req.param('asset')
-    if (name === 'start.js') return respond(c, start, 200, { 'Content-Type': 'text/javascript' })
-    const contentType = Object.hasOwn(assetTypes, name) ? assetTypes[name] : undefined
-    const asset = contentType && (await readAsset(name))
-    if (!asset) throw new GatewayError('not_found', 'There is nothing at this address.')
-    return respond(c, asset, 200, {
-      'Content-Type': contentType,
-      'Cache-Control': 'public, max-age=3600',
-    })
-  })
+  }
+}
+
+/** @throws GatewayError `not_found` where the runtime has no such asset */
+async function represent(identity: Uint8Array<ArrayBuffer> | undefined): Promise<Representations> {
+  if (!identity) throw new GatewayError('not_found', 'The API reference is not installed here.')
+  const compressed = new Blob([identity]).stream().pipeThrough(new CompressionStream('gzip'))
+  const gzip = new Uint8Array(await new Response(compressed).arrayBuffer())
+  const tag = createHash('sha256').update(identity).digest('base64url')
+  // Weak: one tag stands for both encodings.
+  return { identity, gzip, etag: `W/"${tag}"` }
 }

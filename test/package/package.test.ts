@@ -46,6 +46,8 @@ describe('the tarball', () => {
       'README.md',
       'SECURITY.md',
       'openapi/openapi.json',
+      'openapi/reference.css',
+      'openapi/reference.html',
       'package.json',
       'wrangler.toml',
     ])
@@ -230,7 +232,7 @@ describe('the gateway', () => {
       const gateway = await startGateway({ config, log() {} })
       const served = await fetch(gateway.url + '/v1/uploads', begin)
       const document = await (await fetch(gateway.url + '/openapi.json')).json()
-      const page = await fetch(gateway.url + '/docs/swagger-ui-bundle.js')
+      const page = await fetch(gateway.url + '/docs')
       await gateway.close()
       await close()
       console.log(JSON.stringify({

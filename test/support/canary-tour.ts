@@ -143,7 +143,7 @@ export async function takeTour(
   await faultsOf('cancel', (open) => ask('DELETE', at(open)))
   controls.force('status', { delayMs: 3_600_000 })
   await ask('GET', at(upload))
-  for (const path of ['/livez', '/readyz', '/openapi.json', '/docs', '/docs/start.js']) {
+  for (const path of ['/livez', '/readyz', '/openapi.json', '/docs', '/docs/reference.css']) {
     await ask('GET', path)
   }
 }

@@ -1,9 +1,9 @@
 import { readFile } from 'node:fs/promises'
-import { createRequire } from 'node:module'
 import { type AddressInfo, connect, createServer } from 'node:net'
-import { dirname } from 'node:path'
+import { join } from 'node:path'
 import { convertV4MiniflareOptions, Miniflare } from 'miniflare'
 import { inject } from 'vitest'
+import { projectFolder } from '../../src/demo/wrangler.ts'
 import type { LaunchedGateway, LaunchOptions } from './launch.ts'
 
 interface Workerd {
@@ -58,8 +58,9 @@ async function startWorkerd(limit: number): Promise<Workerd> {
       compatibilityFlags: ['enable_request_signal', 'nodejs_compat'],
       cf: false,
       assets: {
-        directory: dirname(createRequire(import.meta.url).resolve('swagger-ui-dist/package.json')),
+        directory: join(projectFolder, 'openapi'),
         binding: 'ASSETS',
+        assetConfig: { html_handling: 'none' },
         routerConfig: { invoke_user_worker_ahead_of_assets: true, has_user_worker: true },
       },
       serviceBindings: {
