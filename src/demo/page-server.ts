@@ -74,7 +74,9 @@ export async function startPageServer({
   }
 
   const server = createServer((request, response) => {
-    const target = new URL(request.url ?? '/', url)
+    const target = URL.parse(request.url ?? '', url)
+    // `//` is no URL; `//host/` and the absolute form may name another origin.
+    if (target?.origin !== url) return sendStatus(response, 400)
     const work = { GET: () => answer(target, response), POST: () => obey(request, response) }
     const act = work[request.method as keyof typeof work]
     if (!act) {

@@ -4,6 +4,7 @@ import { createUploadClient } from '../../src/client/client.ts'
 import type { DemoState } from '../../src/demo/hardships.ts'
 import { startDemo } from '../../src/demo/start-demo.ts'
 import { MiB, someBytes } from '../support/gateway.ts'
+import { readAnswer, sendRaw } from '../support/raw-http.ts'
 
 async function aDemo() {
   const { signal } = new AbortController()
@@ -116,6 +117,39 @@ test('under another name the page sends visitors to its own', async () => {
       .end()
   })
   expect(location).toBe(`${pageUrl}/token?user=x`)
+})
+
+/** The status of the response to a GET with this request target. */
+async function statusOf({ pageUrl }: { pageUrl: string }, target: string): Promise<number> {
+  const { host } = new URL(pageUrl)
+  const request = `GET ${target} HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`
+  return readAnswer(await sendRaw(pageUrl, [request])).status
+}
+
+test('malformed request targets get 400 or 404, and the page is still served', async () => {
+  const demo = await aDemo()
+  const statuses = {
+    '//': 400,
+    '//elsewhere.example/token': 400,
+    'http://elsewhere.example/': 400,
+    'http://[/': 400,
+    'elsewhere.example:443': 400,
+    '*': 404,
+    '/%': 404,
+    '/%00%zz?user=%': 404,
+    '/token?user=%ff': 404,
+  }
+  const answered = Object.keys(statuses).map(async (target) => [
+    target,
+    await statusOf(demo, target),
+  ])
+  expect(Object.fromEntries(await Promise.all(answered))).toEqual(statuses)
+  expect((await demo.get('/')).status).toBe(200)
+})
+
+test('a request target in absolute form is served', async () => {
+  const demo = await aDemo()
+  expect(await statusOf(demo, `${demo.pageUrl}/settings.json`)).toBe(200)
 })
 
 test('what becomes of the switches is told to whoever listens', async () => {
