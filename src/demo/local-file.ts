@@ -2,6 +2,12 @@ import { createReadStream, openAsBlob } from 'node:fs'
 import { access, constants, stat } from 'node:fs/promises'
 import { createCRC64 } from 'hash-wasm'
 
+/** A file of this machine, opened. */
+export interface LocalFile {
+  path: string
+  content: Blob
+}
+
 /** What is wrong with a file; the message goes after its name. */
 export class FileFault extends Error {}
 

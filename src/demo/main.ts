@@ -4,9 +4,10 @@ import { constants } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import type { Log } from '../deps.ts'
+import { FileFault, type LocalFile, openFile } from './local-file.ts'
 import { showUpload } from './show-upload.ts'
 import { type Demo, startDemo } from './start-demo.ts'
-import { complain, say, sayOf } from './terminal.ts'
+import { complain, printable, say, sayOf } from './terminal.ts'
 
 const HELP = `Runs the gateway, a stand-in for SMH and COS, and a page to upload from.
 
@@ -33,6 +34,7 @@ const CLOSE_MS = 3_000
 
 const commandLine = readCommandLine()
 const stop = new AbortController()
+const options = { signal: stop.signal, log: commandLine.log }
 let signalStatus = 0
 let signalledAt = 0
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
@@ -66,6 +68,8 @@ function watchParent(): void {
 }
 
 async function run(): Promise<number> {
+  const files = await openFiles(commandLine.files)
+  if (commandLine.files.length > 0 && files.length === 0) return 1
   let demo: Demo
   try {
     const log = commandLine.log ? logLine : () => {}
@@ -77,7 +81,6 @@ async function run(): Promise<number> {
   }
   try {
     sayWelcome(demo)
-    const { files } = commandLine
     return files.length > 0 ? await uploadAll(demo, files) : await serve(demo)
   } catch (error) {
     if (!stop.signal.aborted) throw error
@@ -88,6 +91,20 @@ async function run(): Promise<number> {
     const late = new Promise((resolve) => setTimeout(resolve, CLOSE_MS))
     await Promise.race([demo.close(), late])
   }
+}
+
+/** The files that can be uploaded. The others are reported before anything is started. */
+async function openFiles(paths: readonly string[]): Promise<LocalFile[]> {
+  const files: LocalFile[] = []
+  for (const path of paths) {
+    try {
+      files.push({ path, content: await openFile(path) })
+    } catch (error) {
+      if (!(error instanceof FileFault)) throw error
+      complain(`${printable(path)} ${error.message}`)
+    }
+  }
+  return files
 }
 
 function sayWelcome({ pageUrl, gatewayUrl }: Demo): void {
@@ -102,7 +119,8 @@ function sayWelcome({ pageUrl, gatewayUrl }: Demo): void {
 async function serve(demo: Demo): Promise<number> {
   const sample = join(demo.folder, 'sample.bin')
   await writeFile(sample, randomBytes(SAMPLE_BYTES))
-  if (!(await showUpload(demo, sample, stop.signal))) return 1
+  const file = { path: sample, content: await openFile(sample) }
+  if (!(await showUpload(demo, file, options))) return 1
   say()
   say(`Open ${demo.pageUrl}/ to upload from a browser. Ctrl-C ends the demo.`)
   await new Promise((resolve) => {
@@ -112,15 +130,16 @@ async function serve(demo: Demo): Promise<number> {
   return 0
 }
 
-async function uploadAll(demo: Demo, files: readonly string[]): Promise<number> {
+async function uploadAll(demo: Demo, files: readonly LocalFile[]): Promise<number> {
   let whole = 0
   for (const file of files) {
     stop.signal.throwIfAborted()
-    if (await showUpload(demo, file, stop.signal)) whole += 1
+    if (await showUpload(demo, file, options)) whole += 1
   }
+  const asked = commandLine.files.length
   say()
-  say(`${whole} of ${files.length} ${files.length === 1 ? 'file' : 'files'} arrived whole.`)
-  return whole === files.length ? 0 : 1
+  say(`${whole} of ${asked} ${asked === 1 ? 'file' : 'files'} arrived whole.`)
+  return whole === asked ? 0 : 1
 }
 
 function logLine(...[level, record]: Parameters<Log>): void {

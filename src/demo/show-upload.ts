@@ -2,7 +2,7 @@ import { basename } from 'node:path'
 import { createUploadClient, type StoredFile } from '../client/client.ts'
 import { MIB, partBytesFor } from '../client/parts.ts'
 import { inUnits } from '../page/words.ts'
-import { crc64Of, FileFault, openFile } from './local-file.ts'
+import { crc64Of, type LocalFile } from './local-file.ts'
 import type { Demo } from './start-demo.ts'
 import { complain, printable, say, sayOf, startBar } from './terminal.ts'
 
@@ -17,31 +17,45 @@ interface Uploaded {
   stored: StoredFile
 }
 
+export interface ShowOptions {
+  /** Ends the upload. */
+  signal: AbortSignal
+  /** Whether the gateway's log goes to standard error meanwhile. */
+  log: boolean
+}
+
 /**
  * Uploads one file as the demo's first user and tells a person about it.
  *
- * @returns whether it arrived whole. Rejects only when `signal` ended it.
+ * @returns whether it arrived whole. Rejects only when the signal ended it.
  */
-export async function showUpload(demo: Demo, file: string, signal: AbortSignal): Promise<boolean> {
+export async function showUpload(
+  demo: Demo,
+  file: LocalFile,
+  options: ShowOptions,
+): Promise<boolean> {
   const startedAt = performance.now()
   try {
-    const uploaded = await upload(demo, file, signal)
+    const uploaded = await upload(demo, file, options)
     const whole = sayStored(demo, uploaded)
     const seconds = (performance.now() - startedAt) / 1000
     sayOf('Took', `${seconds.toFixed(1)} s, ${inUnits(uploaded.size / seconds)}/s`)
     return whole
   } catch (error) {
-    signal.throwIfAborted()
+    options.signal.throwIfAborted()
     say()
-    complain(`${printable(file)}${error instanceof FileFault ? ' ' : ': '}${textOf(error)}`)
+    complain(`${printable(file.path)}: ${textOf(error)}`)
     return false
   }
 }
 
 /** By the client that browsers use as well. An upload that fails is aborted before this rejects. */
-async function upload(demo: Demo, file: string, signal: AbortSignal): Promise<Uploaded> {
-  const source = await openFile(file)
-  const { size } = source
+async function upload(
+  demo: Demo,
+  { path, content }: LocalFile,
+  { signal, log }: ShowOptions,
+): Promise<Uploaded> {
+  const { size } = content
   const partBytes = partBytesFor(size, PART_BYTES)
   const client = createUploadClient({
     gateway: demo.gatewayUrl,
@@ -49,20 +63,20 @@ async function upload(demo: Demo, file: string, signal: AbortSignal): Promise<Up
     partSize: partBytes,
     cosScheme: 'http',
   })
-  const name = basename(file)
+  const name = basename(path)
   const sayHow = (how: string) => say(`\n${printable(name)}: ${inUnits(size)} ${how}`)
   let bar: ReturnType<typeof startBar> | undefined
-  const sending = client.upload(source, {
+  const sending = client.upload(content, {
     path: name,
     signal,
     onConfirmKey() {
       sayHow(`in ${partsOf(size / partBytes)}`)
-      bar = startBar(size)
+      bar = startBar(size, { log })
     },
     onProgress: ({ sentBytes }) => bar?.show(sentBytes),
   })
   const over = new AbortController()
-  const checksum = crc64Of(file, AbortSignal.any([signal, over.signal]))
+  const checksum = crc64Of(path, AbortSignal.any([signal, over.signal]))
   try {
     const [stored, crc64] = await Promise.all([sending.done, checksum])
     if (!bar) sayHow('that SMH has already, nothing sent')

@@ -23,9 +23,16 @@ export function printable(name: string): string {
   return name.replace(/\p{Cc}/gu, '?')
 }
 
-/** A bar that shows how many of some bytes have gone; nothing where the output is no terminal. */
-export function startBar(totalBytes: number): { show(bytes: number): void; stop(): void } {
-  if (!process.stdout.isTTY) return { show() {}, stop() {} }
+/**
+ * A bar that shows how many of some bytes have gone. It is off where the output is no terminal, and
+ * where a log is written to the same terminal: each log line would tear it apart.
+ */
+export function startBar(
+  totalBytes: number,
+  { log }: { log: boolean },
+): { show(bytes: number): void; stop(): void } {
+  const torn = log && process.stderr.isTTY
+  if (!process.stdout.isTTY || torn) return { show() {}, stop() {} }
   const bar = new cliProgress.SingleBar({
     stream: process.stdout,
     format: '  {bar} {percentage} %  {value} of {total}',

@@ -115,6 +115,16 @@ test('files that cannot be uploaded are named, and the others still go', async (
   expect(demo.out()).toContain('2 of 6 files arrived whole.')
 })
 
+test('a file that cannot be uploaded is reported before anything is started', async () => {
+  const empty = await aFile('empty.bin', new Uint8Array())
+  const demo = await runDemo(empty, folder)
+  expect(await demo.end()).toEqual({ status: 1, left: [] })
+  expect(demo.out()).toBe('')
+  expect(demo.errors()).toBe(
+    `${empty} is empty, and an upload has at least one byte\n${folder} is a directory\n`,
+  )
+})
+
 test('a file that SMH has already is stored without being sent', async () => {
   const file = await aFile('clip.mp4', someBytes(2 * MiB))
   const demo = await runDemo(file, file)

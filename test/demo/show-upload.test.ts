@@ -1,6 +1,7 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, onTestFinished, test, vi } from 'vitest'
+import { openFile } from '../../src/demo/local-file.ts'
 import { showUpload } from '../../src/demo/show-upload.ts'
 import { startDemo } from '../../src/demo/start-demo.ts'
 import { MiB, someBytes } from '../support/gateway.ts'
@@ -17,7 +18,8 @@ test('an upload that fails is told of and aborted', async () => {
   await writeFile(file, someBytes(9 * MiB))
   demo.emulator.controls.force('put-part', { status: 404, code: 'NoSuchBucket', times: Infinity })
 
-  expect(await showUpload(demo, file, signal)).toBe(false)
+  const opened = { path: file, content: await openFile(file) }
+  expect(await showUpload(demo, opened, { signal, log: false })).toBe(false)
   const textOf = ({ mock }: typeof out) => mock.calls.map(([text]) => text).join('')
   expect(textOf(out)).toBe('\nclip.mp4: 9 MiB in 3 parts\n\n')
   expect(textOf(errors)).toBe(`${file}: COS refuses a part: NoSuchBucket.\n`)
