@@ -77,7 +77,6 @@ export function createApp(deps: Deps): App {
       config.jwt.userClaim,
       config.smh.libraryId,
     ]),
-    limitBegins: deps.limitBegins,
     checkReady: async (bounds) => {
       await Promise.all([keys.ready(), tokens.ready(bounds, circuit.isOpen())])
     },
@@ -97,11 +96,13 @@ export function createApp(deps: Deps): App {
   }
   for (const endpoint of endpoints) {
     const readInput = validInput(endpoint.route, bodyTimeoutMs)
+    const limitRate = rateLimitOf(deps, endpoint)
     const hasBody = endpoint.route.request?.body !== undefined
     const handle = endpoint.handle(services) as Handler<AppEnv>
     register(app, endpoint, async (c, next) => {
       const user = await authenticate(c.req.header('authorization'), backgroundOf(c))
       c.set('user', user)
+      await limitRate(user.id)
       if (hasBody) await inFlight.receiving(user.id, () => readInput(c))
       else await readInput(c)
       return inFlight.serving(c, user.id, async () => handle(c, next))
@@ -119,6 +120,21 @@ export function createApp(deps: Deps): App {
     }
   }
   return { fetch: app.fetch, keepAlive }
+}
+
+/** Refuses the call of a user with GatewayError `rate_limited` once there are too many. */
+function rateLimitOf(deps: Deps, { rateLimit }: Endpoint): (userId: string) => Promise<void> {
+  const [limit, detail] =
+    rateLimit === 'begins'
+      ? [deps.limitBegins, 'Too many uploads begun within a short time.']
+      : [deps.limitOtherCalls, 'Too many requests within a short time.']
+  return async (userId) => {
+    const waitSeconds = await limit(userId)
+    if (waitSeconds === 0) return
+    throw new GatewayError('rate_limited', detail, {
+      headers: { 'Retry-After': String(waitSeconds) },
+    })
+  }
 }
 
 function register(app: Hono<AppEnv>, { route, errors }: Endpoint, answer: Handler<AppEnv>): void {

@@ -57,8 +57,11 @@ export interface Execution {
   props: unknown
 }
 
-/** Counts one begin of this user. Resolves to 0 when it may go on, else to seconds to wait. */
-export type LimitBegins = (userId: string) => Promise<number>
+/** Calls that a user may make besides, for each begin that `RATE_LIMIT_PER_MINUTE` allows. */
+export const OTHER_CALLS_PER_BEGIN = 10
+
+/** Counts one call of this user. Resolves to 0 when it is allowed, otherwise to seconds to wait. */
+export type LimitCalls = (userId: string) => Promise<number>
 
 /** What an operator watches. */
 export interface Metrics {
@@ -93,7 +96,10 @@ export interface Deps {
   log: Log
   callOut: CallOut
   share: Share
-  limitBegins: LimitBegins
+  /** For calls that begin an upload. */
+  limitBegins: LimitCalls
+  /** For all other calls of a user together. */
+  limitOtherCalls: LimitCalls
   metrics: Metrics
   readDocsAsset: ReadDocsAsset
   /** How long the body of a request may take to arrive, milliseconds. Default: 30,000. */

@@ -20,6 +20,7 @@ async function startUnread() {
     callOut,
     share: oneFlight(),
     limitBegins: async () => 0,
+    limitOtherCalls: async () => 0,
     metrics: noMetrics,
     readDocsAsset: async () => undefined,
   })

@@ -29,6 +29,7 @@ async function startBroken(broken: Partial<Deps>) {
     callOut,
     share: oneFlight(),
     limitBegins: async () => 0,
+    limitOtherCalls: async () => 0,
     metrics: noMetrics,
     readDocsAsset: async () => undefined,
     ...broken,

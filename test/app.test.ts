@@ -110,19 +110,49 @@ describe('headers of every answer', () => {
 })
 
 describe('RATE_LIMIT_PER_MINUTE', () => {
-  test('counts begins, each user alone', async () => {
+  test('counts begins, rejected ones as well, each user alone', async () => {
     const bench = await startBench({ environment: { RATE_LIMIT_PER_MINUTE: '2' } })
-    const { confirmKey } = await bench.begin(good)
     await bench.begin(good)
+    const invalid = await bench.request('POST', '/v1/instant-uploads', { body: good })
+    await expectProblem(invalid, 400, 'invalid_request')
     bench.emulator.controls.clearCalls()
-    const response = await bench.request('POST', '/v1/uploads', { body: good })
-    const wait = Number(response.headers.get('retry-after'))
-    expect(wait).toBeGreaterThanOrEqual(1)
-    expect(wait).toBeLessThanOrEqual(60)
-    await expectProblem(response, 429, 'rate_limited')
+    for (const path of ['/v1/uploads', '/v1/instant-uploads']) {
+      const response = await bench.request('POST', path, { body: good })
+      const wait = Number(response.headers.get('retry-after'))
+      expect(wait).toBeGreaterThanOrEqual(1)
+      expect(wait).toBeLessThanOrEqual(60)
+      await expectProblem(response, 429, 'rate_limited')
+    }
     expect(bench.smhCalls()).toEqual([])
     await bench.begin(good, { as: bob })
-    expect((await bench.request('GET', `/v1/uploads/${confirmKey}`)).status).toBe(200)
+  })
+
+  test('allows ten other calls for each begin, of all kinds together, each user alone', async () => {
+    const bench = await startBench({ environment: { RATE_LIMIT_PER_MINUTE: '2' } })
+    const { confirmKey } = await bench.begin(good)
+    const other = [
+      ['GET', `/v1/uploads/${confirmKey}`],
+      ['POST', `/v1/uploads/${confirmKey}/renew`],
+      ['POST', `/v1/uploads/${confirmKey}/complete`],
+      ['GET', '/v1/uploads/x'],
+    ] as const
+    for (let times = 0; times < 5; times += 1) {
+      for (const [method, path] of other) {
+        expect((await bench.request(method, path)).status).not.toBe(429)
+      }
+    }
+    bench.emulator.controls.clearCalls()
+    for (const [method, path] of [...other, ['DELETE', `/v1/uploads/${confirmKey}`] as const]) {
+      const response = await bench.request(method, path)
+      const wait = Number(response.headers.get('retry-after'))
+      expect(wait).toBeGreaterThanOrEqual(1)
+      expect(wait).toBeLessThanOrEqual(60)
+      await expectProblem(response, 429, 'rate_limited')
+    }
+    expect(bench.smhCalls()).toEqual([])
+    expect((await bench.request('GET', '/v1/uploads/x', { as: bob })).status).toBe(404)
+    // Begins are counted apart.
+    await bench.begin(good)
   })
 
   test('users called like things of the language are users', async () => {
@@ -140,6 +170,9 @@ describe('RATE_LIMIT_PER_MINUTE', () => {
       Array.from({ length: 150 }, () => bench.request('POST', '/v1/uploads', { body: good })),
     )
     expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([201]))
+    const statuses = Array.from({ length: 250 }, () => bench.request('GET', '/v1/uploads/x'))
+    const found = await Promise.all(statuses)
+    expect(new Set(found.map(({ status }) => status))).toEqual(new Set([404]))
   })
 })
 

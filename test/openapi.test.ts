@@ -30,13 +30,13 @@ const operations = Object.entries(document.paths).flatMap(([path, methods]) =>
 
 /** Codes of the contract's table that any call under /v1 may be answered with. */
 const always =
-  'invalid_request missing_token invalid_token insufficient_scope not_permitted internal_error ' +
-  'upstream_error overloaded upstream_unavailable upstream_timeout'
+  'invalid_request missing_token invalid_token insufficient_scope not_permitted rate_limited ' +
+  'internal_error upstream_error overloaded upstream_unavailable upstream_timeout'
 
 const withBody = 'request_too_large unsupported_media_type'
 
 const ofBegins =
-  `${always} ${withBody} parent_not_found name_conflict file_too_large rate_limited ` +
+  `${always} ${withBody} parent_not_found name_conflict file_too_large ` +
   'metadata_too_large content_refused quota_exceeded'
 
 const expected: Record<string, { call: string; successes: string; codes: string }> = {

@@ -117,14 +117,15 @@ describe('the Worker', () => {
     await expect.poll(() => worker.written()).toContain('"variables":["UPLOAD_MAX_BYTE"]')
   })
 
-  test('without the binding that limits begins says so, unless none is wanted', async () => {
+  test('says which rate-limit bindings are missing, unless the limits are off', async () => {
     const without = await startWorker()
     await without.begin()
     await expect.poll(() => without.worker.written()).toContain('begins are not limited')
+    expect(without.worker.written()).toContain('other calls are not limited')
     const unlimited = await startWorker({ RATE_LIMIT_PER_MINUTE: 0 })
     await unlimited.begin()
     await expect.poll(() => unlimited.worker.written()).toContain('"event":"request"')
-    expect(unlimited.worker.written()).not.toContain('begins are not limited')
+    expect(unlimited.worker.written()).not.toContain('are not limited')
   })
 
   test('cold and flooded with /readyz asks next to nobody', async () => {

@@ -3,13 +3,13 @@ import type { AddressInfo } from 'node:net'
 import { type HttpBindings, serve } from '@hono/node-server'
 import { createApp } from '../app.ts'
 import { type Config, unknownVariables } from '../config.ts'
-import { type Clock, type Log, noMetrics } from '../deps.ts'
+import { type Clock, type Log, noMetrics, OTHER_CALLS_PER_BEGIN } from '../deps.ts'
 import { oneFlight } from '../share.ts'
 import { createNodeCallOut } from './call-out.ts'
 import { serveInTurn, whenTakenOf } from './connections.ts'
 import { readDocsAsset } from './docs-assets.ts'
 import { drainOf } from './drain.ts'
-import { createLimitBegins } from './limit-begins.ts'
+import { createLimitCalls } from './limit-calls.ts'
 
 /** For apps that serve the gateway's `fetch` by a server of their own. */
 export { createNodeCallOut } from './call-out.ts'
@@ -90,7 +90,11 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
     log,
     callOut: pool.callOut,
     share: oneFlight(),
-    limitBegins: createLimitBegins(config.rateLimitPerMinute, steadyClock),
+    limitBegins: createLimitCalls(config.rateLimitPerMinute, steadyClock),
+    limitOtherCalls: createLimitCalls(
+      OTHER_CALLS_PER_BEGIN * config.rateLimitPerMinute,
+      steadyClock,
+    ),
     metrics: metrics ?? noMetrics,
     readDocsAsset,
     bodyTimeoutMs,

@@ -77,6 +77,7 @@ export const ofEveryUpload = [
   'invalid_token',
   'insufficient_scope',
   'not_permitted',
+  'rate_limited',
   'internal_error',
   'upstream_error',
   'overloaded',

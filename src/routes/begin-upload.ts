@@ -33,4 +33,5 @@ export const beginUpload = defineEndpoint(
     if (begun.kind !== 'task') throw upstreamError('unusable_reply', { alarm: true })
     return respondJson(c, begun.credentials, 201, begun.headers)
   },
+  'begins',
 )

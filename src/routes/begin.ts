@@ -1,7 +1,6 @@
 import type { Context } from 'hono'
 import { type AppEnv, headersOf } from '../app-env.ts'
-import type { LimitBegins } from '../deps.ts'
-import { type ErrorCode, GatewayError } from '../errors.ts'
+import type { ErrorCode } from '../errors.ts'
 import { permitUpload, readMetadata, type WantedUpload } from '../policy.ts'
 import { beginInSmh } from '../smh/begin.ts'
 import { ofEveryUpload } from './answers.ts'
@@ -16,14 +15,13 @@ export const ofBegins = [
   'request_too_large',
   'file_too_large',
   'unsupported_media_type',
-  'rate_limited',
   'metadata_too_large',
   'content_refused',
   'quota_exceeded',
 ] as const satisfies ErrorCode[]
 
 /**
- * Begins an upload for the user of this request: the rate limit and the policy decide, SMH makes the
+ * Begins an upload for the user of this request: the policy decides, SMH makes the
  * task, and its key is bound to the user.
  *
  * @returns `stored` and `needs-full-hash` only where `wanted` has a hash, if SMH keeps to its rules
@@ -43,7 +41,6 @@ export async function beginForUser(
     }
 > {
   const { config, clock, smh, binding } = services
-  await refuseTooMany(services.limitBegins, c.get('user').id)
   const place = placeOfCaller(services, c)
   const metadata = readMetadata(config.upload, headersOf(c))
   const upload = permitUpload(config.upload, place, wanted, metadata)
@@ -70,12 +67,4 @@ export async function beginForUser(
       }
     }
   }
-}
-
-async function refuseTooMany(limitBegins: LimitBegins, userId: string): Promise<void> {
-  const waitSeconds = await limitBegins(userId)
-  if (waitSeconds === 0) return
-  throw new GatewayError('rate_limited', 'You begin too many uploads; wait a little.', {
-    headers: { 'Retry-After': String(waitSeconds) },
-  })
 }

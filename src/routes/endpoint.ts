@@ -3,7 +3,7 @@ import type { Context } from 'hono'
 import type { AppEnv } from '../app-env.ts'
 import type { Config } from '../config.ts'
 import type { ConfirmKeyBinding, OwnedUpload } from '../confirm-key-binding.ts'
-import type { Clock, LimitBegins, Log, Share } from '../deps.ts'
+import type { Clock, Log, Share } from '../deps.ts'
 import { type ErrorCode, uploadNotFound } from '../errors.ts'
 import { type Place, placeOf } from '../policy.ts'
 import { type Bounds, MAX_WAIT_MS } from '../smh/call.ts'
@@ -19,7 +19,6 @@ export interface Services {
   share: Share
   smh: SmhClient
   binding: ConfirmKeyBinding
-  limitBegins: LimitBegins
   /** Rejects with what keeps uploads from beginning. */
   checkReady(bounds: Bounds): Promise<void>
 }
@@ -29,6 +28,8 @@ export interface Endpoint<Route extends RouteConfig = RouteConfig> {
   route: Route
   /** The codes it may answer with. SMH may come up with others; they become `upstream_error`. */
   errors: ReadonlySet<ErrorCode>
+  /** The rate limit that counts its calls. */
+  rateLimit: 'begins' | 'other_calls'
   handle(services: Services): RouteHandler<Route, AppEnv>
 }
 
@@ -36,14 +37,16 @@ export interface Endpoint<Route extends RouteConfig = RouteConfig> {
  * Types a file's endpoint: the handler is checked against the answers its route declares.
  *
  * @param route with the answers of success; those of `errors` are added
+ * @param rateLimit the limit that counts its calls; without one those of all endpoints but begins
  */
 export function defineEndpoint<const Route extends RouteConfig>(
   route: Route,
   errors: readonly ErrorCode[],
   handle: Endpoint<Route>['handle'],
+  rateLimit: Endpoint['rateLimit'] = 'other_calls',
 ): Endpoint<Route> {
   const responses = { ...route.responses, ...problems(errors) }
-  return { route: { ...route, responses }, errors: new Set(errors), handle }
+  return { route: { ...route, responses }, errors: new Set(errors), rateLimit, handle }
 }
 
 /** Where the files of the caller live. */

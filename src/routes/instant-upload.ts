@@ -54,4 +54,5 @@ export const instantUpload = defineEndpoint(
       }
     }
   },
+  'begins',
 )

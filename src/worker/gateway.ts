@@ -3,7 +3,7 @@ import { ConfigurationError, parseConfig, unknownVariables } from '../config.ts'
 import {
   type Clock,
   type Execution,
-  type LimitBegins,
+  type LimitCalls,
   noMetrics,
   type ReadDocsAsset,
 } from '../deps.ts'
@@ -12,10 +12,16 @@ import { fewFlights } from '../share.ts'
 import { callOut } from './call-out.ts'
 import { createWorkerLog, type WriteLine, writeToConsole } from './log.ts'
 
+interface RateLimiter {
+  limit(options: { key: string }): Promise<{ success: boolean }>
+}
+
 /** What wrangler.toml binds, besides the variables of the contract (§4). */
 export interface Bindings {
   /** Workers rate limiting; without it begins are not limited. */
-  BEGIN_RATE_LIMIT?: { limit(options: { key: string }): Promise<{ success: boolean }> }
+  BEGIN_RATE_LIMIT?: RateLimiter
+  /** Likewise, for all other calls. */
+  CALL_RATE_LIMIT?: RateLimiter
   /** The files of the reference page, as static assets; without them there is no page. */
   ASSETS?: { fetch(url: string): Promise<Response> }
   [variable: string]: unknown
@@ -27,7 +33,7 @@ export interface GatewayWorker {
   scheduled(event: unknown, bindings: Bindings, execution: Execution): void
 }
 
-/** The period of the rate-limit binding in wrangler.toml. */
+/** The period of the rate-limit bindings in wrangler.toml. */
 const RATE_LIMIT_PERIOD_SECONDS = 60
 
 export interface WorkerOptions {
@@ -81,10 +87,13 @@ function build(
     const log = createWorkerLog(config.logLevel, write)
     const variables = unknownVariables(bindings)
     if (variables.length > 0) log('warn', { event: 'unknown configuration variables', variables })
-    // The number is the binding's; that none is wanted can be said as on Node.
-    const begins = config.rateLimitPerMinute > 0 ? bindings.BEGIN_RATE_LIMIT : undefined
-    if (config.rateLimitPerMinute > 0 && !begins) {
+    // The numbers are those of the bindings; 0 switches both off, as on Node.
+    const isLimited = config.rateLimitPerMinute > 0
+    if (isLimited && !bindings.BEGIN_RATE_LIMIT) {
       log('warn', { event: 'begins are not limited: there is no binding BEGIN_RATE_LIMIT' })
+    }
+    if (isLimited && !bindings.CALL_RATE_LIMIT) {
+      log('warn', { event: 'other calls are not limited: there is no binding CALL_RATE_LIMIT' })
     }
     return createApp({
       config,
@@ -93,7 +102,8 @@ function build(
       log,
       callOut,
       share: fewFlights(config.upstreamTimeoutSeconds * 1000),
-      limitBegins: limitBeginsBy(begins),
+      limitBegins: limitCallsBy(isLimited ? bindings.BEGIN_RATE_LIMIT : undefined),
+      limitOtherCalls: limitCallsBy(isLimited ? bindings.CALL_RATE_LIMIT : undefined),
       metrics: noMetrics,
       readDocsAsset: readDocsAssetFrom(bindings.ASSETS),
       bodyTimeoutMs,
@@ -121,7 +131,7 @@ function unavailable(): Response {
   })
 }
 
-function limitBeginsBy(limiter: Bindings['BEGIN_RATE_LIMIT']): LimitBegins {
+function limitCallsBy(limiter: RateLimiter | undefined): LimitCalls {
   if (!limiter) return async () => 0
   return async (userId) => {
     const { success } = await limiter.limit({ key: userId })

@@ -82,7 +82,7 @@ describe('types', () => {
     const { callOut, close } = createNodeCallOut()
     const app = createApp({
       config, callOut, clock: Date.now, steadyClock: () => performance.now(), log: (level, { event }) => void [level, event],
-      share: oneFlight(), limitBegins: async () => 0, metrics: noMetrics, readDocsAsset: async () => undefined,
+      share: oneFlight(), limitBegins: async () => 0, limitOtherCalls: async () => 0, metrics: noMetrics, readDocsAsset: async () => undefined,
     })
     export const answer: Response = await app.fetch(new Request('http://localhost/livez'))
     export const { url } = await startGateway({ config, log() {} })
@@ -222,7 +222,7 @@ describe('the gateway', () => {
       const { callOut, close } = createNodeCallOut()
       const app = createApp({
         config, callOut, clock: Date.now, steadyClock: () => performance.now(), log() {}, share: oneFlight(),
-        limitBegins: async () => 0, metrics: noMetrics, readDocsAsset: async () => undefined,
+        limitBegins: async () => 0, limitOtherCalls: async () => 0, metrics: noMetrics, readDocsAsset: async () => undefined,
       })
       const headers = { authorization: 'Bearer ' + process.env.TOKEN, 'content-type': 'application/json' }
       const begin = { method: 'POST', headers, body: JSON.stringify({ path: 'a', size: 1 }) }

@@ -30,10 +30,10 @@ export default {
     const gateway = gateways.get(id) ?? start(id, environment, bodyTimeoutMs)
     gateway.now = now
     gateway.lasted = lasted
-    const { BEGIN_RATE_LIMIT, ASSETS } = bindings
+    const { BEGIN_RATE_LIMIT, CALL_RATE_LIMIT, ASSETS } = bindings
     return gateway.worker.fetch(
       request,
-      { ...gateway.environment, BEGIN_RATE_LIMIT, ASSETS } as Bindings,
+      { ...gateway.environment, BEGIN_RATE_LIMIT, CALL_RATE_LIMIT, ASSETS } as Bindings,
       execution,
     )
   },

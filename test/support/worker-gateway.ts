@@ -77,7 +77,10 @@ async function startWorkerd(limit: number): Promise<Workerd> {
         },
       },
       ...(limit > 0 && {
-        ratelimits: { BEGIN_RATE_LIMIT: { namespace_id: '1', simple: { limit, period: 60 } } },
+        ratelimits: {
+          BEGIN_RATE_LIMIT: { namespace_id: '1', simple: { limit, period: 60 } },
+          CALL_RATE_LIMIT: { namespace_id: '2', simple: { limit: 10 * limit, period: 60 } },
+        },
       }),
       handleStructuredLogs: ({ message }: { message: string }) => {
         const [, id = '', line = 'null'] = /^(\d+) (\{.*\})$/.exec(message) ?? []

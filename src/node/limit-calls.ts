@@ -1,22 +1,24 @@
 import { LRUCache } from 'lru-cache'
-import type { Clock, LimitBegins } from '../deps.ts'
+import type { Clock, LimitCalls } from '../deps.ts'
 
 const MINUTE_MS = 60_000
 
-/** Users that are counted at the same time, some 10 MB; of more, those who began longest ago start anew. */
+/** Users that are counted at the same time, some 10 MB; of more, the one whose last call is the oldest starts with a full limit. */
 const MAX_USERS = 50_000
 
 /**
- * Counts in this process's memory. A user may begin `perMinute` uploads at once, and from then on that
- * many a minute, evenly: who goes on without end gets no burst each minute, which others would feel.
+ * Counts in this process's memory. A user may make `perMinute` calls at once, and from then on that
+ * many a minute, evenly: a user who never stops gets no burst each minute, which others would feel.
  *
  * This is the generic cell rate algorithm (ITU-T I.371), one number for each user. The libraries have
  * windows that start full, and a timer for each user.
+ *
+ * @param perMinute 0 allows everything
  */
-export function createLimitBegins(perMinute: number, steadyClock: Clock): LimitBegins {
+export function createLimitCalls(perMinute: number, steadyClock: Clock): LimitCalls {
   if (perMinute === 0) return async () => 0
   const oneTakesMs = MINUTE_MS / perMinute
-  /** When all that a user has begun would be done, each taking its time. */
+  /** When all calls of a user would be done, each taking its time. */
   const doneAt = new LRUCache<string, number>({ max: MAX_USERS })
   return async (userId) => {
     const now = steadyClock()

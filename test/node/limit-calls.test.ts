@@ -1,16 +1,16 @@
 import { describe, expect, test } from 'vitest'
-import { createLimitBegins } from '../../src/node/limit-begins.ts'
+import { createLimitCalls } from '../../src/node/limit-calls.ts'
 
 /** A limiter, and a clock for it. */
 function limiter(perMinute: number) {
   let now = Date.UTC(2026, 0, 2)
-  const limit = createLimitBegins(perMinute, () => now)
+  const limit = createLimitCalls(perMinute, () => now)
   return {
     limit,
     pass(ms: number) {
       now += ms
     },
-    /** How many begin before one has to wait. */
+    /** How many calls are allowed before one has to wait. */
     async burst(user: string) {
       let begun = 0
       while ((await limit(user)) === 0) begun += 1
@@ -19,7 +19,7 @@ function limiter(perMinute: number) {
   }
 }
 
-describe('begins a user', () => {
+describe('calls of a user', () => {
   test.each([1, 2, 7, 13, 120, 997, 10_000])('%i at once', async (perMinute) => {
     expect(await limiter(perMinute).burst('ann')).toBe(perMinute)
   })
