@@ -10,7 +10,8 @@ import type { ResumeOptions, UploadOptions } from './types.ts'
 /** What beginning and resuming take. */
 export interface BeginServices {
   gateway: Gateway
-  partBytes: number
+  /** What the app wants. */
+  partBytes: number | undefined
   hashWorker: HashWorker | undefined
   /** Whether the gateway takes hashes; found out once. */
   instant: { refused: boolean }

@@ -3,7 +3,7 @@ import { createStopwatch } from './clock.ts'
 import { createPutPart } from './cos.ts'
 import { UploadError } from './errors.ts'
 import { createGateway, type GatewayOptions } from './gateway.ts'
-import { MIB } from './parts.ts'
+import { MIB, partsAtOnce } from './parts.ts'
 import { createRetrying } from './retry.ts'
 import { sendByNode } from './send-by-node.ts'
 import { sendByFetch, sendByXhr } from './send-part.ts'
@@ -15,6 +15,7 @@ import { wait as waitByTimer } from './wait.ts'
 
 export { UploadError, type UploadErrorCode } from './errors.ts'
 export type { StoredFile, UploadStatus } from './gateway-types.ts'
+export { defaultPartSize } from './parts.ts'
 export type * from './types.ts'
 export { describeUpload, fileSize, type UploadSentence, type UploadWords } from './words.ts'
 
@@ -82,11 +83,11 @@ export function createUploadClient(options: UploadClientOptions): UploadClient {
 }
 
 function createServices(options: UploadClientOptions) {
-  const { getToken, partsInParallel = 4, partSize = 8 * MIB, cosScheme = 'https' } = options
-  if (!Number.isInteger(partsInParallel) || partsInParallel < 1) {
+  const { getToken, partsInParallel, partSize, cosScheme = 'https' } = options
+  if (!isWhole(partsInParallel, 1, Infinity)) {
     throw new RangeError('partsInParallel has to be a whole number from 1 on.')
   }
-  if (!Number.isInteger(partSize) || partSize < MIB || partSize > LARGEST_PART_BYTES) {
+  if (!isWhole(partSize, MIB, LARGEST_PART_BYTES)) {
     throw new RangeError('partSize has to be a whole number of bytes, 1 MiB to 5 GiB.')
   }
   // Called without a receiver, a browser's own fetch refuses to work.
@@ -98,7 +99,7 @@ function createServices(options: UploadClientOptions) {
   const gatewayOf = (retrying: GatewayOptions['retrying']) => createGateway({ ...target, retrying })
   const shared = {
     putPart: createPutPart(cosScheme, (!options.fetch && byRuntime) || sendByFetch(fetch)),
-    withSlot: createSlots(partsInParallel),
+    withSlot: createSlots(partsInParallel ?? partsAtOnce(Infinity)),
     partsInParallel,
     partBytes: partSize,
     hashWorker: options.hashWorker,
@@ -115,4 +116,8 @@ function createServices(options: UploadClientOptions) {
       return { ...shared, gateway: gatewayOf(retrying), renewal, retrying, startTask }
     },
   }
+}
+
+function isWhole(number: number | undefined, least: number, most: number): boolean {
+  return number === undefined || (Number.isInteger(number) && number >= least && number <= most)
 }

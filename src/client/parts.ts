@@ -12,8 +12,40 @@ export interface Part {
   size: number
 }
 
-/** The size of a part, all but the last, of a file of `size` bytes; at least `floor`. */
-export function partBytesFor(size: number, floor: number): number {
+/** A file has about this many parts or fewer, until they are as large as {@link LARGE_MIB}. */
+const USUAL_PARTS = 128
+/** What a part that breaks off costs has a limit as well: from here on the number of parts grows. */
+const LARGE_MIB = 64
+/** Parts of one file on their way at the same time. */
+const MOST_AT_ONCE = 4
+
+/**
+ * The size of a part, all but the last, of a file of `size` bytes when the app sets none: the smallest
+ * power of two MiB that gives at most 128 parts, but no more than 64 MiB as long as 10,000 parts suffice.
+ * Small parts let a reload keep most of what was sent; large ones cost fewer round trips.
+ *
+ * @throws UploadError `file_too_large`
+ */
+export function defaultPartSize(size: number): number {
+  const usual = GROWN_MIB.find((mib) => mib >= LARGE_MIB || size / (mib * MIB) <= USUAL_PARTS)
+  return partBytesFor(size, (usual ?? LARGE_MIB) * MIB)
+}
+
+/**
+ * How many of `count` parts are on their way at the same time when the app sets no number. Never more
+ * than a quarter of them: what is on its way during a reload is sent again.
+ */
+export function partsAtOnce(count: number): number {
+  return Math.min(MOST_AT_ONCE, Math.max(1, Math.floor(count / 4)))
+}
+
+/**
+ * The size of a part, all but the last, of a file of `size` bytes; at least `floor`.
+ *
+ * @throws UploadError `file_too_large`
+ */
+export function partBytesFor(size: number, floor: number | undefined): number {
+  if (floor === undefined) return defaultPartSize(size)
   const enough = GROWN_MIB.find((mib) => size / (mib * MIB) <= MOST_PARTS)
   if (enough !== undefined) return Math.max(floor, enough * MIB)
   throw new UploadError('file_too_large', 'A file has at most 10,000 parts of 5 GiB.')

@@ -3,7 +3,7 @@ import { combineCrc64 } from './crc64.ts'
 import type { CredentialKeeper } from './credentials.ts'
 import { hasCode, UploadError } from './errors.ts'
 import type { Credentials } from './gateway-types.ts'
-import type { Part } from './parts.ts'
+import { type Part, partsAtOnce } from './parts.ts'
 import type { Retrying } from './retry.ts'
 import type { WithSlot } from './slots.ts'
 import { checkReadable, crc64Of } from './source.ts'
@@ -14,7 +14,8 @@ export interface TransferServices {
   putPart: PutPart
   retrying: Retrying
   withSlot: WithSlot
-  partsInParallel: number
+  /** What the app wants. */
+  partsInParallel: number | undefined
   startTask: StartTask
 }
 
@@ -71,7 +72,8 @@ export function createTransfer(
     async function readUnread() {
       for (const part of unread) checksums.set(part.number, await crc64Of(bytesOf(part), either))
     }
-    const work = [readUnread(), ...Array.from({ length: partsInParallel }, sendWaiting)]
+    const atOnce = partsInParallel ?? partsAtOnce(plan.length)
+    const work = [readUnread(), ...Array.from({ length: atOnce }, sendWaiting)]
     try {
       await Promise.all(work)
     } catch (error) {

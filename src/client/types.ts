@@ -9,9 +9,15 @@ export interface UploadClientOptions {
   gateway: string | URL
   /** Gives the user's current JWT. Asked before each call, and once more when one is refused. */
   getToken: () => string | Promise<string>
-  /** Parts on their way at the same time, of all uploads of this client together; 4 unless told. */
+  /**
+   * Parts on their way at the same time, of all uploads of this client together. Default: 4, but at most
+   * a quarter of a file's parts, so that a reload costs little.
+   */
   partsInParallel?: number
-  /** Bytes, at least 1 MiB; 8 MiB unless told. Grows by itself so that 10,000 parts suffice. */
+  /**
+   * Bytes, at least 1 MiB. Grows so that 10,000 parts suffice. Default: by the size of the file, see
+   * `defaultPartSize`. An upload that goes on keeps the size that its parts have.
+   */
   partSize?: number
   /**
    * Carries all requests, those to COS as well. Unless told, browsers use XMLHttpRequest for those and

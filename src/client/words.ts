@@ -26,7 +26,7 @@ const english = {
   name_conflict: 'A file with this name exists already.',
   not_permitted: 'This upload is not allowed here.',
   type_not_permitted: 'Files of this type are not allowed here.',
-  quota_exceeded: 'There is no space left for this file.',
+  quota_exceeded: 'There is no room left for this file.',
   content_refused: 'This content cannot be stored.',
   upload_not_found: 'This upload has ended. Start it again.',
   checksum_mismatch: 'The file was damaged on the way. Upload it again.',

@@ -3,8 +3,10 @@ import { describe, expect, test } from 'vitest'
 import {
   arrivedNumbers,
   cutIntoParts,
+  defaultPartSize,
   MIB,
   partBytesFor,
+  partsAtOnce,
   resumedPartBytes,
 } from '../../src/client/parts.ts'
 
@@ -23,8 +25,46 @@ describe('the size of a part', () => {
     expect(partBytesFor(size, floor)).toBe(expected)
   })
 
+  test('is what the app wants', () => {
+    expect(partBytesFor(50_000_000, 8 * MIB)).toBe(8 * MIB)
+  })
+
+  test.each([
+    [1, MIB, 1],
+    [MIB, MIB, 1],
+    [4 * MIB, MIB, 4],
+    [50_000_000, MIB, 48],
+    [128 * MIB, MIB, 128],
+    [128 * MIB + 1, 2 * MIB, 65],
+    [GIB, 8 * MIB, 128],
+    [5 * GIB, 64 * MIB, 80],
+    [100 * GIB, 64 * MIB, 1600],
+    [10_000 * 64 * MIB, 64 * MIB, 10_000],
+    [10_000 * 64 * MIB + 1, 128 * MIB, 5001],
+    [10_000 * 5 * GIB, 5 * GIB, 10_000],
+  ])('of a file of %d bytes is %d by default, which makes %d parts', (size, expected, count) => {
+    expect(defaultPartSize(size)).toBe(expected)
+    expect(partBytesFor(size, undefined)).toBe(expected)
+    expect(Math.ceil(size / expected)).toBe(count)
+  })
+
+  test('leaves at least a quarter of the parts complete at half, from 4 MiB on', () => {
+    const sizes = fc.integer({ min: 4 * MIB, max: 10_000 * 5 * GIB })
+    fc.assert(
+      fc.property(sizes, (size) => {
+        const partBytes = defaultPartSize(size)
+        const count = Math.ceil(size / partBytes)
+        expect(count).toBeLessThanOrEqual(10_000)
+        const complete = Math.floor(size / 2 / partBytes) - partsAtOnce(count)
+        expect(complete).toBeGreaterThanOrEqual(Math.floor(count / 4) - 1)
+        expect(count * partBytes).toBeGreaterThanOrEqual(size)
+      }),
+    )
+  })
+
   test('cannot grow for ever', () => {
     expect(() => partBytesFor(10_000 * 5 * GIB + 1, MIB)).toThrow('10,000 parts')
+    expect(() => defaultPartSize(10_000 * 5 * GIB + 1)).toThrow('10,000 parts')
   })
 })
 

@@ -228,7 +228,7 @@ describe('a part', () => {
       return task?.parts.map(({ number }) => number)
     }
     const wait = () => expect.poll(arrived, { timeout: 10_000 }).toEqual([1, 3])
-    const client = uploadClient(bench, { wait, retry: { attempts: 3 } })
+    const client = uploadClient(bench, { wait, retry: { attempts: 3 }, partsInParallel: 3 })
     const { done } = client.upload(new Blob([someBytes(3 * MiB)]), { path: 'a.bin' })
     await expect(done).rejects.toMatchObject({ code: 'cos', status: 500, retryable: true })
     expect(arrived()).toEqual([1, 3])
