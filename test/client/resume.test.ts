@@ -58,39 +58,45 @@ test('what has arrived is not sent again', async () => {
 test.each([
   ['4 MiB', 4 * MiB],
   ['50 MB', 50_000_000],
-])('a reload at half of %s sends less than half of the sent bytes again', async (_size, bytes) => {
-  const bench = await startBench()
-  const big = someBytes(bytes)
-  const source = new Blob([big])
-  // As an app makes it, which sets no size of parts.
-  const client = createUploadClient({
-    gateway: bench.gateway.url,
-    getToken: () => bench.issuer.token(ann),
-    cosScheme: 'http',
-  })
-  const half = Promise.withResolvers<void>()
-  const before = client.upload(source, {
-    path: 'a.bin',
-    onProgress: beyond(bytes / 2, () => {
-      // Parts on their way are given up, as when a page is left.
-      before.pause()
-      half.resolve()
-    }),
-  })
-  await half.promise
-  const [task] = bench.emulator.controls.openTasks()
-  const arrived = task?.parts.map(({ number }) => number) ?? []
-  bench.emulator.controls.clearCalls()
-  const progress: number[] = []
-  // Another file object, as after a reload.
-  const after = client.resume(before.confirmKey!, new Blob([big]), {
-    onProgress: ({ sentBytes }) => progress.push(sentBytes),
-  })
-  await after.done
-  expect(progress[0]).toBeGreaterThan(bytes / 4)
-  expect(sentNumbers(bench).filter((number) => arrived.includes(number))).toEqual([])
-  expect((await storedBytes(bench, 'a.bin')).equals(big)).toBe(true)
-})
+])(
+  'a reload at half of %s sends less than half of the sent bytes again',
+  {
+    timeout: 60_000,
+  },
+  async (_size, bytes) => {
+    const bench = await startBench()
+    const big = someBytes(bytes)
+    const source = new Blob([big])
+    // As an app makes it, which sets no size of parts.
+    const client = createUploadClient({
+      gateway: bench.gateway.url,
+      getToken: () => bench.issuer.token(ann),
+      cosScheme: 'http',
+    })
+    const half = Promise.withResolvers<void>()
+    const before = client.upload(source, {
+      path: 'a.bin',
+      onProgress: beyond(bytes / 2, () => {
+        // Parts on their way are given up, as when a page is left.
+        before.pause()
+        half.resolve()
+      }),
+    })
+    await half.promise
+    const [task] = bench.emulator.controls.openTasks()
+    const arrived = task?.parts.map(({ number }) => number) ?? []
+    bench.emulator.controls.clearCalls()
+    const progress: number[] = []
+    // Another file object, as after a reload.
+    const after = client.resume(before.confirmKey!, new Blob([big]), {
+      onProgress: ({ sentBytes }) => progress.push(sentBytes),
+    })
+    await after.done
+    expect(progress[0]).toBeGreaterThan(bytes / 4)
+    expect(sentNumbers(bench).filter((number) => arrived.includes(number))).toEqual([])
+    expect((await storedBytes(bench, 'a.bin')).equals(big)).toBe(true)
+  },
+)
 
 test('parts of another size than the configured one tell theirs', async () => {
   const bench = await startBench()
