@@ -20,6 +20,8 @@ export interface AppEnv {
     /** The operation id of the matched endpoint. */
     operation: string
     user: User
+    /** For the log: why the request will not have the effect that its status promises. */
+    reason: string
     /** The codes that the matched endpoint may answer with. */
     errors: ReadonlySet<ErrorCode>
   }

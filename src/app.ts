@@ -1,7 +1,9 @@
 import { type Context, type Handler, Hono } from 'hono'
 import type { StatusCode } from 'hono/utils/http-status'
+import { adviceFor } from './advice.ts'
 import { type AppEnv, backgroundOf } from './app-env.ts'
 import { createAuthenticate } from './authenticate.ts'
+import { watchAuthentication } from './authentication-watch.ts'
 import { createConfirmKeyBinding } from './confirm-key-binding.ts'
 import { crossOrigin } from './cross-origin.ts'
 import type { Deps, Execution } from './deps.ts'
@@ -30,6 +32,11 @@ export interface App {
   fetch(request: Request, bindings?: object, execution?: Execution): Response | Promise<Response>
   /** Keeps a token alive that was made elsewhere; to be called every minute or so. Never rejects. */
   keepAlive(): Promise<void>
+  /**
+   * Checks once whether keys and an SMH token can be had. Logs `start_check_passed`, or
+   * `start_check_failed` with what to fix. Never rejects.
+   */
+  checkStart(): Promise<void>
 }
 
 /** Builds the gateway of its parts. Opens nothing and calls nobody. */
@@ -58,12 +65,17 @@ export function createApp(deps: Deps): App {
     steadyClock,
     metrics,
   })
-  const authenticate = rememberUsers({
-    authenticate: inFlight.verifying(createAuthenticate({ jwt: config.jwt, keys, clock })),
-    keys,
-    clock,
+  const authenticate = watchAuthentication({
+    authenticate: rememberUsers({
+      authenticate: inFlight.verifying(createAuthenticate({ jwt: config.jwt, keys, clock })),
+      keys,
+      clock,
+      steadyClock,
+      seconds: config.jwt.rememberSeconds,
+    }),
     steadyClock,
-    seconds: config.jwt.rememberSeconds,
+    log,
+    metrics,
   })
   const services: Services = {
     config,
@@ -119,7 +131,17 @@ export function createApp(deps: Deps): App {
       log(levelOfFault(error), { event: 'access token not renewed', ...errorFields(error) })
     }
   }
-  return { fetch: app.fetch, keepAlive }
+
+  async function checkStart(): Promise<void> {
+    try {
+      await services.checkReady({ endsAt: performance.now() + 3 * timeoutMs })
+      log('info', { event: 'start_check_passed' })
+    } catch (error) {
+      const fields = errorFields(error)
+      log('error', { event: 'start_check_failed', ...fields, advice: adviceFor(fields) })
+    }
+  }
+  return { fetch: app.fetch, keepAlive, checkStart }
 }
 
 /** Refuses the call of a user with GatewayError `rate_limited` once there are too many. */

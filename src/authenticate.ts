@@ -11,6 +11,22 @@ export type Authenticate = (
   background: Background,
 ) => Promise<User>
 
+/** Every way in which a token can be bad; for the log and the metrics, never for the caller. */
+export const invalidTokenReasons = [
+  'malformed',
+  'type',
+  'algorithm',
+  'unknown_key',
+  'signature',
+  'issuer',
+  'audience',
+  'expired',
+  'not_yet_valid',
+  'claims',
+] as const
+
+type InvalidTokenReason = (typeof invalidTokenReasons)[number]
+
 declare const verified: unique symbol
 
 /** Somebody whose token was verified. Only {@link createAuthenticate} makes one. */
@@ -120,7 +136,7 @@ function bearerToken(authorization = ''): string {
   return token
 }
 
-function invalidToken(reason: string): GatewayError {
+function invalidToken(reason: InvalidTokenReason): GatewayError {
   return new GatewayError('invalid_token', 'The bearer token is not valid.', {
     headers: { 'WWW-Authenticate': `${challenge}, error="invalid_token"` },
     reason,
@@ -128,16 +144,22 @@ function invalidToken(reason: string): GatewayError {
 }
 
 /** What was wrong with a token, as a fixed word for the log. */
-function reasonOf(error: errors.JOSEError): string {
+function reasonOf(error: errors.JOSEError): InvalidTokenReason {
   if (error instanceof errors.JWTExpired) return 'expired'
   if (error instanceof errors.JWSSignatureVerificationFailed) return 'signature'
   if (error instanceof errors.JWKSNoMatchingKey) return 'unknown_key'
   if (error instanceof errors.JOSEAlgNotAllowed) return 'algorithm'
   if (error instanceof errors.JWTClaimValidationFailed) {
     if (error.reason !== 'check_failed') return 'claims'
-    return { iss: 'issuer', aud: 'audience', nbf: 'not_yet_valid' }[error.claim] ?? 'claims'
+    return reasonsByClaim[error.claim] ?? 'claims'
   }
   return 'malformed'
+}
+
+const reasonsByClaim: Readonly<Record<string, InvalidTokenReason>> = {
+  iss: 'issuer',
+  aud: 'audience',
+  nbf: 'not_yet_valid',
 }
 
 /** `JWT` (RFC 7519 §5.1), `at+jwt` (RFC 9068 §2.1) or none, as most issuers have it. */

@@ -31,6 +31,8 @@ export interface LogRecord {
   /** Names of configuration variables, never their values. */
   variables?: readonly string[]
   address?: string
+  /** What an operator should do: a fixed sentence of the source. */
+  advice?: string
   /** How many of what the event names. */
   count?: number
   errorName?: string
@@ -70,6 +72,8 @@ export interface Metrics {
   inFlight(requests: number): void
   /** While it is open SMH is taken to be down and is not called. */
   circuitOpen(isOpen: boolean): void
+  /** A request was answered 401, for this reason. */
+  authenticationFailed(reason: string): void
 }
 
 /** Where nobody watches. */
@@ -78,6 +82,7 @@ export const noMetrics: Metrics = {
   calledOut() {},
   inFlight() {},
   circuitOpen() {},
+  authenticationFailed() {},
 }
 
 /** What `/openapi.json` and `/docs` are made of: files of the folder `openapi`. */

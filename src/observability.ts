@@ -11,6 +11,7 @@ export function observe(log: Log, metrics: Metrics): MiddlewareHandler<AppEnv> {
     await next()
     const durationMs = performance.now() - startedAt
     const operation = c.get('operation') ?? 'none'
+    const reason = c.get('reason')
     metrics.answered(operation, c.res.status, durationMs)
     log(levelOf(c.res.status, c.error), {
       event: 'request',
@@ -19,6 +20,7 @@ export function observe(log: Log, metrics: Metrics): MiddlewareHandler<AppEnv> {
       method: c.req.method,
       status: c.res.status,
       durationMs: Math.round(durationMs * 10) / 10,
+      ...(reason && { reason }),
       ...errorFields(c.error),
     })
   }

@@ -142,6 +142,25 @@ describe('an answer', () => {
   })
 })
 
+test.each([
+  ['another origin', environment, { origin: 'https://other.example.com' }, 'preflight_origin'],
+  ['another method', environment, { 'access-control-request-method': 'PUT' }, 'preflight_method'],
+  ['another header', environment, { 'access-control-request-headers': 'x-a' }, 'preflight_header'],
+  ['no origins configured', {}, {}, 'preflight_cors_off'],
+  ['nothing wrong', environment, {}, undefined],
+])('the log says why a browser is blocked: %s', async (_, environment, headers, reason) => {
+  const bench = await startBench({ environment })
+  await preflight(bench, '/v1/uploads', {
+    origin,
+    'access-control-request-method': 'POST',
+    'access-control-request-headers': 'authorization,x-smh-meta-a',
+    ...headers,
+  })
+  const line = (await bench.records()).find(({ event }) => event === 'request')
+  expect(line).toMatchObject({ event: 'request', level: 'info', method: 'OPTIONS' })
+  expect(line?.reason).toBe(reason)
+})
+
 test('without CORS_ORIGINS no origin is answered', async () => {
   const bench = await startBench()
   const asked = await preflight(bench, '/v1/uploads', {

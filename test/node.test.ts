@@ -220,6 +220,47 @@ describe('the Node entry', { timeout: 30_000 }, () => {
     expect((await fetch(`${adminUrl}/metrics`, { method: 'HEAD' })).status).toBe(200)
   })
 
+  test('says once at the start that all is ready', async () => {
+    const { gateway } = await startProcess()
+    const line = await gateway.line((text) => text.includes('"event":"start_check'))
+    expect(JSON.parse(line)).toMatchObject({ level: 'info', event: 'start_check_passed' })
+  })
+
+  test.each([
+    ['a wrong issuer', { JWT_ISSUER: 'http://127.0.0.1:1' }, 'JWT_ISSUER'],
+    ['a wrong key set', { JWT_JWKS_URL: 'http://127.0.0.1:1/keys' }, 'JWT_JWKS_URL'],
+    ['no usable key', { JWT_ALGORITHMS: 'RS256' }, 'JWT_ALGORITHMS'],
+    ['a wrong secret', { SMH_LIBRARY_SECRET: 'canary-secret' }, 'SMH_LIBRARY_SECRET'],
+    ['an unreachable SMH', { SMH_ENDPOINT: 'http://127.0.0.1:1' }, 'SMH_ENDPOINT'],
+  ])('says at the start what to fix: %s', async (_, environment, variable) => {
+    const { gateway, url } = await startProcess(environment as Record<string, string>)
+    const line = await gateway.line((text) => text.includes('"event":"start_check'))
+    expect(JSON.parse(line)).toMatchObject({ level: 'error', event: 'start_check_failed' })
+    expect(JSON.parse(line).advice).toContain(variable)
+    expect(gateway.output()).not.toMatch(/canary|127\.0\.0\.1:1\b/)
+    expect(await knock(url)).toBe(200)
+  })
+
+  test('metrics: 401s are counted by their reason', async () => {
+    const { url, address, issuer } = await startProcess({ ADMIN_PORT: '0' })
+    const send = (authorization: string) =>
+      fetch(`${url}/v1/uploads/x`, { headers: { authorization } })
+    await send('')
+    await send(`Bearer ${await issuer.forgedToken({ sub: 'ann' })}`)
+    await send(`Bearer ${await issuer.token({ sub: 'ann', expiresInSeconds: -60 })}`)
+    const metrics = await (await fetch(`${await address('metrics listening')}/metrics`)).text()
+    for (const [reason, count] of Object.entries({
+      missing_token: 1,
+      unknown_key: 1,
+      expired: 1,
+      audience: 0,
+    })) {
+      expect(metrics).toContain(
+        `gateway_authentication_failures_total{reason="${reason}"} ${count}\n`,
+      )
+    }
+  })
+
   test('metrics: the names of counters, and no others, end in _total', async () => {
     const { address } = await startProcess({ ADMIN_PORT: '0' })
     const metrics = await (await fetch(`${await address('metrics listening')}/metrics`)).text()

@@ -47,6 +47,8 @@ export interface RunningGateway {
   url: string
   /** Where `/metrics` is, when `ADMIN_PORT` is set. */
   adminUrl: string | undefined
+  /** Logs once whether keys and an SMH token can be had, and if not what to fix. Never rejects. */
+  checkStart(): Promise<void>
   /** Stops accepting, lets requests end for up to `drainMs`, then resolves. Never rejects. */
   close(): Promise<void>
 }
@@ -162,6 +164,7 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
   return {
     url: urlOf(server),
     adminUrl: adminServer && urlOf(adminServer),
+    checkStart: app.checkStart,
     close() {
       ending ??= end()
       return ending

@@ -24,6 +24,7 @@ try {
   const gateway = await startGateway({ config, log, droppedLogLines: droppedLines })
   log('info', { event: 'listening', address: gateway.url })
   if (gateway.adminUrl) log('info', { event: 'metrics listening', address: gateway.adminUrl })
+  void gateway.checkStart()
   const signals = ['SIGTERM', 'SIGINT'] as const
   const stop = () => {
     // A second signal ends the process at once, as it does by default.

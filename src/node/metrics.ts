@@ -1,5 +1,6 @@
 import { createServer, type Server } from 'node:http'
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
+import { invalidTokenReasons } from '../authenticate.ts'
 import type { Metrics } from '../deps.ts'
 
 /** Seconds; SMH answers in tens of milliseconds, a confirm may take a minute. */
@@ -52,6 +53,14 @@ export function createNodeMetrics(droppedLogLines: () => number = () => 0): Node
     help: '1 while SMH is taken to be down and is not called.',
     registers: [registry],
   })
+  const failures = new Counter({
+    name: 'gateway_authentication_failures_total',
+    help: 'Requests answered with 401, by reason.',
+    labelNames: ['reason'] as const,
+    registers: [registry],
+  })
+  // From the start, so that a first failure shows as an increase.
+  for (const reason of ['missing_token', ...invalidTokenReasons]) failures.inc({ reason }, 0)
   new Counter({
     name: 'gateway_log_lines_dropped_total',
     help: 'Log lines dropped because the disk was full or the reader of the log stood still.',
@@ -75,6 +84,9 @@ export function createNodeMetrics(droppedLogLines: () => number = () => 0): Node
     },
     circuitOpen(isOpen) {
       circuit.set(isOpen ? 1 : 0)
+    },
+    authenticationFailed(reason) {
+      failures.inc({ reason })
     },
   }
 }

@@ -114,6 +114,13 @@ export function createAccessTokens(options: AccessTokensOptions): AccessTokens {
     return held.get(key)?.value ?? given.reveal()
   }
 
+  /** Where the space comes from a claim, the readiness check can name none, and SMH may ask for one. */
+  function asksForSpace(error: unknown): boolean {
+    return (
+      smh.space.kind === 'claim' && error instanceof GatewayError && error.facts.smhStatus === 400
+    )
+  }
+
   function fresh(key: string, identity: MintQuery): Promise<HeldToken> {
     return share(`token ${key}`, () => obtain(key, identity))
   }
@@ -164,6 +171,7 @@ export function createAccessTokens(options: AccessTokensOptions): AccessTokens {
               },
               repeatable: true,
               ...(identity.user_id !== undefined && { user: identity.user_id }),
+              ...(identity.grant === undefined && { isAnswer: asksForSpace }),
             },
             bounds,
           )
@@ -219,9 +227,7 @@ export function createAccessTokens(options: AccessTokensOptions): AccessTokens {
       try {
         await have({ grant: undefined, user_id: undefined, space_id: fixedSpace() })
       } catch (error) {
-        // Where the space comes from a claim none can be named here, and SMH may ask for one.
-        const asksForSpace = error instanceof GatewayError && error.facts.smhStatus === 400
-        if (smh.space.kind !== 'claim' || !asksForSpace) throw error
+        if (!asksForSpace(error)) throw error
       }
     },
 

@@ -37,6 +37,8 @@ export interface SmhCall {
    * acted on is repeated either way.
    */
   repeatable: boolean
+  /** Whether this refusal answers the question as well as a success would; then it counts as one. */
+  isAnswer?: (refusal: GatewayError) => boolean
   /** For whom it is made; none when it is for all users alike. */
   user?: string
 }
@@ -93,8 +95,8 @@ export function createCallSmh(
     } catch (thrown) {
       const error =
         thrown instanceof CallOutFault ? faultToError(thrown, left < wanted / 2) : thrown
-      outcome =
-        error instanceof GatewayError ? (error.facts.reason ?? error.code) : 'internal_error'
+      if (!(error instanceof GatewayError)) outcome = 'internal_error'
+      else if (!call.isAnswer?.(error)) outcome = error.facts.reason ?? error.code
       throw error
     } finally {
       metrics.calledOut(call.operation, outcome, performance.now() - startedAt)

@@ -3,6 +3,17 @@ import { endpoints } from '../../src/routes/index.ts'
 import { ann, type Bench, type RequestOptions, startBench } from '../support/gateway.ts'
 import { expectProblem, withoutRequestId } from '../support/problems.ts'
 
+test('many tokens for another audience and no good one: the log says which variable is wrong', async () => {
+  const bench = await startBench({ environment: { JWT_AUDIENCE: 'somebody-else' } })
+  const send = (sub: string) => bench.request('GET', '/v1/uploads/x', { as: { sub } })
+  for (let user = 0; user < 12; user += 1) {
+    await expectProblem(await send(`user-${user}`), 401, 'invalid_token')
+  }
+  const told = (await bench.records()).filter(({ event }) => event === 'tokens_refused')
+  expect(told).toMatchObject([{ level: 'error', reason: 'audience', count: 10 }])
+  expect(told[0]?.advice).toContain('JWT_AUDIENCE')
+})
+
 /** Every operation under /v1 as a call that would succeed, given a token. */
 const operations = endpoints.map(({ route }) => ({
   id: route.operationId as string,

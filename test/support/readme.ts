@@ -2,6 +2,11 @@ import { readFileSync } from 'node:fs'
 
 const text = readFileSync(new URL('../../README.md', import.meta.url), 'utf8')
 
+/** Whether the README has `word` in code type. */
+export function readmeExplains(word: string): boolean {
+  return text.includes(`\`${word}\``)
+}
+
 /** The code blocks of the README in this language, in their order. */
 export function readmeBlocks(language: string): string[] {
   const blocks = text.matchAll(/^```(\w+)\n(.*?)^```$/gms)
