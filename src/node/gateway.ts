@@ -13,6 +13,7 @@ import { createLimitCalls } from './limit-calls.ts'
 
 /** For apps that serve the gateway's `fetch` by a server of their own. */
 export { createNodeCallOut } from './call-out.ts'
+export { readDocsAsset } from './docs-assets.ts'
 
 /** How often a token that was made elsewhere is looked after. */
 const KEEP_ALIVE_INTERVAL_MS = 60_000

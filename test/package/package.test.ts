@@ -73,8 +73,9 @@ describe('the tarball', () => {
 
 describe('types', () => {
   const program = `
-    import { createApp, type Config, ConfigurationError, noMetrics, oneFlight, parseConfig } from 'smh-upload-gateway'
-    import { createNodeCallOut, startGateway } from 'smh-upload-gateway/node'
+    import { createApp, createConsoleLog, createLimitBegins, fetchCallOut, noMetrics, oneFlight } from 'smh-upload-gateway'
+    import { type Config, ConfigurationError, parseConfig } from 'smh-upload-gateway'
+    import { createNodeCallOut, readDocsAsset, startGateway } from 'smh-upload-gateway/node'
     import openapi from 'smh-upload-gateway/openapi.json' with { type: 'json' }
     import worker from 'smh-upload-gateway/worker'
 
@@ -84,6 +85,11 @@ describe('types', () => {
       config, callOut, clock: Date.now, steadyClock: () => performance.now(), log: (level, { event }) => void [level, event],
       share: oneFlight(), limitBegins: async () => 0, limitOtherCalls: async () => 0, metrics: noMetrics, readDocsAsset: async () => undefined,
     })
+    const elsewhere = createApp({
+      config, clock: Date.now, steadyClock: () => performance.now(), share: oneFlight(), metrics: noMetrics,
+      callOut: fetchCallOut, log: createConsoleLog('info'), limitBegins: createLimitBegins(120, Date.now), readDocsAsset,
+    })
+    await elsewhere.keepAlive()
     export const answer: Response = await app.fetch(new Request('http://localhost/livez'))
     export const { url } = await startGateway({ config, log() {} })
     export const version: string = openapi.info.version
@@ -248,6 +254,32 @@ describe('the gateway', () => {
       },
     )
     expect(said).toEqual({ statuses: [201, 200, 201, 200], sameDocument: true })
+  })
+
+  test('runs on any runtime with `fetch`, by what the package has for createApp', async () => {
+    const { emulator, issuer } = await startBench()
+    const said = await runModule(
+      server,
+      `
+      import { createApp, createConsoleLog, createLimitBegins, fetchCallOut, noMetrics, oneFlight, parseConfig } from 'smh-upload-gateway'
+      import { readDocsAsset } from 'smh-upload-gateway/node'
+      const lines = []
+      const app = createApp({
+        config: parseConfig(process.env), clock: Date.now, steadyClock: () => performance.now(), share: oneFlight(),
+        metrics: noMetrics, callOut: fetchCallOut, log: createConsoleLog('info', (line) => lines.push(JSON.parse(line))),
+        limitBegins: createLimitBegins(1, () => performance.now()), readDocsAsset,
+      })
+      const headers = { authorization: 'Bearer ' + process.env.TOKEN, 'content-type': 'application/json' }
+      const begin = { method: 'POST', headers, body: JSON.stringify({ path: 'a', size: 1 }) }
+      const statuses = []
+      for (const [path, init] of [['/v1/uploads', begin], ['/v1/uploads', begin], ['/openapi.json']]) {
+        statuses.push((await app.fetch(new Request('http://localhost' + path, init))).status)
+      }
+      console.log(JSON.stringify({ statuses, logged: lines.map(({ status }) => status) }))
+      `,
+      { ...environmentOf({ emulator, issuer }), TOKEN: await issuer.token(ann) },
+    )
+    expect(said).toEqual({ statuses: [201, 429, 200], logged: [201, 429, 200] })
   })
 
   test('runs by its command', async () => {
