@@ -73,7 +73,7 @@ describe('the tarball', () => {
 
 describe('types', () => {
   const program = `
-    import { createApp, createConsoleLog, createLimitBegins, fetchCallOut, noMetrics, oneFlight } from 'smh-upload-gateway'
+    import { createApp, createConsoleLog, createLimitCalls, fetchCallOut, noMetrics, oneFlight } from 'smh-upload-gateway'
     import { type Config, ConfigurationError, parseConfig } from 'smh-upload-gateway'
     import { createNodeCallOut, readDocsAsset, startGateway } from 'smh-upload-gateway/node'
     import openapi from 'smh-upload-gateway/openapi.json' with { type: 'json' }
@@ -87,7 +87,7 @@ describe('types', () => {
     })
     const elsewhere = createApp({
       config, clock: Date.now, steadyClock: () => performance.now(), share: oneFlight(), metrics: noMetrics,
-      callOut: fetchCallOut, log: createConsoleLog('info'), limitBegins: createLimitBegins(120, Date.now), readDocsAsset,
+      callOut: fetchCallOut, log: createConsoleLog('info'), limitBegins: createLimitCalls(120, Date.now), limitOtherCalls: async () => 0, readDocsAsset,
     })
     await elsewhere.keepAlive()
     export const answer: Response = await app.fetch(new Request('http://localhost/livez'))
@@ -261,13 +261,13 @@ describe('the gateway', () => {
     const said = await runModule(
       server,
       `
-      import { createApp, createConsoleLog, createLimitBegins, fetchCallOut, noMetrics, oneFlight, parseConfig } from 'smh-upload-gateway'
+      import { createApp, createConsoleLog, createLimitCalls, fetchCallOut, noMetrics, oneFlight, parseConfig } from 'smh-upload-gateway'
       import { readDocsAsset } from 'smh-upload-gateway/node'
       const lines = []
       const app = createApp({
         config: parseConfig(process.env), clock: Date.now, steadyClock: () => performance.now(), share: oneFlight(),
         metrics: noMetrics, callOut: fetchCallOut, log: createConsoleLog('info', (line) => lines.push(JSON.parse(line))),
-        limitBegins: createLimitBegins(1, () => performance.now()), readDocsAsset,
+        limitBegins: createLimitCalls(1, () => performance.now()), limitOtherCalls: async () => 0, readDocsAsset,
       })
       const headers = { authorization: 'Bearer ' + process.env.TOKEN, 'content-type': 'application/json' }
       const begin = { method: 'POST', headers, body: JSON.stringify({ path: 'a', size: 1 }) }
