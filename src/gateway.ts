@@ -14,7 +14,7 @@ export {
 export { type Config, type ConfigFault, ConfigurationError, parseConfig } from './config.ts'
 export * from './deps.ts'
 /** What `createApp` is to be given, for runtimes that have `fetch` and a console. */
-export { createLimitBegins } from './node/limit-begins.ts'
+export { createLimitCalls } from './node/limit-calls.ts'
 export { fewFlights, oneFlight } from './share.ts'
 export { callOut as fetchCallOut } from './worker/call-out.ts'
 export { createWorkerLog as createConsoleLog, type WriteLine } from './worker/log.ts'
