@@ -90,7 +90,7 @@ export function createApp(deps: Deps): App {
       config.smh.libraryId,
     ]),
     checkReady: async (bounds) => {
-      await Promise.all([keys.ready(), tokens.ready(bounds, circuit.isOpen())])
+      await Promise.all([keys.ready(), tokens.ready(bounds, circuit.isInDoubt())])
     },
   }
 

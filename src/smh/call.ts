@@ -62,6 +62,9 @@ const MAX_TRIES = 3
 /** Between two tries. When SMH asks for more, that is left to the caller, as `Retry-After`. */
 export const MAX_WAIT_MS = 500
 
+/** A timer that fires this long after it was due says more of this machine than of SMH. */
+const LATE_MS = 1_000
+
 /**
  * @param endpoint scheme, host and port of SMH
  * @param timeoutMs for one try, unless the call brings its own
@@ -77,6 +80,7 @@ export function createCallSmh(
     const left = bounds.endsAt - startedAt
     if (left <= 0) throw outOfTime()
     const wanted = call.timeoutMs ?? timeoutMs
+    const dueAt = startedAt + Math.min(wanted, left)
     let outcome = 'ok'
     try {
       const reply = await callOut({
@@ -94,7 +98,9 @@ export function createCallSmh(
       return smhReply(reply)
     } catch (thrown) {
       const error =
-        thrown instanceof CallOutFault ? faultToError(thrown, left < wanted / 2) : thrown
+        thrown instanceof CallOutFault
+          ? faultToError(thrown, left < wanted / 2, performance.now() > dueAt + LATE_MS)
+          : thrown
       if (!(error instanceof GatewayError)) outcome = 'internal_error'
       else if (!call.isAnswer?.(error)) outcome = error.facts.reason ?? error.code
       throw error
@@ -136,14 +142,19 @@ export function asksForLater({ facts }: GatewayError): boolean {
   return (facts.smhRetryAfterSeconds ?? 0) * 1000 > MAX_WAIT_MS
 }
 
-/** @param hurried whether the call had much less time than it is meant to have */
-function faultToError(fault: CallOutFault, hurried: boolean): GatewayError {
+/**
+ * @param hurried whether the call had much less time than it is meant to have
+ * @param late whether the timer fired long after it was due
+ */
+function faultToError(fault: CallOutFault, hurried: boolean, late: boolean): GatewayError {
   switch (fault.kind) {
     case 'unsent':
     case 'lost':
       // Alike for the caller: Workers cannot tell a refused connection from one that broke.
       return upstreamUnavailable(fault.kind)
     case 'timeout':
+      // The machine stood still, so the reply may lie here unread.
+      if (late) return upstreamTimeout({ reason: 'stalled' })
       return hurried ? outOfTime() : upstreamTimeout()
     case 'too_large':
       return upstreamError(fault.kind)

@@ -1,39 +1,40 @@
+import { LRUCache } from 'lru-cache'
 import type { Clock, Log, Metrics } from '../deps.ts'
 import { GatewayError } from '../errors.ts'
 import { errorFields } from '../observability.ts'
 import type { CallSmh, SmhCall } from './call.ts'
+import {
+  type Admission,
+  admit,
+  allAfter,
+  noFailures,
+  TRIAL_MS,
+  type UserState,
+  userAfter,
+  type Verdict,
+} from './circuit-rules.ts'
 import { upstreamUnavailable } from './error-codes.ts'
 
-/**
- * So many failed calls, one after the other and each after its last try, open the circuit; some count
- * for several. One success among them starts the count anew: what fails for one user while it works for
- * others is not SMH being down.
- */
-const FAILURES_TO_OPEN = 10
+/** Users whose calls fail, at once. Beyond it the state of the user who failed longest ago is dropped. */
+const MAX_USERS = 10_000
 
-/** What a failure counts of a call that all users depend on, and that none of them has shaped. */
-const WEIGHT_OF_ALL = 4
-
-/** Between two trials of a circuit that is open, milliseconds. */
-const OPEN_MS = 5_000
-
-/** Takes SMH to be down when call after call fails, and finds out by itself when it is back. */
+/** Refuses calls that are not worth making, of one user or of all, and finds out when they are again. */
 export interface Circuit {
   /**
-   * `callSmh`, but while SMH is taken to be down: then it throws `upstream_unavailable` at once, and
-   * one call in five seconds goes through to see whether SMH is back.
+   * `callSmh`, but while the calls of this user or of all fail: then it throws `upstream_unavailable` at
+   * once, and lets a trial through now and then. circuit-rules.ts has the rules.
    */
   guard(callSmh: CallSmh): CallSmh
-  /** Whether SMH is taken to be down. */
-  isOpen(): boolean
+  /** Whether calls have failed and SMH has answered none since: it may be down for all. */
+  isInDoubt(): boolean
 }
 
 /**
- * A circuit of one gateway. cockatiel has a breaker, which makes callers wait for the outcome of a
- * trial. On Workers that never comes when the platform ends the trial's request; so nothing here is
- * awaited, and a trial that stays away makes room for another one.
+ * A circuit of one gateway. Libraries have breakers whose callers wait for the outcome of a trial. On
+ * Workers that outcome never comes when the platform ends the trial's request. So nothing here is awaited,
+ * and a trial without an outcome makes room for another one.
  *
- * @param deps.trialMs how long a trial may stay away
+ * @param deps.trialMs how long a trial may stay without an outcome
  */
 export function createCircuit(deps: {
   steadyClock: Clock
@@ -42,86 +43,70 @@ export function createCircuit(deps: {
   trialMs: number
 }): Circuit {
   const { steadyClock, log, metrics, trialMs } = deps
-  let failures = 0
-  /** Whose calls failed; one is enough to tell one from several. */
-  let firstUser: string | undefined
-  let beyondOneUser = false
-  /** Undefined while the circuit is closed. By the steady clock. */
-  let nextTrialAt: number | undefined
+  const users = new LRUCache<string, UserState>({ max: MAX_USERS })
+  let all = noFailures
 
-  /** Whether this call is a trial. Throws when it may not be made. */
-  function admit(): boolean {
-    if (nextTrialAt === undefined) return false
+  function keepUser(id: string | undefined, state: UserState | undefined): void {
+    if (id === undefined) return
+    if (state) users.set(id, state)
+    else users.delete(id)
+  }
+
+  function enter(id: string | undefined): Admission {
+    const user = id === undefined ? undefined : users.get(id)
+    const decision = admit(all, user, id, steadyClock(), trialMs)
+    if ('refused' in decision) throw refusal(decision.refused, decision.waitMs)
+    all = decision.all
+    keepUser(id, decision.user)
+    return decision.admitted
+  }
+
+  function settle(admission: Admission, verdict: Verdict, error?: unknown): void {
     const now = steadyClock()
-    if (now < nextTrialAt) throw refusal(nextTrialAt - now)
-    nextTrialAt = now + trialMs
-    return true
-  }
-
-  function succeeded(): void {
-    failures = 0
-    firstUser = undefined
-    beyondOneUser = false
-    if (nextTrialAt === undefined) return
-    nextTrialAt = undefined
-    metrics.circuitOpen(false)
-    log('warn', { event: 'SMH circuit closed' })
-  }
-
-  function failed(call: SmhCall, verdict: 'down' | 'perhaps', error: unknown): void {
-    if (nextTrialAt !== undefined) return
-    failures += call.user === undefined ? WEIGHT_OF_ALL : 1
-    firstUser ??= call.user
-    beyondOneUser ||= verdict === 'down' || call.user !== firstUser || call.user === undefined
-    if (failures < FAILURES_TO_OPEN || !beyondOneUser) return
-    nextTrialAt = steadyClock() + OPEN_MS
-    metrics.circuitOpen(true)
-    log('warn', { event: 'SMH circuit opened', ...errorFields(error) })
-  }
-
-  /** After a trial that did not close the circuit. */
-  function retryLater(verdict: 'down' | 'perhaps' | 'unknown'): void {
-    if (nextTrialAt === undefined) return
-    nextTrialAt = steadyClock() + (verdict === 'unknown' ? 0 : OPEN_MS)
+    const id = admission.user
+    if (id !== undefined) keepUser(id, userAfter(users.get(id), admission, verdict, now))
+    const wasOpen = all.open !== undefined
+    all = allAfter(all, admission, verdict, now)
+    const isOpen = all.open !== undefined
+    if (isOpen === wasOpen) return
+    metrics.circuitOpen(isOpen)
+    if (isOpen) log('warn', { event: 'SMH circuit opened', ...errorFields(error) })
+    else log('warn', { event: 'SMH circuit closed' })
   }
 
   return {
     guard: (callSmh) => async (call, bounds) => {
-      const isTrial = admit()
+      const admission = enter(call.user)
       try {
         const reply = await callSmh(call, bounds)
-        succeeded()
+        settle(admission, 'served')
         return reply
       } catch (error) {
-        const verdict = verdictOn(error, call)
-        if (verdict === 'there') succeeded()
-        else if (isTrial) retryLater(verdict)
-        else if (verdict !== 'unknown') failed(call, verdict, error)
+        settle(admission, verdictOn(error, call), error)
         throw error
       }
     },
-    isOpen: () => nextTrialAt !== undefined,
+    isInDoubt: () => all !== noFailures,
   }
 }
 
-/**
- * What a failed call says of SMH as a whole.
- *
- * - `there`: it answered, if only to refuse
- * - `down`: it cannot be reached, is too slow or too busy
- * - `perhaps`: it failed at this call, which something that one user sent may have caused
- * - `unknown`: the caller left, the time was used up elsewhere, or a confirm takes long, as it may
- */
-function verdictOn(error: unknown, call: SmhCall): 'there' | 'down' | 'perhaps' | 'unknown' {
+/** Ends of a call that say nothing of SMH: the caller left, or the gateway itself was slow. */
+const silent = new Set(['caller_left', 'out_of_time', 'stalled'])
+
+function verdictOn(error: unknown, call: SmhCall): Verdict {
   if (!(error instanceof GatewayError)) return 'unknown'
-  const { reason, smhStatus } = error.facts
-  if (reason === 'caller_left' || reason === 'out_of_time') return 'unknown'
-  if (error.code === 'upstream_timeout') return call.timeoutMs === undefined ? 'down' : 'unknown'
-  if (error.code === 'upstream_unavailable') return 'down'
-  return smhStatus !== undefined && smhStatus >= 500 ? 'perhaps' : 'there'
+  const { reason, smhStatus = 0 } = error.facts
+  if (reason !== undefined && silent.has(reason)) return 'unknown'
+  if (smhStatus === 429 || reason === 'busy') return 'throttled'
+  if (error.code === 'upstream_timeout') {
+    // A confirm may take long.
+    return call.timeoutMs === undefined ? 'failed' : 'unknown'
+  }
+  return error.code === 'upstream_unavailable' || smhStatus >= 500 ? 'failed' : 'refused'
 }
 
-function refusal(waitMs: number): GatewayError {
-  const seconds = Math.ceil(Math.min(waitMs, OPEN_MS) / 1000)
-  return upstreamUnavailable('circuit_open', { headers: { 'Retry-After': String(seconds) } })
+function refusal(whose: 'user' | 'all', waitMs: number): GatewayError {
+  const seconds = Math.max(1, Math.ceil(Math.min(waitMs, TRIAL_MS) / 1000))
+  const reason = whose === 'all' ? 'circuit_open' : 'user_circuit_open'
+  return upstreamUnavailable(reason, { headers: { 'Retry-After': String(seconds) } })
 }

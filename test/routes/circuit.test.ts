@@ -4,8 +4,10 @@ import { ann, type Bench, bob, startBench } from '../support/gateway.ts'
 import { onWorkers } from '../support/launch.ts'
 import { expectProblem } from '../support/problems.ts'
 
-/** After so many calls in a row that failed SMH is taken to be down. */
-const FAILURES = 10
+/** After so many calls of one user in a row that failed, that user's calls are refused. */
+const FAILURES = 5
+
+const users = ['ann', 'bob', 'cid', 'dan'].map((sub) => ({ sub }))
 
 const always = { times: Number.POSITIVE_INFINITY }
 
@@ -32,22 +34,47 @@ async function times(count: number, ask: () => Promise<Response>): Promise<numbe
 const atOnce = async (count: number, ask: () => Promise<Response>) =>
   (await Promise.all(Array.from({ length: count }, ask))).map(({ status }) => status)
 
+const idOf = ({ headers }: Response) => headers.get('x-request-id')
+
+/** Twenty calls at once are all refused, each in less time than a call of SMH could be told to fail. */
+async function expectToldAtOnce(bench: Bench, ask: () => Promise<Response>, reason: string) {
+  const refused = await Promise.all(Array.from({ length: 20 }, () => ask()))
+  for (const response of refused) {
+    expect(response.headers.get('retry-after')).toMatch(/^[1-5]$/)
+    await expectProblem(response, 503, 'upstream_unavailable')
+  }
+  const ids = new Set<string | null | undefined>(refused.map(idOf))
+  const lines = (await bench.records()).filter(({ requestId }) => ids.has(requestId))
+  const requests = lines.filter((line) => line.reason === reason)
+  expect(requests).toHaveLength(20)
+  const durations = requests.map(({ durationMs = 0 }) => durationMs).sort((a, b) => a - b)
+  expect(durations[10]).toBeLessThan(50)
+}
+
 describe('while SMH is down', { timeout: 30_000 }, () => {
-  test('callers are told 503 at once, SMH is left alone, and five seconds later all is well', async () => {
+  test('a user who is alone is told 503 at once, SMH is left alone, and five seconds later all is well', async () => {
     const { bench, status } = await startWithToken()
     await bench.emulator.controls.refuseConnections(true)
     expect(await times(FAILURES, status)).toEqual(Array(FAILURES).fill(503))
+    await expectToldAtOnce(bench, status, 'user_circuit_open')
 
-    const refused = await Promise.all(Array.from({ length: 20 }, () => status()))
-    for (const response of refused) {
-      expect(response.headers.get('retry-after')).toMatch(/^[1-5]$/)
-      await expectProblem(response, 503, 'upstream_unavailable')
-    }
-    const lines = (await bench.records()).filter(({ reason }) => reason === 'circuit_open')
-    const requests = lines.filter(({ event }) => event === 'request')
-    expect(requests).toHaveLength(20)
-    const durations = requests.map(({ durationMs = 0 }) => durationMs).sort((a, b) => a - b)
-    expect(durations[10]).toBeLessThan(50)
+    // Left alone though it is back.
+    await bench.emulator.controls.refuseConnections(false)
+    expect(await times(1, status)).toEqual([503])
+    expect(bench.smhCalls()).toEqual([])
+    bench.advance(5_000)
+    expect((await status()).status).toBe(200)
+    expect(await times(3, status)).toEqual([200, 200, 200])
+    expect(await events(bench)).toEqual([])
+  })
+
+  test('all users are told 503 at once, SMH is left alone, and five seconds later all is well', async () => {
+    const { bench, status, begin } = await startWithToken()
+    await bench.emulator.controls.refuseConnections(true)
+    for (const user of users) await times(2, () => begin(user))
+    bench.advance(3_000)
+    for (const user of users) await times(1, () => begin(user))
+    await expectToldAtOnce(bench, status, 'circuit_open')
 
     // Left alone though it is back.
     await bench.emulator.controls.refuseConnections(false)
@@ -149,17 +176,43 @@ describe('SMH is not taken to be down', { timeout: 30_000 }, () => {
     expect(await events(bench)).toEqual([])
   })
 
-  test('for what SMH cannot do for one user, however often', async () => {
+  test.each<[what: string, fault: Fault]>([
+    ['throttled', { status: 429, code: 'RateLimitExceeded' }],
+    ['told 503', { status: 503 }],
+    ['told 500', { status: 500 }],
+    ['cut off', { drop: 'before' }],
+  ])('for one user who is %s on 16 connections: all others get their answers', async (_, fault) => {
     const { bench, begin } = await startWithToken()
-    const { controls } = bench.emulator
-    controls.force('begin-multipart', { status: 500, ...always, match: byUser('ann') })
-    expect(await times(3 * FAILURES, begin)).toEqual(Array(3 * FAILURES).fill(502))
-    expect(await times(1, () => begin(bob))).toEqual([201])
-    controls.force('begin-multipart', { status: 500, ...always })
-    await times(FAILURES, () => begin(bob))
+    bench.emulator.controls.force('begin-multipart', { ...fault, ...always, match: byUser('ann') })
+    for (let second = 0; second < 10; second += 1) {
+      const [mine, others] = await Promise.all([
+        atOnce(16, () => begin(ann)),
+        atOnce(2, () => begin(bob)),
+      ])
+      expect(others).toEqual([201, 201])
+      expect(mine.every((status) => status === 502 || status === 503)).toBe(true)
+      bench.advance(1_000)
+    }
+    // Ann alone for a while, then users who are new.
+    await atOnce(16, () => begin(ann))
+    for (const user of users.slice(1)) expect(await times(1, () => begin(user))).toEqual([201])
     expect(await events(bench)).toEqual([])
-    await times(1, () => begin(ann))
-    expect(await events(bench)).toHaveLength(1)
+    // SMH has been spared: the first calls of hers, three tries each, and a trial in five seconds.
+    const calls = bench.smhCalls('begin-multipart').filter(({ query }) => query.user_id === 'ann')
+    expect(calls.length).toBeLessThanOrEqual((16 + 2) * 3)
+  })
+
+  test('for several users who fail together, once a user comes whose calls succeed', async () => {
+    const { bench, begin } = await startWithToken()
+    const match = ({ query }: { query: Record<string, string> }) => query.user_id !== 'eve'
+    bench.emulator.controls.force('begin-multipart', { status: 500, ...always, match })
+    for (const user of users) await times(2, () => begin(user))
+    bench.advance(3_000)
+    for (const user of users) await times(1, () => begin(user))
+    expect(await events(bench)).toMatchObject([{ event: 'SMH circuit opened' }])
+    // At once, not at the next trial of theirs.
+    expect(await times(3, () => begin({ sub: 'eve' }))).toEqual([201, 201, 201])
+    expect(await events(bench)).toHaveLength(2)
   })
 
   test.each([
@@ -169,7 +222,7 @@ describe('SMH is not taken to be down', { timeout: 30_000 }, () => {
   ] satisfies [string, Fault, number][])('when it %s', async (_, fault, answer) => {
     const { bench, status } = await startWithToken()
     bench.emulator.controls.force('status', { ...fault, ...always })
-    expect(await times(2 * FAILURES, status)).toEqual(Array(2 * FAILURES).fill(answer))
+    expect(await times(3 * FAILURES, status)).toEqual(Array(3 * FAILURES).fill(answer))
     expect(await events(bench)).toEqual([])
   })
 

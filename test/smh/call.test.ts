@@ -1,4 +1,5 @@
-import { expect, test } from 'vitest'
+import { expect, onTestFinished, test, vi } from 'vitest'
+import { CallOutFault } from '../../src/call-out.ts'
 import { noMetrics } from '../../src/deps.ts'
 import { createCallSmh } from '../../src/smh/call.ts'
 
@@ -24,4 +25,28 @@ test('nothing is sent once the time is over', async () => {
   const late = callSmh(call, { endsAt: performance.now() - 1 })
   await expect(late).rejects.toMatchObject({ code: 'upstream_timeout' })
   expect(sent).toBe(1)
+})
+
+test.each([
+  ['when it was due', 10_000, 'timeout'],
+  ['less than a second late', 10_900, 'timeout'],
+  ['long after it was due, as the machine stood still', 12_000, 'stalled'],
+])('a call whose timer fires %s is told apart', async (_, firedAfter, reason) => {
+  let now = 1_000
+  const clock = vi.spyOn(performance, 'now').mockImplementation(() => now)
+  onTestFinished(() => clock.mockRestore())
+  const callSmh = createCallSmh(
+    'http://smh.example',
+    10_000,
+    async () => {
+      now += firedAfter
+      throw new CallOutFault('timeout')
+    },
+    noMetrics,
+  )
+  const call = { operation: 'x', method: 'GET', path: '/x', query: {}, repeatable: true } as const
+  await expect(callSmh(call, { endsAt: 100_000 })).rejects.toMatchObject({
+    code: 'upstream_timeout',
+    facts: { reason },
+  })
 })

@@ -1,0 +1,185 @@
+/**
+ * When a call to SMH is made, and what its outcome says. Pure functions over two states: one for each user
+ * whose calls fail, and one for all.
+ *
+ * | What happens | That user | All others |
+ * |---|---|---|
+ * | five calls of one user in a row fail or are throttled (429) | 503 for 5 s, then one trial | go on |
+ * | ten calls of three or more users fail, over 3 s or more, and SMH answers no call meanwhile | 503 | 503 |
+ * | three calls that belong to no user (mint, renew) fail in a row | 503 | 503 |
+ * | SMH answers a call of any user, if only with 429 or another refusal | | go on, and the count starts again |
+ * | all are refused, and a user comes whose calls have not failed | 503 | one trial at once, then one a second |
+ * | all are refused, and only users come whose calls have failed | | one trial in 5 s |
+ * | a trial succeeds or is refused by SMH | goes on, but after a 429 | go on |
+ *
+ * So users whose calls fail cannot speak for users whose calls succeed, however many they are: the first
+ * call that SMH answers ends it. A user alone on a gateway is told at once as well, by the first row.
+ */
+
+/** Calls of one user that fail in a row, each after its last try. A trial of hers every 5 s is harmless. */
+export const FAILURES_OF_USER = 5
+
+/** Calls of users that fail until all are refused; together with the next two. */
+export const FAILURES_OF_ALL = 10
+export const USERS_OF_ALL = 3
+/** Between the first and the last of them, milliseconds. A user who sends one call a second succeeds in it. */
+export const SPAN_MS = 3_000
+
+/** Calls that no user has shaped, in a row: all users depend on them. */
+export const FAILURES_OF_NOBODY = 3
+
+/** Between two trials, milliseconds. */
+export const TRIAL_MS = 5_000
+
+/** Between two trials of users whose calls have not failed, while all are refused, milliseconds. */
+export const NEWCOMER_TRIAL_MS = 1_000
+
+/**
+ * What the outcome of a call says.
+ *
+ * - `served`: it succeeded
+ * - `refused`: SMH answered, with a refusal or nonsense
+ * - `throttled`: SMH answered that this user has to wait
+ * - `failed`: SMH cannot be reached, is too slow, or fails
+ * - `unknown`: nothing, such as when the caller leaves
+ */
+export type Verdict = 'served' | 'refused' | 'throttled' | 'failed' | 'unknown'
+
+/** Of a user whose last calls failed. There is no state of other users. */
+export interface UserState {
+  readonly failures: number
+  /** From {@link FAILURES_OF_USER} on: before this time her calls are refused. */
+  readonly nextTrialAt: number
+}
+
+/** What is known since SMH last answered. */
+export interface AllState {
+  /** Of users' calls, the first of them at `since`. */
+  readonly failures: number
+  readonly since: number
+  /** Whose calls they were, at most {@link USERS_OF_ALL}. */
+  readonly users: readonly string[]
+  readonly failuresOfNobody: number
+  /** While all are refused. */
+  readonly open?: { readonly nextTrialAt: number; readonly nextNewcomerTrialAt: number }
+}
+
+export const noFailures: AllState = { failures: 0, since: 0, users: [], failuresOfNobody: 0 }
+
+/** Whom a call is made for, nobody for those that all users depend on, and whether it is a trial. */
+export interface Admission {
+  user: string | undefined
+  /** Of her own state. */
+  isUserTrial: boolean
+  /** Of the state of all. */
+  allTrial: 'none' | 'newcomer' | 'other'
+}
+
+export type Decision =
+  | { admitted: Admission; user: UserState | undefined; all: AllState }
+  | { refused: 'user' | 'all'; waitMs: number }
+
+/**
+ * Decides whether a call may be made now.
+ *
+ * @param user the user's state, if there is one
+ * @param now milliseconds, on a clock that never goes back
+ * @param trialTimeoutMs after which a trial without an outcome makes room for another
+ * @returns the states after the decision, or how long the call has to wait
+ */
+export function admit(
+  all: AllState,
+  user: UserState | undefined,
+  userId: string | undefined,
+  now: number,
+  trialTimeoutMs: number,
+): Decision {
+  const isUserTrial = user !== undefined && user.failures >= FAILURES_OF_USER
+  if (isUserTrial && now < user.nextTrialAt) {
+    return { refused: 'user', waitMs: user.nextTrialAt - now }
+  }
+  const admitted: Admission = { user: userId, isUserTrial, allTrial: 'none' }
+  const trialEndsAt = now + trialTimeoutMs
+  const userAfter = isUserTrial ? { ...user, nextTrialAt: trialEndsAt } : user
+  if (!all.open) return { admitted, user: userAfter, all }
+  const allTrial = userId !== undefined && !user ? 'newcomer' : 'other'
+  const at = allTrial === 'newcomer' ? 'nextNewcomerTrialAt' : 'nextTrialAt'
+  if (now < all.open[at]) return { refused: 'all', waitMs: all.open[at] - now }
+  return {
+    admitted: { ...admitted, allTrial },
+    user: userAfter,
+    all: { ...all, open: { ...all.open, [at]: trialEndsAt } },
+  }
+}
+
+/** The user's state after the outcome of a call of hers; undefined when her calls do not fail. */
+export function userAfter(
+  user: UserState | undefined,
+  { isUserTrial }: Admission,
+  verdict: Verdict,
+  now: number,
+): UserState | undefined {
+  switch (verdict) {
+    case 'served':
+    case 'refused':
+      return undefined
+    case 'throttled':
+    case 'failed':
+      return { failures: (user?.failures ?? 0) + 1, nextTrialAt: now + TRIAL_MS }
+    case 'unknown':
+      return user && isUserTrial ? { ...user, nextTrialAt: now } : user
+  }
+}
+
+/** The state of all after the outcome of a call. */
+export function allAfter(
+  all: AllState,
+  { user, allTrial }: Admission,
+  verdict: Verdict,
+  now: number,
+): AllState {
+  // Without a user it is the gateway that SMH throttles, and so all users.
+  const failed = verdict === 'failed' || (verdict === 'throttled' && user === undefined)
+  if (!failed && verdict !== 'unknown') return noFailures
+  if (all.open) return { ...all, open: openAfter(all.open, allTrial, failed, now) }
+  if (!failed) return all
+  const counted = withFailure(all, user, now)
+  if (!isDown(counted, now)) return counted
+  return { ...counted, open: { nextTrialAt: now + TRIAL_MS, nextNewcomerTrialAt: now } }
+}
+
+function openAfter(
+  open: NonNullable<AllState['open']>,
+  trial: Admission['allTrial'],
+  failed: boolean,
+  now: number,
+): NonNullable<AllState['open']> {
+  switch (trial) {
+    case 'none':
+      return open
+    case 'newcomer':
+      return { ...open, nextNewcomerTrialAt: failed ? now + NEWCOMER_TRIAL_MS : now }
+    case 'other':
+      return { ...open, nextTrialAt: failed ? now + TRIAL_MS : now }
+  }
+}
+
+function withFailure(all: AllState, user: string | undefined, now: number): AllState {
+  if (user === undefined) return { ...all, failuresOfNobody: all.failuresOfNobody + 1 }
+  const isCounted = all.users.includes(user) || all.users.length >= USERS_OF_ALL
+  return {
+    ...all,
+    failures: all.failures + 1,
+    since: all.failures === 0 ? now : all.since,
+    users: isCounted ? all.users : [...all.users, user],
+  }
+}
+
+function isDown(all: AllState, now: number): boolean {
+  if (all.failuresOfNobody >= FAILURES_OF_NOBODY) return true
+  return (
+    all.failures >= FAILURES_OF_ALL &&
+    all.users.length >= USERS_OF_ALL &&
+    now - all.since >= SPAN_MS
+  )
+}
