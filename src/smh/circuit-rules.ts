@@ -17,22 +17,22 @@
  */
 
 /** Calls of one user that fail in a row, each after its last try. A trial of hers every 5 s is harmless. */
-export const FAILURES_OF_USER = 5
+const FAILURES_OF_USER = 5
 
 /** Calls of users that fail until all are refused; together with the next two. */
-export const FAILURES_OF_ALL = 10
-export const USERS_OF_ALL = 3
+const FAILURES_OF_ALL = 10
+const USERS_OF_ALL = 3
 /** Between the first and the last of them, milliseconds. A user who sends one call a second succeeds in it. */
-export const SPAN_MS = 3_000
+const SPAN_MS = 3_000
 
 /** Calls that no user has shaped, in a row: all users depend on them. */
-export const FAILURES_OF_NOBODY = 3
+const FAILURES_OF_NOBODY = 3
 
 /** Between two trials, milliseconds. */
 export const TRIAL_MS = 5_000
 
 /** Between two trials of users whose calls have not failed, while all are refused, milliseconds. */
-export const NEWCOMER_TRIAL_MS = 1_000
+const NEWCOMER_TRIAL_MS = 1_000
 
 /**
  * What the outcome of a call says.
@@ -53,7 +53,7 @@ export interface UserState {
 }
 
 /** What is known since SMH last answered. */
-export interface AllState {
+interface AllState {
   /** Of users' calls, the first of them at `since`. */
   readonly failures: number
   readonly since: number
@@ -75,7 +75,7 @@ export interface Admission {
   allTrial: 'none' | 'newcomer' | 'other'
 }
 
-export type Decision =
+type Decision =
   | { admitted: Admission; user: UserState | undefined; all: AllState }
   | { refused: 'user' | 'all'; waitMs: number }
 
