@@ -136,20 +136,30 @@ describe('RATE_LIMIT_PER_MINUTE', () => {
       ['POST', `/v1/uploads/${confirmKey}/complete`],
       ['GET', '/v1/uploads/x'],
     ] as const
+    let allowed = 0
+    /** Repeats a call until it is refused; on Workers another minute may begin meanwhile. */
+    async function untilRefused([method, path]: readonly [string, string]): Promise<Response> {
+      for (;;) {
+        bench.emulator.controls.clearCalls()
+        const response = await bench.request(method, path)
+        if (response.status === 429) return response
+        allowed += 1
+        expect(allowed).toBeLessThan(100)
+      }
+    }
     for (let times = 0; times < 5; times += 1) {
       for (const [method, path] of other) {
         expect((await bench.request(method, path)).status).not.toBe(429)
       }
     }
-    bench.emulator.controls.clearCalls()
-    for (const [method, path] of [...other, ['DELETE', `/v1/uploads/${confirmKey}`] as const]) {
-      const response = await bench.request(method, path)
+    for (const call of [...other, ['DELETE', `/v1/uploads/${confirmKey}`] as const]) {
+      const response = await untilRefused(call)
       const wait = Number(response.headers.get('retry-after'))
       expect(wait).toBeGreaterThanOrEqual(1)
       expect(wait).toBeLessThanOrEqual(60)
       await expectProblem(response, 429, 'rate_limited')
+      expect(bench.smhCalls()).toEqual([])
     }
-    expect(bench.smhCalls()).toEqual([])
     expect((await bench.request('GET', '/v1/uploads/x', { as: bob })).status).toBe(404)
     // Begins are counted apart.
     await bench.begin(good)
