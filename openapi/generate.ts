@@ -1,5 +1,5 @@
 import { writeFile } from 'node:fs/promises'
-import { openApiDocument } from '../src/openapi.ts'
+import { openApi30Document, openApiDocument } from '../src/openapi.ts'
 import { clientTypes } from './client-types.ts'
 import { type ReferenceDocument, referencePage } from './reference-page.ts'
 
@@ -7,6 +7,7 @@ import { type ReferenceDocument, referencePage } from './reference-page.ts'
 const document = openApiDocument()
 const files = {
   'openapi.json': `${JSON.stringify(document, null, 2)}\n`,
+  'openapi-3.0.json': `${JSON.stringify(openApi30Document(), null, 2)}\n`,
   'reference.html': await referencePage(document as unknown as ReferenceDocument),
   '../src/client/gateway-types.ts': await clientTypes(document),
 }

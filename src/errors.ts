@@ -113,19 +113,37 @@ export function invalidField(field: string, message: string): GatewayError {
   })
 }
 
+const codes = Object.keys(statusOf)
+
+/** Open, as every response is: a client of today must take a field or a code of tomorrow. */
 export const problemSchema = z
-  .strictObject({
+  .object({
     type: z.string().openapi({ example: 'urn:smh-upload-gateway:problem:upload_not_found' }),
     title: z.string().openapi({ example: 'Not Found' }),
-    status: z.int().openapi({ example: 404 }),
+    status: z.int().openapi({ format: 'int32', example: 404 }),
     detail: z.string().openapi({ example: 'There is no such upload of yours.' }),
-    code: z.enum(Object.keys(statusOf) as [ErrorCode, ...ErrorCode[]]),
+    code: z.string().openapi({
+      description:
+        `What went wrong, for programs. Known values: ${codes.join(', ')}. ` +
+        'Later versions may add others: decide those by `status`.',
+      example: 'upload_not_found',
+      'x-extensible-enum': codes,
+    }),
     requestId: z.string().openapi({ example: '0d9f4f0e-5c5e-4f0b-8f52-4c1a3f5d1f7e' }),
-    errors: z.array(z.strictObject({ field: z.string(), message: z.string() })).optional(),
+    errors: z
+      .array(
+        z
+          .object({
+            field: z.string().openapi({ example: 'size' }),
+            message: z.string().openapi({ example: 'Too small: expected number to be >=1' }),
+          })
+          .openapi('FieldError', { description: 'What is wrong with one field of the request.' }),
+      )
+      .optional(),
     missingParts: z
-      .array(z.int())
+      .array(z.int().openapi({ format: 'int32' }))
       .optional()
-      .openapi({ description: 'Part numbers to send (again) before completing.' }),
+      .openapi({ description: 'Numbers of the parts to send before completing.', example: [2, 3] }),
   })
   .openapi('Problem', { description: 'RFC 9457 problem details. Decide by `code`.' })
 

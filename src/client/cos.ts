@@ -1,6 +1,6 @@
 import { retryAfterMs } from './clock.ts'
 import { UploadError } from './errors.ts'
-import type { Credentials } from './gateway-types.ts'
+import type { UploadCredentials } from './gateway-types.ts'
 import type { PartReply, SendPart } from './send-part.ts'
 
 /** A connection that has died must not hold a part for ever; a slow one has to have its time. */
@@ -11,7 +11,7 @@ const SLOWEST_BYTES_PER_MS = 10
 const TORN = ['BadDigest', 'IncompleteBody', 'RequestTimeout', 'UserNetworkTooSlow']
 
 interface PartUpload {
-  credentials: Credentials
+  credentials: UploadCredentials
   number: number
   body: Blob
   signal: AbortSignal

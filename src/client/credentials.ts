@@ -1,6 +1,6 @@
 import type { Stopwatch } from './clock.ts'
 import type { Grant } from './gateway.ts'
-import type { Credentials } from './gateway-types.ts'
+import type { UploadCredentials } from './gateway-types.ts'
 
 /** Long enough for a renewal, also for one that has to be tried again. */
 const MARGIN_MS = 5 * 60_000
@@ -10,7 +10,7 @@ export type CredentialKeeper = ReturnType<typeof keepCredentials>
 /** Hands out credentials that still work, and renews them for all parts at once. */
 export function keepCredentials(first: Grant, renew: () => Promise<Grant>, now: Stopwatch) {
   let current = dated(first)
-  let renewing: Promise<Credentials> | undefined
+  let renewing: Promise<UploadCredentials> | undefined
 
   function dated({ credentials, lifetimeMs }: Grant) {
     // Where the whole life is short, less. Without a known life only a refusal tells.
@@ -19,7 +19,7 @@ export function keepCredentials(first: Grant, renew: () => Promise<Grant>, now: 
   }
 
   /** Renews once for all who ask meanwhile. */
-  function renewed(): Promise<Credentials> {
+  function renewed(): Promise<UploadCredentials> {
     renewing ??= renew()
       .then((grant) => {
         current = dated(grant)
@@ -35,7 +35,7 @@ export function keepCredentials(first: Grant, renew: () => Promise<Grant>, now: 
     /** Undefined when it is time to renew. */
     working: () => (now() < current.renewAt ? current.credentials : undefined),
     /** What to use when COS refused `used`: undefined when nothing newer is there. */
-    insteadOf: (used: Credentials) =>
+    insteadOf: (used: UploadCredentials) =>
       used === current.credentials ? undefined : current.credentials,
     renewed,
   }

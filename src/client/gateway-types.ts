@@ -3,7 +3,7 @@
 /**
  * Part n goes to `PUT https://{domain}{path}?uploadId={uploadId}&partNumber={n}` with `headers`. Number the parts 1..n; each but the last has at least 1 MiB.
  */
-export interface Credentials {
+export interface UploadCredentials {
   domain: string
   path: string
   uploadId: string
@@ -27,6 +27,9 @@ export interface Problem {
   title: string
   status: number
   detail: string
+  /**
+   * What went wrong, for programs. Known values: invalid_request, missing_token, invalid_token, insufficient_scope, not_permitted, upload_not_found, parent_not_found, not_found, method_not_allowed, name_conflict, upload_complete, request_too_large, file_too_large, unsupported_media_type, upload_incomplete, size_mismatch, checksum_mismatch, rate_limited, metadata_too_large, content_refused, internal_error, upstream_error, overloaded, upstream_unavailable, upstream_timeout, quota_exceeded. Later versions may add others: decide those by `status`.
+   */
   code:
     | 'invalid_request'
     | 'missing_token'
@@ -54,20 +57,26 @@ export interface Problem {
     | 'upstream_unavailable'
     | 'upstream_timeout'
     | 'quota_exceeded'
+    | (string & {})
   requestId: string
-  errors?: {
-    field: string
-    message: string
-  }[]
+  errors?: FieldError[]
   /**
-   * Part numbers to send (again) before completing.
+   * Numbers of the parts to send before completing.
    */
   missingParts?: number[]
 }
 
+/**
+ * What is wrong with one field of the request.
+ */
+export interface FieldError {
+  field: string
+  message: string
+}
+
 export interface BeginUpload {
   /**
-   * Relative to the user's folder, separated by slashes; the last segment is the file name.
+   * Relative to the user's folder, separated by slashes; the last segment is the file name. At most 32 levels, the user's folder included. A segment has at most 255 characters, is not `.` or `..`, does not end with a dot and does not start or end with a space.
    */
   path: string
   /**
@@ -75,23 +84,25 @@ export interface BeginUpload {
    */
   size: number
   /**
-   * What happens when the name is taken.
+   * What happens when the name is taken. Default: `rename`.
    */
   conflictResolutionStrategy?: 'ask' | 'rename' | 'overwrite'
   /**
-   * Bytes a second for each connection to COS.
+   * Bytes per second for each connection to COS.
    */
   trafficLimit?: number
   /**
-   * Where a file of this name is there already, COS is asked to take this one at the same domain.
+   * When the file replaces another, ask COS to take it at the same domain.
    */
   preferSameOrigin?: boolean
   /**
+   * Stored with the file.
+   *
    * @maxItems 20
    */
   labels?: string[]
   /**
-   * At most 16 bytes of UTF-8.
+   * Stored with the file. At most 16 bytes of UTF-8.
    */
   category?: string
   localCreationTime?: string
@@ -106,7 +117,7 @@ export interface InstantUploadResult {
    */
   outcome: 'stored' | 'full_hash_required' | 'upload_required'
   file?: StoredFile
-  credentials?: Credentials
+  credentials?: UploadCredentials
 }
 
 export interface StoredFile {
@@ -116,6 +127,9 @@ export interface StoredFile {
   path: string[]
   name: string
   type: string
+  /**
+   * Bytes.
+   */
   size: number
   contentType: string
   creationTime: string
@@ -137,7 +151,7 @@ export interface StoredFile {
 
 export interface InstantUpload {
   /**
-   * Relative to the user's folder, separated by slashes; the last segment is the file name.
+   * Relative to the user's folder, separated by slashes; the last segment is the file name. At most 32 levels, the user's folder included. A segment has at most 255 characters, is not `.` or `..`, does not end with a dot and does not start or end with a space.
    */
   path: string
   /**
@@ -145,23 +159,25 @@ export interface InstantUpload {
    */
   size: number
   /**
-   * What happens when the name is taken.
+   * What happens when the name is taken. Default: `rename`.
    */
   conflictResolutionStrategy?: 'ask' | 'rename' | 'overwrite'
   /**
-   * Bytes a second for each connection to COS.
+   * Bytes per second for each connection to COS.
    */
   trafficLimit?: number
   /**
-   * Where a file of this name is there already, COS is asked to take this one at the same domain.
+   * When the file replaces another, ask COS to take it at the same domain.
    */
   preferSameOrigin?: boolean
   /**
+   * Stored with the file.
+   *
    * @maxItems 20
    */
   labels?: string[]
   /**
-   * At most 16 bytes of UTF-8.
+   * Stored with the file. At most 16 bytes of UTF-8.
    */
   category?: string
   localCreationTime?: string
@@ -191,36 +207,47 @@ export interface UploadStatus {
   size: number
   uploadId?: string
   /**
-   * The parts that have arrived.
+   * The parts that COS has received.
    */
-  parts?: {
-    partNumber: number
-    size: number
-    eTag: string
-    lastModified: string
-  }[]
+  parts?: ReceivedPart[]
+}
+
+export interface ReceivedPart {
+  partNumber: number
+  /**
+   * Bytes.
+   */
+  size: number
+  eTag: string
+  lastModified: string
 }
 
 export interface RenewUpload {
   /**
-   * Bytes a second for each connection to COS.
+   * Bytes per second for each connection to COS.
    */
   trafficLimit?: number
 }
 
 export interface CompleteUpload {
   /**
-   * CRC-64/XZ of the whole file. SMH compares it with what has arrived.
+   * CRC-64/XZ of the whole file, unsigned decimal. SMH compares it with the received data.
    */
   crc64?: string
   /**
+   * Stored with the file.
+   *
    * @maxItems 20
    */
   labels?: string[]
   /**
-   * At most 16 bytes of UTF-8.
+   * Stored with the file. At most 16 bytes of UTF-8.
    */
   category?: string
   localCreationTime?: string
   localModificationTime?: string
+}
+
+export interface HealthStatus {
+  status: string
 }

@@ -3,11 +3,11 @@ import { UploadError } from './errors.ts'
 import type {
   BeginUpload,
   CompleteUpload,
-  Credentials,
   InstantUpload,
   InstantUploadResult,
   Problem,
   StoredFile,
+  UploadCredentials,
   UploadStatus,
 } from './gateway-types.ts'
 import type { Retrying } from './retry.ts'
@@ -23,7 +23,7 @@ const LONGEST_OFFLINE_MS = 30_000
 
 /** Credentials for sending parts, and how long they work: NaN when the gateway did not say. */
 export interface Grant {
-  credentials: Credentials
+  credentials: UploadCredentials
   lifetimeMs: number
 }
 
@@ -128,7 +128,7 @@ export function createGateway({ gateway, getToken, fetch, retrying }: GatewayOpt
       signal: AbortSignal,
     ): Promise<Grant> {
       const answer = await beginBy('/uploads', body, headers, signal)
-      return grantOf(answer, bodyOf<Credentials>(answer, 'confirmKey'))
+      return grantOf(answer, bodyOf<UploadCredentials>(answer, 'confirmKey'))
     },
 
     /** A begin with hashes: SMH may have the file already. */
@@ -160,7 +160,7 @@ export function createGateway({ gateway, getToken, fetch, retrying }: GatewayOpt
       const path = one(confirmKey, '/renew')
       const body = trafficLimit === undefined ? {} : { trafficLimit }
       const answer = await repeat({ method: 'POST', path, body }, signal)
-      return grantOf(answer, bodyOf<Credentials>(answer, 'confirmKey'))
+      return grantOf(answer, bodyOf<UploadCredentials>(answer, 'confirmKey'))
     },
 
     async complete(
@@ -230,7 +230,7 @@ function badAnswer({ status }: Answer): UploadError {
   return new UploadError('bad_answer', 'This is no answer of the gateway.', { status })
 }
 
-function grantOf({ headers }: Answer, credentials: Credentials): Grant {
+function grantOf({ headers }: Answer, credentials: UploadCredentials): Grant {
   return {
     credentials,
     lifetimeMs: untilByServer(headers, headers.get('Upload-Expires')),

@@ -2,7 +2,7 @@ import { isExpiry, type PutPart } from './cos.ts'
 import { combineCrc64 } from './crc64.ts'
 import type { CredentialKeeper } from './credentials.ts'
 import { hasCode, UploadError } from './errors.ts'
-import type { Credentials } from './gateway-types.ts'
+import type { UploadCredentials } from './gateway-types.ts'
 import { type Part, partsAtOnce } from './parts.ts'
 import type { Retrying } from './retry.ts'
 import type { WithSlot } from './slots.ts'
@@ -86,7 +86,7 @@ export function createTransfer(
   /** One attempt, or two where the first finds out that the credentials have ended. */
   function sendPart(part: Part, task: Task, signal: AbortSignal): Promise<void> {
     /** While credentials are renewed, no part moves. */
-    async function renewed(renewal: Promise<Credentials>) {
+    async function renewed(renewal: Promise<UploadCredentials>) {
       task.waits({ reason: 'credentials' })
       const credentials = await renewal
       task.moves()
@@ -105,7 +105,12 @@ export function createTransfer(
     }, signal)
   }
 
-  async function putOnce(part: Part, credentials: Credentials, task: Task, signal: AbortSignal) {
+  async function putOnce(
+    part: Part,
+    credentials: UploadCredentials,
+    task: Task,
+    signal: AbortSignal,
+  ) {
     const { number } = part
     const body = bytesOf(part)
     function onSent(bytes: number) {

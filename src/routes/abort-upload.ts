@@ -12,10 +12,10 @@ export const abortUpload = defineEndpoint(
     path: '/v1/uploads/{confirmKey}',
     tags: ['Uploads'],
     summary: 'Abort an upload',
-    description: 'The parts are deleted. A completed upload stays as it is.',
+    description: 'Deletes the received parts. A completed upload keeps its file.',
     request: { params: confirmKeyParam },
     responses: {
-      204: emptyAnswer('The upload is gone.'),
+      204: emptyAnswer('The upload is aborted.'),
     },
   },
   [...ofEveryUpload, 'upload_not_found', 'name_conflict', 'upload_complete'],

@@ -4,13 +4,16 @@ import { confirmKeyExample, storedFile } from './upload-fields.ts'
 
 const requestId = {
   'X-Request-Id': {
-    description: "Names this request in the gateway's log.",
+    description: "Identifies this request in the gateway's log.",
     schema: { type: 'string' as const },
   },
 }
 
 const retryAfter = {
-  'Retry-After': { description: 'Seconds to wait.', schema: { type: 'integer' as const } },
+  'Retry-After': {
+    description: 'Seconds to wait.',
+    schema: { type: 'integer' as const, format: 'int32' },
+  },
 }
 
 const wwwAuthenticate = {
@@ -20,12 +23,12 @@ const wwwAuthenticate = {
 /** Headers of an answer that holds credentials. */
 const ofCredentials = {
   'Upload-Expires': {
-    description: 'When the credentials stop working (HTTP date). Renew before.',
+    description: 'When the credentials expire (HTTP date). Renew them before.',
     schema: { type: 'string' as const },
     example: 'Mon, 09 Mar 2026 13:22:33 GMT',
   },
   Location: {
-    description: 'Names the upload.',
+    description: 'Path of the upload.',
     schema: { type: 'string' as const },
     example: `/v1/uploads/${confirmKeyExample}`,
   },
@@ -85,13 +88,13 @@ export const ofEveryUpload = [
   'upstream_timeout',
 ] as const satisfies ErrorCode[]
 
-/** The error answers with these codes, by status. */
+/** The error answers with these codes, by status, and `default` for codes that clients do not know. */
 export function problems(codes: readonly ErrorCode[]) {
   const byStatus = new Map<number, ErrorCode[]>()
   for (const code of codes) {
     byStatus.set(statusOf[code], [...(byStatus.get(statusOf[code]) ?? []), code])
   }
-  return Object.fromEntries(
+  const known = Object.fromEntries(
     [...byStatus].map(([status, codesOfStatus]) => [
       status,
       {
@@ -105,4 +108,12 @@ export function problems(codes: readonly ErrorCode[]) {
       },
     ]),
   )
+  return {
+    ...known,
+    default: {
+      description: 'Any other error.',
+      headers: requestId,
+      content: { 'application/problem+json': { schema: problemSchema } },
+    },
+  }
 }

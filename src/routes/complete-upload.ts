@@ -15,7 +15,8 @@ const body = z
       .refine((value) => BigInt(value) < 2n ** 64n, 'has more than 64 bits')
       .optional()
       .openapi({
-        description: 'CRC-64/XZ of the whole file. SMH compares it with what has arrived.',
+        description:
+          'CRC-64/XZ of the whole file, unsigned decimal. SMH compares it with the received data.',
         example: '695790826536341425',
       }),
     ...fileDetails,
@@ -31,8 +32,8 @@ export const completeUpload = defineEndpoint(
     tags: ['Uploads'],
     summary: 'Complete an upload',
     description:
-      'Only now the file exists, and only now its name is certain. Safe to repeat: when an answer was ' +
-      'lost, ask again. `isOverwritten`, `preview…` and `fileType` may be missing from a repeat.',
+      'The file exists, and its name is certain, only after this call. A repeat returns the same file, ' +
+      'so repeat it when a response was lost. A repeat may lack `isOverwritten`, `preview…` and `fileType`.',
     request: {
       params: confirmKeyParam,
       body: { required: false, content: { 'application/json': { schema: body } } },

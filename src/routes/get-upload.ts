@@ -6,7 +6,7 @@ import { boundsOf, defineEndpoint, ownedUpload } from './endpoint.ts'
 import { confirmKeyParam } from './upload-fields.ts'
 
 const status = z
-  .strictObject({
+  .object({
     confirmed: z.boolean().openapi({ description: 'Whether the file is stored.' }),
     path: z
       .array(z.string())
@@ -15,19 +15,25 @@ const status = z
         description: "Relative to the user's folder; null when its folder is gone.",
         example: ['holiday', 'clip.mp4'],
       }),
-    size: z.int().openapi({ description: 'Bytes, as declared at begin.', example: 2_097_162 }),
+    size: z.int().openapi({
+      description: 'Bytes, as declared at begin.',
+      format: 'int64',
+      example: 2_097_162,
+    }),
     uploadId: z.string().optional().openapi({ example: '1741519353exampleuploadid' }),
     parts: z
       .array(
-        z.strictObject({
-          partNumber: z.int().openapi({ example: 1 }),
-          size: z.int().openapi({ example: 1_048_576 }),
-          eTag: z.string().openapi({ example: '"7202826a7791073fe2787f0c94603278"' }),
-          lastModified: z.string().openapi({ example: '2026-03-09T11:23:01.000Z' }),
-        }),
+        z
+          .object({
+            partNumber: z.int().openapi({ format: 'int32', example: 1 }),
+            size: z.int().openapi({ description: 'Bytes.', format: 'int64', example: 1_048_576 }),
+            eTag: z.string().openapi({ example: '"7202826a7791073fe2787f0c94603278"' }),
+            lastModified: z.string().openapi({ example: '2026-03-09T11:23:01.000Z' }),
+          })
+          .openapi('ReceivedPart'),
       )
       .optional()
-      .openapi({ description: 'The parts that have arrived.' }),
+      .openapi({ description: 'The parts that COS has received.' }),
   })
   .openapi('UploadStatus')
 
@@ -38,8 +44,8 @@ export const getUpload = defineEndpoint(
     method: 'get',
     path: '/v1/uploads/{confirmKey}',
     tags: ['Uploads'],
-    summary: 'See what has arrived',
-    description: 'For resuming: send the parts that are not listed, or not with the right size.',
+    summary: 'Get the status of an upload',
+    description: 'To resume an upload, send the parts that are not listed or have another size.',
     request: { params: confirmKeyParam },
     responses: {
       200: jsonAnswer('The state of the upload.', status),

@@ -14,7 +14,7 @@ const KEEP_ANSWER_MS = 5000
 /** Checks under way at the same time where requests cannot share one: a flood must not become theirs. */
 const MAX_CHECKS = 4
 
-const state = z.strictObject({ status: z.string().openapi({ example: 'ready' }) })
+const state = z.object({ status: z.string().openapi({ example: 'ready' }) }).openapi('HealthStatus')
 
 const getLiveness = defineEndpoint(
   {
@@ -22,9 +22,9 @@ const getLiveness = defineEndpoint(
     method: 'get',
     path: '/livez',
     tags: ['Health'],
-    summary: 'Whether the process answers',
+    summary: 'Check that the process responds',
     security: [],
-    responses: { 200: jsonAnswer('It does.', state) },
+    responses: { 200: jsonAnswer('The process responds.', state) },
   },
   ['method_not_allowed'],
   () => (c) => respondJson(c, { status: 'alive' }, 200),
@@ -36,11 +36,12 @@ const getReadiness = defineEndpoint(
     method: 'get',
     path: '/readyz',
     tags: ['Health'],
-    summary: 'Whether uploads can begin',
-    description: 'Signing keys and an SMH token can be had. The answer is up to five seconds old.',
+    summary: 'Check that uploads can begin',
+    description:
+      'Signing keys and an SMH token are available. The result is up to five seconds old.',
     security: [],
     responses: {
-      200: jsonAnswer('Ready.', state),
+      200: jsonAnswer('Uploads can begin.', state),
     },
   },
   ['method_not_allowed', 'upstream_unavailable'],

@@ -20,16 +20,16 @@ export const renewUpload = defineEndpoint(
     method: 'post',
     path: '/v1/uploads/{confirmKey}/renew',
     tags: ['Uploads'],
-    summary: 'Get fresh credentials',
+    summary: 'Renew the credentials of an upload',
     description:
-      'Before `Upload-Expires`, or after COS answered 403. Parts that have arrived stay. The confirm ' +
-      'key is the same; `domain`, `path` and `headers` may be others.',
+      'Call it before `Upload-Expires`, or after COS answered 403. Received parts stay. The confirm ' +
+      'key stays the same; `domain`, `path` and `headers` may change.',
     request: {
       params: confirmKeyParam,
       body: { required: false, content: { 'application/json': { schema: body } } },
     },
     responses: {
-      200: credentialsAnswer('Go on with these.', credentials),
+      200: credentialsAnswer('Fresh credentials.', credentials),
     },
   },
   [

@@ -1,13 +1,14 @@
 import { z } from '@hono/zod-openapi'
+import { MAX_LEVELS, MAX_NAME_CHARACTERS, MAX_PATH_CHARACTERS } from '../names.ts'
 import { relativePath } from '../policy.ts'
 import type { FileReply, TaskReply } from '../smh/replies.ts'
 
 /** COS takes 100 KiB/s to 100 MiB/s (SMH §5.1). */
-export const trafficLimit = z
-  .int()
-  .min(102_400)
-  .max(104_857_600)
-  .openapi({ description: 'Bytes a second for each connection to COS.', example: 1_048_576 })
+export const trafficLimit = z.int().min(102_400).max(104_857_600).openapi({
+  description: 'Bytes per second for each connection to COS.',
+  format: 'int64',
+  example: 1_048_576,
+})
 
 const sha256Hex = z.string().regex(/^[0-9a-f]{64}$/, 'must be 64 lower-case hex digits')
 
@@ -22,12 +23,20 @@ export const fullHash = sha256Hex.openapi({
   example: 'b2570d481fcf044769490e0d1af438817093cda8c31d6c838767bfa2db63bb93',
 })
 
+/** Written out, because \p{Cc} is no part of the regular expressions of Python and Go. */
+const CONTROL = '\\u0000-\\u001f\\u007f-\\u009f'
+
 /** Text that is kept with a file: JSON can write half a character and NUL, SMH's UTF-8 should not. */
 const shortText = z
   .string()
   .min(1)
+  .regex(new RegExp(`^[^${CONTROL}]*$`), 'has a control character')
   .refine((value) => value.isWellFormed(), 'is not well-formed Unicode')
-  .refine((value) => !/\p{Cc}/u.test(value), 'has a control character')
+
+/** A character as the rest of the world counts them: `length` counts some of them twice. */
+const label = shortText
+  .refine((value) => [...value].length <= 64, 'has more than 64 characters')
+  .openapi({ maxLength: 64 })
 
 /** Nanoseconds and an offset: fraction digits without end would be a way to send SMH anything. */
 const MAX_TIME_CHARACTERS = '2026-03-09T11:22:33.123456789+08:00'.length
@@ -40,37 +49,58 @@ const localTime = z.iso
 /** What begin and complete may both say about a file. */
 export const fileDetails = {
   labels: z
-    .array(shortText.max(64))
+    .array(label)
     .max(20)
     .optional()
-    .openapi({ example: ['holiday'] }),
+    .openapi({ description: 'Stored with the file.', example: ['holiday'] }),
   category: shortText
     .refine((value) => new TextEncoder().encode(value).length <= 16, 'has more than 16 bytes')
     .optional()
-    .openapi({ description: 'At most 16 bytes of UTF-8.', example: 'photo' }),
+    .openapi({
+      description: 'Stored with the file. At most 16 bytes of UTF-8.',
+      maxLength: 16,
+      example: 'photo',
+    }),
   localCreationTime: localTime.optional(),
   localModificationTime: localTime.optional(),
 }
+
+/** What `nameFault` refuses wherever it stands in a name. */
+const NOT_IN_NAMES = `${CONTROL}\\\\:*?"<>|/`
 
 /** What begin and instant upload both take. */
 export const beginFields = {
   path: z.string().openapi({
     description:
-      "Relative to the user's folder, separated by slashes; the last segment is the file name.",
+      "Relative to the user's folder, separated by slashes; the last segment is the file name. " +
+      `At most ${MAX_LEVELS} levels, the user's folder included. A segment has at most ` +
+      `${MAX_NAME_CHARACTERS} characters, is not \`.\` or \`..\`, does not end with a dot and does not ` +
+      'start or end with a space.',
+    minLength: 1,
+    maxLength: MAX_PATH_CHARACTERS,
+    // Without anchors in the middle and without classes that only some languages have.
+    pattern: `^/?[^${NOT_IN_NAMES}]+(/[^${NOT_IN_NAMES}]+)*$`,
     example: 'holiday/clip.mp4',
   }),
   size: z.int().min(1).openapi({
     description: 'Bytes. Checked again at completion.',
+    format: 'int64',
+    maximum: Number.MAX_SAFE_INTEGER,
     example: 2_097_162,
   }),
   conflictResolutionStrategy: z
     .enum(['ask', 'rename', 'overwrite'])
-    .default('rename')
-    .openapi({ description: 'What happens when the name is taken.' }),
+    .optional()
+    .openapi({
+      description: 'What happens when the name is taken. Default: `rename`.',
+      example: 'rename',
+    })
+    // `default` would show in the document, and some generators require a field that has one.
+    .transform((strategy = 'rename') => strategy),
   trafficLimit: trafficLimit.optional(),
   preferSameOrigin: z.boolean().optional().openapi({
-    description:
-      'Where a file of this name is there already, COS is asked to take this one at the same domain.',
+    description: 'When the file replaces another, ask COS to take it at the same domain.',
+    example: false,
   }),
   ...fileDetails,
 }
@@ -94,7 +124,7 @@ export const confirmKeyParam = z.object({
 
 /** Exactly what a client needs to send parts to COS, and nothing else. */
 export const credentials = z
-  .strictObject({
+  .object({
     domain: z.string().openapi({ example: 'media-1299999999.cos.ap-shanghai.myqcloud.com' }),
     path: z.string().openapi({ example: '/smh0example/5f0c/clip.mp4' }),
     uploadId: z.string().openapi({ example: '1741519353exampleuploadid' }),
@@ -111,14 +141,14 @@ export const credentials = z
       example: confirmKeyExample,
     }),
   })
-  .openapi('Credentials', {
+  .openapi('UploadCredentials', {
     description:
       'Part n goes to `PUT https://{domain}{path}?uploadId={uploadId}&partNumber={n}` with `headers`. ' +
       'Number the parts 1..n; each but the last has at least 1 MiB.',
   })
 
 export const storedFile = z
-  .strictObject({
+  .object({
     path: z.array(z.string()).openapi({
       description:
         "Relative to the user's folder, the file name last; it may differ from the wanted one. " +
@@ -127,7 +157,7 @@ export const storedFile = z
     }),
     name: z.string().openapi({ example: 'clip (1).mp4' }),
     type: z.string().openapi({ example: 'video' }),
-    size: z.int().openapi({ example: 2_097_162 }),
+    size: z.int().openapi({ description: 'Bytes.', format: 'int64', example: 2_097_162 }),
     contentType: z.string().openapi({ example: 'video/mp4' }),
     creationTime: z.string().openapi({ example: '2026-03-09T11:31:00.000Z' }),
     modificationTime: z.string().openapi({ example: '2026-03-09T11:31:00.000Z' }),
@@ -153,7 +183,7 @@ export const storedFile = z
  * can take.
  */
 export const instantUploadResult = z
-  .strictObject({
+  .object({
     outcome: z.enum(['stored', 'full_hash_required', 'upload_required']).openapi({
       description:
         '- `stored`: the file is stored, see `file`. There is nothing to send and nothing to complete.\n' +

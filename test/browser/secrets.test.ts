@@ -38,7 +38,10 @@ test('the browser gets to see no secret, no SMH token and nobody else', async ()
   const parts = sent('PUT', demo.emulator.cosUrl).map(({ url }) => new URL(url).search)
   expect(new Set(parts).size).toBe(20)
   const gatewayCalls = sent('POST', `${demo.gatewayUrl}/v1/`)
-  expect(gatewayCalls.map(({ url }) => url.split('/').at(-1))).toEqual(['instant-uploads', 'complete'])
+  expect(gatewayCalls.map(({ url }) => url.split('/').at(-1))).toEqual([
+    'instant-uploads',
+    'complete',
+  ])
   expect(gatewayCalls[0]?.all).toMatch(/Bearer .*clip\.mp4.*"confirmKey":"1\./s)
 
   for (const { url, all } of exchanges) {

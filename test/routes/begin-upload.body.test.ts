@@ -37,6 +37,7 @@ describe('a field that is not as the contract has it', () => {
     ['labels', { ...good, labels: 'holiday' }],
     ['labels', { ...good, labels: Array(21).fill('a') }],
     ['labels.1', { ...good, labels: ['a', 'b'.repeat(65)] }],
+    ['labels.0', { ...good, labels: ['🎞'.repeat(65)] }],
     ['labels.0', { ...good, labels: [5] }],
     ['category', { ...good, category: 'c'.repeat(17) }],
     ['category', { ...good, category: '海海海海海海' }],
@@ -64,6 +65,13 @@ describe('a field that is not as the contract has it', () => {
     const problem = await expectProblem(response, 400, 'invalid_request')
     expect(problem.errors).toEqual([{ field, message: expect.any(String) }])
     expect(bench.smhCalls()).toEqual([])
+  })
+
+  test('a label of 64 characters that take two places of `length` each is none of them', async () => {
+    const bench = await startBench()
+    const labels = ['🎞'.repeat(64)]
+    await bench.begin({ ...good, labels })
+    expect(JSON.parse(bench.smhCalls('begin-multipart').at(-1)?.body ?? '')).toEqual({ labels })
   })
 
   test('several at once are all told', async () => {

@@ -155,6 +155,7 @@ export async function checkAnswer(
   if (answer.status >= 400 && method !== 'HEAD') {
     expect(headers.get('content-type'), said).toBe('application/problem+json')
     const problem = problemSchema.parse(JSON.parse(text))
+    expect(problem, said).toEqual(JSON.parse(text))
     expect([problem.status, problem.requestId], said).toEqual([
       answer.status,
       headers.get('x-request-id'),
