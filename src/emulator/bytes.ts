@@ -3,6 +3,7 @@ import { closeSync, createReadStream, openSync, readSync, writeSync } from 'node
 import { mkdir, open, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
+import type { ByteRange } from './cos-ranges.ts'
 import { createDigester, type Digests } from './hashes.ts'
 
 /** A run of bytes kept in one file on disk. */
@@ -13,7 +14,8 @@ export interface Piece extends Digests {
 /** The disk behind COS. A stored object is an ordered list of pieces; nothing is ever copied. */
 export interface Bytes {
   store(source: AsyncIterable<Uint8Array>, onChunk?: (size: number) => void): Promise<Piece>
-  read(pieces: readonly Piece[]): Readable
+  /** The bytes of all pieces, or of a part of them. */
+  read(pieces: readonly Piece[], range?: ByteRange): Readable
   /** Changes a byte, if `isStill` wants it; nothing else happens from that question to the end. */
   corrupt(piece: Piece, isStill: () => boolean): Promise<boolean>
   remove(pieces: readonly Piece[]): Promise<void>
@@ -46,9 +48,16 @@ export function createBytes(directory: string): Bytes {
     }
   }
 
-  function read(pieces: readonly Piece[]): Readable {
+  function read(pieces: readonly Piece[], range?: ByteRange): Readable {
+    const { first, last } = range ?? { first: 0, last: Number.POSITIVE_INFINITY }
     async function* chunks() {
-      for (const piece of pieces) yield* createReadStream(piece.file, { highWaterMark: 1 << 18 })
+      let before = 0
+      for (const { file, size } of pieces) {
+        const start = Math.max(0, first - before)
+        const end = Math.min(size - 1, last - before)
+        before += size
+        if (start <= end) yield* createReadStream(file, { start, end, highWaterMark: 1 << 18 })
+      }
     }
     return Readable.from(chunks(), { objectMode: false })
   }

@@ -25,13 +25,17 @@ const REFUSALS = {
   MalformedPOSTRequest: [400, 'The body of your POST request is not well-formed.'],
   MethodNotAllowed: [405, 'The specified method is not allowed against this resource.'],
   MissingContentLength: [411, 'You must provide the Content-Length HTTP header.'],
+  InvalidRange: [416, 'The requested range is not satisfiable.'],
   InternalError: [500, 'We encountered an internal error. Please try again.'],
 } satisfies Record<string, [status: number, message: string]>
 
 /** One of COS's refusals; `RequestExpired` is its `AccessDenied` with the message of SMH §11.4. */
-export function cosError(name: keyof typeof REFUSALS): CosError {
+export function cosError(
+  name: keyof typeof REFUSALS,
+  headers: Record<string, string> = {},
+): CosError {
   const [status, message] = REFUSALS[name]
-  return new CosError(status, name === 'RequestExpired' ? 'AccessDenied' : name, message)
+  return new CosError(status, name === 'RequestExpired' ? 'AccessDenied' : name, message, headers)
 }
 
 const ENTITIES: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' }

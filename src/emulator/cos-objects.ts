@@ -1,28 +1,47 @@
 import type { Bytes } from './bytes.ts'
 import { checkAccess } from './cos-access.ts'
 import { cosError, escapeXml } from './cos-errors.ts'
+import { type ByteRange, byteRange } from './cos-ranges.ts'
 import { openUpload } from './cos-uploads.ts'
 import type { Incoming, Reply } from './http-side.ts'
 import { orderedParts } from './smh-tasks.ts'
-import { isoTime, type State } from './state.ts'
+import { type Content, isoTime, type State } from './state.ts'
 
-/** Serves a stored object; ranges are not supported. */
+/**
+ * Serves a stored object, or the one range of it that is asked for. HEAD has the headers of the
+ * whole object: a range is for GET alone (RFC 9110 §14.2).
+ */
 export function getObject(state: State, bytes: Bytes, request: Incoming, key: string): Reply {
   checkAccess(state, request, key)
   const content = state.objects.get(key)
   if (!content) throw cosError('NoSuchKey')
+  const range = rangeOf(request, content)
+  const length = range ? range.last - range.first + 1 : content.size
   const disposition = request.query.get('response-content-disposition')
   return {
-    status: 200,
+    status: range ? 206 : 200,
     headers: {
       'Content-Type': content.contentType,
-      'Content-Length': String(content.size),
+      'Content-Length': String(length),
+      'Accept-Ranges': 'bytes',
+      ...(range && { 'Content-Range': `bytes ${range.first}-${range.last}/${content.size}` }),
       ETag: content.eTag,
+      'Last-Modified': new Date(content.lastModified).toUTCString(),
       'x-cos-hash-crc64ecma': content.crc64,
       ...(disposition !== null && { 'Content-Disposition': asciiOnly(disposition) }),
     },
-    body: bytes.read(content.pieces),
+    ...(request.method === 'GET' && { body: bytes.read(content.pieces, range) }),
   }
+}
+
+function rangeOf({ method, headers }: Incoming, content: Content): ByteRange | undefined {
+  const condition = headers['if-range']
+  const current = [content.eTag, new Date(content.lastModified).toUTCString()]
+  if (method !== 'GET' || headers.range === undefined) return undefined
+  if (condition !== undefined && !current.includes(condition)) return undefined
+  const range = byteRange(headers.range, content.size)
+  if (range !== 'unsatisfiable') return range
+  throw cosError('InvalidRange', { 'Content-Range': `bytes */${content.size}` })
 }
 
 /** Lists the parts of an open upload (SMH §11.6); SMH's own headers sign PUT only. */

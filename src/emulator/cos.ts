@@ -38,6 +38,7 @@ function routeOf({ method, path, query }: Incoming): RouteName {
   if (method === 'OPTIONS') return 'preflight'
   if (method === 'PUT') return query.has('uploadId') ? 'put-part' : 'put-object'
   if (method === 'POST' && path === '/') return 'post-form'
+  if (method === 'HEAD') return 'head-object'
   if (method === 'GET') return query.has('uploadId') ? 'list-parts' : 'get-object'
   return 'unknown'
 }
@@ -55,6 +56,7 @@ async function answer(state: State, bytes: Bytes, request: Incoming): Promise<Re
     case 'post-form':
       return postForm(state, bytes, request)
     case 'get-object':
+    case 'head-object':
       return getObject(state, bytes, request, key)
     case 'list-parts':
       return listParts(state, request, key)
@@ -83,13 +85,13 @@ function decodeKey(path: string): string {
 function errorReply(
   state: State,
   status: number,
-  error: { code: string; message: string },
+  error: { code: string; message: string; headers?: Record<string, string> },
   request: Incoming,
 ): Reply {
   const resource = `${state.cosDomain}${request.path}`
   return {
     status,
-    headers: { 'Content-Type': 'application/xml' },
+    headers: { 'Content-Type': 'application/xml', ...error.headers },
     body: errorDocument(error, resource, request.requestId),
   }
 }

@@ -25,11 +25,13 @@ function sentenceFrom(code: string): string {
 export class CosError extends Error {
   readonly status: number
   readonly code: string
+  readonly headers: Record<string, string>
 
-  constructor(status: number, code: string, message: string) {
+  constructor(status: number, code: string, message: string, headers: Record<string, string> = {}) {
     super(message)
     this.name = 'CosError'
     this.status = status
     this.code = code
+    this.headers = headers
   }
 }

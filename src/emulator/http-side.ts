@@ -11,6 +11,8 @@ export interface Incoming {
   /** Raw, without the query: percent-encoding as it was received. */
   path: string
   query: URLSearchParams
+  /** As it was received, without the question mark. */
+  rawQuery: string
   headers: Record<string, string>
   /** The SMH side's bodies are read whole; on the COS side this is empty and `stream` is not. */
   body: string
@@ -61,6 +63,7 @@ export async function serveRequest(
     method: record.method,
     path: rawPath,
     query: url.searchParams,
+    rawQuery,
     headers: record.headers,
     body: '',
     stream,
@@ -152,6 +155,7 @@ function replaces(fault: Fault): boolean {
 
 function lengthOf(reply: Reply): Record<string, string> {
   if (reply.status === 204 || reply.status === 304) return {}
+  if (reply.headers?.['Content-Length'] !== undefined) return {}
   if (reply.body === undefined) return { 'Content-Length': '0' }
   if (typeof reply.body !== 'string') return {}
   return { 'Content-Length': String(Buffer.byteLength(reply.body)) }

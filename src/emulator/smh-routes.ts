@@ -45,6 +45,53 @@ const FLAGS: Record<string, [flag: string, name: RouteName][]> = {
   'directory GET': [['info', 'directory-info']],
 }
 
+/** Flags of operations that SMH has and the emulator has not, by kind of resource and method. */
+const NOT_EMULATED: Record<string, string[]> = {
+  'file POST': ['uncompress'],
+  'file PUT': ['convert', 'virtual_file'],
+  'file GET': ['preview', 'zip-preview', 'transcoding_template_id'],
+  'directory POST': ['update'],
+  'directory PUT': ['calibrate'],
+  'directory GET': ['stats'],
+}
+
+const ALL_FLAGS = new Set([
+  ...Object.values(FLAGS).flatMap((flags) => flags.map(([flag]) => flag)),
+  ...Object.values(NOT_EMULATED).flat(),
+])
+
+/** Parameters of calls for files and directories that are no flags; SMH ignores others (inferred). */
+const PARAMETERS = new Set([
+  'access_token',
+  'by-marker',
+  'by-page',
+  'conflict_resolution_strategy',
+  'content_cas',
+  'content_disposition',
+  'directory_only',
+  'filesize',
+  'filter',
+  'history_id',
+  'internal_domain',
+  'library_secret',
+  'limit',
+  'marker',
+  'no_upload_part_info',
+  'order_by',
+  'order_by_type',
+  'page',
+  'page_size',
+  'period',
+  'permanent',
+  'prefer_same_origin',
+  'prefix',
+  'purpose',
+  'traffic_limit',
+  'user_id',
+  'with_content_cas',
+  'with_inode',
+])
+
 const SPACE: Record<string, Names> = {
   '': { DELETE: 'delete-space' },
   size: { GET: 'space-size' },
@@ -52,7 +99,10 @@ const SPACE: Record<string, Names> = {
   'traffic-limit': { POST: 'set-space-traffic-limit' },
 }
 
-/** Names the call, or 404 `RouteNotFound`. */
+/**
+ * Names the call, or 404 `RouteNotFound`. 400 `ParamInvalid` for a flag that the call cannot have:
+ * ignoring it would begin an upload, make a directory or delete a file instead.
+ */
 export function matchSmhRoute(request: Incoming, dialect: Dialect): SmhRoute {
   const [empty, api, version, kind = '', library = '', space = '', ...others] =
     request.path.split('/')
@@ -98,6 +148,8 @@ function tokenRoute(method: string, library: string, token: string, rest: string
 }
 
 function flaggedRoute(request: Incoming, dialect: Dialect, kind: string): RouteName | undefined {
+  const unknown = bareNames(request).find((name) => !ALL_FLAGS.has(name) && !PARAMETERS.has(name))
+  if (unknown !== undefined) throw new SmhError(400, 'ParamInvalid', 'There is no such flag.')
   for (const [flag, name] of FLAGS[`${kind} ${request.method}`] ?? []) {
     const value = request.query.get(flag)
     if (value === null) continue
@@ -107,13 +159,25 @@ function flaggedRoute(request: Incoming, dialect: Dialect, kind: string): RouteN
     }
     return name
   }
+  const { query, method } = request
+  if (NOT_EMULATED[`${kind} ${method}`]?.some((flag) => query.has(flag))) return 'not-emulated'
+  const misplaced = [...ALL_FLAGS].find((flag) => query.has(flag))
+  if (misplaced !== undefined) {
+    throw new SmhError(400, 'ParamInvalid', `${method} does not take the flag ${misplaced}.`)
+  }
   return undefined
 }
 
+/** The names in the query that have no `=`. */
+function bareNames({ rawQuery }: Incoming): string[] {
+  const bare = rawQuery.split('&').filter((pair) => pair !== '' && !pair.includes('='))
+  return bare.flatMap((pair) => [...new URLSearchParams(pair).keys()])
+}
+
 function plainRoute(request: Incoming, kind: string): RouteName | undefined {
-  const name = PLAIN[kind]?.[request.method]
   // The body alone makes a PUT something else (SMH §5.3).
-  return name === 'begin-simple' && movesOrLinks(request.body) ? 'link-copy-or-move' : name
+  if (request.method === 'PUT' && movesOrLinks(request.body)) return 'link-copy-or-move'
+  return PLAIN[kind]?.[request.method]
 }
 
 function movesOrLinks(body: string): boolean {

@@ -147,6 +147,7 @@ function contentOf(state: State, task: Task): Content {
     crc64: combineCrc64(pieces),
     eTag: task.kind === 'multipart' || !first ? multipartETag(pieces) : `"${first.md5}"`,
     contentType: fileTypeOf(task.path.at(-1) ?? '').contentType,
+    lastModified: state.now(),
     references: 0,
   }
 }

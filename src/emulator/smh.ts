@@ -42,9 +42,8 @@ const IN_SPACE: Handlers<SpaceCall> = {
   status: uploadStatus,
   confirm: confirmUpload,
   cancel: cancelUpload,
-  'link-copy-or-move': () => {
-    throw new SmhError(501, 'FunctionNotEnabled', 'The emulator does not link, copy or move.')
-  },
+  'link-copy-or-move': notEmulated,
+  'not-emulated': notEmulated,
   'file-head': fileHead,
   'file-info': fileInfo,
   'file-download': fileDownload,
@@ -59,6 +58,14 @@ const IN_SPACE: Handlers<SpaceCall> = {
   'set-space-traffic-limit': setTrafficLimit,
   'space-size': spaceSize,
   'delete-space': deleteSpace,
+}
+
+function notEmulated(): never {
+  throw new SmhError(
+    501,
+    'FunctionNotEnabled',
+    'SMH has this operation, but the emulator does not.',
+  )
 }
 
 /** The media service's side: names a call, runs the checks of SMH §14.3 in order, answers. */

@@ -22,6 +22,7 @@ export interface Content {
   crc64: string
   eTag: string
   contentType: string
+  lastModified: number
   references: number
   /** Computed when a begin with hashes first asks (SMH §5.9). */
   hashes?: { beginningHash: string; fullHash: string }

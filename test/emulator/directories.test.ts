@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { Emulator } from '../../src/emulator/start.ts'
 import { type Answer, createSmhClient, filled, type SmhClient } from '../support/smh-client.ts'
 import { emulatorTarget } from '../support/smh-target.ts'
@@ -147,7 +147,58 @@ test('an optimistic lock on the file that is overwritten', async () => {
   expect(replaced.body).toMatchObject({ isOverwritten: true, size: '2' })
 })
 
-test('what would move, copy or link is not done', async () => {
-  const answer = await smh.file('PUT', 'b.txt', { token, body: { from: 'a.txt' } })
-  expect(answer.status).toBe(501)
+describe('what SMH can do and the emulator cannot is refused, and nothing else happens', () => {
+  test.each<[string, 'file' | 'directory', string, Record<string, string>, unknown?]>([
+    ['move a file', 'file', 'PUT', {}, { from: 'a.txt' }],
+    ['copy a file', 'file', 'PUT', {}, { copyFrom: 'a.txt' }],
+    ['link', 'file', 'PUT', {}, { linkTo: 'a.txt' }],
+    ['move a directory', 'directory', 'PUT', {}, { from: 'd' }],
+    ['copy a directory', 'directory', 'PUT', {}, { copyFrom: 'd' }],
+    ['preview', 'file', 'GET', { preview: '' }],
+    ['preview a zip file', 'file', 'GET', { 'zip-preview': '1' }],
+    ['uncompress', 'file', 'POST', { uncompress: '1' }],
+    ['convert', 'file', 'PUT', { convert: '' }],
+    ['make a virtual file', 'file', 'PUT', { virtual_file: '1' }],
+    ['correct statistics', 'directory', 'PUT', { calibrate: '1' }],
+    ['change labels', 'directory', 'POST', { update: '1' }],
+  ])('%s', async (_, kind, method, query, body) => {
+    await smh.upload(token, 'a.txt', [filled(1)])
+    await smh.directory('PUT', 'd', { token })
+    const path = kind === 'file' ? 'a.txt' : 'd'
+    const answer = await smh[kind](method, path, { token, query, body })
+    expect(refusal(answer)).toEqual([501, 'FunctionNotEnabled'])
+    expect(emulator.controls.openTasks()).toEqual([])
+    expect(emulator.controls.files()).toHaveLength(1)
+    expect(emulator.controls.directories()).toEqual([['d']])
+  })
+})
+
+describe('a flag that a call cannot have is refused, and nothing else happens', () => {
+  test.each<['file' | 'directory', string, Record<string, string>]>([
+    ['file', 'POST', { nonsense: '' }],
+    ['file', 'PUT', { nonsense: '' }],
+    ['file', 'GET', { nonsense: '' }],
+    ['file', 'DELETE', { nonsense: '' }],
+    ['file', 'POST', { multipart: '', nonsense: '' }],
+    ['file', 'POST', { upload: '' }],
+    ['file', 'PUT', { multipart: '1' }],
+    ['file', 'PUT', { uncompress: '1' }],
+    ['file', 'DELETE', { confirm: '' }],
+    ['directory', 'PUT', { nonsense: '' }],
+    ['directory', 'PUT', { info: '' }],
+    ['directory', 'DELETE', { upload: '1' }],
+  ])('%s %s %j', async (kind, method, query) => {
+    await smh.upload(token, 'a.txt', [filled(1)])
+    await smh.directory('PUT', 'd', { token })
+    const path = kind === 'file' ? 'a.txt' : 'd'
+    expect(refusal(await smh[kind](method, path, { token, query }))).toEqual([400, 'ParamInvalid'])
+    expect(emulator.controls.openTasks()).toEqual([])
+    expect(emulator.controls.files()).toHaveLength(1)
+    expect(emulator.controls.directories()).toEqual([['d']])
+  })
+
+  test('parameters with a value that SMH does not know are ignored', async () => {
+    const query = { multipart: '', nonsense: 'x' }
+    expect((await smh.file('POST', 'a.txt', { token, query })).status).toBe(201)
+  })
 })
