@@ -22,6 +22,7 @@ import { createCallSmh } from './smh/call.ts'
 import { createCircuit } from './smh/circuit.ts'
 import { CONFIRM_TIMEOUT_MS, createSmhClient } from './smh/client.ts'
 import { upstreamError } from './smh/error-codes.ts'
+import { createRetryBudget } from './smh/retry-budget.ts'
 import { validInput } from './valid-input.ts'
 
 /** How long a body may take to arrive. Bodies are short, so a slower client is stuck or hostile. */
@@ -45,7 +46,13 @@ export function createApp(deps: Deps): App {
   const timeoutMs = config.upstreamTimeoutSeconds * 1000
   const circuit = createCircuit({ steadyClock, log, metrics, trialMs: 3 * timeoutMs })
   const callSmh = circuit.guard(
-    createCallSmh(config.smh.endpoint, timeoutMs, deps.callOut, metrics),
+    createCallSmh(
+      config.smh.endpoint,
+      timeoutMs,
+      deps.callOut,
+      metrics,
+      createRetryBudget(steadyClock),
+    ),
   )
   const tokens = createAccessTokens({ ...config, callSmh, steadyClock, share, timeoutMs })
   const keys = createIssuerKeys({

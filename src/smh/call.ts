@@ -1,4 +1,3 @@
-import { ExponentialBackoff, handleWhen, retry } from 'cockatiel'
 import type { z } from 'zod'
 import { type CallOut, CallOutFault, type CallOutReply, type CallOutRequest } from '../call-out.ts'
 import type { Metrics } from '../deps.ts'
@@ -11,6 +10,7 @@ import {
   upstreamUnavailable,
 } from './error-codes.ts'
 import { errorReply, requestIdShape } from './replies.ts'
+import { createRetryBudget, type RetryBudget } from './retry-budget.ts'
 
 /** How long the work for one request of ours may take, and whether its caller is still there. */
 export interface Bounds {
@@ -62,18 +62,23 @@ const MAX_TRIES = 3
 /** Between two tries. When SMH asks for more, that is left to the caller, as `Retry-After`. */
 export const MAX_WAIT_MS = 500
 
+/** Before the second try, on average; twice as long before the third one. */
+const FIRST_WAIT_MS = 50
+
 /** A timer that fires this long after it was due says more of this machine than of SMH. */
 const LATE_MS = 1_000
 
 /**
  * @param endpoint scheme, host and port of SMH
  * @param timeoutMs for one try, unless the call brings its own
+ * @param budget of retries, for all calls together
  */
 export function createCallSmh(
   endpoint: string,
   timeoutMs: number,
   callOut: CallOut,
   metrics: Metrics,
+  budget: RetryBudget = createRetryBudget(() => performance.now()),
 ): CallSmh {
   async function once(call: SmhCall, url: string, bounds: Bounds): Promise<SmhReply> {
     const startedAt = performance.now()
@@ -109,19 +114,25 @@ export function createCallSmh(
     }
   }
 
-  return (call, bounds) => {
+  return async (call, bounds) => {
     const url = `${endpoint}/api/v1${call.path}?${queryString(call)}`
-    const again = call.repeatable ? againIfHarmless : againIfUnacted
-    return again.execute(() => once(call, url, bounds))
+    budget.earn()
+    for (let tries = 1; ; tries += 1) {
+      try {
+        return await once(call, url, bounds)
+      } catch (error) {
+        const isHarmless = cannotHaveActed(error) || (call.repeatable && isPassing(error))
+        if (!isHarmless || tries === MAX_TRIES || !budget.spend()) throw error
+      }
+      await wait(FIRST_WAIT_MS * 2 ** (tries - 1))
+    }
   }
 }
 
-const backoff = new ExponentialBackoff({ initialDelay: 50, maxDelay: MAX_WAIT_MS })
-const againIfUnacted = retry(handleWhen(cannotHaveActed), { maxAttempts: MAX_TRIES - 1, backoff })
-const againIfHarmless = retry(
-  handleWhen((error) => cannotHaveActed(error) || isPassing(error)),
-  { maxAttempts: MAX_TRIES - 1, backoff },
-)
+/** Half to one and a half times `ms`, so that callers who failed together do not come again together. */
+function wait(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms * (0.5 + Math.random())))
+}
 
 function cannotHaveActed(error: unknown): boolean {
   if (!(error instanceof GatewayError) || asksForLater(error)) return false

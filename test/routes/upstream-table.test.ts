@@ -152,6 +152,8 @@ async function runCell(rowName: string, name: string, column: Column, times: num
   const cell = `${rowName} at ${name}`
   // It has a token of its own, which is not what is slow here.
   if (row.slow && name !== 'mint') await bench.begin({ path: 'warm', size: 3 }, { on: hasty })
+  // The retries of earlier rows come back.
+  bench.advance(10_000)
   const request = await arrange(bench)
   controls.clearCalls()
   if (row.fault !== 'refused') {
