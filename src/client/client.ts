@@ -97,8 +97,11 @@ function createServices(options: UploadClientOptions) {
     createRetrying(options.retry ?? {}, options.wait ?? waitByTimer, startTask)
   const target = { gateway: new URL(options.gateway, globalThis.location?.href), getToken, fetch }
   const gatewayOf = (retrying: GatewayOptions['retrying']) => createGateway({ ...target, retrying })
+  const answering = new Set<string>()
+  const send = (!options.fetch && byRuntime) || sendByFetch(fetch)
   const shared = {
-    putPart: createPutPart(cosScheme, (!options.fetch && byRuntime) || sendByFetch(fetch)),
+    putPart: createPutPart(cosScheme, send, answering),
+    answering,
     withSlot: createSlots(partsInParallel ?? partsAtOnce(Infinity)),
     partsInParallel,
     partBytes: partSize,

@@ -21,8 +21,15 @@ interface PartUpload {
 /** Sends one part once, and gives what COS says its checksum is, if a page may read that. */
 export type PutPart = (part: PartUpload) => Promise<bigint | undefined>
 
-/** @param scheme `http` is for a COS stand-in on the same machine */
-export function createPutPart(scheme: 'https' | 'http', send: SendPart): PutPart {
+/**
+ * @param scheme `http` is for a COS stand-in on the same machine
+ * @param answering gets each host that has answered
+ */
+export function createPutPart(
+  scheme: 'https' | 'http',
+  send: SendPart,
+  answering: Set<string>,
+): PutPart {
   return async ({ credentials, number, body, signal, onSent }) => {
     const { domain, path, uploadId, headers } = credentials
     const timeoutMs = LEAST_TIMEOUT_MS + Math.ceil(body.size / SLOWEST_BYTES_PER_MS)
@@ -37,6 +44,7 @@ export function createPutPart(scheme: 'https' | 'http', send: SendPart): PutPart
       signal.throwIfAborted()
       throw new UploadError('network', 'COS cannot be reached.', { cause, retryable: true })
     })
+    answering.add(domain)
     if (reply.status !== 200) throw refusalOf(reply)
     const checksum = reply.header('x-cos-hash-crc64ecma') ?? ''
     return /^\d{1,20}$/.test(checksum) ? BigInt(checksum) : undefined

@@ -1,25 +1,30 @@
+import {
+  isCredentials,
+  isInstantUploadResult,
+  isProblem,
+  isStoredFile,
+  isUploadStatus,
+  readText,
+} from './answers.ts'
 import { retryAfterMs, untilByServer } from './clock.ts'
 import { UploadError } from './errors.ts'
 import type {
   BeginUpload,
   CompleteUpload,
   InstantUpload,
-  InstantUploadResult,
-  Problem,
   StoredFile,
   UploadCredentials,
   UploadStatus,
 } from './gateway-types.ts'
 import type { Retrying } from './retry.ts'
-import { isOffline, waitUntilOnline } from './wait.ts'
+import { isOffline } from './wait.ts'
 
 /** Longer than any answer of the gateway takes. */
 const CALL_TIMEOUT_MS = 3 * 60_000
 /** An upload that is given up is worth no longer wait than this. */
 const ABORT_TIMEOUT_MS = 10_000
-
-/** Browsers may be wrong about the network being away. */
-const LONGEST_OFFLINE_MS = 30_000
+/** Characters of an answer. The longest, a status with 10,000 parts, has 1.5 million. */
+const LONGEST_ANSWER = 4 * 1024 * 1024
 
 /** Credentials for sending parts, and how long they work: NaN when the gateway did not say. */
 export interface Grant {
@@ -85,7 +90,7 @@ export function createGateway({ gateway, getToken, fetch, retrying }: GatewayOpt
         redirect: 'error',
         signal: signal ? AbortSignal.any([signal, timeout]) : timeout,
       })
-      const text = await response.text()
+      const text = await readText(response, LONGEST_ANSWER)
       return { status: response.status, headers: response.headers, body: parsed(text) }
     } catch (cause) {
       signal?.throwIfAborted()
@@ -109,11 +114,18 @@ export function createGateway({ gateway, getToken, fetch, retrying }: GatewayOpt
     headers: Record<string, string>,
     signal: AbortSignal,
   ): Promise<Answer> {
-    // A begin that is lost is not repeated, so it had better not be sent into the void.
-    if (isOffline()) await waitUntilOnline(LONGEST_OFFLINE_MS, signal)
-    return retrying(() => call({ method: 'POST', path, headers, body }), {
+    let unsent: unknown
+    async function begin() {
+      // A begin that is lost is not repeated, so none is sent without a network. Browsers may err.
+      if (!isOffline() || unsent) return call({ method: 'POST', path, headers, body })
+      unsent = unreachable(undefined)
+      throw unsent
+    }
+    return retrying(begin, {
       signal,
-      repeatable: ({ code, status, retryAfterMs }) => {
+      repeatable: (error) => {
+        const { code, status, retryAfterMs } = error
+        if (error === unsent) return true
         // With these alone SMH has certainly not heard of it.
         if (body.fullHash !== undefined) return code === 'rate_limited' || code === 'overloaded'
         return (status === 429 || status === 503) && retryAfterMs !== undefined
@@ -128,7 +140,7 @@ export function createGateway({ gateway, getToken, fetch, retrying }: GatewayOpt
       signal: AbortSignal,
     ): Promise<Grant> {
       const answer = await beginBy('/uploads', body, headers, signal)
-      return grantOf(answer, bodyOf<UploadCredentials>(answer, 'confirmKey'))
+      return grantOf(answer, bodyOf(answer, isCredentials))
     },
 
     /** A begin with hashes: SMH may have the file already. */
@@ -138,7 +150,7 @@ export function createGateway({ gateway, getToken, fetch, retrying }: GatewayOpt
       signal: AbortSignal,
     ): Promise<InstantOutcome> {
       const answer = await beginBy('/instant-uploads', body, headers, signal)
-      const { outcome, file, credentials } = bodyOf<InstantUploadResult>(answer, 'outcome')
+      const { outcome, file, credentials } = bodyOf(answer, isInstantUploadResult)
       if (outcome === 'stored' && file) return { kind: outcome, file }
       if (outcome === 'full_hash_required') return { kind: outcome }
       if (outcome === 'upload_required' && credentials) {
@@ -149,7 +161,16 @@ export function createGateway({ gateway, getToken, fetch, retrying }: GatewayOpt
 
     async status(confirmKey: string, signal: AbortSignal): Promise<UploadStatus> {
       const answer = await repeat({ method: 'GET', path: one(confirmKey) }, signal)
-      return bodyOf<UploadStatus>(answer, 'confirmed')
+      return bodyOf(answer, isUploadStatus)
+    },
+
+    /** Whether the gateway can be reached now, by one request. */
+    async answers(confirmKey: string, signal: AbortSignal): Promise<boolean> {
+      const sent = send({ method: 'GET', path: one(confirmKey), signal })
+      return sent.then(
+        () => true,
+        () => false,
+      )
     },
 
     async renew(
@@ -160,7 +181,7 @@ export function createGateway({ gateway, getToken, fetch, retrying }: GatewayOpt
       const path = one(confirmKey, '/renew')
       const body = trafficLimit === undefined ? {} : { trafficLimit }
       const answer = await repeat({ method: 'POST', path, body }, signal)
-      return grantOf(answer, bodyOf<UploadCredentials>(answer, 'confirmKey'))
+      return grantOf(answer, bodyOf(answer, isCredentials))
     },
 
     async complete(
@@ -170,7 +191,7 @@ export function createGateway({ gateway, getToken, fetch, retrying }: GatewayOpt
     ): Promise<StoredFile> {
       const path = one(confirmKey, '/complete')
       const answer = await repeat({ method: 'POST', path, body }, signal)
-      return bodyOf<StoredFile>(answer, 'crc64')
+      return bodyOf(answer, isStoredFile)
     },
 
     async abort(confirmKey: string): Promise<void> {
@@ -183,12 +204,18 @@ export function createGateway({ gateway, getToken, fetch, retrying }: GatewayOpt
 }
 
 function unreachable(cause: unknown): UploadError {
-  return new UploadError('network', 'The gateway cannot be reached.', { cause, retryable: true })
+  const page = globalThis.location?.origin
+  const hint = page ? ` Its CORS_ORIGINS needs ${page} as well.` : ''
+  const message = `The gateway cannot be reached.${hint}`
+  return new UploadError('network', message, { cause, retryable: true })
 }
 
 async function tokenOf(getToken: GatewayOptions['getToken']): Promise<string> {
   try {
-    return await getToken()
+    // What an app gives need not be what the types say.
+    const token: unknown = await getToken()
+    if (typeof token === 'string' && /^[\x21-\x7e]+$/.test(token)) return token
+    throw new TypeError('The token has characters that no header can carry.')
   } catch (cause) {
     throw new UploadError('token', 'There is no token for the gateway.', { cause })
   }
@@ -198,10 +225,11 @@ async function tokenOf(getToken: GatewayOptions['getToken']): Promise<string> {
 function accepted(answer: Answer): Answer {
   const { status, headers } = answer
   if (status >= 200 && status < 300) return answer
-  const { code, detail, requestId, errors, missingParts } = problemOf(answer.body)
-  const message = detail ?? `The gateway answers ${status}.`
+  const problem = isProblem(answer.body) ? answer.body : undefined
+  const { code = 'bad_answer', requestId, errors, missingParts } = problem ?? {}
+  const message = problem?.detail ?? `The gateway answers ${status}.`
   const faults = (errors ?? []).map((fault) => `${fault.field}: ${fault.message}`)
-  throw new UploadError(code ?? 'bad_answer', [message, ...faults].join(' '), {
+  throw new UploadError(code, [message, ...faults].join(' '), {
     status,
     requestId: requestId ?? headers.get('X-Request-Id') ?? undefined,
     // 507 is a full space, which does not pass.
@@ -212,17 +240,9 @@ function accepted(answer: Answer): Answer {
   })
 }
 
-/** What the gateway says is wrong; nothing when it is something in between that says so. */
-function problemOf(body: unknown): Partial<Problem> {
-  const problem = (body ?? {}) as Partial<Record<keyof Problem, unknown>>
-  const isOurs = typeof problem.code === 'string' && typeof problem.requestId === 'string'
-  return isOurs ? (problem as Problem) : {}
-}
-
 /** The body of a success; something in between may have answered in the gateway's place. */
-function bodyOf<Body>(answer: Answer, field: keyof Body): Body {
-  const { body } = answer
-  if (typeof body === 'object' && body !== null && field in body) return body as Body
+function bodyOf<Body>(answer: Answer, isRight: (body: unknown) => body is Body): Body {
+  if (isRight(answer.body)) return answer.body
   throw badAnswer(answer)
 }
 

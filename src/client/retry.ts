@@ -40,10 +40,7 @@ export function createRetrying(
   wait: Wait,
   startTask: StartTask = startUnwatched,
 ): Retrying {
-  return async (
-    work,
-    { signal, progress = () => 0, repeatable = (error) => error.retryable, task: sequence },
-  ) => {
+  return async (work, { signal, progress = () => 0, repeatable = mayPass, task: sequence }) => {
     const task = sequence ?? startTask()
     let fruitless = 0
     let seen = progress()
@@ -77,4 +74,9 @@ export function createRetrying(
       if (!sequence) task.ends()
     }
   }
+}
+
+/** What blocks an upload does not go away while the client waits. */
+function mayPass({ code, retryable }: UploadError): boolean {
+  return retryable && code !== 'blocked'
 }

@@ -1,4 +1,4 @@
-import type { PartReply, SendPart } from './send-part.ts'
+import { LONGEST_REPLY, type PartReply, type SendPart } from './send-part.ts'
 import { release } from './source.ts'
 
 /** The part of a request that takes the body. */
@@ -27,9 +27,11 @@ export function sendByNode(): SendPart | undefined {
         let text = ''
         answer.setEncoding('utf8').on('data', (piece) => {
           text += piece
+          if (text.length >= LONGEST_REPLY) finish()
         })
         answer.on('error', reject)
-        answer.once('end', () => {
+        answer.once('end', finish)
+        function finish() {
           // A refusal may come before the end of the body, which then nobody wants.
           if (!sending.writableFinished) sending.destroy()
           const header: PartReply['header'] = (name) => {
@@ -37,7 +39,8 @@ export function sendByNode(): SendPart | undefined {
             return value === undefined ? null : String(value)
           }
           resolve({ status: answer.statusCode ?? 0, header, text })
-        })
+          if (!answer.complete) answer.destroy()
+        }
       })
       sendBody(sending, body, onSent).catch((cause) => sending.destroy(cause))
     })

@@ -1,3 +1,8 @@
+import { readText } from './answers.ts'
+
+/** Characters that are read of an answer of COS, which has less than a thousand. */
+export const LONGEST_REPLY = 64 * 1024
+
 /** What COS is sent. */
 interface PartRequest {
   url: string
@@ -38,7 +43,7 @@ export function sendByFetch(fetch: typeof globalThis.fetch): SendPart {
     return {
       status: response.status,
       header: (name) => response.headers.get(name),
-      text: await response.text(),
+      text: await readText(response, LONGEST_REPLY),
     }
   }
 }
@@ -51,12 +56,16 @@ export const sendByXhr: SendPart = ({ url, headers, body, signal, onSent }) =>
     xhr.open('PUT', url)
     for (const [name, value] of Object.entries(headers)) xhr.setRequestHeader(name, value)
     xhr.upload.onprogress = ({ loaded }) => onSent(loaded)
-    xhr.onload = () =>
-      resolve({
-        status: xhr.status,
-        header: (name) => headerOf(xhr, name),
-        text: xhr.responseText,
-      })
+    function finish() {
+      const header = (name: string) => headerOf(xhr, name)
+      resolve({ status: xhr.status, header, text: xhr.responseText })
+    }
+    xhr.onload = finish
+    xhr.onprogress = ({ loaded }) => {
+      if (loaded < LONGEST_REPLY) return
+      finish()
+      xhr.abort()
+    }
     xhr.onerror = () => reject(new TypeError('The request failed.'))
     xhr.onabort = () => reject(signal.reason)
     xhr.onloadend = () => signal.removeEventListener('abort', abort)

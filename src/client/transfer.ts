@@ -13,6 +13,8 @@ import type { StartTask, Task } from './state.ts'
 export interface TransferServices {
   putPart: PutPart
   retrying: Retrying
+  /** Hosts of COS that have answered this client. */
+  answering: ReadonlySet<string>
   withSlot: WithSlot
   /** What the app wants. */
   partsInParallel: number | undefined
@@ -25,22 +27,29 @@ export interface TransferOptions {
   /** Numbers of the parts that are there already. */
   arrived: readonly number[]
   keeper: CredentialKeeper
+  /** Whether the gateway can be reached now. */
+  gatewayAnswers: (signal: AbortSignal) => Promise<boolean>
   /** Bytes that arrived or are on their way. */
   onProgress: (sentBytes: number) => void
 }
+
+/** After so many attempts of a part without a byte sent, the client looks whether it is blocked. */
+const SUSPICIOUS_REFUSALS = 3
 
 export type Transfer = ReturnType<typeof createTransfer>
 
 /** Sends the parts of one file, and learns the file's checksum on the way. */
 export function createTransfer(
-  { putPart, retrying, withSlot, partsInParallel, startTask }: TransferServices,
-  { source, plan, arrived, keeper, onProgress }: TransferOptions,
+  { putPart, answering, retrying, withSlot, partsInParallel, startTask }: TransferServices,
+  { source, plan, arrived, keeper, gatewayAnswers, onProgress }: TransferOptions,
 ) {
   const there = new Set(arrived)
   /** Those of which COS told the right checksum. */
   const proven = new Set<number>()
   const checksums = new Map<number, bigint>()
   const onTheWay = new Map<number, number>()
+  /** How often in a row a part failed before any byte went out. */
+  const refused = new Map<number, number>()
 
   const bytesOf = ({ start, size }: Part) => source.slice(start, start + size)
 
@@ -113,7 +122,9 @@ export function createTransfer(
   ) {
     const { number } = part
     const body = bytesOf(part)
+    let moved = false
     function onSent(bytes: number) {
+      moved = true
       task.moves()
       onTheWay.set(number, Math.min(bytes, part.size))
       report()
@@ -127,7 +138,10 @@ export function createTransfer(
     checksums.set(number, read.value)
     if (put.status === 'rejected') {
       // A body that cannot be read looks like a network that does not work.
-      if (hasCode(put.reason, 'network')) await checkReadable(body, signal)
+      if (hasCode(put.reason, 'network')) {
+        await checkReadable(body, signal)
+        if (!moved) await failIfBlocked(number, credentials.domain, signal)
+      }
       report()
       throw put.reason
     }
@@ -140,6 +154,18 @@ export function createTransfer(
     }
     there.add(number)
     report()
+  }
+
+  /**
+   * A browser does not say why it refuses a request. But when no byte ever goes to COS and the gateway
+   * answers twice meanwhile, the network is not the reason, and more attempts are of no use.
+   */
+  async function failIfBlocked(number: number, domain: string, signal: AbortSignal) {
+    const times = (refused.get(number) ?? 0) + 1
+    refused.set(number, times)
+    if (times < SUSPICIOUS_REFUSALS || answering.has(domain)) return
+    if (!(await gatewayAnswers(signal))) refused.delete(number)
+    else if (times > SUSPICIOUS_REFUSALS) throw blockedAt(domain)
   }
 
   return {
@@ -157,4 +183,11 @@ export function createTransfer(
       }
     },
   }
+}
+
+function blockedAt(domain: string): UploadError {
+  const page = globalThis.location?.origin
+  const rule = page ? `the CORS rule of this bucket does not allow PUT from ${page}, or ` : ''
+  const message = `Requests to ${domain} fail at once, while the gateway answers. Likely ${rule}a content blocker or firewall is in between.`
+  return new UploadError('blocked', message, { retryable: true })
 }

@@ -90,6 +90,7 @@ export function startUpload(
       plan,
       arrived: arrivedNumbers(plan, arrived),
       keeper: keepCredentials(grant, renew, services.now),
+      gatewayAnswers: (signal) => gateway.answers(confirmKey, signal),
       onProgress: report,
     })
     async function send() {

@@ -67,6 +67,30 @@ describe("by Node's HTTP client", () => {
     expect(JSON.parse(reply.text)).toMatchObject({ bytes: 0 })
   })
 
+  test('an answer without an end is read no further than needed', async () => {
+    const server = createServer((_request, response) => {
+      response.writeHead(503)
+      const more = () => {
+        while (response.write(' '.repeat(65_536))) {}
+      }
+      response.on('drain', more)
+      more()
+    })
+    await once(server.listen(0, '127.0.0.1'), 'listening')
+    onTestFinished(() => {
+      server.close()
+      server.closeAllConnections()
+    })
+    const ended = new Promise((resolve) =>
+      server.once('connection', (socket) => socket.once('close', resolve)),
+    )
+    const { port } = server.address() as AddressInfo
+    const reply = await send(part(`http://127.0.0.1:${port}/`, 1))
+    expect(reply.status).toBe(503)
+    expect(reply.text.length).toBeLessThan(MiB)
+    await ended
+  })
+
   test('a network that fails is an error', async () => {
     const { emulator } = await startBench()
     emulator.controls.force('put-part', { drop: 'before' })

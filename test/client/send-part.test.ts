@@ -11,6 +11,7 @@ function fakeXhr() {
     responseText = ''
     onload = () => {}
     onerror = () => {}
+    onprogress = (_event: { loaded: number }) => {}
     onabort = () => {}
     onloadend = () => {}
     readonly #headers = new Headers()
@@ -35,9 +36,13 @@ function fakeXhr() {
         this.upload.onprogress?.({ loaded: Math.floor(body.size / 2) })
         const headers = this.#headers
         const response = await fetch(this.#target, { method: this.#method, headers, body, signal })
-        this.responseText = await response.text()
         this.status = response.status
         this.#answered = response.headers
+        for await (const text of response.body!.pipeThrough(new TextDecoderStream())) {
+          this.responseText += text
+          this.onprogress({ loaded: this.responseText.length })
+          signal.throwIfAborted()
+        }
         this.onload()
       } catch {
         if (signal.aborted) this.onabort()
@@ -90,6 +95,21 @@ describe('by XMLHttpRequest', () => {
     expect(reply.status).toBe(403)
     expect(reply.text).toContain('<Code>')
     expect(reply.header('Content-Type')).toContain('xml')
+  })
+
+  test('an answer without an end is read no further than needed', async () => {
+    vi.stubGlobal('XMLHttpRequest', fakeXhr())
+    const pull = (controller: ReadableStreamDefaultController) =>
+      controller.enqueue(new TextEncoder().encode(' '.repeat(65_536)))
+    const cancelled = Promise.withResolvers<void>()
+    vi.stubGlobal('fetch', async () => {
+      const body = new ReadableStream({ pull, cancel: () => cancelled.resolve() })
+      return new Response(body, { status: 503 })
+    })
+    const reply = await sendByXhr(request('http://127.0.0.1/'))
+    expect(reply.status).toBe(503)
+    expect(reply.text.length).toBeLessThan(MiB)
+    await cancelled.promise
   })
 
   test('a network that fails is a TypeError, as with fetch', async () => {

@@ -1,0 +1,102 @@
+import type {
+  InstantUploadResult,
+  Problem,
+  StoredFile,
+  UploadCredentials,
+  UploadStatus,
+} from './gateway-types.ts'
+
+/** What SMH lists at most. */
+const MOST_PARTS = 10_000
+
+type Check<Value> = (value: unknown) => value is Value
+type Checks = { readonly [field: string]: Check<unknown> }
+
+const check = <Value>(holds: (value: unknown) => boolean) => holds as Check<Value>
+
+const isText = check<string>((value) => typeof value === 'string')
+const isCount = check<number>((value) => Number.isSafeInteger(value) && (value as number) >= 0)
+const isFlag = check<boolean>((value) => typeof value === 'boolean')
+
+/** A list of at most as many items as an upload has parts. */
+const listOf = <Item>(isItem: Check<Item>) =>
+  check<Item[]>(
+    (value) => Array.isArray(value) && value.length <= MOST_PARTS && value.every(isItem),
+  )
+
+/** An object with these fields; what else it has is not looked at. */
+const having = <Value>(fields: Checks) =>
+  check<Value>(
+    (value) =>
+      typeof value === 'object' &&
+      value !== null &&
+      Object.entries(fields).every(([name, isRight]) => isRight(Reflect.get(value, name))),
+  )
+
+const optional = <Value>(isRight: Check<Value>) =>
+  check<Value | undefined>((value) => value === undefined || isRight(value))
+
+/** Headers that the runtime takes. */
+const isHeaders = check<Record<string, string>>((value) => {
+  try {
+    new Headers(value as Record<string, string>)
+    return having({})(value) && Object.values(value as object).every(isText)
+  } catch {
+    return false
+  }
+})
+
+/** Whether the client can work with what has come; the gateway or something in between sent it. */
+export const isCredentials = having<UploadCredentials>({
+  domain: check((value) => isText(value) && /^[\w.:[\]-]+$/.test(value)),
+  path: check((value) => isText(value) && value.startsWith('/')),
+  uploadId: isText,
+  headers: isHeaders,
+  confirmKey: isText,
+})
+
+export const isStoredFile = having<StoredFile>({
+  path: listOf(isText),
+  name: isText,
+  size: isCount,
+  crc64: isText,
+})
+
+export const isInstantUploadResult = having<InstantUploadResult>({
+  outcome: isText,
+  file: optional(isStoredFile),
+  credentials: optional(isCredentials),
+})
+
+export const isUploadStatus = having<UploadStatus>({
+  confirmed: isFlag,
+  size: isCount,
+  parts: optional(listOf(having({ partNumber: isCount, size: isCount }))),
+})
+
+/** A problem of the gateway: what else is between sends none with a code and a request id. */
+export const isProblem = having<Problem>({
+  code: isText,
+  requestId: isText,
+  detail: optional(isText),
+  errors: optional(listOf(having({ field: isText, message: isText }))),
+  missingParts: optional(listOf(isCount)),
+})
+
+/** The text of an answer, or its first `limit` characters and what came along with them. */
+export async function readText({ body }: Response, limit: number): Promise<string> {
+  if (!body) return ''
+  const reader = body.getReader()
+  const decoder = new TextDecoder()
+  let text = ''
+  try {
+    while (text.length < limit) {
+      const { done, value } = await reader.read()
+      if (done) break
+      text += decoder.decode(value, { stream: true })
+    }
+    return text
+  } finally {
+    reader.cancel().catch(() => {})
+  }
+}

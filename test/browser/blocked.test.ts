@@ -1,0 +1,93 @@
+import { createServer } from 'node:http'
+import { fileURLToPath } from 'node:url'
+import { chromium } from 'playwright-core'
+import { expect, inject, onTestFinished, test } from 'vitest'
+import { listen } from '../../src/demo/listen.ts'
+import { bundleForBrowsers } from '../support/bundle-browser.ts'
+import { ann, startBench } from '../support/gateway.ts'
+
+type Client = typeof import('../../src/client/client.ts')
+
+interface Result {
+  states: string[]
+  stored?: string
+  code?: string
+  message?: string
+}
+
+const entry = fileURLToPath(new URL('../../src/client/client.ts', import.meta.url))
+
+const html = `<!doctype html><link rel="icon" href="data:,">
+<script type="module">globalThis.uploader = await import('/client.js')</script>`
+
+/** A page of its own origin that has the client and nothing else. */
+async function startPage() {
+  const { text } = await bundleForBrowsers(entry)
+  const server = createServer((request, response) => {
+    const isScript = request.url === '/client.js'
+    response.setHeader('Content-Type', isScript ? 'text/javascript' : 'text/html')
+    response.end(isScript ? text : html)
+  })
+  const url = await listen(server, 0)
+  const browser = await chromium.connect(inject('browserEndpoint'))
+  onTestFinished(async () => {
+    await browser.close()
+    server.closeAllConnections()
+    server.close()
+  })
+  const page = await browser.newPage()
+  await page.goto(url)
+  await page.waitForFunction(() => 'uploader' in globalThis)
+  return { page, origin: new URL(url).origin }
+}
+
+/** Uploads a small file by the page, and gives what comes of it. */
+async function uploadByPage({ bucketAllows }: { bucketAllows: (page: string) => string }) {
+  const { page, origin } = await startPage()
+  const bench = await startBench({
+    environment: { CORS_ORIGINS: origin },
+    emulator: { corsOrigins: [bucketAllows(origin)] },
+  })
+  const result = await page.evaluate(
+    async ({ gateway, token }) => {
+      const { createUploadClient } = (globalThis as unknown as { uploader: Client }).uploader
+      const states: string[] = []
+      const client = createUploadClient({
+        gateway,
+        getToken: () => token,
+        cosScheme: 'http',
+        retry: { firstDelayMs: 1 },
+      })
+      const upload = client.upload(new Blob(['hello']), {
+        path: 'a.txt',
+        onState: ({ name }) => states.push(name),
+      })
+      return upload.done.then(
+        ({ name }): Result => ({ states, stored: name }),
+        ({ code, message }): Result => ({ states, code, message }),
+      )
+    },
+    { gateway: bench.gateway.url, token: await bench.issuer.token(ann) },
+  )
+  return { result, origin, bench }
+}
+
+test('a bucket without a CORS rule for the page fails an upload soon, and says why', async () => {
+  const { result, origin, bench } = await uploadByPage({
+    bucketAllows: () => 'https://other.example.com',
+  })
+  expect(result.code).toBe('blocked')
+  expect(result.message).toContain(`Requests to ${new URL(bench.emulator.cosUrl).host} fail`)
+  expect(result.message).toContain(`does not allow PUT from ${origin},`)
+  expect(result.states.at(-1)).toBe('failed')
+  const parts = bench.emulator.controls.calls().filter(({ route }) => route === 'put-part')
+  expect(parts).toEqual([])
+})
+
+test('a bucket with a CORS rule for the page stores its upload', async () => {
+  const { result } = await uploadByPage({ bucketAllows: (page) => page })
+  expect(result).toEqual({
+    stored: 'a.txt',
+    states: ['preparing', 'uploading', 'completing', 'stored'],
+  })
+})

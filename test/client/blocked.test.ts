@@ -1,0 +1,94 @@
+import { afterEach, describe, expect, test, vi } from 'vitest'
+import { MiB, someBytes, startBench } from '../support/gateway.ts'
+import { uploadClient } from '../support/upload-client.ts'
+
+afterEach(() => {
+  vi.unstubAllGlobals()
+})
+
+/** Fails requests for parts as a browser does that does not say why. */
+const partsRefused: typeof fetch = (target, init) =>
+  String(target).includes('partNumber')
+    ? Promise.reject(new TypeError('Failed to fetch'))
+    : fetch(target, init)
+
+describe('a bucket that no request reaches while the gateway answers', () => {
+  test('fails the upload after four attempts, and names the host', async () => {
+    const bench = await startBench()
+    const client = uploadClient(bench, { fetch: partsRefused })
+    const upload = client.upload(new Blob(['x']), { path: 'a' })
+    const error = await upload.done.catch((error) => error)
+    expect(error).toMatchObject({ code: 'blocked', retryable: true, status: undefined })
+    expect(error.message).toContain(new URL(bench.emulator.cosUrl).host)
+    expect(error.message).not.toContain('CORS')
+    expect(client.waits).toHaveLength(3)
+    expect(upload.state).toEqual({ name: 'failed', error })
+  })
+
+  test('is told with the origin of the page, whose CORS rule may be missing', async () => {
+    vi.stubGlobal('location', new URL('https://app.example.com/uploads'))
+    const bench = await startBench()
+    const { done } = uploadClient(bench, { fetch: partsRefused }).upload(new Blob(['x']), {
+      path: 'a',
+    })
+    const error = await done.catch((error) => error)
+    expect(error.code).toBe('blocked')
+    expect(error.message).toContain('does not allow PUT from https://app.example.com,')
+  })
+
+  test('and that comes back takes the next upload of the same client', async () => {
+    const bench = await startBench()
+    bench.emulator.controls.cosDown(true)
+    const client = uploadClient(bench, { retry: { attempts: 6 } })
+    const { done } = client.upload(new Blob(['x']), { path: 'a' })
+    await expect(done).rejects.toMatchObject({ retryable: true })
+    bench.emulator.controls.cosDown(false)
+    expect(await client.upload(new Blob(['x']), { path: 'a' }).done).toMatchObject({ name: 'a' })
+  })
+})
+
+describe('an upload is not taken for blocked', () => {
+  test('while the gateway cannot be reached either', async () => {
+    const bench = await startBench()
+    let away = false
+    const failing: typeof fetch = (target, init) =>
+      away ? Promise.reject(new TypeError('Failed to fetch')) : fetch(target, init)
+    const client = uploadClient(bench, { fetch: failing, retry: { attempts: 8 } })
+    const { done } = client.upload(new Blob(['x']), {
+      path: 'a',
+      onConfirmKey: () => {
+        away = true
+      },
+    })
+    await expect(done).rejects.toMatchObject({ code: 'network' })
+    expect(client.waits).toHaveLength(7)
+  })
+
+  test('once COS has answered this client', async () => {
+    const bench = await startBench()
+    let refusing = false
+    const failing: typeof fetch = (target, init) =>
+      refusing ? partsRefused(target, init) : fetch(target, init)
+    const client = uploadClient(bench, { fetch: failing, retry: { attempts: 8 } })
+    await client.upload(new Blob(['x']), { path: 'a' }).done
+    refusing = true
+    const { done } = client.upload(new Blob(['y']), { path: 'b' })
+    await expect(done).rejects.toMatchObject({ code: 'network' })
+    expect(client.waits).toHaveLength(7)
+  })
+
+  test('when its network flaps', async () => {
+    const bench = await startBench()
+    let refusals = 0
+    const flapping: typeof fetch = (target, init) => {
+      const isPart = String(target).includes('partNumber')
+      const isStatus = init?.method === 'GET'
+      if (isPart) refusals += 1
+      const isAway = (isPart && refusals <= 8) || (isStatus && refusals % 2 === 0)
+      return isAway ? Promise.reject(new TypeError('Failed to fetch')) : fetch(target, init)
+    }
+    const client = uploadClient(bench, { fetch: flapping, partsInParallel: 1 })
+    const { done } = client.upload(new Blob([someBytes(MiB)]), { path: 'a' })
+    expect(await done).toMatchObject({ name: 'a' })
+  })
+})
