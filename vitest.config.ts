@@ -1,7 +1,7 @@
 import { defineConfig } from 'vitest/config'
 
 /** Tests that know the gateway by its address alone: they run against Node and against workerd. */
-const blackBox = [
+export const blackBox = [
   'test/routes/**/*.test.ts',
   'test/app.test.ts',
   'test/app.cors.test.ts',

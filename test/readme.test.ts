@@ -7,7 +7,7 @@ const { scripts } = JSON.parse(readFileSync(new URL('../package.json', import.me
 
 describe("the README's code", () => {
   test('is of a kind that some test looks at', () => {
-    expect(readmeLanguages()).toEqual(['json', 'mermaid', 'sh', 'toml', 'ts'])
+    expect(readmeLanguages()).toEqual(['json', 'mermaid', 'nginx', 'sh', 'toml', 'ts'])
   })
 
   test('in TypeScript is what test/package compiles and runs', () => {

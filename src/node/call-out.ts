@@ -1,5 +1,6 @@
 import { Agent, request } from 'undici'
 import { type CallOut, CallOutFault, MAX_REPLY_BYTES } from '../call-out.ts'
+import { callOut as fetchCallOut } from '../worker/call-out.ts'
 
 /** Longer than most pauses between two calls, shorter than the idle limit of usual load balancers. */
 const KEEP_ALIVE_MS = 30_000
@@ -18,6 +19,8 @@ export interface NodeCallOut {
  */
 export function createNodeCallOut(): NodeCallOut {
   const agent = new Agent({ keepAliveTimeout: KEEP_ALIVE_MS, maxResponseSize: MAX_REPLY_BYTES })
+  // Bun brings an undici of its own: its agents cannot be closed and do not bound a reply.
+  if (!agent.close) return { callOut: fetchCallOut, close: async () => {}, destroy: async () => {} }
   return {
     async callOut({ method, url, headers, body, timeoutMs, signal }) {
       const stop = new AbortController()

@@ -28,13 +28,16 @@ export function drainOf(server: Server): (idleMs: number) => Promise<void> {
   return async function drain(idleMs) {
     draining = true
     for (const response of answering.values()) if (response) response.shouldKeepAlive = false
+    // Bun's server is no net.Server, and its close ends idle connections at once, so it comes last.
+    const { close } = server instanceof TcpServer ? TcpServer.prototype : server
+    if (close === server.close) await new Promise((resolve) => setTimeout(resolve, idleMs))
     let step: NodeJS.Timeout | undefined
     const patience = setTimeout(() => {
       server.closeIdleConnections()
       step = setInterval(() => server.closeIdleConnections(), STEP_MS)
     }, idleMs)
-    // Not the server's own close: that one closes idle connections at once.
-    await new Promise<void>((resolve) => TcpServer.prototype.close.call(server, () => resolve()))
+    // Not Node's own close: that one closes idle connections at once.
+    await new Promise<void>((resolve) => close.call(server, () => resolve()))
     clearTimeout(patience)
     clearInterval(step)
     // What it does besides: it ends the timer that watches for slow senders.

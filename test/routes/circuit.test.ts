@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import type { Fault } from '../../src/emulator/faults.ts'
 import { ann, type Bench, bob, startBench } from '../support/gateway.ts'
-import { onWorkers } from '../support/launch.ts'
+import { onBun, onWorkers } from '../support/launch.ts'
 import { expectProblem } from '../support/problems.ts'
 
 /** After so many calls of one user in a row that failed, that user's calls are refused. */
@@ -88,7 +88,7 @@ describe('while SMH is down', { timeout: 30_000 }, () => {
         level: 'warn',
         event: 'SMH circuit opened',
         code: 'upstream_unavailable',
-        reason: onWorkers ? 'lost' : 'unsent',
+        reason: onWorkers || onBun ? 'lost' : 'unsent',
       },
       { level: 'warn', event: 'SMH circuit closed' },
     ])

@@ -5,7 +5,7 @@ import type { LogLevel, LogRecord } from '../../src/deps.ts'
 import type { RecordedCall } from '../../src/emulator/recorder.ts'
 import { type EmulatorOptions, startEmulator } from '../../src/emulator/start.ts'
 import { checkDeclared } from './declared-answers.ts'
-import { type LaunchedGateway, launch, onWorkers } from './launch.ts'
+import { isLogLate, type LaunchedGateway, launch, onWorkers } from './launch.ts'
 
 export const ann: DemoUser = { sub: 'ann' }
 export const bob: DemoUser = { sub: 'bob' }
@@ -164,9 +164,9 @@ export async function startBench({
       .filter((call) => call.host === 'smh' && (route === undefined || call.route === route))
   }
 
-  /** All that was logged up to now. On Workers lines arrive late, so one more request is seen through. */
+  /** All that was logged up to now. From another process lines arrive late, so one more request is seen through. */
   async function records(on = gateway): Promise<typeof logged> {
-    if (!onWorkers) return logged
+    if (!isLogLate) return logged
     const marker = crypto.randomUUID()
     await fetch(`${on.url}/livez`, { headers: { 'x-request-id': marker } })
     const isMarker = ({ requestId }: LogRecord) => requestId === marker
@@ -186,10 +186,12 @@ export async function startBench({
     clock,
     advance(ms: number) {
       moved += ms
+      for (const each of gateways) each.clockMoved?.()
     },
     /** Puts the clock of the gateways' machine wrong, or right again: no time passes. */
     setClock(ms: number) {
       setTo += ms
+      for (const each of gateways) each.clockMoved?.()
     },
     request,
     begin,

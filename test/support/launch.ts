@@ -12,15 +12,30 @@ export interface LaunchOptions {
 
 export interface LaunchedGateway {
   url: string
+  /** To be called when the clocks of its options have moved. */
+  clockMoved?(): void
   close(): Promise<void>
 }
 
+/** What these tests run against: `node` in this process, `workerd`, `bun` or `deno` in another. */
+const runtime = process.env.GATEWAY_RUNTIME ?? 'node'
+
 /** Whether these tests run against the Worker; set by the project in vitest.config.ts. */
-export const onWorkers = process.env.GATEWAY_RUNTIME === 'workerd'
+export const onWorkers = runtime === 'workerd'
+
+/**
+ * Whether they run against Bun. Its `fetch` adds headers of its own, does not tell a refused connection
+ * from one that broke, and repeats a GET, PUT or DELETE whose kept connection was reset.
+ */
+export const onBun = runtime === 'bun'
+
+/** Whether lines of the log come from another process, and so after the response. */
+export const isLogLate = runtime !== 'node'
 
 /** Starts the gateway on the runtime that the running project is for. */
 export async function launch(options: LaunchOptions): Promise<LaunchedGateway> {
   if (onWorkers) return (await import('./worker-gateway.ts')).launchWorker(options)
+  if (runtime !== 'node') return (await import('./child-gateway.ts')).launchChild(options)
   const { parseConfig } = await import('../../src/config.ts')
   const { startGateway } = await import('../../src/node/gateway.ts')
   return startGateway({

@@ -3,6 +3,7 @@ import { get } from 'node:http'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { onTestFinished } from 'vitest'
+import { runtimeCommand } from './runtime-command.ts'
 
 export interface RunningProcess {
   child: ChildProcess
@@ -15,14 +16,15 @@ export interface RunningProcess {
   ended: Promise<number | string>
 }
 
-/** Runs a TypeScript file of this project as a process of its own; it is killed with the test. */
+/** Runs a TypeScript file of this project by the runtime under test; it is killed with the test. */
 export function run(
   file: string,
   environment: Record<string, string>,
   args: readonly string[] = [],
 ): RunningProcess {
   const root = fileURLToPath(new URL('../..', import.meta.url))
-  const child = spawn(process.execPath, [file, ...args], {
+  const { command, before } = runtimeCommand()
+  const child = spawn(command, [...before, file, ...args], {
     cwd: root,
     env: { PATH: process.env.PATH ?? '', ...environment },
     stdio: ['ignore', 'pipe', 'pipe'],
