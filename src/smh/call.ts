@@ -9,6 +9,7 @@ import {
   upstreamTimeout,
   upstreamUnavailable,
 } from './error-codes.ts'
+import { parseJson } from './json.ts'
 import { errorReply, requestIdShape } from './replies.ts'
 import { createRetryBudget, type RetryBudget } from './retry-budget.ts'
 
@@ -39,6 +40,8 @@ export interface SmhCall {
   repeatable: boolean
   /** Whether this refusal answers the question as well as a success would; then it counts as one. */
   isAnswer?: (refusal: GatewayError) => boolean
+  /** Longest reply that is read; {@link MAX_REPLY_CHARACTERS} unless it can be a long list. */
+  maxReplyCharacters?: number
   /** For whom it is made; none when it is for all users alike. */
   user?: string
 }
@@ -55,6 +58,9 @@ export interface SmhReply {
   /** Reads the body as `schema` has it, no body as null; `upstream_error` when it is something else. */
   read<T extends z.ZodType>(schema: T): z.infer<T>
 }
+
+/** Replies have a few thousand characters. The largest value in them is COS's security token. */
+const MAX_REPLY_CHARACTERS = 64 * 1024
 
 /** Tries in all, the first included. */
 const MAX_TRIES = 3
@@ -100,6 +106,9 @@ export function createCallSmh(
         ...(bounds.signal && { signal: bounds.signal }),
       })
       if (reply.status < 200 || reply.status > 299) throw refusal(reply)
+      if (reply.text.length > (call.maxReplyCharacters ?? MAX_REPLY_CHARACTERS)) {
+        throw upstreamError('too_large')
+      }
       return smhReply(reply)
     } catch (thrown) {
       const error =
@@ -181,7 +190,8 @@ function outOfTime(): GatewayError {
 }
 
 function refusal(reply: CallOutReply): GatewayError {
-  const said = errorReply.safeParse(parseJson(reply.text))
+  const text = reply.text.length > MAX_REPLY_CHARACTERS ? '' : reply.text
+  const said = errorReply.safeParse(parseJson(text))
   const retryAfter = reply.header('retry-after')
   return refusalToError({
     status: reply.status,
@@ -205,14 +215,6 @@ function smhReply(reply: CallOutReply): SmhReply {
       }
       return parsed.data
     },
-  }
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return undefined
   }
 }
 

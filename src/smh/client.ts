@@ -1,3 +1,4 @@
+import { MAX_REPLY_BYTES } from '../call-out.ts'
 import type { OwnedUpload } from '../confirm-key-binding.ts'
 import { GatewayError } from '../errors.ts'
 import type { PermittedUpload, Place } from '../policy.ts'
@@ -161,7 +162,9 @@ export function createSmhClient(
     },
 
     async status(upload, bounds) {
-      const reply = await callFor(upload.place, taskCall('status', upload, 'GET', 'upload'), bounds)
+      const call = taskCall('status', upload, 'GET', 'upload')
+      const maxReplyCharacters = MAX_REPLY_BYTES // It lists up to 10,000 parts.
+      const reply = await callFor(upload.place, { ...call, maxReplyCharacters }, bounds)
       return reply.read(statusReply)
     },
 

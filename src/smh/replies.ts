@@ -5,7 +5,16 @@ import { z } from 'zod'
  * goes no further: what leaves the gateway is built from these and nothing else.
  */
 
-const isoTime = z.iso.datetime({ offset: true })
+/** Texts of SMH are passed on, so each has a bound, in UTF-16 units. */
+const text = (max: number) => z.string().max(max)
+
+/** The end of the year 9999, in which HTTP dates end (RFC 9110 §5.6.7), milliseconds since the epoch. */
+const LAST_TIME = Date.parse('9999-12-31T23:59:59.999Z')
+
+const isoTime = z.iso
+  .datetime({ offset: true })
+  .max(64)
+  .refine((time) => Date.parse(time) >= 0 && Date.parse(time) <= LAST_TIME)
 
 /** SMH writes sizes as decimal strings (§5.7), in parts as numbers (§5.6). */
 const bytes = z.union([
@@ -17,7 +26,22 @@ const bytes = z.union([
 ])
 
 /** `host` or `host:port`; clients build `https://{domain}{path}` of it. */
-const domain = z.string().regex(/^(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:]+\])(?::\d{1,5})?$/)
+const domain = text(255)
+  .regex(/^(?:[\w-]{1,63}(?:\.[\w-]{1,63})*|\[[0-9A-Fa-f:]{2,39}\])(?::\d{1,5})?$/)
+  .refine((host) => Number(/:(\d+)$/.exec(host)?.[1] ?? 443) <= 65_535)
+
+/**
+ * The path of an object in COS as it stands in a URL: nothing that ends the path or names another object.
+ * One sample of SMH's pages lacks the slash (§5.6).
+ */
+const objectPath = text(2048)
+  .min(1)
+  .transform((path) => (path.startsWith('/') ? path : `/${path}`))
+  .refine((path) => /^[^\s\p{Cc}?#\\]+$/u.test(path) && path.isWellFormed())
+  .refine((path) => !/\/(?:\.|%2e){1,2}(?:\/|$)/i.test(path))
+
+/** Clients put it into a query. Those of COS have some 60 characters. */
+const uploadId = z.string().regex(/^[\x21-\x7e]{1,512}$/)
 
 /**
  * It becomes a path segment, in which dots alone would name another place, and goes into the bound
@@ -28,22 +52,31 @@ const confirmKey = z.string().regex(/^(?!\.+$)[\x21-\x7e]{1,256}$/)
 /** Field values that HTTP can carry (RFC 9110 §5.5). */
 const headerValue = z.union([z.string().regex(/^[\x20-\x7e\t]*$/), z.number().transform(String)])
 
+const MAX_HEADERS = 64
+/** Names and values together. The longest is COS's security token, of a few thousand characters. */
+const MAX_HEADER_CHARACTERS = 16 * 1024
+
+const headers = z
+  .record(z.string().regex(/^[\w!#$%&'*+.^`|~-]+$/), headerValue)
+  .refine((all) => {
+    const pairs = Object.entries(all)
+    const characters = pairs.reduce((sum, [name, value]) => sum + name.length + value.length, 0)
+    return pairs.length <= MAX_HEADERS && characters <= MAX_HEADER_CHARACTERS
+  })
+  .transform(sendable)
+
 /** SMH §3.1 */
 export const tokenReply = z.object({
-  accessToken: z.string().min(1).max(4096),
+  accessToken: z.string().regex(/^[\x21-\x7e]{1,4096}$/),
   expiresIn: z.number().positive(),
 })
 
 /** SMH §5.2 and §5.5 */
 export const taskReply = z.object({
   domain,
-  path: z
-    .string()
-    .min(1)
-    // One sample of SMH's pages lacks the slash (§5.6).
-    .transform((path) => (path.startsWith('/') ? path : `/${path}`)),
-  uploadId: z.string().min(1),
-  headers: z.record(z.string().regex(/^[\w!#$%&'*+.^`|~-]+$/), headerValue).transform(sendable),
+  path: objectPath,
+  uploadId,
+  headers,
   confirmKey,
   expiration: isoTime,
 })
@@ -54,50 +87,67 @@ export type TaskReply = z.infer<typeof taskReply>
  * may be missing is left out when it is of another shape: an error would make the client begin again.
  */
 export const fileReply = z.object({
-  path: z.array(z.string()).nullable(),
-  name: z.string(),
-  type: z.string(),
-  creationTime: z.string(),
-  modificationTime: z.string(),
-  contentType: z.string().default('application/octet-stream'),
+  path: z.array(text(1024)).max(128).nullable(),
+  name: text(1024),
+  type: text(64),
+  creationTime: text(64),
+  modificationTime: text(64),
+  contentType: text(256).default('application/octet-stream'),
   size: bytes,
-  eTag: z.string(),
-  crc64: z.string(),
-  metaData: z.record(z.string(), z.string()).optional().catch(undefined),
+  eTag: text(256),
+  crc64: z.string().regex(/^\d{1,20}$/),
+  metaData: z
+    .record(text(256), text(2048))
+    .refine((all) => Object.keys(all).length <= MAX_HEADERS)
+    .optional()
+    .catch(undefined),
   isOverwritten: z.boolean().optional().catch(undefined),
   previewByDoc: z.boolean().optional().catch(undefined),
   previewByCI: z.boolean().optional().catch(undefined),
   previewAsIcon: z.boolean().optional().catch(undefined),
-  fileType: z.string().optional().catch(undefined),
+  fileType: text(64).optional().catch(undefined),
 })
 export type FileReply = z.infer<typeof fileReply>
 
 /** The path of a file is asked for by the next call, in which these would name another place. */
-const pathName = z.string().refine((name) => !/^\.{0,2}$|\//.test(name) && name.isWellFormed())
+const pathName = text(1024).refine((name) => !/^\.{0,2}$|\//.test(name) && name.isWellFormed())
+
+const part = z.object({
+  // COS has no others (SMH §9), and a gap before a huge one is walked number by number.
+  PartNumber: z.int().min(1).max(10_000),
+  LastModified: text(64),
+  ETag: text(256),
+  Size: bytes,
+})
+
+/** At most 10,000 (SMH §9). Reading stops at the first fault: zod alone would collect one for each part. */
+const parts = z
+  .array(z.unknown())
+  .max(10_000)
+  .transform((list, context) => {
+    const read = []
+    for (const each of list) {
+      const { data } = part.safeParse(each)
+      if (!data) {
+        context.addIssue({ code: 'custom' })
+        return z.NEVER
+      }
+      read.push({
+        partNumber: data.PartNumber,
+        size: data.Size,
+        eTag: data.ETag,
+        lastModified: data.LastModified,
+      })
+    }
+    return read
+  })
 
 /** SMH §5.6 */
 export const statusReply = z.object({
   confirmed: z.boolean(),
-  path: z.array(pathName).nullable(),
-  uploadId: z.string().optional(),
-  parts: z
-    .array(
-      z
-        .object({
-          // COS has no others (SMH §9), and a gap before a huge one is walked number by number.
-          PartNumber: z.int().min(1).max(10_000),
-          LastModified: z.string(),
-          ETag: z.string(),
-          Size: bytes,
-        })
-        .transform((part) => ({
-          partNumber: part.PartNumber,
-          size: part.Size,
-          eTag: part.ETag,
-          lastModified: part.LastModified,
-        })),
-    )
-    .optional(),
+  path: z.array(pathName).max(128).nullable(),
+  uploadId: uploadId.optional(),
+  parts: parts.optional(),
 })
 export type StatusReply = z.infer<typeof statusReply>
 export type ReceivedPart = NonNullable<StatusReply['parts']>[number]

@@ -231,3 +231,37 @@ describe('what SMH refuses', () => {
     expect(controls.openTasks()).toHaveLength(1)
   })
 })
+
+test.each<[what: string, change: object, reason: string]>([
+  ['a line break in the path', { path: '/a\r\nb' }, 'unusable_reply'],
+  ['a query in the path', { path: '/a?b' }, 'unusable_reply'],
+  ['dots for a domain', { domain: '..' }, 'unusable_reply'],
+  ['an upload id of 1,000 characters', { uploadId: 'u'.repeat(1000) }, 'unusable_reply'],
+  ['an end after the year 9999', { expiration: '9999-12-31T23:59:59-14:00' }, 'unusable_reply'],
+  ['a hundred headers', { headers: manyHeaders(100) }, 'unusable_reply'],
+  ['60,000 headers', { headers: manyHeaders(60_000) }, 'too_large'],
+])(
+  'beginUpload: SMH answers with %s: 502, and nothing of it goes on',
+  async (_, change, reason) => {
+    const bench = await startBench()
+    const task = {
+      domain: 'cos.example',
+      path: '/a',
+      uploadId: 'u',
+      headers: {},
+      confirmKey: 'k',
+      expiration: '2026-03-09T13:22:33.000Z',
+    }
+    bench.emulator.controls.force('begin-multipart', {
+      status: 201,
+      body: JSON.stringify({ ...task, ...change }),
+    })
+    const response = await bench.request('POST', '/v1/uploads', { body: { path: 'a', size: 5 } })
+    await expectProblem(response, 502, 'upstream_error')
+    expect((await bench.records()).at(-1)).toMatchObject({ reason })
+  },
+)
+
+function manyHeaders(count: number): Record<string, string> {
+  return Object.fromEntries(Array.from({ length: count }, (_, index) => [`x-${index}`, 'v']))
+}

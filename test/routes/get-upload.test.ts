@@ -107,3 +107,35 @@ test('part numbers that COS cannot have are not worked with', async () => {
   }
   expect(bench.smhCalls('confirm')).toEqual([])
 })
+
+const partOf = (number: number) => ({
+  PartNumber: number,
+  LastModified: '2026-03-09T11:23:01.000Z',
+  ETag: '"7202826a7791073fe2787f0c94603278"',
+  Size: MiB,
+})
+
+test('getUpload: a status of 10,000 parts is told whole', async () => {
+  const bench = await startBench({ environment: { UPLOAD_MAX_BYTES: String(10_000 * MiB) } })
+  const { confirmKey } = await bench.begin({ path: 'a.bin', size: 10_000 * MiB })
+  const parts = Array.from({ length: 10_000 }, (_, index) => partOf(index + 1))
+  bench.emulator.controls.force('status', {
+    body: JSON.stringify({ confirmed: false, path: ['users', 'ann', 'a.bin'], parts }),
+  })
+  const response = await bench.request('GET', `/v1/uploads/${confirmKey}`)
+  expect((await response.json()).parts).toHaveLength(10_000)
+})
+
+test.each([
+  ['10,001 parts', JSON.stringify(Array.from({ length: 10_001 }, () => partOf(1)))],
+  ['a million brackets', `${'['.repeat(1e6)}${']'.repeat(1e6)}`],
+  ['an upload id of 1 MB', `[],"uploadId":"${'u'.repeat(1e6)}"`],
+])('getUpload: a status with %s is unusable', async (_, parts) => {
+  const bench = await startBench()
+  const { confirmKey } = await bench.begin({ path: 'a.bin', size: 5 })
+  const body = `{"confirmed":false,"path":null,"parts":${parts}}`
+  bench.emulator.controls.force('status', { body })
+  const response = await bench.request('GET', `/v1/uploads/${confirmKey}`)
+  await expectProblem(response, 502, 'upstream_error')
+  expect((await bench.records()).at(-1)).toMatchObject({ reason: 'unusable_reply' })
+})

@@ -63,3 +63,103 @@ test.each([[['..', 'a']], [['a', '.']], [['']], [['a/../..']], [['a\ud800']], ['
     expect(statusReply.safeParse({ confirmed: true, path }).success).toBe(false)
   },
 )
+
+const good = { ...task, confirmKey: 'k' }
+
+test.each<[field: string, value: unknown]>([
+  ['domain', 'media-1299999999.cos.ap-shanghai.myqcloud.com'],
+  ['domain', '127.0.0.1:65535'],
+  ['domain', '[::1]:8080'],
+  ['path', '/smh0/5f0c/clip.mp4'],
+  ['path', 'smh0/5f0c/照片..jpg'],
+  ['path', '/a%20b/...'],
+  ['uploadId', 'u'.repeat(512)],
+  ['headers', { 'x-cos-security-token': 't'.repeat(16_000) }],
+  ['headers', Object.fromEntries(Array.from({ length: 64 }, (_, index) => [`h${index}`, 'v']))],
+  ['expiration', '1970-01-01T00:00:00Z'],
+  ['expiration', '9999-12-31T23:59:59.999Z'],
+])('a task may have the %s %j', (field, value) => {
+  expect(taskReply.safeParse({ ...good, [field]: value }).success).toBe(true)
+})
+
+test.each<[field: string, value: unknown]>([
+  ['domain', '..'],
+  ['domain', '.'],
+  ['domain', 'a..b'],
+  ['domain', 'cos.example.'],
+  ['domain', 'cos.example/x'],
+  ['domain', 'user@cos.example'],
+  ['domain', 'cos.example:65536'],
+  ['domain', 'a'.repeat(64)],
+  ['domain', Array(128).fill('ab').join('.')],
+  ['path', '/a?b'],
+  ['path', '/a#b'],
+  ['path', '/a\r\nX: y'],
+  ['path', '/a b'],
+  ['path', '/a\\b'],
+  ['path', '/a/../b'],
+  ['path', '/a/%2E./b'],
+  ['path', '/a/.'],
+  ['path', '/\ud800'],
+  ['path', `/${'a'.repeat(2048)}`],
+  ['uploadId', ''],
+  ['uploadId', 'u'.repeat(513)],
+  ['uploadId', 'a b'],
+  ['uploadId', 'a\nb'],
+  ['uploadId', '上传'],
+  ['headers', { 'a b': 'c' }],
+  ['headers', { a: 'b\r\nc: d' }],
+  ['headers', { a: 'v'.repeat(16 * 1024) }],
+  ['headers', Object.fromEntries(Array.from({ length: 65 }, (_, index) => [`h${index}`, 'v']))],
+  ['expiration', '1969-12-31T23:59:59Z'],
+  ['expiration', '9999-12-31T23:59:59-01:00'],
+  ['expiration', '+010000-01-01T00:00:00Z'],
+])('a task cannot have the %s %j', (field, value) => {
+  expect(taskReply.safeParse({ ...good, [field]: value }).success).toBe(false)
+})
+
+test.each<[field: string, value: unknown]>([
+  ['path', Array(129).fill('a')],
+  ['path', ['a'.repeat(1025)]],
+  ['name', 'n'.repeat(1025)],
+  ['contentType', 't'.repeat(257)],
+  ['creationTime', '9'.repeat(65)],
+  ['eTag', 'e'.repeat(257)],
+  ['crc64', '9'.repeat(21)],
+  ['crc64', '0x1'],
+])('a stored file has a bound for its %s', (field, value) => {
+  expect(fileReply.safeParse({ ...file, [field]: value }).success).toBe(false)
+})
+
+test('too much metadata is left out, the file is still stored', () => {
+  const metaData = Object.fromEntries(Array.from({ length: 65 }, (_, index) => [`m${index}`, 'v']))
+  expect(fileReply.parse({ ...file, metaData }).metaData).toBeUndefined()
+})
+
+const partOf = (number: number) => ({
+  PartNumber: number,
+  LastModified: '2026-03-09T11:23:01.000Z',
+  ETag: '"x"',
+  Size: 5,
+})
+const statusWith = (parts: unknown) =>
+  statusReply.safeParse({ confirmed: false, path: null, parts })
+
+test('a status lists at most 10,000 parts', () => {
+  const parts = Array.from({ length: 10_000 }, (_, index) => partOf(index + 1))
+  expect(statusWith(parts).data?.parts).toHaveLength(10_000)
+  expect(statusWith([...parts, partOf(1)]).success).toBe(false)
+})
+
+test('a status with wrong parts has one fault, not one for each', () => {
+  const { success, error } = statusWith(Array(10_000).fill({}))
+  expect(success).toBe(false)
+  expect(error?.issues).toHaveLength(1)
+})
+
+test.each([{ ETag: 'e'.repeat(257) }, { LastModified: '9'.repeat(65) }, { Size: -1 }])(
+  'a part cannot have %j',
+  (change) => {
+    expect(statusWith([{ ...partOf(1), ...change }]).success).toBe(false)
+  },
+)
