@@ -45,6 +45,7 @@ describe('the tarball', () => {
       'LICENSE',
       'README.md',
       'SECURITY.md',
+      'openapi/openapi-3.0.json',
       'openapi/openapi.json',
       'openapi/reference.css',
       'openapi/reference.html',
