@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 import { conceal } from './secret.ts'
 import { parseTrustworthyUrl } from './trustworthy-url.ts'
 

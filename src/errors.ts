@@ -1,4 +1,4 @@
-import { z } from '@hono/zod-openapi'
+import * as z from 'zod'
 
 /** Every public error code and the status it is answered with (the contract's table of errors). */
 export const statusOf = {
@@ -118,34 +118,34 @@ const codes = Object.keys(statusOf)
 /** Open, as every response is: a client of today must take a field or a code of tomorrow. */
 export const problemSchema = z
   .object({
-    type: z.string().openapi({ example: 'urn:smh-upload-gateway:problem:upload_not_found' }),
-    title: z.string().openapi({ example: 'Not Found' }),
-    status: z.int().openapi({ format: 'int32', example: 404 }),
-    detail: z.string().openapi({ example: 'There is no such upload of yours.' }),
-    code: z.string().openapi({
+    type: z.string().meta({ example: 'urn:smh-upload-gateway:problem:upload_not_found' }),
+    title: z.string().meta({ example: 'Not Found' }),
+    status: z.int().meta({ format: 'int32', example: 404 }),
+    detail: z.string().meta({ example: 'There is no such upload of yours.' }),
+    code: z.string().meta({
       description:
         `What went wrong, for programs. Known values: ${codes.join(', ')}. ` +
         'Later versions may add others: decide those by `status`.',
       example: 'upload_not_found',
       'x-extensible-enum': codes,
     }),
-    requestId: z.string().openapi({ example: '0d9f4f0e-5c5e-4f0b-8f52-4c1a3f5d1f7e' }),
+    requestId: z.string().meta({ example: '0d9f4f0e-5c5e-4f0b-8f52-4c1a3f5d1f7e' }),
     errors: z
       .array(
         z
           .object({
-            field: z.string().openapi({ example: 'size' }),
-            message: z.string().openapi({ example: 'Too small: expected number to be >=1' }),
+            field: z.string().meta({ example: 'size' }),
+            message: z.string().meta({ example: 'Too small: expected number to be >=1' }),
           })
-          .openapi('FieldError', { description: 'What is wrong with one field of the request.' }),
+          .meta({ id: 'FieldError', description: 'What is wrong with one field of the request.' }),
       )
       .optional(),
     missingParts: z
-      .array(z.int().openapi({ format: 'int32' }))
+      .array(z.int().meta({ format: 'int32' }))
       .optional()
-      .openapi({ description: 'Numbers of the parts to send before completing.', example: [2, 3] }),
+      .meta({ description: 'Numbers of the parts to send before completing.', example: [2, 3] }),
   })
-  .openapi('Problem', { description: 'RFC 9457 problem details. Decide by `code`.' })
+  .meta({ id: 'Problem', description: 'RFC 9457 problem details. Decide by `code`.' })
 
 export type Problem = z.infer<typeof problemSchema>
 

@@ -6,7 +6,7 @@ import {
   type JWSHeaderParameters,
   type LocalJWKSet,
 } from 'jose'
-import { z } from 'zod'
+import * as z from 'zod'
 import { type CallOut, CallOutFault } from './call-out.ts'
 import type { JwtConfig } from './config.ts'
 import type { Background, Clock, Log, Share } from './deps.ts'

@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 import { variable } from './config-values.ts'
 import { MAX_LEVELS, nameFault } from './names.ts'
 

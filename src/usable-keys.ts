@@ -1,5 +1,5 @@
 import { importJWK, type JWK } from 'jose'
-import { z } from 'zod'
+import * as z from 'zod'
 
 /** The members of a public key (RFC 7517 §4, RFC 7518 §6, RFC 8037 §2) that verifying needs. */
 const publicKeySchema = z

@@ -1,6 +1,7 @@
-import type { RouteConfig, z } from '@hono/zod-openapi'
+import type { RouteConfig } from '@hono/zod-openapi'
 import type { Context } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
+import type * as z from 'zod'
 import type { AppEnv } from './app-env.ts'
 import { type FieldFault, GatewayError } from './errors.ts'
 

@@ -1,4 +1,4 @@
-import type { z } from '@hono/zod-openapi'
+import type * as z from 'zod'
 import { type ErrorCode, problemSchema, statusOf } from '../errors.ts'
 import { confirmKeyExample, storedFile } from './upload-fields.ts'
 

@@ -1,4 +1,4 @@
-import { z } from '@hono/zod-openapi'
+import * as z from 'zod'
 import { respondJson } from '../respond.ts'
 import { upstreamError } from '../smh/error-codes.ts'
 import { credentialsAnswer } from './answers.ts'
@@ -6,7 +6,7 @@ import { beginForUser, ofBegins } from './begin.ts'
 import { defineEndpoint } from './endpoint.ts'
 import { beginFields, credentials, metadataRule } from './upload-fields.ts'
 
-const body = z.strictObject(beginFields).openapi('BeginUpload')
+const body = z.strictObject(beginFields).meta({ id: 'BeginUpload' })
 
 /** What most uploads begin with; the other fields are optional. */
 const example = { path: 'holiday/clip.mp4', size: 2_097_162 }

@@ -1,4 +1,4 @@
-import { z } from '@hono/zod-openapi'
+import * as z from 'zod'
 import { respondJson } from '../respond.ts'
 import { CONFIRM_TIMEOUT_MS } from '../smh/client.ts'
 import { completeInSmh } from '../smh/complete.ts'
@@ -14,14 +14,14 @@ const body = z
       .regex(/^(0|[1-9]\d{0,19})$/, { error: 'must be an unsigned decimal', abort: true })
       .refine((value) => BigInt(value) < 2n ** 64n, 'has more than 64 bits')
       .optional()
-      .openapi({
+      .meta({
         description:
           'CRC-64/XZ of the whole file, unsigned decimal. SMH compares it with the received data.',
         example: '695790826536341425',
       }),
     ...fileDetails,
   })
-  .openapi('CompleteUpload')
+  .meta({ id: 'CompleteUpload' })
 
 /** Checks the parts and confirms the upload in SMH; a repeat gives the same file. */
 export const completeUpload = defineEndpoint(

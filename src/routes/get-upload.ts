@@ -1,4 +1,4 @@
-import { z } from '@hono/zod-openapi'
+import * as z from 'zod'
 import { relativePath } from '../policy.ts'
 import { respondJson } from '../respond.ts'
 import { jsonAnswer, ofEveryUpload } from './answers.ts'
@@ -7,35 +7,35 @@ import { confirmKeyParam } from './upload-fields.ts'
 
 const status = z
   .object({
-    confirmed: z.boolean().openapi({ description: 'Whether the file is stored.' }),
+    confirmed: z.boolean().meta({ description: 'Whether the file is stored.' }),
     path: z
       .array(z.string())
       .nullable()
-      .openapi({
+      .meta({
         description: "Relative to the user's folder; null when its folder is gone.",
         example: ['holiday', 'clip.mp4'],
       }),
-    size: z.int().openapi({
+    size: z.int().meta({
       description: 'Bytes, as declared at begin.',
       format: 'int64',
       example: 2_097_162,
     }),
-    uploadId: z.string().optional().openapi({ example: '1741519353exampleuploadid' }),
+    uploadId: z.string().optional().meta({ example: '1741519353exampleuploadid' }),
     parts: z
       .array(
         z
           .object({
-            partNumber: z.int().openapi({ format: 'int32', example: 1 }),
-            size: z.int().openapi({ description: 'Bytes.', format: 'int64', example: 1_048_576 }),
-            eTag: z.string().openapi({ example: '"7202826a7791073fe2787f0c94603278"' }),
-            lastModified: z.string().openapi({ example: '2026-03-09T11:23:01.000Z' }),
+            partNumber: z.int().meta({ format: 'int32', example: 1 }),
+            size: z.int().meta({ description: 'Bytes.', format: 'int64', example: 1_048_576 }),
+            eTag: z.string().meta({ example: '"7202826a7791073fe2787f0c94603278"' }),
+            lastModified: z.string().meta({ example: '2026-03-09T11:23:01.000Z' }),
           })
-          .openapi('ReceivedPart'),
+          .meta({ id: 'ReceivedPart' }),
       )
       .optional()
-      .openapi({ description: 'The parts that COS has received.' }),
+      .meta({ description: 'The parts that COS has received.' }),
   })
-  .openapi('UploadStatus')
+  .meta({ id: 'UploadStatus' })
 
 /** Tells what has arrived of an upload. No credentials: those come from begin and renew. */
 export const getUpload = defineEndpoint(

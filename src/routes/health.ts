@@ -1,5 +1,5 @@
-import { z } from '@hono/zod-openapi'
 import type { Context } from 'hono'
+import * as z from 'zod'
 import type { AppEnv } from '../app-env.ts'
 import { GatewayError } from '../errors.ts'
 import { errorFields, levelOfFault } from '../observability.ts'
@@ -14,7 +14,9 @@ const KEEP_ANSWER_MS = 5000
 /** Checks under way at the same time where requests cannot share one: a flood must not become theirs. */
 const MAX_CHECKS = 4
 
-const state = z.object({ status: z.string().openapi({ example: 'ready' }) }).openapi('HealthStatus')
+const state = z
+  .object({ status: z.string().meta({ example: 'ready' }) })
+  .meta({ id: 'HealthStatus' })
 
 const getLiveness = defineEndpoint(
   {

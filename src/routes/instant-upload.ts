@@ -1,4 +1,4 @@
-import { z } from '@hono/zod-openapi'
+import * as z from 'zod'
 import { respondJson } from '../respond.ts'
 import { instantAnswer } from './answers.ts'
 import { beginForUser, ofBegins } from './begin.ts'
@@ -13,7 +13,7 @@ import {
 
 const body = z
   .strictObject({ ...beginFields, beginningHash, fullHash: fullHash.optional() })
-  .openapi('InstantUpload')
+  .meta({ id: 'InstantUpload' })
 
 const example = {
   path: 'holiday/clip.mp4',

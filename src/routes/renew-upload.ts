@@ -1,4 +1,4 @@
-import { z } from '@hono/zod-openapi'
+import * as z from 'zod'
 import { permitTrafficLimit } from '../policy.ts'
 import { respondJson } from '../respond.ts'
 import { credentialsAnswer, ofEveryUpload } from './answers.ts'
@@ -11,7 +11,7 @@ import {
   trafficLimit,
 } from './upload-fields.ts'
 
-const body = z.strictObject({ trafficLimit: trafficLimit.optional() }).openapi('RenewUpload')
+const body = z.strictObject({ trafficLimit: trafficLimit.optional() }).meta({ id: 'RenewUpload' })
 
 /** Gives fresh credentials for an upload, before or after the old ones stopped working. */
 export const renewUpload = defineEndpoint(

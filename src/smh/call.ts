@@ -1,4 +1,4 @@
-import type { z } from 'zod'
+import type * as z from 'zod'
 import { type CallOut, CallOutFault, type CallOutReply, type CallOutRequest } from '../call-out.ts'
 import type { Metrics } from '../deps.ts'
 import { GatewayError } from '../errors.ts'

@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 
 /**
  * The parts of SMH's replies that the gateway relies on. SMH sends more, and what is not named here
