@@ -10,6 +10,7 @@ import type { Deps, Execution } from './deps.ts'
 import { GatewayError, toProblem } from './errors.ts'
 import { limitInFlight } from './in-flight.ts'
 import { createIssuerKeys } from './issuer-keys.ts'
+import { limitPartLists } from './limit-part-lists.ts'
 import { errorFields, levelOfFault, observe } from './observability.ts'
 import { rememberUsers } from './remembered-users.ts'
 import { beginAnswer, respondJson } from './respond.ts'
@@ -90,7 +91,7 @@ export function createApp(deps: Deps): App {
     steadyClock,
     log,
     share,
-    smh: createSmhClient(config.smh.libraryId, tokens, callSmh),
+    smh: limitPartLists(createSmhClient(config.smh.libraryId, tokens, callSmh), deps),
     binding: createConfirmKeyBinding(config.confirmKey, [
       config.jwt.issuer,
       config.jwt.userClaim,

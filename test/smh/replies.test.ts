@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { fileReply, statusReply, taskReply } from '../../src/smh/replies.ts'
 
 const file = {
@@ -163,3 +163,38 @@ test.each([{ ETag: 'e'.repeat(257) }, { LastModified: '9'.repeat(65) }, { Size: 
     expect(statusWith([{ ...partOf(1), ...change }]).success).toBe(false)
   },
 )
+
+describe('parts of a status', () => {
+  const part = { PartNumber: 1, LastModified: 'now', ETag: '"e"', Size: '7' }
+  const status = (parts: unknown) =>
+    statusReply.safeParse({ confirmed: false, path: ['a'], parts }).data?.parts
+
+  test('are taken with a size in digits or as a number', () => {
+    const read = { partNumber: 1, size: 7, eTag: '"e"', lastModified: 'now' }
+    expect(status([part, { ...part, Size: 7, Owner: 'x' }])).toEqual([read, read])
+    expect(status([])).toEqual([])
+    expect(statusReply.parse({ confirmed: true, path: null })).toEqual({
+      confirmed: true,
+      path: null,
+    })
+  })
+
+  test.each<[string, unknown]>([
+    ['no list', {}],
+    ['null', null],
+    ['a part that is null', [null]],
+    ['a part that is text', ['x']],
+    ...[0, 10_001, 1.5, '1', undefined].map((number): [string, unknown] => [
+      `the part number ${JSON.stringify(number)}`,
+      [{ ...part, PartNumber: number }],
+    ]),
+    ...[-1, 1.5, 2 ** 53, '', '-1', '1e3', '1'.repeat(16), null].map((size): [string, unknown] => [
+      `the size ${JSON.stringify(size)}`,
+      [part, { ...part, Size: size }],
+    ]),
+    ['an ETag that is no text', [{ ...part, ETag: 1 }]],
+    ['a date that is no text', [{ ...part, LastModified: 1 }]],
+  ])('are refused with %s', (_, parts) => {
+    expect(statusReply.safeParse({ confirmed: false, path: ['a'], parts }).success).toBe(false)
+  })
+})
