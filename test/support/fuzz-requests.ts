@@ -24,7 +24,7 @@ export interface FuzzWorld {
 export function fuzzRequests(world: FuzzWorld): fc.Arbitrary<FuzzRequest> {
   const begin = operations.filter(({ bodyRequired }) => bodyRequired)
   // Begin has the most to be got wrong.
-  return fc.constantFrom(...operations, ...begin, ...begin).chain((operation) =>
+  return fc.constantFrom(...operations, ...begin, ...begin, ...begin).chain((operation) =>
     fc.record({
       method: mostly(fc.constant(operation.method), methods),
       target: targets(operation, world),
@@ -236,6 +236,8 @@ const waysOut = fc
   )
   .map((levels) => levels.join('/'))
 
+const USUAL_MAXIMUM = 1_000_000
+
 function values(name: string, schema: Schema): fc.Arbitrary<unknown> {
   if (name === 'path') {
     return fc.oneof({ weight: 2, arbitrary: fileNames }, waysOut, hostileText)
@@ -249,10 +251,18 @@ function values(name: string, schema: Schema): fc.Arbitrary<unknown> {
   }
   switch (schema.type) {
     case 'string':
-      if (schema.pattern) return fc.stringMatching(new RegExp(schema.pattern))
+      // A pattern with a maximum only keeps control characters out of what people write.
+      if (schema.pattern && schema.maxLength === undefined)
+        return fc.stringMatching(new RegExp(schema.pattern))
       return mostly(fc.constantFrom('holiday', '照片', 'a'), hostileText)
-    case 'integer':
-      return fc.integer({ min: schema.minimum ?? 0, max: schema.maximum ?? 1_000_000 })
+    case 'integer': {
+      const { minimum: min = 0, maximum: max = USUAL_MAXIMUM } = schema
+      // A file of most sizes that the document permits is larger than the gateway's default allows.
+      return mostly(
+        fc.integer({ min, max: Math.min(max, USUAL_MAXIMUM) }),
+        fc.integer({ min, max }),
+      )
+    }
     case 'boolean':
       return fc.boolean()
     case 'array':
