@@ -3,6 +3,7 @@ import { SmhError } from './errors.ts'
 import type { Fault } from './faults.ts'
 import { isGranted } from './grants.ts'
 import type { Incoming, Reply, Side } from './http-side.ts'
+import { filePath } from './names.ts'
 import type { RouteName } from './route-names.ts'
 import { json, type LibraryCall, type SpaceCall } from './smh-call.ts'
 import {
@@ -28,6 +29,7 @@ import { cancelUpload, confirmUpload, renewUpload, uploadStatus } from './smh-ta
 import { deleteToken, deleteUserTokens, mintToken, renewToken, useToken } from './smh-tokens.ts'
 import { beginUpload } from './smh-uploads.ts'
 import { hex, type Space, type State, type Token } from './state.ts'
+import { findFile } from './tree.ts'
 
 /** No SMH call of ours needs more; the real limit is unpublished (inferred). */
 const MAX_BODY_BYTES = 1024 * 1024
@@ -60,7 +62,10 @@ const IN_SPACE: Handlers<SpaceCall> = {
   'delete-space': deleteSpace,
 }
 
-function notEmulated(): never {
+/** Like SMH, it first misses the file that is to be read; others name what is to be made. */
+function notEmulated({ request, space, rest }: SpaceCall): never {
+  const reads = request.path.startsWith('/api/v1/file/') && request.method !== 'PUT'
+  if (reads) findFile(space, filePath(rest))
   throw new SmhError(
     501,
     'FunctionNotEnabled',

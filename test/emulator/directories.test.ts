@@ -173,6 +173,12 @@ describe('what SMH can do and the emulator cannot is refused, and nothing else h
   })
 })
 
+test('what would be read must be there, also for what the emulator cannot do', async () => {
+  const query = { preview: '' }
+  const answer = await smh.file('GET', 'missing.txt', { token, query })
+  expect(refusal(answer)).toEqual([404, 'FileNotFound'])
+})
+
 describe('a flag that a call cannot have is refused, and nothing else happens', () => {
   test.each<['file' | 'directory', string, Record<string, string>]>([
     ['file', 'POST', { nonsense: '' }],
