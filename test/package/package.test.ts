@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { environmentOf } from '../../src/demo/environment.ts'
+import { wranglerManners, wranglerScript } from '../../src/demo/wrangler.ts'
 import { bundleForBrowsers } from '../support/bundle-browser.ts'
 import { ann, MiB, someBytes, startBench } from '../support/gateway.ts'
 import { type PackedPackage, packPackage } from '../support/installed-package.ts'
@@ -284,6 +285,25 @@ describe('the gateway', () => {
       { ...environmentOf({ emulator, issuer }), TOKEN: await issuer.token(ann) },
     )
     expect(said).toEqual({ statuses: [201, 429, 200], logged: [201, 429, 200] })
+  })
+
+  test("is bundled as a Worker by the package's wrangler.toml, with the files of /docs", async () => {
+    const toml = await readFile(join(packed.folder, 'wrangler.toml'), 'utf8')
+    await writeFile(
+      join(server, 'wrangler.toml'),
+      toml
+        .replace('main = "src/worker.ts"', 'main = "worker.js"')
+        .replace('directory = "openapi"', 'directory = "node_modules/smh-upload-gateway/openapi"'),
+    )
+    await writeFile(
+      join(server, 'worker.js'),
+      "export { default } from 'smh-upload-gateway/worker'\n",
+    )
+    const env = { ...process.env, ...wranglerManners }
+    const deploy = [wranglerScript, 'deploy', '--dry-run', '--outdir', 'bundle']
+    const { stdout } = await execute(process.execPath, deploy, { cwd: server, env })
+    expect(stdout).toContain('env.ASSETS')
+    expect(await readFile(join(server, 'bundle/worker.js'), 'utf8')).toContain('reference.html')
   })
 
   test('runs by its command', async () => {
