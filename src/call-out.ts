@@ -32,12 +32,19 @@ export const MAX_REPLY_BYTES = 4 * 1024 * 1024
 
 /**
  * - `unsent`: no connection could be had, so the other side has not heard of the call
+ * - `no_descriptor`: the same, because this process has no file descriptor left for a connection
  * - `lost`: the connection broke before the whole reply was here; the call may have had its effect
  * - `timeout`: no whole reply within `timeoutMs`; likewise
  * - `too_large`: the reply exceeds {@link MAX_REPLY_BYTES}; likewise
  * - `aborted`: the caller's signal
  */
-export type CallOutFaultKind = 'unsent' | 'lost' | 'timeout' | 'too_large' | 'aborted'
+export type CallOutFaultKind =
+  | 'unsent'
+  | 'no_descriptor'
+  | 'lost'
+  | 'timeout'
+  | 'too_large'
+  | 'aborted'
 
 /** Carries no cause: what HTTP clients throw may name the URL, and the URL holds the token. */
 export class CallOutFault extends Error {

@@ -59,6 +59,8 @@ async function readJson(c: Context<AppEnv>, timeoutMs: number): Promise<unknown>
   const type = c.req.header('content-type')
   const isJson = type?.split(';')[0]?.trim().toLowerCase() === 'application/json'
   if (type && !isJson) throw unsupportedMediaType()
+  const coding = c.req.header('content-encoding')?.toLowerCase() ?? 'identity'
+  if (coding !== 'identity') throw unsupportedMediaType()
   const bytes = await within(timeoutMs, readBytes(c))
   if (!type && bytes.byteLength > 0) throw unsupportedMediaType()
   const text = decodeUtf8(bytes)
@@ -72,7 +74,10 @@ async function readJson(c: Context<AppEnv>, timeoutMs: number): Promise<unknown>
 }
 
 function unsupportedMediaType(): GatewayError {
-  return new GatewayError('unsupported_media_type', 'Send JSON, as application/json.')
+  return new GatewayError(
+    'unsupported_media_type',
+    'Send JSON, as application/json and without Content-Encoding.',
+  )
 }
 
 const utf8 = new TextDecoder('utf-8', { fatal: true })

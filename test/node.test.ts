@@ -11,16 +11,17 @@ import { openPipe } from './support/pipe.ts'
 import { knock, run } from './support/process.ts'
 
 /** The entry as a process, with the real parts around it. */
-async function startProcess(environment: Record<string, string> = {}) {
+async function startProcess(
+  environment: Record<string, string> = {},
+  flags: readonly string[] = [],
+) {
   const [emulator, issuer] = await Promise.all([startEmulator(), startDemoIssuer()])
   onTestFinished(async () => {
     await Promise.all([emulator.close(), issuer.close()])
   })
-  const gateway = run('src/node.ts', {
-    ...environmentOf({ emulator, issuer }),
-    PORT: '0',
-    ...environment,
-  })
+  const [file = '', ...args] = [...flags, 'src/node.ts']
+  const variables = { ...environmentOf({ emulator, issuer }), PORT: '0', ...environment }
+  const gateway = run(file, variables, args)
   const token = await issuer.token({ sub: 'ann' })
   const address = async (event: string) =>
     JSON.parse(await gateway.line((line) => line.includes(`"event":"${event}"`))).address as string
@@ -120,6 +121,19 @@ describe('the Node entry', { timeout: 30_000 }, () => {
     expect(await gateway.ended).toBe(second)
     await lost
     expect(gateway.output()).not.toContain('stopped')
+  })
+
+  test('opens no inspector on SIGUSR1, as npm start and the installed command run it', async () => {
+    const [firstLine = ''] = (await readFile('src/node.ts', 'utf8')).split('\n', 1)
+    const flags = /^#!.*\bnode (.+)$/.exec(firstLine)?.[1]?.split(' ') ?? []
+    const { scripts } = JSON.parse(await readFile('package.json', 'utf8'))
+    expect(scripts.start).toContain(`node ${flags.join(' ')} `)
+    const { gateway, begin } = await startProcess({}, flags)
+    gateway.child.kill('SIGUSR1')
+    expect((await begin()).status).toBe(201)
+    gateway.child.kill('SIGTERM')
+    expect(await gateway.ended).toBe(0)
+    expect(gateway.errors()).toBe('')
   })
 
   test('writes every line of its log before it ends', async () => {

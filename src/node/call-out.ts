@@ -1,5 +1,5 @@
 import { Agent, request } from 'undici'
-import { type CallOut, CallOutFault, MAX_REPLY_BYTES } from '../call-out.ts'
+import { type CallOut, CallOutFault, type CallOutFaultKind, MAX_REPLY_BYTES } from '../call-out.ts'
 import { callOut as fetchCallOut } from '../worker/call-out.ts'
 
 /** Longer than most pauses between two calls, shorter than the idle limit of usual load balancers. */
@@ -68,9 +68,10 @@ export function createNodeCallOut(): NodeCallOut {
 /** System calls that fail before a byte of the request is on its way. */
 const connecting = new Set(['connect', 'getaddrinfo'])
 
-function kindOf(error: unknown): 'unsent' | 'lost' | 'too_large' {
+function kindOf(error: unknown): CallOutFaultKind {
   const { code = '', syscall = '' } = error as { code?: string; syscall?: string }
   if (code === 'UND_ERR_RES_EXCEEDED_MAX_SIZE') return 'too_large'
+  if (code === 'EMFILE' || code === 'ENFILE') return 'no_descriptor'
   const unsent =
     connecting.has(syscall) ||
     code === 'UND_ERR_CONNECT_TIMEOUT' ||

@@ -75,6 +75,31 @@ export function serveInTurn(server: Server, answer: RequestListener, takingMs = 
   return server
 }
 
+/**
+ * Refuses requests that a proxy in front may read in another way: with several `Host` lines (RFC 9112
+ * §3.2), or with a transfer coding other than `chunked`, which Node passes on as it is (§6.1).
+ */
+export function refuseAmbiguous(answer: RequestListener): RequestListener {
+  return (request, response) => {
+    const coding = request.headers['transfer-encoding']
+    const isAmbiguous =
+      (coding !== undefined && coding.toLowerCase() !== 'chunked') ||
+      hasSeveralHosts(request.rawHeaders)
+    if (!isAmbiguous) answer(request, response)
+    else response.writeHead(400, { Connection: 'close', 'Cache-Control': 'no-store' }).end()
+  }
+}
+
+/** Names and values in turn. */
+function hasSeveralHosts(rawHeaders: readonly string[]): boolean {
+  let hosts = 0
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    const name = rawHeaders[index] ?? ''
+    if (name.length === 4 && name.toLowerCase() === 'host') hosts += 1
+  }
+  return hosts > 1
+}
+
 /** Calls back when this answer has been taken, or nobody is there to take it. */
 export function whenTakenOf(outgoing: ServerResponse): (done: () => void) => void {
   return (done) => {

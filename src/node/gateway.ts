@@ -6,7 +6,7 @@ import { type Config, unknownVariables } from '../config.ts'
 import { type Clock, type Log, noMetrics, OTHER_CALLS_PER_BEGIN } from '../deps.ts'
 import { oneFlight } from '../share.ts'
 import { createNodeCallOut } from './call-out.ts'
-import { serveInTurn, whenTakenOf } from './connections.ts'
+import { refuseAmbiguous, serveInTurn, whenTakenOf } from './connections.ts'
 import { readDocsAsset } from './docs-assets.ts'
 import { drainOf } from './drain.ts'
 import { createLimitCalls } from './limit-calls.ts'
@@ -111,7 +111,11 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
           return app.fetch(request, { incoming, whenTaken: whenTakenOf(outgoing) })
         },
         createServer: ((serverOptions: ServerOptions, answer: RequestListener) =>
-          serveInTurn(createServer(serverOptions), answer, takingMs)) as typeof createServer,
+          serveInTurn(
+            createServer(serverOptions),
+            refuseAmbiguous(answer),
+            takingMs,
+          )) as typeof createServer,
         hostname: config.host,
         port: config.port,
         serverOptions: {

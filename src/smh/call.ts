@@ -145,7 +145,8 @@ function wait(ms: number): Promise<void> {
 
 function cannotHaveActed(error: unknown): boolean {
   if (!(error instanceof GatewayError) || asksForLater(error)) return false
-  return error.facts.reason === 'unsent' || isUnacted(error)
+  const { reason } = error.facts
+  return reason === 'unsent' || reason === 'no_descriptor' || isUnacted(error)
 }
 
 /** What servers and proxies answer that may do better in a moment. */
@@ -168,6 +169,8 @@ export function asksForLater({ facts }: GatewayError): boolean {
  */
 function faultToError(fault: CallOutFault, hurried: boolean, late: boolean): GatewayError {
   switch (fault.kind) {
+    case 'no_descriptor':
+      return upstreamUnavailable(fault.kind, { alarm: true })
     case 'unsent':
     case 'lost':
       // Alike for the caller: Workers cannot tell a refused connection from one that broke.

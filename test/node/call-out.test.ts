@@ -1,5 +1,7 @@
+import { execFile } from 'node:child_process'
 import { createServer, type RequestListener } from 'node:http'
 import { type AddressInfo, createServer as createTcpServer } from 'node:net'
+import { promisify } from 'node:util'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { CallOutFault, MAX_REPLY_BYTES } from '../../src/call-out.ts'
 import { createNodeCallOut } from '../../src/node/call-out.ts'
@@ -142,4 +144,14 @@ describe('a call out', () => {
     expect((await get(MAX_REPLY_BYTES)).text).toHaveLength(MAX_REPLY_BYTES)
     expect(await faultOf(get(MAX_REPLY_BYTES + 1))).toBe('too_large')
   })
+})
+
+test('a call out: without a file descriptor it fails for that reason', {
+  timeout: 30_000,
+}, async () => {
+  const { url } = await serverWith((_, response) => void response.end())
+  const script = 'test/support/exhaust-descriptors.ts'
+  const limited = 'ulimit -n 64 && exec "$0" "$@"'
+  const args = ['-c', limited, process.execPath, script, url]
+  expect((await promisify(execFile)('sh', args)).stdout).toBe('no_descriptor\n')
 })

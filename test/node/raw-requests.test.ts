@@ -50,6 +50,10 @@ test.each<[how: string, lines: string[], body?: string]>([
   ['a length that is longer than a body may be', ['Content-Length: 65537']],
   ['chunks twice', [chunked, chunked], inChunks],
   ['chunks within something', ['Transfer-Encoding: gzip'], inChunks],
+  ['gzip before the chunks', ['Transfer-Encoding: gzip, chunked'], inChunks],
+  ['gzip and chunks in two lines', ['Transfer-Encoding: gzip', chunked], inChunks],
+  ['a second host', [length, 'Host: gateway']],
+  ['another host in lower case', [length, 'host: elsewhere']],
   ['chunks with a tab', ['Transfer-Encoding:\tchunked, identity'], inChunks],
   ['chunks of a length that is none', [chunked], 'zz\r\nx\r\n0\r\n\r\n'],
   ['a chunk of a length that no number holds', [chunked], 'ffffffffffffffffff\r\n'],
@@ -161,6 +165,16 @@ test.each([
   if (!Number.isNaN(status)) expect(Math.floor(status / 100)).toBe(4)
   expect(bench.smhCalls()).toEqual([])
   expect((await bench.request('GET', '/livez')).status).toBe(200)
+})
+
+test.each([
+  ['a second host', 'Host: elsewhere'],
+  ['gzip before the chunks', 'Transfer-Encoding: gzip, chunked'],
+])('a request with %s is refused, and its connection closed', async (_, line) => {
+  const bench = await startBench()
+  const request = `GET /livez HTTP/1.1\r\nHost: gateway\r\n${line}\r\n\r\n0\r\n\r\n`
+  const { status, headers } = readAnswer(await sendRaw(bench.gateway.url, [request]))
+  expect([status, headers.get('connection')]).toEqual([400, 'close'])
 })
 
 test('no method that HTTP knows is a fault of the gateway, at any address', async () => {

@@ -40,6 +40,7 @@ describe.each(operations)('the body of %s', (operation) => {
   test.each<[status: number, code: string, headers: Record<string, string>, body: string]>([
     [400, 'invalid_request', {}, '{"more":'],
     [415, 'unsupported_media_type', { 'content-type': 'text/plain' }, '{}'],
+    [415, 'unsupported_media_type', { 'content-encoding': 'gzip' }, '{}'],
     [413, 'request_too_large', {}, `{}${' '.repeat(64 * 1024)}`],
   ])('%d %s', async (status, code, headers, body) => {
     const bench = await startBench()
