@@ -46,6 +46,9 @@ const SHARE_OF_WAITING = 1 / 4
 /** Keys in one set: issuers have a handful. More would take seconds to check, at every fetch. */
 export const MAX_KEYS = 1_000
 
+/** How often a request looks whether the fetch of another one has ended, milliseconds. */
+const LOOK_MS = 20
+
 /** What callers are told to wait while there are no keys: outages seldom end within a second. */
 const RETRY_AFTER_SECONDS = 5
 
@@ -111,6 +114,8 @@ export function createIssuerKeys(deps: {
   let renewNotBefore = 0
   let waitNotBefore = 0
   let refetchNotBefore = 0
+  /** Of a fetch for an unknown key that is under way, on the clock of `performance.now()`. */
+  let refetchEndsAt = 0
   let retryNotBefore = 0
   let begun = 0
   let applied = 0
@@ -214,6 +219,13 @@ export function createIssuerKeys(deps: {
     return held
   }
 
+  /** Where requests cannot await the fetch of another one, they look again and again. */
+  async function whenRefetched(): Promise<void> {
+    while (performance.now() < refetchEndsAt) {
+      await new Promise((resolve) => setTimeout(resolve, LOOK_MS))
+    }
+  }
+
   /**
    * Fetches for a key that we do not have, unless one did so of late. Only so many callers wait for it:
    * the next one gets `upstream_unavailable`.
@@ -223,9 +235,11 @@ export function createIssuerKeys(deps: {
     waiting += 1
     try {
       await share('issuer-keys-refetch', async () => {
-        if (steadyClock() < refetchNotBefore) return
+        if (steadyClock() < refetchNotBefore) return whenRefetched()
         refetchNotBefore = steadyClock() + REFETCH_MS
+        refetchEndsAt = performance.now() + timeoutMs
         await fetchKeys().then(ignore, ignore)
+        refetchEndsAt = 0
       })
     } finally {
       waiting -= 1
