@@ -1,6 +1,6 @@
 import { createServer } from 'node:http'
 import { afterEach, describe, expect, onTestFinished, test, vi } from 'vitest'
-import { createUploadClient } from '../../src/client/client.ts'
+import { createUploadClient, type UploadState } from '../../src/client/client.ts'
 import { listen } from '../../src/demo/listen.ts'
 import { MiB, someBytes, startBench } from '../support/gateway.ts'
 import { pausedUpload, sentNumbers, uploadClient } from '../support/upload-client.ts'
@@ -79,7 +79,11 @@ describe('begin', () => {
     vi.stubGlobal('navigator', navigator)
     vi.stubGlobal('addEventListener', network.addEventListener.bind(network))
     vi.stubGlobal('removeEventListener', network.removeEventListener.bind(network))
-    const { done } = uploadClient(bench).upload(file, { path: 'a' })
+    const { promise: waiting, resolve } = Promise.withResolvers<UploadState>()
+    const onState = (state: UploadState) => state.name === 'waiting' && resolve(state)
+    const { done } = uploadClient(bench).upload(file, { path: 'a', onState })
+    expect(await waiting).toEqual({ name: 'waiting', reason: 'network' })
+    expect(bench.smhCalls()).toEqual([])
     navigator.onLine = true
     // The upload listens as soon as it has to.
     const ringing = setInterval(() => network.dispatchEvent(new Event('online')), 1)
