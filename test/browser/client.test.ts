@@ -1,10 +1,12 @@
 import { createServer } from 'node:http'
 import { fileURLToPath } from 'node:url'
-import { chromium } from 'playwright-core'
+import { chromium, type Page } from 'playwright-core'
 import { expect, inject, onTestFinished, test } from 'vitest'
 import { listen } from '../../src/demo/listen.ts'
+import { fileOnDisk } from '../support/browser.ts'
 import { bundleForBrowsers } from '../support/bundle-browser.ts'
-import { ann, startBench } from '../support/gateway.ts'
+import { ann, type Bench, someBytes, startBench } from '../support/gateway.ts'
+import { sentNumbers, storedBytes } from '../support/upload-client.ts'
 
 type Client = typeof import('../../src/client/client.ts')
 
@@ -17,7 +19,7 @@ interface Result {
 
 const entry = fileURLToPath(new URL('../../src/client/client.ts', import.meta.url))
 
-const html = `<!doctype html><link rel="icon" href="data:,">
+const html = `<!doctype html><link rel="icon" href="data:,"><input type="file">
 <script type="module">globalThis.uploader = await import('/client.js')</script>`
 
 /** A page of its own origin that has the client and nothing else. */
@@ -36,9 +38,13 @@ async function startPage() {
     server.close()
   })
   const page = await browser.newPage()
+  await open(page, url)
+  return { page, url, origin: new URL(url).origin }
+}
+
+async function open(page: Page, url: string) {
   await page.goto(url)
   await page.waitForFunction(() => 'uploader' in globalThis)
-  return { page, origin: new URL(url).origin }
 }
 
 /** Uploads a small file by the page, and gives what comes of it. */
@@ -90,4 +96,52 @@ test('a bucket with a CORS rule for the page stores its upload', async () => {
     stored: 'a.txt',
     states: ['preparing', 'uploading', 'completing', 'stored'],
   })
+})
+
+/** Uploads the chosen file, or goes on with it; resolves when it is stored, or at half if `untilHalf`. */
+async function uploadChosen(page: Page, bench: Bench, untilHalf: boolean): Promise<void> {
+  await page.evaluate(
+    async ({ gateway, token, untilHalf }) => {
+      const { createUploadClient } = (globalThis as unknown as { uploader: Client }).uploader
+      const file = document.querySelector('input')!.files![0]!
+      const client = createUploadClient({ gateway, getToken: () => token, cosScheme: 'http' })
+      const key = localStorage.getItem('key')
+      await new Promise<unknown>((resolve, reject) => {
+        const upload = key
+          ? client.resume(key, file)
+          : client.upload(file, {
+              path: 'clip.mp4',
+              onConfirmKey: (key) => localStorage.setItem('key', key),
+              onProgress({ sentBytes, totalBytes }) {
+                if (untilHalf && sentBytes >= totalBytes / 2) resolve(undefined)
+              },
+            })
+        upload.done.then(resolve, reject)
+      })
+    },
+    { gateway: bench.gateway.url, token: await bench.issuer.token(ann), untilHalf },
+  )
+}
+
+test('a page that is loaded again at half of 50 MB sends less than half of the parts again', {
+  timeout: 300_000,
+}, async () => {
+  const { page, url, origin } = await startPage()
+  const bench = await startBench({ environment: { CORS_ORIGINS: origin } })
+  const content = someBytes(50_000_000)
+  const file = await fileOnDisk('clip.mp4', content)
+  await page.locator('input').setInputFiles(file)
+  await uploadChosen(page, bench, true)
+  await open(page, url)
+  const [task] = bench.emulator.controls.openTasks()
+  const arrived = task?.parts.map(({ number }) => number) ?? []
+  expect(arrived.length).toBeGreaterThanOrEqual(48 / 4)
+
+  bench.emulator.controls.clearCalls()
+  await page.locator('input').setInputFiles(file)
+  await uploadChosen(page, bench, false)
+  const later = sentNumbers(bench)
+  expect(later.filter((number) => arrived.includes(number))).toEqual([])
+  expect(later.length).toBeLessThanOrEqual(48 - arrived.length)
+  expect((await storedBytes(bench, 'clip.mp4')).equals(Buffer.from(content))).toBe(true)
 })
