@@ -196,7 +196,7 @@ export const instantUploadResult = z
     file: storedFile.optional(),
     credentials: credentials.optional(),
   })
-  .meta({ id: 'InstantUploadResult' })
+  .meta({ id: 'InstantUploadResult', example: { outcome: 'full_hash_required' } })
 
 /** @param confirmKey the bound one, never SMH's */
 export function toCredentials(task: TaskReply, confirmKey: string): z.infer<typeof credentials> {

@@ -16,8 +16,11 @@ test('the reference page shows every operation and needs nothing from elsewhere'
   const shown = await page.locator('.call').allInnerTexts()
   expect(shown.toSorted()).toEqual(operations.toSorted())
 
-  await page.getByRole('navigation').getByRole('link', { name: 'Begin an upload' }).click()
-  const begin = page.getByRole('region', { name: 'Begin an upload' })
+  await page
+    .getByRole('navigation')
+    .getByRole('link', { name: 'POST Begin an upload', exact: true })
+    .click()
+  const begin = page.getByRole('region', { name: 'Begin an upload', exact: true })
   expect(await begin.evaluate((section) => section.getBoundingClientRect().top)).toBeLessThan(100)
   const statuses = await begin.locator('.errors dt').allInnerTexts()
   const declared = Object.keys(paths['/v1/uploads']?.post?.responses ?? {})
