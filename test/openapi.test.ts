@@ -302,13 +302,26 @@ describe('the patterns', () => {
     )
   })
 
-  test.each(['', '/', 'a/', '//a', 'a//b', 'a\\b', 'a:b', 'a\n', 'a|b'])(
-    'of the path stops %j, as the gateway does',
-    (text) => {
-      expect(parsePath(text)).toHaveProperty('fault')
-      expect(text).not.toMatch(new RegExp(String(path?.pattern), 'u'))
-    },
-  )
+  test.each([
+    '',
+    '/',
+    'a/',
+    '//a',
+    'a//b',
+    'a\\b',
+    'a:b',
+    'a\n',
+    'a|b',
+    '.',
+    '..',
+    'a/../b',
+    'a.',
+    ' a',
+    'a /b',
+  ])('of the path stops %j, as the gateway does', (text) => {
+    expect(parsePath(text)).toHaveProperty('fault')
+    expect(text).not.toMatch(new RegExp(String(path?.pattern), 'u'))
+  })
 })
 
 /** This part of the document and all parts below it, references followed. */

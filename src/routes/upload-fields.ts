@@ -68,6 +68,9 @@ export const fileDetails = {
 /** What `nameFault` refuses wherever it stands in a name. */
 const NOT_IN_NAMES = `${CONTROL}\\\\:*?"<>|/`
 
+/** A name of one level, as far as the regular expressions of every language can say it. */
+const NAME = `([^${NOT_IN_NAMES} ][^${NOT_IN_NAMES}]*[^${NOT_IN_NAMES} .]|[^${NOT_IN_NAMES} .])`
+
 /** What begin and instant upload both take. */
 export const beginFields = {
   path: z.string().meta({
@@ -78,8 +81,7 @@ export const beginFields = {
       'start or end with a space.',
     minLength: 1,
     maxLength: MAX_PATH_CHARACTERS,
-    // Without anchors in the middle and without classes that only some languages have.
-    pattern: `^/?[^${NOT_IN_NAMES}]+(/[^${NOT_IN_NAMES}]+)*$`,
+    pattern: `^/?${NAME}(/${NAME})*$`,
     example: 'holiday/clip.mp4',
   }),
   size: z.int().min(1).meta({

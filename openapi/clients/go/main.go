@@ -57,7 +57,7 @@ func instant(ctx context.Context, api *client.UploadsAPIService) error {
 }
 
 func problem(ctx context.Context, api *client.UploadsAPIService) error {
-	body := client.NewBeginUpload("go/../movie.mp4", 1)
+	body := client.NewBeginUpload("go/%2e%2e/movie.mp4", 1)
 	_, _, err := api.BeginUpload(ctx).BeginUpload(*body).Execute()
 	var failure *client.GenericOpenAPIError
 	if !errors.As(err, &failure) {

@@ -54,7 +54,7 @@ public class Program {
 
   static void problem(UploadsApi api) throws Exception {
     try {
-      api.beginUpload(new BeginUpload().path("java/../movie.mp4").size(1L));
+      api.beginUpload(new BeginUpload().path("java/%2e%2e/movie.mp4").size(1L));
     } catch (ApiException error) {
       Problem problem =
           ApiClient.createDefaultObjectMapper().readValue(error.getResponseBody(), Problem.class);

@@ -43,7 +43,7 @@ fun instant(api: UploadsApi) {
 @OptIn(ExperimentalStdlibApi::class)
 fun problem(api: UploadsApi) {
     try {
-        api.beginUpload(BeginUpload(path = "kotlin/../movie.mp4", propertySize = 1L))
+        api.beginUpload(BeginUpload(path = "kotlin/%2e%2e/movie.mp4", propertySize = 1L))
     } catch (error: ClientException) {
         val body = (error.response as ClientError<*>).body as String
         val problem: Problem = Serializer.moshi.adapter<Problem>().fromJson(body)!!

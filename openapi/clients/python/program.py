@@ -48,7 +48,7 @@ def instant(api: UploadsApi) -> None:
 
 def problem(api: UploadsApi) -> None:
     try:
-        api.begin_upload(BeginUpload(path="python/../movie.mp4", size=1))
+        api.begin_upload(BeginUpload(path="python/%2e%2e/movie.mp4", size=1))
     except ApiException as error:
         assert isinstance(error.data, Problem)
         print(f"problem.status={error.data.status}")

@@ -44,7 +44,7 @@ async function instant(api: UploadsApi) {
 }
 
 async function problem(api: UploadsApi) {
-  const beginUpload = { path: 'typescript/../movie.mp4', size: 1 }
+  const beginUpload = { path: 'typescript/%2e%2e/movie.mp4', size: 1 }
   const error: unknown = await api.beginUpload({ beginUpload }).catch((error) => error)
   if (!(error instanceof ResponseError)) throw error
   const problem: Problem = ProblemFromJSON(await error.response.json())
