@@ -81,7 +81,7 @@ function flood(gateway: Gateway) {
 let isFine = true
 function report(what: string, result: string, fine: boolean) {
   isFine &&= fine
-  process.stdout.write(`${fine ? 'ok  ' : 'FAIL'}  ${what.padEnd(60)}  ${result}\n`)
+  process.stdout.write(`${fine ? 'ok  ' : 'FAIL'}  ${what.padEnd(76)}  ${result}\n`)
 }
 
 const faults: Record<string, Fault> = {
