@@ -134,6 +134,30 @@ test('a full space is not asked again', async () => {
   expect(client.waits).toEqual([])
 })
 
+test("the gateway's limits for one user are waited for, of begins and of all other calls", async () => {
+  const bench = await startBench({ environment: { RATE_LIMIT_PER_MINUTE: '1' } })
+  const reasons = new Set<string>()
+  const waits: number[] = []
+  const client = uploadClient(bench, {
+    wait: async (ms) => {
+      waits.push(ms)
+      bench.advance(ms)
+    },
+  })
+  const onState = (state: UploadState) => state.name === 'waiting' && reasons.add(state.reason)
+  const first = await client.upload(file, { path: '0', onState }).done
+  const second = await client.upload(file, { path: '1', onState }).done
+  bench.advance(60_000)
+  const { confirmKey } = await bench.begin({ path: '2', size: 1 })
+  const before = waits.length
+  for (let call = 0; call < 12; call += 1) await client.status(confirmKey)
+  expect([first.name, second.name]).toEqual(['0', '1'])
+  expect([...reasons]).toEqual(['rate_limit'])
+  expect(before).toBeGreaterThan(0)
+  expect(waits.length).toBeGreaterThan(before)
+  expect(Math.min(...waits)).toBeGreaterThanOrEqual(1000)
+})
+
 describe('the token', () => {
   test('is asked for anew when one is refused', async () => {
     const bench = await startBench()
