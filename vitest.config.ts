@@ -18,6 +18,9 @@ export default defineConfig({
       {
         test: {
           name: 'node',
+          // A machine that is busy with other work takes longer; no test is decided by it.
+          testTimeout: 20_000,
+          hookTimeout: 30_000,
           include: ['test/**/*.test.ts'],
           // Those of the browser have a configuration of their own.
           exclude: ['test/worker*.test.ts', 'test/browser/**', 'test/package/**'],

@@ -171,6 +171,7 @@ describe('the Node entry', { timeout: 30_000 }, () => {
       const child = spawn(process.execPath, ['--expose-gc', 'test/support/log-flood.ts'], {
         stdio: ['ignore', out.fd, 'pipe'],
       })
+      onTestFinished(() => void child.kill('SIGKILL'))
       const [said] = await once(child.stderr!.setEncoding('utf8'), 'data')
       if ('close' in out) await out.close()
       const { grownBytes, dropped } = JSON.parse(said)
@@ -184,6 +185,7 @@ describe('the Node entry', { timeout: 30_000 }, () => {
     const child = spawn(process.execPath, ['test/support/log-flood.ts'], {
       stdio: ['ignore', pipe.fd, 'pipe'],
     })
+    onTestFinished(() => void child.kill('SIGKILL'))
     const [said] = await once(child.stderr!.setEncoding('utf8'), 'data')
     const { dropped } = JSON.parse(said)
     const text = await pipe.readUntil('"event":"log_lines_dropped"')
@@ -192,7 +194,6 @@ describe('the Node entry', { timeout: 30_000 }, () => {
     expect(lines.filter((line) => line.includes('a line of the flood'))).toHaveLength(
       120_000 - dropped,
     )
-    child.kill('SIGKILL')
   })
 
   test('writes one JSON line a request', async () => {
