@@ -46,7 +46,9 @@ async function partsToSend(
   if (hasCode(error, 'checksum_mismatch') && error.status) return transfer.unproven()
   if (!hasCode(error, 'upload_incomplete', 'size_mismatch')) return []
   if (error.missingParts?.length) return error.missingParts
-  const { parts = [] } = await gateway.status(confirmKey, signal)
+  const { confirmed, parts = [] } = await gateway.status(confirmKey, signal)
+  // The stored file has another size. Its upload is over, and takes no parts.
+  if (confirmed) return []
   const right = new Set(arrivedNumbers(transfer.plan, parts))
   return transfer.plan.map(({ number }) => number).filter((number) => !right.has(number))
 }

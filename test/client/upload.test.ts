@@ -38,6 +38,28 @@ test('a file arrives as it is, in parts that go side by side', async () => {
   expect((await storedBytes(bench, 'holiday', 'clip.mp4')).equals(content)).toBe(true)
 })
 
+test('no part is sent again when the stored file has another size', async () => {
+  const bench = await startBench()
+  const tellsOtherSize: typeof fetch = async (input, init) => {
+    const response = await fetch(input, init)
+    if (!String(input).endsWith('/complete')) return response
+    expect(response.status).toBe(200)
+    const problem = {
+      code: 'size_mismatch',
+      requestId: 'a',
+      detail: 'The stored file has 5 bytes.',
+    }
+    return Response.json(problem, {
+      status: 422,
+      headers: { 'Content-Type': 'application/problem+json' },
+    })
+  }
+  const client = uploadClient(bench, { fetch: tellsOtherSize })
+  const { done } = client.upload(new Blob(['a']), { path: 'one' })
+  await expect(done).rejects.toMatchObject({ code: 'size_mismatch', status: 422 })
+  expect(sentNumbers(bench)).toEqual([1])
+})
+
 test('a file of one byte', async () => {
   const bench = await startBench()
   const { done } = uploadClient(bench).upload(new Blob(['a']), { path: 'one' })
