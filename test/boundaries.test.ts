@@ -72,7 +72,7 @@ describe('imports point one way', () => {
   })
 
   test('the page knows the gateway by its client, and of the demo only what it is told', () => {
-    expect(imports.get('page/person.ts')).toContain('uppy/uppy.ts')
+    expect(imports.get('page/user-session.ts')).toContain('uppy/uppy.ts')
     const others = (name: string) =>
       name.endsWith('.ts') && !/^(page|client|uppy)\//.test(name) && name !== 'demo/hardships.ts'
     expect(offenders(['page/'], others)).toEqual([])

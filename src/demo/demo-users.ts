@@ -55,10 +55,16 @@ interface SigningKey {
   published: JWK
 }
 
-/** A user nobody has seen before, such as `demo-7f3a9c`. */
-export function randomUser(): DemoUser {
-  return { sub: `demo-${randomBytes(3).toString('hex')}` }
+/** A user of the demo, as people call them. */
+export interface NamedUser extends DemoUser {
+  name: string
 }
+
+/** The users of the demo. The command line uploads as the first one. */
+export const NAMED_USERS: readonly [NamedUser, NamedUser] = [
+  { sub: 'ada', name: 'Ada' },
+  { sub: 'boris', name: 'Boris' },
+]
 
 /**
  * Starts an issuer with a fresh ES256 key, a discovery document and a key set.

@@ -1,6 +1,7 @@
+import { randomUUID } from 'node:crypto'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { EmulatorControls } from '../emulator/controls.ts'
-import type { DemoIssuer, DemoUser } from './demo-users.ts'
+import type { DemoIssuer, NamedUser } from './demo-users.ts'
 import { HARDSHIPS, type Hardship, type Hardships } from './hardships.ts'
 import { listen } from './listen.ts'
 import { send, sendJson, sendNews, sendStatus } from './page-answers.ts'
@@ -17,6 +18,8 @@ const LONGEST_ORDER = 1_000
 interface Stage {
   gatewayUrl: string
   cosUrl: string
+  /** The largest file that the gateway permits. */
+  maxBytes: number
   hardships: Hardships
   files: EmulatorControls['files']
 }
@@ -35,19 +38,22 @@ export async function startPageServer({
   port = USUAL_PORT,
 }: {
   issuer: Pick<DemoIssuer, 'token'>
-  users: readonly DemoUser[]
+  users: readonly NamedUser[]
   /** Where to listen; any other port when it is taken. */
   port?: number | undefined
 }): Promise<PageServer> {
+  // Tells a page that was left open from one of this run.
+  const run = randomUUID()
+  const named = users.map(({ sub, name }) => ({ id: sub, name }))
   let stage: Stage | undefined
   let url = ''
 
   async function answer(target: URL, response: ServerResponse): Promise<void> {
     const user = users.find(({ sub }) => sub === target.searchParams.get('user'))
     if (!stage) return sendStatus(response, 503)
-    const { gatewayUrl, hardships, files } = stage
+    const { gatewayUrl, maxBytes, hardships, files } = stage
     if (target.pathname === '/settings.json') {
-      sendJson(response, { gatewayUrl, users: users.map(({ sub }) => sub) })
+      sendJson(response, { run, gatewayUrl, users: named, maxBytes })
     } else if (target.pathname === '/token' && user) {
       const expiresInSeconds = TOKEN_LIFETIME_SECONDS
       const token = await issuer.token({ ...user, expiresInSeconds })
@@ -103,7 +109,7 @@ export async function startPageServer({
 }
 
 /** What SMH has of this user, the newest first; paths are relative to the user's folder. */
-function storedBy({ sub }: DemoUser, files: ReturnType<EmulatorControls['files']>) {
+function storedBy({ sub }: NamedUser, files: ReturnType<EmulatorControls['files']>) {
   return files
     .filter(({ userId }) => userId === sub)
     .map(({ path, size, crc64, creationTime }) => ({
@@ -141,7 +147,7 @@ function policy({ gatewayUrl, cosUrl }: Stage): string {
     "script-src 'self'",
     "worker-src 'self'",
     "style-src 'self'",
-    // Previews of pictures that were chosen, and Uppy's icons.
+    // Previews of pictures that were chosen, and icons.
     'img-src blob: data:',
     `connect-src 'self' ${gatewayUrl} ${cosUrl}`,
     "base-uri 'none'",

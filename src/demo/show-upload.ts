@@ -1,7 +1,6 @@
 import { basename } from 'node:path'
-import { createUploadClient, type StoredFile } from '../client/client.ts'
+import { createUploadClient, fileSize, type StoredFile } from '../client/client.ts'
 import { MIB, partBytesFor } from '../client/parts.ts'
-import { inUnits } from '../page/words.ts'
 import { crc64Of, type LocalFile } from './local-file.ts'
 import type { Demo } from './start-demo.ts'
 import { complain, printable, say, sayOf, startBar } from './terminal.ts'
@@ -39,7 +38,7 @@ export async function showUpload(
     const uploaded = await upload(demo, file, options)
     const whole = sayStored(demo, uploaded)
     const seconds = (performance.now() - startedAt) / 1000
-    sayOf('Took', `${seconds.toFixed(1)} s, ${inUnits(uploaded.size / seconds)}/s`)
+    sayOf('Took', `${seconds.toFixed(1)} s, ${fileSize(uploaded.size / seconds)}/s`)
     return whole
   } catch (error) {
     options.signal.throwIfAborted()
@@ -64,7 +63,7 @@ async function upload(
     cosScheme: 'http',
   })
   const name = basename(path)
-  const sayHow = (how: string) => say(`\n${printable(name)}: ${inUnits(size)} ${how}`)
+  const sayHow = (how: string) => say(`\n${printable(name)}: ${fileSize(size)} ${how}`)
   let bar: ReturnType<typeof startBar> | undefined
   const sending = client.upload(content, {
     path: name,

@@ -6,18 +6,21 @@ import { parseConfig } from '../config.ts'
 import type { Log } from '../deps.ts'
 import { type Emulator, startEmulator } from '../emulator/start.ts'
 import { startGateway } from '../node/gateway.ts'
-import { type DemoIssuer, type DemoUser, randomUser, startDemoIssuer } from './demo-users.ts'
+import { type DemoIssuer, NAMED_USERS, type NamedUser, startDemoIssuer } from './demo-users.ts'
 import { environmentOf } from './environment.ts'
 import { createHardships } from './hardships.ts'
 import { startLine } from './line.ts'
 import { startPageServer } from './page-server.ts'
 import { startWorkerGateway } from './worker-gateway.ts'
 
+/** As much as COS takes: 10,000 parts of 5 GiB. A visitor may fill the disk of their own machine. */
+const MAX_BYTES = 10_000 * 5 * 1024 ** 3
+
 /** Everything that runs during the demo, on loopback. */
 export interface Demo {
   pageUrl: string
   gatewayUrl: string
-  users: readonly [DemoUser, DemoUser]
+  users: readonly [NamedUser, NamedUser]
   issuer: DemoIssuer
   emulator: Emulator
   /** Temporary; gone when the demo or its process has ended. */
@@ -56,7 +59,7 @@ export async function startDemo(options: DemoOptions): Promise<Demo> {
   }
 
   try {
-    const users = [randomUser(), randomUser()] as const
+    const users = NAMED_USERS
     const issuer = started(await startDemoIssuer())
     const page = started(await startPageServer({ issuer, users, port: pagePort }))
     const emulator = started(
@@ -64,8 +67,7 @@ export async function startDemo(options: DemoOptions): Promise<Demo> {
     )
     const environment = {
       ...environmentOf({ emulator, issuer }),
-      // Whoever sits at this machine may fill its disk.
-      UPLOAD_MAX_BYTES: String(10_000 * 5 * 1024 ** 3),
+      UPLOAD_MAX_BYTES: String(MAX_BYTES),
       RATE_LIMIT_PER_MINUTE: '0',
       CORS_ORIGINS: page.url,
       PORT: '0',
@@ -78,7 +80,13 @@ export async function startDemo(options: DemoOptions): Promise<Demo> {
     const line = started(await startLine(gateway.url))
     const { cosUrl, controls } = emulator
     const hardships = createHardships(controls, line)
-    page.connect({ gatewayUrl: line.url, cosUrl, hardships, files: controls.files })
+    page.connect({
+      gatewayUrl: line.url,
+      cosUrl,
+      maxBytes: MAX_BYTES,
+      hardships,
+      files: controls.files,
+    })
     return { pageUrl: page.url, gatewayUrl: line.url, users, issuer, emulator, folder, close }
   } catch (error) {
     await close()

@@ -1,5 +1,5 @@
 import cliProgress from 'cli-progress'
-import { inUnits } from '../page/words.ts'
+import { fileSize } from '../client/client.ts'
 
 /** Where the width of a bar's line must fit. */
 const BAR_WIDTH = 28
@@ -40,7 +40,7 @@ export function startBar(
     barCompleteChar: '━',
     barIncompleteChar: '─',
     formatValue: (value, _options, type) =>
-      type === 'percentage' ? String(value).padStart(3) : inUnits(value),
+      type === 'percentage' ? String(value).padStart(3) : fileSize(value),
     hideCursor: true,
     // The demo has its own manners on Ctrl-C, and stops the bar itself.
     gracefulExit: false,

@@ -2,10 +2,20 @@ import type { DemoState, Hardship } from '../demo/hardships.ts'
 
 export type { DemoState, Hardship }
 
+/** A user that the visitor can be. */
+export interface DemoUser {
+  /** The `sub` of the user's JWT. */
+  id: string
+  name: string
+}
+
 export interface Settings {
+  /** Differs between two runs of the demo. */
+  run: string
   gatewayUrl: string
-  /** Whom one can be. */
-  users: string[]
+  users: DemoUser[]
+  /** The largest file that the gateway permits. */
+  maxBytes: number
 }
 
 /** A file as SMH has it. */
@@ -24,21 +34,21 @@ async function get<Answer>(path: string): Promise<Answer> {
 
 export const readSettings = () => get<Settings>('/settings.json')
 
-export const readStored = (user: string) =>
-  get<Stored[]>(`/stored?${new URLSearchParams({ user })}`)
+export const readStored = (user: DemoUser) =>
+  get<Stored[]>(`/stored?${new URLSearchParams({ user: user.id })}`)
 
 /** A JWT for this user, as an app has one from its own sign-in. */
-export async function readToken(user: string): Promise<string> {
-  const { token } = await get<{ token: string }>(`/token?${new URLSearchParams({ user })}`)
+export async function readToken(user: DemoUser): Promise<string> {
+  const { token } = await get<{ token: string }>(`/token?${new URLSearchParams({ user: user.id })}`)
   return token
 }
 
-/** Switches a hardship; that it is so is told by the next state. */
+/** Switches a simulated failure on or off. The next state tells that it is so. */
 export async function setHardship(hardship: Hardship, isOn: boolean): Promise<void> {
   await fetch('/hardships', { method: 'POST', body: JSON.stringify({ hardship, isOn }) })
 }
 
-/** Tells how things stand, now and at every change, and whether the demo still answers. */
+/** Reports the demo's state, now and at every change, and whether the demo still answers. */
 export function watchState(
   onState: (state: DemoState) => void,
   onAnswers: (answers: boolean) => void,

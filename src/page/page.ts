@@ -1,105 +1,133 @@
-import { type DemoState, readSettings, watchState } from './demo-server.ts'
+import { fileSize } from '../client/client.ts'
+import { type DemoState, type DemoUser, readSettings, watchState } from './demo-server.ts'
+import { createDropArea } from './drop-area.ts'
 import { at, make, setText } from './elements.ts'
-import { createHandoverCard, takeHandover } from './handover.ts'
-import { createHardshipPanel } from './hardship-panel.ts'
-import { createLinks } from './links.ts'
-import { createPerson, type Person } from './person.ts'
+import { createFailureSwitches } from './failure-switches.ts'
+import { createResumeCard } from './resume-card.ts'
+import { takeResumeLink } from './resume-link.ts'
 import { createStoredList, rememberStored } from './stored-list.ts'
+import { createUploadsCard } from './uploads-card.ts'
+import { createUserSession, MOST_KEPT_BYTES, type UserSession } from './user-session.ts'
 
-const { gatewayUrl, users } = await readSettings()
-await forgetOtherDemos()
+const SHOW_INTERVAL_MS = 100
 
-const stored = createStoredList()
-const links = createLinks()
-const panel = createHardshipPanel()
-const handover = createHandoverCard({
-  gatewayUrl,
-  users,
-  become,
-  goOn: (file, confirmKey) => current.goOn(file, confirmKey),
-})
+const { run, gatewayUrl, users, maxBytes } = await readSettings()
+await forgetOtherRuns()
+
+const storedList = createStoredList()
+const uploadsCard = createUploadsCard()
+const failureSwitches = createFailureSwitches()
 let state: DemoState | undefined
-let showing = false
+let isShowing = false
 
-const people = users.map((name) =>
-  createPerson({
-    name,
+const sessions = users.map((user) =>
+  createUserSession({
+    user,
     gatewayUrl,
-    target: at('dashboards'),
     onChange: showSoon,
-    onStored: (file, instant) => rememberStored(name, file, instant ? 'instant' : 'sent'),
+    onStored(file, instant) {
+      rememberStored(user, file, instant ? 'instant' : 'sent')
+      if (user === current.user) tell('')
+    },
+    onCancelled(name) {
+      if (user === current.user) tell(`Cancelled ${name}. Nothing of it is kept.`)
+    },
   }),
 )
-const radios = people.map(({ name }) => {
-  const radio = make('input', { type: 'radio', name: 'user', value: name })
-  radio.addEventListener('change', () => become(name))
+const radios = users.map((user) => {
+  const radio = make('input', { type: 'radio', name: 'user', value: user.id })
+  radio.addEventListener('change', () => signIn(user))
   const doing = make('span', { className: 'doing' })
-  at('people').append(make('label', {}, radio, make('span', {}, name), doing))
+  at('users').append(make('label', {}, radio, make('span', {}, user.name), doing))
   return { radio, doing }
 })
-const asked = takeHandover()
-let current = personOf(sessionStorage.getItem('user'), asked?.user)
-become(current.name)
-if (asked) handover.open(asked)
+const resumeCard = createResumeCard({
+  gatewayUrl,
+  users,
+  signIn,
+  continueWith: (file, confirmKey) => current.continueWith(file, confirmKey),
+})
+createDropArea({
+  onFiles(files) {
+    tell('')
+    current.add(files)
+  },
+  takeDrop(target, file) {
+    const taken = resumeCard.takes(target)
+    if (taken) resumeCard.choose(file)
+    return taken
+  },
+})
+at('limits').textContent =
+  `Any type, not empty, up to ${fileSize(maxBytes)} a file. ` +
+  `A reload keeps files up to ${fileSize(MOST_KEPT_BYTES)}.`
+
+const asked = takeResumeLink()
+let current = sessionOf(sessionStorage.getItem('user'), asked?.user)
+signIn(current.user)
+if (asked) resumeCard.open(asked)
 addEventListener('hashchange', () => {
-  const next = takeHandover()
-  if (next) handover.open(next)
+  const next = takeResumeLink()
+  if (next) resumeCard.open(next)
 })
 watchState(
   (news) => {
-    const filesBefore = state?.counts.filesStored
+    const storedBefore = state?.counts.filesStored
     state = news
-    panel.show(news)
-    if (filesBefore !== news.counts.filesStored) void stored.show(current.name)
-    show()
+    failureSwitches.show(news)
+    if (storedBefore !== news.counts.filesStored) void storedList.show(current.user)
   },
   (answers) => void tellWhetherItRuns(answers),
 )
 
-/** The first of these who is one of the two. */
-function personOf(...names: (string | null | undefined)[]): Person {
-  const name = names.find((name) => users.includes(name ?? ''))
-  return people.find((person) => person.name === name) ?? people[0]!
+/** The session of the first of these ids that a user has. */
+function sessionOf(...ids: (string | null | undefined)[]): UserSession {
+  const id = ids.find((id) => users.some((user) => user.id === id))
+  return sessions.find(({ user }) => user.id === id) ?? sessions[0]!
 }
 
-/** Shows one of the two; the uploads of the other go on. */
-function become(name: string): void {
-  current = personOf(name)
-  sessionStorage.setItem('user', current.name)
-  for (const person of people) person.element.hidden = person !== current
-  people.forEach((person, index) => {
-    radios[index]!.radio.checked = person === current
+/** Shows one user. The uploads of the other go on. */
+function signIn(user: DemoUser): void {
+  current = sessionOf(user.id)
+  sessionStorage.setItem('user', user.id)
+  sessions.forEach((session, index) => {
+    radios[index]!.radio.checked = session === current
   })
-  void stored.show(current.name)
-  handover.setUser(current.name)
+  tell('')
+  void storedList.show(user)
+  resumeCard.setUser(user)
   show()
 }
 
-/** Uppy tells of every chunk; a person sees no more than a few pictures a second. */
+/** Says what has no place in a row. */
+function tell(text: string): void {
+  setText(at('news'), text)
+}
+
+/** Uppy reports every chunk; a person needs a few pictures a second. */
 function showSoon(): void {
-  if (showing) return
-  showing = true
+  if (isShowing) return
+  isShowing = true
   setTimeout(() => {
-    showing = false
+    isShowing = false
     show()
-  }, 100)
+  }, SHOW_INTERVAL_MS)
 }
 
 function show(): void {
-  people.forEach((person, index) => {
-    const percent = person === current ? undefined : person.underWay()
-    setText(radios[index]!.doing, percent === undefined ? '' : `uploading, ${percent} %`)
+  sessions.forEach((session, index) => {
+    const isUploading =
+      session !== current &&
+      session.items().some(({ state }) => ['uploading', 'completing'].includes(state.name))
+    setText(radios[index]!.doing, isUploading ? 'uploading' : '')
   })
-  const { text, kind } = current.said(state?.hardships.networkOff ?? false)
-  setText(at('status'), text)
-  at('status').className = kind
-  links.show(current)
+  uploadsCard.show(current)
 }
 
 /** A page may outlive the demo that it came from. */
 async function tellWhetherItRuns(answers: boolean): Promise<void> {
   const now = answers && (await readSettings().catch(() => false as const))
-  at('notice').hidden = now && now.users.join() === users.join()
+  at('notice').hidden = now && now.run === run
   setText(
     at('notice'),
     now
@@ -108,11 +136,11 @@ async function tellWhetherItRuns(answers: boolean): Promise<void> {
   )
 }
 
-/** Each run of the demo has users of its own; what is kept of others can only take up room. */
-async function forgetOtherDemos(): Promise<void> {
-  if (localStorage.getItem('users') === users.join()) return
+/** What the browser keeps of another run can only take up room. */
+async function forgetOtherRuns(): Promise<void> {
+  if (localStorage.getItem('run') === run) return
   localStorage.clear()
-  localStorage.setItem('users', users.join())
+  localStorage.setItem('run', run)
   const request = indexedDB.deleteDatabase('uppy-blobs')
   await new Promise<void>((resolve) => {
     for (const type of ['success', 'error', 'blocked']) {

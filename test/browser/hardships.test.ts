@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import {
   counted,
+  hasTitle,
   makeHard,
   PART_BYTES,
   press,
@@ -13,7 +14,7 @@ import { watchTraffic } from '../support/watch-traffic.ts'
 
 test('credentials that end midway are renewed, and no part is stored twice', async () => {
   const bench = await startBrowserBench()
-  const { page, ann, controls } = bench
+  const { page, ada, controls } = bench
   const { written } = watchTraffic(page)
   await bench.visitDemo()
   let parts: { number: number; receivedTimes: number }[] = []
@@ -28,7 +29,7 @@ test('credentials that end midway are renewed, and no part is stored twice', asy
   })
   const content = someBytes(16 * PART_BYTES)
   await uploadFile(page, 'clip.mp4', content)
-  await says(page, 'Stored as clip.mp4.')
+  await says(page, 'clip.mp4', 'Stored as clip.mp4')
 
   expect(parts.map(({ number }) => number)).toEqual(Array.from({ length: 16 }, (_, i) => i + 1))
   expect(parts.filter(({ receivedTimes }) => receivedTimes !== 1)).toEqual([])
@@ -39,7 +40,7 @@ test('credentials that end midway are renewed, and no part is stored twice', asy
   await expect.poll(() => counted(page, 'Renewals')).toBe(1)
   // The browser tells of the refusal itself, and nobody of anything else.
   expect(written.filter((line) => !line.includes('403'))).toEqual([])
-  expect((await bench.storedBytes(['users', ann, 'clip.mp4'])).equals(content)).toBe(true)
+  expect((await bench.storedBytes(['users', ada, 'clip.mp4'])).equals(content)).toBe(true)
 })
 
 test('credentials of three seconds are renewed for as long as it takes', async () => {
@@ -49,7 +50,7 @@ test('credentials of three seconds are renewed for as long as it takes', async (
   await makeHard(page, 'Credentials expire in 3 s')
   await makeHard(page, 'COS is slow')
   await uploadFile(page, 'clip.mp4', someBytes(16 * PART_BYTES))
-  await says(page, 'Stored as clip.mp4.')
+  await says(page, 'clip.mp4', 'Stored as clip.mp4')
   await expect.poll(() => counted(page, 'Renewals')).toBeGreaterThanOrEqual(1)
   expect(bench.partsReceived().toSorted((one, two) => one - two)).toEqual(
     Array.from({ length: 16 }, (_, index) => index + 1),
@@ -62,8 +63,8 @@ test('a part that is lost is sent again, and the page tells which', async () => 
   await bench.visitDemo()
   await makeHard(page, 'A part is lost')
   await uploadFile(page, 'clip.mp4', someBytes(3 * PART_BYTES))
-  await says(page, 'Stored as clip.mp4.')
-  await page.getByText(/^Part [123] was lost, and sent again\.$/).waitFor()
+  await says(page, 'clip.mp4', 'Stored as clip.mp4')
+  await page.getByText(/^Part [123] was lost and sent again\.$/).waitFor()
   await expect.poll(() => counted(page, 'Sent again')).toBe(1)
   expect(await page.getByRole('switch', { name: 'A part is lost' }).isChecked()).toBe(false)
 })
@@ -76,12 +77,13 @@ test('without the network an upload waits, and goes on by itself', async () => {
   await uploadFile(page, 'clip.mp4', someBytes(4 * PART_BYTES))
   await expect.poll(bench.partsReceived).toHaveLength(2)
   await makeHard(page, 'Network off')
-  await says(page, 'The network is off: what is under way waits, and goes on by itself.')
+  await says(page, 'clip.mp4', 'The connection is lost. The upload continues when it is back.')
+  await hasTitle(page, '1 file waiting')
   await expect(fetch(`${demo.gatewayUrl}/livez`)).rejects.toThrow()
   await expect(fetch(demo.emulator.cosUrl)).rejects.toThrow()
   release()
   await makeHard(page, 'Network off', false)
-  await says(page, 'Stored as clip.mp4.')
+  await says(page, 'clip.mp4', 'Stored as clip.mp4')
   expect(bench.partsReceived().toSorted()).toEqual([1, 2, 3, 4])
 })
 
@@ -92,7 +94,7 @@ test('a slow SMH is waited for', async () => {
   await makeHard(page, 'SMH is slow')
   const before = performance.now()
   await uploadFile(page, 'note.txt', someBytes(3))
-  await says(page, 'Stored as note.txt.')
+  await says(page, 'note.txt', 'Stored as note.txt')
   expect(performance.now() - before).toBeGreaterThan(4_000)
 })
 
@@ -102,8 +104,8 @@ test('an upload that SMH refuses is told, and a retry begins anew', async () => 
   await bench.visitDemo()
   controls.setQuota('-', 10)
   await uploadFile(page, 'clip.txt', someBytes(100))
-  await says(page, 'clip.txt: There is no room left for this file.')
+  await says(page, 'clip.txt', 'There is no room left for this file.')
   controls.setQuota('-', null)
-  await press(page, 'Retry upload')
-  await says(page, 'Stored as clip.txt.')
+  await press(page, 'Retry clip.txt')
+  await says(page, 'clip.txt', 'Stored as clip.txt')
 })

@@ -1,17 +1,22 @@
+import { basename, dirname } from 'node:path'
 import { expect, test } from 'vitest'
 import {
-  chooseFile,
-  dashboard,
+  fileOnDisk,
+  hasTitle,
+  kept,
   PART_BYTES,
   press,
+  row,
   says,
   startBrowserBench,
   uploadFile,
+  uploadFromDisk,
+  visit,
 } from '../support/browser.ts'
 import { someBytes } from '../support/gateway.ts'
 import { offSite, watchTraffic } from '../support/watch-traffic.ts'
 
-test('a picture is shown before it goes up, and the policy is kept to', async () => {
+test('a picture is shown in its row, and the policy is kept to', async () => {
   const { page, visitDemo } = await startBrowserBench()
   const traffic = watchTraffic(page)
   await visitDemo()
@@ -21,39 +26,132 @@ test('a picture is shown before it goes up, and the policy is kept to', async ()
     const picture = await canvas.convertToBlob()
     return [...new Uint8Array(await picture.arrayBuffer())]
   })
-  await chooseFile(page, 'square.png', new Uint8Array(png))
-  await dashboard(page).locator('img[src^="blob:"]').waitFor()
-  await press(page, /^Upload 1 file/)
-  await says(page, 'Stored as square.png.')
+  await uploadFile(page, 'square.png', new Uint8Array(png))
+  const picture = row(page, 'square.png').locator('img')
+  const width = () => picture.evaluate((img: HTMLImageElement) => img.naturalWidth)
+  await expect.poll(width).toBe(20)
+  await says(page, 'square.png', 'Stored as square.png')
   expect(traffic.written).toEqual([])
   expect(
     offSite((await traffic.exchanges()).filter(({ url }) => !url.startsWith('blob:'))),
   ).toEqual([])
 })
 
-test('two files of one name are two files', async () => {
-  const { page, ann, controls, visitDemo } = await startBrowserBench()
+test('two files of one name are told apart by what they are stored as', async () => {
+  const { page, ada, controls, visitDemo } = await startBrowserBench()
   await visitDemo()
-  await uploadFile(page, 'note.txt', someBytes(3))
-  await says(page, 'Stored as note.txt.')
-  await press(page, 'Done')
-  await uploadFile(page, 'note.txt', someBytes(4))
-  await says(page, 'Stored as note (1).txt.')
+  const file = await fileOnDisk('note.txt', someBytes(3))
+  await uploadFromDisk(page, file)
+  await says(page, 'note.txt', 'Stored as note.txt')
+  // The very same one, which is another upload all the same.
+  await uploadFromDisk(page, file)
+  const states = () => row(page, 'note.txt').getByRole('status').allTextContents()
+  await expect
+    .poll(states)
+    .toEqual(['note.txt: Stored as note.txt', 'note.txt: Stored as note (1).txt'])
+  await hasTitle(page, '2 files stored')
   const paths = controls.files().map(({ path }) => path.join('/'))
-  expect(paths).toEqual([`users/${ann}/note.txt`, `users/${ann}/note (1).txt`])
+  expect(paths).toEqual([`users/${ada}/note.txt`, `users/${ada}/note (1).txt`])
+})
+
+test('the title tells the outcome of all files', async () => {
+  const bench = await startBrowserBench()
+  const { page } = bench
+  await bench.visitDemo()
+  const release = bench.holdPartsAfter(1)
+  const files = [
+    fileOnDisk('one.mp4', someBytes(2 * PART_BYTES)),
+    fileOnDisk('two.mp4', someBytes(2 * PART_BYTES + 1)),
+  ]
+  await uploadFromDisk(page, ...(await Promise.all(files)))
+  await hasTitle(page, 'Uploading 2 files')
+  await expect.poll(bench.partsReceived).toEqual([1, 1])
+  await press(page, 'Pause all')
+  await hasTitle(page, '2 files paused')
+  release()
+  await press(page, 'Resume one.mp4')
+  await says(page, 'one.mp4', 'Stored as one.mp4')
+  await hasTitle(page, '1 file paused')
+  bench.controls.force('put-part', { status: 404, code: 'NoSuchBucket' })
+  await press(page, 'Resume two.mp4')
+  await hasTitle(page, '1 of 2 files stored, 1 failed')
+  await press(page, 'Clear finished')
+  await hasTitle(page, '1 file failed')
+  await press(page, 'Retry two.mp4')
+  await hasTitle(page, '1 file stored')
+  await press(page, 'Remove two.mp4')
+  await expect.poll(() => page.title()).toBe('Upload gateway for SMH: the demo')
+})
+
+test('the state of a file is told in one place', async () => {
+  const { page, visitDemo } = await startBrowserBench()
+  await visitDemo()
+  await uploadFile(page, 'a;b?c.txt', someBytes(3))
+  await says(page, 'a;b?c.txt', 'Rename the file.')
+  await uploadFile(page, 'note.txt', someBytes(3))
+  await says(page, 'note.txt', 'Stored as note.txt')
+  for (const text of ['Rename the file', 'Stored as note.txt']) {
+    const shown = await page.locator('body').innerText()
+    expect([text, shown.split(text).length - 1]).toEqual([text, 1])
+  }
+})
+
+test('Retry is offered only where it can help', async () => {
+  const { page, controls, visitDemo } = await startBrowserBench()
+  await visitDemo()
+  const actions = (name: string) => row(page, name).getByRole('button').allTextContents()
+  await uploadFile(page, 'a:b.txt', someBytes(3))
+  await says(page, 'a:b.txt', 'A name has at most 255 characters and none of')
+  expect(await actions('a:b.txt')).toEqual(['Remove'])
+  await uploadFile(page, 'empty.txt', new Uint8Array())
+  await says(page, 'empty.txt', 'Empty files cannot be uploaded.')
+  expect(await actions('empty.txt')).toEqual(['Remove'])
+  controls.setQuota('-', 10)
+  await uploadFile(page, 'large.txt', someBytes(100))
+  await says(page, 'large.txt', 'There is no room left for this file.')
+  expect(await actions('large.txt')).toEqual(['Retry', 'Remove'])
+})
+
+test('dropped files and folders are uploaded, each with its path', async () => {
+  const { page, ada, controls, visitDemo } = await startBrowserBench()
+  await visitDemo()
+  const drop = (type: string) =>
+    page.evaluate((type) => {
+      const dataTransfer = new DataTransfer()
+      dataTransfer.items.add(new File(['abc'], 'dropped.txt'))
+      const options = { dataTransfer, bubbles: true, cancelable: true }
+      document.querySelector('#drop')!.dispatchEvent(new DragEvent(type, options))
+    }, type)
+  await drop('dragover')
+  await page.getByRole('heading', { name: 'Drop to upload' }).waitFor()
+  await drop('drop')
+  await says(page, 'dropped.txt', 'Stored as dropped.txt')
+  await page.getByRole('heading', { name: 'Drop files here' }).waitFor()
+
+  const file = await fileOnDisk('inside.txt', someBytes(4))
+  await page.getByLabel('Choose a folder').setInputFiles(dirname(file))
+  const path = `${basename(dirname(file))}/inside.txt`
+  await says(page, path, `Stored as ${path}`)
+  const paths = controls.files().map(({ path }) => path.join('/'))
+  expect(paths.toSorted()).toEqual([`users/${ada}/dropped.txt`, `users/${ada}/${path}`].toSorted())
 })
 
 test('what an earlier run of the demo left in the browser is forgotten', async () => {
-  const { page, visitDemo } = await startBrowserBench()
-  await visitDemo()
-  await chooseFile(page, 'clip.mp4', someBytes(PART_BYTES))
-  await says(page, '1 file chosen.')
-  // As if it had been for other users.
-  await page.evaluate(() => localStorage.setItem('users', 'demo-000000,demo-000001'))
-  await page.evaluate(() => localStorage.setItem('stored:demo-000000', '{}'))
-  await page.reload()
-  await says(page, 'Nothing is under way.')
-  expect(await page.evaluate(() => Object.keys(localStorage))).toEqual(['users'])
+  const bench = await startBrowserBench()
+  const { page } = bench
+  await bench.visitDemo()
+  bench.holdPartsAfter(0)
+  await uploadFile(page, 'clip.mp4', someBytes(PART_BYTES))
+  await says(page, 'clip.mp4', 'Uploading')
+  await expect.poll(async () => (await kept(page)).bytes).toBe(PART_BYTES)
+  await page.evaluate(() => {
+    localStorage.setItem('run', 'another run')
+    localStorage.setItem('stored:ada', '{}')
+  })
+  await visit(page, page.url())
+  await expect.poll(async () => (await kept(page)).bytes).toBe(0)
+  expect(await row(page, 'clip.mp4').count()).toBe(0)
+  expect(await page.evaluate(() => Object.keys(localStorage))).toEqual(['run'])
 })
 
 test('a page that outlives its demo tells so', async () => {

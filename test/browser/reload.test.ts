@@ -1,11 +1,13 @@
 import { expect, test } from 'vitest'
 import {
-  chooseFileOnDisk,
   forgetFiles,
+  hasTitle,
   kept,
   press,
+  row,
   says,
   startPausedUpload,
+  uploadFromDisk,
 } from '../support/browser.ts'
 
 /** A paused upload that the browser has put aside. */
@@ -19,36 +21,37 @@ async function pausedUpload() {
 }
 
 test('after a reload the file is still there, and only what is missing is sent', async () => {
-  const { page, content, ann, partsReceived, storedBytes } = await pausedUpload()
+  const { page, content, ada, partsReceived, storedBytes } = await pausedUpload()
   await page.reload()
-  await says(page, '1 file came back after the reload')
+  await hasTitle(page, '1 file to resume')
+  await says(page, 'clip.mp4', 'Interrupted by the reload')
   const before = partsReceived().length
-  await press(page, /^(Resume|Upload 1 file)/)
-  await says(page, 'Stored as clip.mp4.')
+  await press(page, 'Resume clip.mp4')
+  await says(page, 'clip.mp4', 'Stored as clip.mp4')
   expect(partsReceived().slice(before).toSorted()).toEqual([4, 5])
-  expect((await storedBytes(['users', ann, 'clip.mp4'])).equals(content)).toBe(true)
+  expect((await storedBytes(['users', ada, 'clip.mp4'])).equals(content)).toBe(true)
 })
 
 test('a file that the browser could not keep is chosen again, and goes on', async () => {
-  const { page, file, content, ann, partsReceived, storedBytes } = await pausedUpload()
+  const { page, file, content, ada, partsReceived, storedBytes } = await pausedUpload()
   await forgetFiles(page)
   expect((await kept(page)).bytes).toBe(0)
   await page.reload()
-  await says(page, 'clip.mp4 was not kept: choose it again to go on.')
+  await says(page, 'clip.mp4', 'Choose it again to resume.')
   const before = partsReceived().length
-  await chooseFileOnDisk(page, file)
-  await press(page, /^(Resume|Upload 1 file)/)
-  await says(page, 'Stored as clip.mp4.')
+  await uploadFromDisk(page, file)
+  await says(page, 'clip.mp4', 'Stored as clip.mp4')
   expect(partsReceived().slice(before).toSorted()).toEqual([4, 5])
-  expect((await storedBytes(['users', ann, 'clip.mp4'])).equals(content)).toBe(true)
+  expect((await storedBytes(['users', ada, 'clip.mp4'])).equals(content)).toBe(true)
 })
 
 test('what one user left behind does not come back for the other', async () => {
-  const { page, ann, bob } = await pausedUpload()
-  await page.getByRole('radio', { name: bob }).check()
+  const { page } = await pausedUpload()
+  await page.getByRole('radio', { name: 'Boris' }).check()
   await page.reload()
-  expect(await page.getByRole('radio', { name: bob }).isChecked()).toBe(true)
-  await says(page, 'Nothing is under way.')
-  await page.getByRole('radio', { name: ann }).check()
-  await says(page, '1 file came back after the reload')
+  expect(await page.getByRole('radio', { name: 'Boris' }).isChecked()).toBe(true)
+  await page.getByText('A reload keeps files').waitFor()
+  await expect.poll(() => row(page, 'clip.mp4').count()).toBe(0)
+  await page.getByRole('radio', { name: 'Ada' }).check()
+  await says(page, 'clip.mp4', 'Interrupted by the reload')
 })

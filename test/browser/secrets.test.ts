@@ -8,9 +8,9 @@ test('the browser gets to see no secret, no SMH token and nobody else', async ()
   const { demo, page, controls, newProfile } = bench
   // Somebody else has been here.
   await bench.visitDemo()
-  await page.getByRole('radio', { name: bench.bob }).check()
+  await page.getByRole('radio', { name: 'Boris' }).check()
   await uploadFile(page, 'of-another-user.txt', someBytes(3))
-  await says(page, 'Stored as of-another-user.txt.')
+  await says(page, 'of-another-user.txt', 'Stored as of-another-user.txt')
 
   const watched = await newProfile()
   const traffic = watchTraffic(watched)
@@ -18,10 +18,10 @@ test('the browser gets to see no secret, no SMH token and nobody else', async ()
   const release = bench.holdPartsAfter(10)
   await uploadFile(watched, 'clip.mp4', someBytes(20 * MiB))
   await expect.poll(bench.partsReceived).toHaveLength(11)
-  await press(watched, 'Pause')
+  await press(watched, 'Pause clip.mp4')
   release()
-  await press(watched, 'Resume')
-  await says(watched, 'Stored as clip.mp4.')
+  await press(watched, 'Resume clip.mp4')
+  await says(watched, 'clip.mp4', 'Stored as clip.mp4')
 
   const calls = controls.calls().filter(({ host }) => host === 'smh')
   const tokens = new Set(calls.flatMap(({ query }) => query.access_token ?? []))
@@ -29,7 +29,7 @@ test('the browser gets to see no secret, no SMH token and nobody else', async ()
   expect(tokens.size).toBeGreaterThan(0)
   expect(smhKeys.size).toBe(2)
   const secrets = [demo.emulator.librarySecret, ...tokens, ...smhKeys]
-  const others = [bench.bob, 'of-another-user']
+  const others = [bench.boris, 'of-another-user']
 
   const exchanges = await traffic.exchanges()
   const sent = (method: string, url: string) =>

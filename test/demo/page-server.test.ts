@@ -11,10 +11,10 @@ async function aDemo() {
   const demo = await startDemo({ log: () => {}, worker: false, signal, pagePort: 0 })
   onTestFinished(() => demo.close())
   const { controls } = demo.emulator
-  const [ann, bob] = demo.users
+  const [ada, boris] = demo.users
   const client = createUploadClient({
     gateway: demo.gatewayUrl,
-    getToken: () => demo.issuer.token(ann),
+    getToken: () => demo.issuer.token(ada),
     cosScheme: 'http',
     partSize: MiB,
     retry: { firstDelayMs: 1, attempts: 1_000, longestDelayMs: 5 },
@@ -22,8 +22,8 @@ async function aDemo() {
   return {
     ...demo,
     controls,
-    ann: ann.sub,
-    bob: bob.sub,
+    ada: ada.sub,
+    boris: boris.sub,
     client,
     get: (path: string) => fetch(demo.pageUrl + path),
     /** Switches a hardship as a page of this origin would. */
@@ -83,15 +83,15 @@ test('the page comes with a policy that lets it reach the gateway and COS, and n
 })
 
 test('each user is told of files of their own', async () => {
-  const { get, ann, bob, client } = await aDemo()
+  const { get, ada, boris, client } = await aDemo()
   const source = new Blob([someBytes(3)])
   await client.upload(source, { path: 'a/first.txt' }).done
   const stored = await client.upload(new Blob([someBytes(4)]), { path: 'second.txt' }).done
-  expect(await (await get(`/stored?user=${ann}`)).json()).toMatchObject([
+  expect(await (await get(`/stored?user=${ada}`)).json()).toMatchObject([
     { path: ['second.txt'], size: 4, crc64: stored.crc64 },
     { path: ['a', 'first.txt'], size: 3 },
   ])
-  expect(await (await get(`/stored?user=${bob}`)).json()).toEqual([])
+  expect(await (await get(`/stored?user=${boris}`)).json()).toEqual([])
   expect((await get('/stored?user=somebody')).status).toBe(404)
 })
 

@@ -20,7 +20,7 @@ function writtenByBar({ terminals, log }: { terminals: string[]; log: boolean })
 }
 
 test('the bar is drawn on a terminal', () => {
-  expect(writtenByBar({ terminals: ['stdout', 'stderr'], log: false })).toContain('1 KiB of 1 KiB')
+  expect(writtenByBar({ terminals: ['stdout', 'stderr'], log: false })).toContain('1 KB of 1 KB')
 })
 
 test('the bar is off while a log is written to the same terminal', () => {
@@ -28,7 +28,7 @@ test('the bar is off while a log is written to the same terminal', () => {
 })
 
 test('the bar is drawn while the log goes elsewhere', () => {
-  expect(writtenByBar({ terminals: ['stdout'], log: true })).toContain('1 KiB of 1 KiB')
+  expect(writtenByBar({ terminals: ['stdout'], log: true })).toContain('1 KB of 1 KB')
 })
 
 test('the bar is off where the output is no terminal', () => {

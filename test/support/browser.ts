@@ -10,7 +10,7 @@ import { someBytes } from './gateway.ts'
 /** Longer than any test lasts. */
 const FOR_EVER_MS = 3_600_000
 
-/** The page cuts files so. */
+/** The client cuts files so, up to 128 MiB. */
 export const PART_BYTES = 1024 * 1024
 
 /** The whole demo on free ports, and a fresh browser context to visit it with. All end with the test. */
@@ -21,7 +21,7 @@ export async function startBrowserBench(options: BrowserContextOptions = {}) {
   const browser = await chromium.connect(inject('browserEndpoint'))
   onTestFinished(() => browser.close())
   const { controls } = demo.emulator
-  const [ann, bob] = demo.users
+  const [ada, boris] = demo.users
 
   /** A browser profile of its own: another device, or another person's. */
   const newProfile = async () => (await browser.newContext(options)).newPage()
@@ -45,8 +45,8 @@ export async function startBrowserBench(options: BrowserContextOptions = {}) {
     page,
     newProfile,
     /** Who the page takes the visitor for at first, and whom else. */
-    ann: ann.sub,
-    bob: bob.sub,
+    ada: ada.sub,
+    boris: boris.sub,
     visitDemo: () => visit(page, demo.pageUrl),
     atCall,
     /** COS lets all later parts wait, until the page gives them up. Gives the way to end that. */
@@ -72,31 +72,23 @@ export async function startBrowserBench(options: BrowserContextOptions = {}) {
 /** Opens the page, or one of its links, and waits until it can be used. */
 export async function visit(page: Page, url: string): Promise<void> {
   await page.goto(url)
-  await page.getByText('Drop files here').and(page.locator(':visible')).waitFor()
+  await page.getByText('A reload keeps files').waitFor()
 }
 
-/** Uppy's Dashboard of whoever is signed in. */
-export function dashboard(page: Page): Locator {
-  return page.locator('.uppy-Dashboard:visible')
+/** The row of a file. */
+export function row(page: Page, name: string): Locator {
+  const ofName = page.locator('.name').getByText(name, { exact: true })
+  return page.locator('#rows').getByRole('listitem').filter({ has: ofName })
 }
 
-/** Puts a file with this content into the Dashboard, as its dialogue for files does. */
-export async function chooseFile(page: Page, name: string, content: Uint8Array): Promise<void> {
-  await chooseFileOnDisk(page, await fileOnDisk(name, content))
-}
-
-/** As {@link chooseFile} does, with files that are there already. */
-export async function chooseFileOnDisk(page: Page, ...files: string[]): Promise<void> {
-  const input = dashboard(page).locator('.uppy-Dashboard-input').first()
-  // Where files are shown, the inputs are behind this button.
-  if ((await input.count()) === 0) await press(page, 'Add more files')
-  await input.setInputFiles(files)
-}
-
-/** Chooses a file with this content, and presses the button that uploads it. */
+/** Has the page upload a file with this content. */
 export async function uploadFile(page: Page, name: string, content: Uint8Array): Promise<void> {
-  await chooseFile(page, name, content)
-  await press(page, /^Upload 1 file/)
+  await uploadFromDisk(page, await fileOnDisk(name, content))
+}
+
+/** As {@link uploadFile} does, with files that are there already. */
+export async function uploadFromDisk(page: Page, ...files: string[]): Promise<void> {
+  await page.getByLabel('Choose files', { exact: true }).setInputFiles(files)
 }
 
 /** An upload of five parts, paused when COS has three of them. */
@@ -107,19 +99,16 @@ export async function startPausedUpload() {
   const content = someBytes(5 * PART_BYTES)
   const file = await fileOnDisk('clip.mp4', content)
   const release = bench.holdPartsAfter(3)
-  await chooseFileOnDisk(page, file)
-  await press(page, /^Upload 1 file/)
+  await uploadFromDisk(page, file)
   await expect.poll(bench.partsReceived).toHaveLength(3)
-  await press(page, 'Pause')
+  await press(page, 'Pause clip.mp4')
   release()
   return { ...bench, content, file }
 }
 
-/** Presses a button of the Dashboard. */
-export async function press(page: Page, name: string | RegExp): Promise<void> {
-  await dashboard(page)
-    .getByRole('button', { name, exact: typeof name === 'string' })
-    .click()
+/** Presses a button. */
+export async function press(page: Page, name: string): Promise<void> {
+  await page.getByRole('button', { name, exact: true }).click()
 }
 
 /** A file until the end of the test. From disk Chromium takes it much faster than from memory. */
@@ -131,17 +120,32 @@ export async function fileOnDisk(name: string, content: Uint8Array): Promise<str
   return file
 }
 
-/** Waits until the page says this. */
-export async function says(page: Page, text: string | RegExp): Promise<void> {
-  await page.locator('#status').filter({ hasText: text }).waitFor()
+/** Waits until the row of a file says this of its state. */
+export async function says(page: Page, name: string, text: string | RegExp): Promise<void> {
+  await row(page, name).getByRole('status').filter({ hasText: text }).waitFor()
 }
 
-/** Makes it hard, or easy again, by one of the page's switches. */
+/** Waits until the page has this title above its files, and in the browser's tab. */
+export async function hasTitle(page: Page, title: string): Promise<void> {
+  await page.getByRole('heading', { name: title, exact: true }).waitFor()
+  await expect.poll(() => page.title()).toContain(title)
+}
+
+/** The link by which another browser continues an upload. */
+export function linkOf(page: Page, name: string): Promise<string> {
+  return page.getByLabel(`Link to continue ${name}`, { exact: true }).inputValue()
+}
+
+/** Switches a simulated failure on or off. */
 export async function makeHard(page: Page, name: string, isOn = true): Promise<void> {
+  const failures = page.locator('details', { hasText: 'Simulate failures' })
+  if ((await failures.getAttribute('open')) === null) {
+    await page.getByText('Simulate failures').click()
+  }
   await page.getByRole('switch', { name }).setChecked(isOn)
 }
 
-/** What the panel counts under this name. */
+/** What the page counts under this name. */
 export async function counted(page: Page, name: string): Promise<number> {
   const count = page.locator('#counts div', { hasText: name }).locator('dd')
   return Number(await count.textContent())

@@ -5,24 +5,23 @@ const SWITCHES: Record<Hardship, { title: string; effect: string }> = {
   shortCredentials: {
     title: 'Credentials expire in 3 s',
     effect:
-      'COS takes parts for three seconds, and refuses what comes later. The client has that renewed, and sends what was refused again.',
+      'COS refuses later parts. The client renews the credentials and sends what was refused again.',
   },
   slowSmh: {
     title: 'SMH is slow',
-    effect:
-      'Every call to it takes 2 s longer: to begin, to renew, to complete. Parts do not wait.',
+    effect: 'Each call to begin, renew or complete takes 2 s longer.',
   },
   slowParts: {
     title: 'COS is slow',
-    effect: 'Every part takes 1 s longer. Time to pause, to reload, to go on elsewhere.',
+    effect: 'Each part takes 1 s longer. Time to pause, to reload, to continue elsewhere.',
   },
   partLost: {
     title: 'A part is lost',
-    effect: 'The next part does not arrive. It is sent again, and no other.',
+    effect: 'The next part does not arrive. The client sends it again, and no other.',
   },
   networkOff: {
     title: 'Network off',
-    effect: 'All connections to gateway and COS break. Uploads wait, and go on by themselves.',
+    effect: 'All connections to gateway and COS break. Uploads wait and go on by themselves.',
   },
 }
 
@@ -33,13 +32,13 @@ const COUNTS: Record<keyof DemoState['counts'], string> = {
   filesStored: 'Files stored',
 }
 
-/** The switches by which the demo is made hard, and what came of them since the page was opened. */
-export function createHardshipPanel() {
+/** The switches that simulate failures, and counters of what came of them since the page was opened. */
+export function createFailureSwitches() {
   const inputs = new Map<Hardship, HTMLInputElement>()
   let first: DemoState['counts'] | undefined
 
   for (const [hardship, { title, effect }] of Object.entries(SWITCHES)) {
-    const id = `hardship-${hardship}`
+    const id = `switch-${hardship}`
     const input = make('input', { type: 'checkbox', id })
     input.setAttribute('role', 'switch')
     input.setAttribute('aria-describedby', `${id}-effect`)
@@ -51,7 +50,7 @@ export function createHardshipPanel() {
     inputs.set(hardship as Hardship, input)
     const label = make('label', { htmlFor: id }, title)
     const text = make('p', { id: `${id}-effect`, className: 'quiet' }, effect)
-    at('hardships').append(make('li', {}, input, label, text))
+    at('switches').append(make('li', {}, input, label, text))
   }
   const numbers = Object.entries(COUNTS).map(([name, title]) => {
     const number = make('dd', {}, '0')
@@ -62,6 +61,8 @@ export function createHardshipPanel() {
   return {
     show({ hardships, counts, lostPart }: DemoState): void {
       for (const [hardship, input] of inputs) input.checked = hardships[hardship]
+      const on = [...inputs.keys()].filter((hardship) => hardships[hardship])
+      setText(at('failures-on'), on.map((hardship) => SWITCHES[hardship].title).join(', '))
       first ??= counts
       for (const [name, number] of numbers) setText(number, String(counts[name] - first[name]))
       setText(at('lost'), lostPart ? wordsOf(lostPart) : '')
@@ -70,5 +71,5 @@ export function createHardshipPanel() {
 }
 
 function wordsOf({ number, received }: NonNullable<DemoState['lostPart']>): string {
-  return received ? `Part ${number} was lost, and sent again.` : `Part ${number} was lost.`
+  return received ? `Part ${number} was lost and sent again.` : `Part ${number} was lost.`
 }

@@ -1,0 +1,45 @@
+import { getDroppedFiles } from '@uppy/core/utils'
+import { at } from './elements.ts'
+
+export interface DropAreaOptions {
+  onFiles: (files: readonly File[]) => void
+  /** Takes files that were dropped on a place of their own. Returns whether it did. */
+  takeDrop: (target: EventTarget | null, file: File | undefined) => boolean
+}
+
+/** The place to choose files and folders. Files may be dropped anywhere on the page. */
+export function createDropArea({ onFiles, takeDrop }: DropAreaOptions): void {
+  for (const id of ['files', 'folder']) {
+    const input = at<HTMLInputElement>(id)
+    input.addEventListener('change', () => {
+      onFiles([...(input.files ?? [])])
+      input.value = '' // so that the same file can be chosen again
+    })
+  }
+
+  // Without a mouse there is nothing to drop.
+  const title = matchMedia('(any-hover: hover)').matches ? 'Drop files here' : 'Upload files'
+  function showOver(isOver: boolean): void {
+    document.body.classList.toggle('over', isOver)
+    at('drop-title').textContent = isOver ? 'Drop to upload' : title
+  }
+  showOver(false)
+  const hasFiles = ({ dataTransfer }: DragEvent) => dataTransfer?.types.includes('Files') ?? false
+
+  document.addEventListener('dragover', (event) => {
+    // Otherwise the browser would open the file in place of the page.
+    event.preventDefault()
+    if (hasFiles(event)) showOver(true)
+  })
+  document.addEventListener('dragleave', ({ relatedTarget }) => {
+    if (relatedTarget === null) showOver(false)
+  })
+  document.addEventListener('drop', async (event) => {
+    event.preventDefault()
+    showOver(false)
+    const { dataTransfer, target } = event
+    if (!dataTransfer || !hasFiles(event)) return
+    if (takeDrop(target, dataTransfer.files[0])) return
+    onFiles((await getDroppedFiles(dataTransfer)) as File[])
+  })
+}
