@@ -1,0 +1,63 @@
+import { fork } from 'node:child_process'
+import { once } from 'node:events'
+import { fileURLToPath } from 'node:url'
+import { report, startStage } from './load/stage.ts'
+
+/**
+ * Whether a user who asks for a list of 10,000 parts without a pause slows down the others. The quiet and
+ * the loaded value are measured in one run. Exits 1 when a bound does not hold.
+ */
+
+const PARTS = 10_000
+const SIZE = PARTS * 1024 * 1024
+const LOAD = { requests: 1_000, perSecond: 40 }
+const BOUND = 3
+
+const stage = await startStage({ UPLOAD_MAX_BYTES: String(SIZE) })
+try {
+  const token = await stage.token('heavy')
+  const path = await beginLong()
+  // Keys, a token of SMH and compiled code.
+  await stage.load({ requests: 200, perSecond: 50 })
+  const quiet = await stage.load(LOAD)
+  const heavy = fork(fileURLToPath(new URL('./load/loop.ts', import.meta.url)))
+  try {
+    heavy.send({ url: stage.url, path, token })
+    const loaded = await stage.load(LOAD)
+    heavy.send('stop')
+    const [statuses] = await once(heavy, 'message')
+    const notes = [`the heavy user's answers by status: ${JSON.stringify(statuses)}`]
+    report(quiet, loaded, { share: 0.5, bound: BOUND, notes })
+  } finally {
+    heavy.kill()
+  }
+
+  /** Begins an upload that is large enough for its parts, which SMH then lists; gives its path. */
+  async function beginLong(): Promise<string> {
+    const response = await fetch(`${stage.url}/v1/uploads`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+      body: JSON.stringify({ path: 'long.bin', size: SIZE }),
+    })
+    const { confirmKey } = (await response.json()) as { confirmKey: string }
+    stage.emulator.controls.force('status', {
+      times: Number.POSITIVE_INFINITY,
+      status: 200,
+      contentType: 'application/json',
+      body: JSON.stringify({
+        confirmed: false,
+        path: ['users', 'heavy', 'long.bin'],
+        uploadId: 'long',
+        parts: Array.from({ length: PARTS }, (_, index) => ({
+          PartNumber: index + 1,
+          LastModified: '2026-03-09T11:23:01.000Z',
+          ETag: '"7202826a7791073fe2787f0c94603278"',
+          Size: 1,
+        })),
+      }),
+    })
+    return `/v1/uploads/${confirmKey}`
+  }
+} finally {
+  await stage.close()
+}

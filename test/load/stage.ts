@@ -1,0 +1,113 @@
+import { type ChildProcess, fork, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+import { startDemoIssuer } from '../../src/demo/demo-users.ts'
+import { environmentOf } from '../../src/demo/environment.ts'
+import { startEmulator } from '../../src/emulator/start.ts'
+
+/** Requests at even distances, a rate that leaves the gateway idle most of the time. */
+export interface Load {
+  url: string
+  /** One for each user. */
+  tokens: readonly string[]
+  requests: number
+  perSecond: number
+}
+
+/** What became of a load. */
+export interface Measured {
+  /** Milliseconds, one for each request. */
+  times: number[]
+  /** How many got each status; 0 is a connection that failed. */
+  statuses: Record<number, number>
+}
+
+/** The users of a load. */
+const USERS = 50
+/** Tokens have to outlast the whole run. */
+const DAY_SECONDS = 24 * 60 * 60
+
+/** Emulator and issuer in this process, the gateway and the load generator in two of their own. */
+export async function startStage(variables: Record<string, string> = {}) {
+  const [emulator, issuer] = await Promise.all([startEmulator(), startDemoIssuer()])
+  const gateway = spawn(process.execPath, ['src/node.ts'], {
+    env: {
+      PATH: process.env.PATH,
+      ...environmentOf({ emulator, issuer }),
+      ...variables,
+      PORT: '0',
+    },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  const url = await addressOf(gateway)
+  const generator = fork(fileURLToPath(new URL('./generate.ts', import.meta.url)))
+  const token = (sub: string) => issuer.token({ sub, expiresInSeconds: DAY_SECONDS })
+  const tokens = await Promise.all(
+    Array.from({ length: USERS }, (_, user) => token(`user-${user}`)),
+  )
+  return {
+    emulator,
+    url,
+    token,
+    /** Has begins sent by the load generator. */
+    async load(wanted: Pick<Load, 'requests' | 'perSecond'>): Promise<Measured> {
+      generator.send({ url, tokens, ...wanted } satisfies Load)
+      const [measured] = await once(generator, 'message')
+      return measured
+    },
+    async close() {
+      generator.kill()
+      gateway.kill('SIGKILL')
+      await Promise.all([emulator.close(), issuer.close()])
+    },
+  }
+}
+
+async function addressOf({ stdout }: ChildProcess): Promise<string> {
+  if (!stdout) throw new Error('The gateway has no output.')
+  for await (const line of createInterface({ input: stdout })) {
+    if (!line.includes('"event":"listening"')) continue
+    stdout.resume()
+    return JSON.parse(line).address
+  }
+  throw new Error('The gateway ended before it listened.')
+}
+
+/** The value below which this share of the times lies. */
+function quantile(times: readonly number[], share: number): number {
+  const sorted = [...times].sort((one, other) => one - other)
+  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN
+}
+
+/** Prints quiet and loaded values side by side. Sets the exit status when a bound does not hold. */
+export function report(
+  quiet: Measured,
+  loaded: Measured,
+  { share, bound, notes }: { share: number; bound: number; notes: readonly string[] },
+): void {
+  const row = (name: string, { times, statuses }: Measured) => ({
+    '': name,
+    requests: times.length,
+    refused: refusedOf(statuses),
+    'p50 ms': quantile(times, 0.5).toFixed(2),
+    'p99 ms': quantile(times, 0.99).toFixed(2),
+  })
+  const ratio = quantile(loaded.times, share) / quantile(quiet.times, share)
+  const refused = refusedOf(loaded.statuses)
+  const name = `p${share * 100}`
+  // biome-ignore lint/suspicious/noConsole: the table is the result.
+  console.table([row('quiet', quiet), row('loaded', loaded)])
+  const verdicts = [
+    `refused: ${refused}, bound 0`,
+    `${name}: ${ratio.toFixed(2)} x, bound ${bound} x`,
+  ]
+  process.stdout.write(`${[...notes, ...verdicts].join('\n')}\n`)
+  process.exitCode = refused === 0 && ratio <= bound ? 0 : 1
+}
+
+/** All answers but 201. */
+function refusedOf(statuses: Measured['statuses']): number {
+  const { 201: begun, ...others } = statuses
+  return Object.values(others).reduce((sum, count) => sum + count, 0)
+}
