@@ -121,20 +121,22 @@ export function createFileRow(session: UserSession, first: FileItem, chooseFiles
   }
 }
 
-/** The picture itself, or the end of the file's name. */
+/** The picture itself. Otherwise, and where the browser cannot show it, the file's extension. */
 function picture({ name, content }: FileItem): HTMLElement {
   const icon = make('span', { className: 'icon' })
   icon.setAttribute('aria-hidden', 'true')
+  const extension = /\.([^.]{1,4})$/.exec(name)?.[1]?.toUpperCase() ?? ''
   if (content?.type.startsWith('image/') && content.size <= MOST_PICTURE_BYTES) {
     const src = URL.createObjectURL(content)
     const image = make('img', { src, alt: '' })
-    for (const type of ['load', 'error']) {
-      image.addEventListener(type, () => URL.revokeObjectURL(src))
-    }
+    image.addEventListener('load', () => URL.revokeObjectURL(src))
+    image.addEventListener('error', () => {
+      URL.revokeObjectURL(src)
+      // The browser does not know this kind of picture, or the file only has the name of one.
+      icon.replaceChildren(extension)
+    })
     icon.append(image)
-  } else {
-    icon.append(/\.([^.]{1,4})$/.exec(name)?.[1]?.toUpperCase() ?? '')
-  }
+  } else icon.append(extension)
   return icon
 }
 

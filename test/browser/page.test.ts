@@ -37,6 +37,14 @@ test('a picture is shown in its row, and the policy is kept to', async () => {
   ).toEqual([])
 })
 
+test('a picture that cannot be shown has its extension in its place', async () => {
+  const { page, visitDemo } = await startBrowserBench()
+  await visitDemo()
+  await uploadFile(page, 'broken.png', new Uint8Array([1, 2, 3]))
+  const icon = row(page, 'broken.png').locator('.icon')
+  await expect.poll(() => icon.innerHTML()).toBe('PNG')
+})
+
 test('two files of one name are told apart by what they are stored as', async () => {
   const { page, ada, controls, visitDemo } = await startBrowserBench()
   await visitDemo()
