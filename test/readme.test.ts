@@ -1,9 +1,43 @@
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { configVariables } from '../src/config-variables.ts'
 import { readmeBlocks, readmeLanguages } from './support/readme.ts'
 
-const { scripts } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'))
+const fileAt = (path: string) => new URL(`../${path}`, import.meta.url)
+const { scripts } = JSON.parse(readFileSync(fileAt('package.json'), 'utf8'))
+
+describe.each(['README.md', 'SECURITY.md', 'CHANGELOG.md'])('%s', (document) => {
+  const text = readFileSync(fileAt(document), 'utf8')
+
+  test('names only files that exist', () => {
+    const named = [...text.matchAll(/`((?:src|test|openapi|bench)\/[\w./-]*)`/g)]
+    const missing = named.map((match) => match[1] ?? '').filter((path) => !existsSync(fileAt(path)))
+    expect(missing).toEqual([])
+  })
+
+  test('names only scripts that exist', () => {
+    const named = [...text.matchAll(/npm run ([\w:-]+)/g)].map((match) => match[1] ?? '')
+    expect(named.length).toBeGreaterThan(0)
+    expect(named.filter((name) => !(name in scripts))).toEqual([])
+  })
+})
+
+test('README.md explains every script', () => {
+  const text = readFileSync(fileAt('README.md'), 'utf8')
+  const explained = (name: string) =>
+    new RegExp(`^\\| .*\`npm (?:run )?${name}\`.* \\|`, 'm').test(text)
+  // npm runs prepack on its own.
+  const names = Object.keys(scripts).filter((name) => name !== 'prepack')
+  expect(names.filter((name) => !explained(name))).toEqual([])
+})
+
+test('SECURITY.md names a test for every promise', () => {
+  const text = readFileSync(fileAt('SECURITY.md'), 'utf8')
+  const [, section = ''] = text.split(/^## Promises$/m)
+  const promises = (section.split(/^## /m)[0] ?? '').split(/^(?=\d+\. \*\*)/m).slice(1)
+  expect(promises.length).toBeGreaterThan(20)
+  expect(promises.filter((promise) => !promise.includes('`test/'))).toEqual([])
+})
 
 describe("the README's code", () => {
   test('is of a kind that some test looks at', () => {
@@ -15,13 +49,6 @@ describe("the README's code", () => {
     expect(client).toContain("from 'smh-upload-gateway/client'")
     expect(plugin).toContain("from 'smh-upload-gateway/uppy'")
     expect(others).toEqual([])
-  })
-
-  test('in the shell runs scripts that there are', () => {
-    const lines = readmeBlocks('sh').join('\n')
-    const named = [...lines.matchAll(/npm run ([\w:]+)/g)].map((match) => match[1] ?? '')
-    expect(named.length).toBeGreaterThan(0)
-    expect(named.filter((name) => !(name in scripts))).toEqual([])
   })
 
   test('in TOML sets variables that there are', () => {
