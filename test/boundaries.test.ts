@@ -106,3 +106,12 @@ describe('imports point one way', () => {
     expect(reveals.sort()).toEqual(['confirm-key-binding.ts', 'smh/access-token.ts'])
   })
 })
+
+test('no package that the gateway brings along runs a script when it is installed', () => {
+  const lock = readFileSync(new URL('../package-lock.json', import.meta.url), 'utf8')
+  const packages: Record<string, { dev?: true; devOptional?: true; hasInstallScript?: true }> =
+    JSON.parse(lock).packages
+  const scripted = Object.entries(packages).filter(([, entry]) => entry.hasInstallScript)
+  expect(scripted.length).toBeGreaterThan(0)
+  expect(scripted.filter(([, { dev, devOptional }]) => !(dev || devOptional))).toEqual([])
+})

@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { createServer } from 'node:http'
 import { connect, type Socket } from 'node:net'
 import { expect, onTestFinished, test } from 'vitest'
@@ -137,4 +138,28 @@ test('an idle connection is kept longer than load balancers keep theirs', async 
     (text) => text.includes('\r\n\r\n'),
   )
   expect(Number(/^Keep-Alive: timeout=(\d+)/im.exec(received)?.[1])).toBeGreaterThan(60)
+})
+
+test('the 1,025th connection of a small gateway is closed, and those before it are served', async () => {
+  const bench = await startBench()
+  const gateway = await startGateway({
+    config: parseConfig({ ...environmentOf(bench), PORT: '0', MAX_IN_FLIGHT: '1' }),
+    log: () => {},
+  })
+  onTestFinished(() => gateway.close())
+  const { hostname, port } = new URL(gateway.url)
+  const open = () => {
+    const socket = connect(Number(port), hostname)
+    onTestFinished(() => void socket.destroy())
+    return socket
+  }
+  const first = open()
+  const others = Array.from({ length: 1_023 }, open)
+  await Promise.all([first, ...others].map((socket) => once(socket, 'connect')))
+  const oneMore = open()
+  oneMore.on('error', () => undefined) // Reset, most likely.
+  await closed(oneMore)
+  first.write('GET /livez HTTP/1.1\r\nHost: gateway\r\n\r\n')
+  const [answer] = await once(first, 'data')
+  expect(String(answer)).toMatch(/^HTTP\/1.1 200 /)
 })
