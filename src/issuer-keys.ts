@@ -227,7 +227,7 @@ export function createIssuerKeys(deps: {
   }
 
   /**
-   * Fetches for a key that we do not have, unless one did so of late. Only so many callers wait for it:
+   * Fetches for a key that we do not have, unless one did so of late. The number of callers that wait for it is bounded:
    * the next one gets `upstream_unavailable`.
    */
   async function refetch(): Promise<void> {

@@ -80,7 +80,7 @@ test.each(['audience', 'issuer', 'expired', 'not_yet_valid'])(
   },
 )
 
-test('tokens that anybody can make up are counted and not logged', async () => {
+test('tokens without a valid signature are counted and not logged', async () => {
   const { send, logged } = startWatch()
   for (const reason of ['malformed', 'signature', 'unknown_key', 'missing_token', 'claims']) {
     await send(100, reason)

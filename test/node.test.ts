@@ -50,7 +50,7 @@ async function startWithFullDisk(port: number) {
   return { child, ended: once(child, 'exit').then(([status]) => status) }
 }
 
-/** The entry as a process whose log nobody reads, with so many lines that a write is stuck. */
+/** The entry as a process whose log has no reader, with enough lines to block a write. */
 async function startWithStalledReader() {
   const port = await freePort()
   const [emulator, issuer, pipe] = await Promise.all([
@@ -155,7 +155,7 @@ describe('the Node entry', { timeout: 30_000 }, () => {
   test.each([
     ['SIGTERM', 'SIGTERM' as const],
     ['a crash', 'SIGUSR2' as const],
-  ])('ends within 11 seconds of %s while nobody reads its log', async (_, signal) => {
+  ])('ends within 11 seconds of %s while its log has no reader', async (_, signal) => {
     const { child, url, ended } = await startWithStalledReader()
     const startedAt = performance.now()
     child.kill(signal)

@@ -241,7 +241,7 @@ describe('for client generators', () => {
     expect(unions).toEqual([])
   })
 
-  test('error codes are open, and the known ones are told', () => {
+  test('error codes are open, and the known ones are listed', () => {
     const { properties } = document.components.schemas.Problem as { properties: Json }
     const code = properties.code as Json & { description: string }
     expect(code).toMatchObject({ type: 'string', 'x-extensible-enum': Object.keys(statusOf) })

@@ -133,7 +133,7 @@ async function whileDown(who: string, users: readonly string[]) {
   const slowest = times.sort((a, b) => a - b)[18] as number
   report(
     `SMH is down; ${who}`,
-    `19 of 20 calls are told 503 within ${slowest.toFixed(1)} ms`,
+    `19 of 20 calls get 503 within ${slowest.toFixed(1)} ms`,
     slowest < AT_ONCE_MS,
   )
   await emulator.controls.refuseConnections(false)

@@ -106,7 +106,7 @@ export function createGateway({ gateway, getToken, fetch, retrying }: GatewayOpt
   /**
    * Repeated only where that stores nothing twice: a second begin is a second upload, of which the
    * first one is never completed, but with the full hash it may be a second file. The signal ends
-   * waits but no request, for nobody else could name the upload that this may have begun.
+   * waits but no request: only its response can name the upload that this may have begun.
    */
   async function beginBy(
     path: string,

@@ -21,7 +21,7 @@ const MOST_AT_ONCE = 4
 
 /**
  * The size of a part, all but the last, of a file of `size` bytes when the app sets none: the smallest
- * power of two MiB that gives at most 128 parts, but no more than 64 MiB as long as 10,000 parts suffice.
+ * power of two MiB that gives at most 128 parts, and at most 64 MiB as long as 10,000 parts suffice.
  * Small parts let a reload keep most of what was sent; large ones cost fewer round trips.
  *
  * @throws UploadError `file_too_large`

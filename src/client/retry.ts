@@ -33,7 +33,7 @@ export type Retrying = <T>(work: () => Promise<T>, circumstances: Circumstances)
  * backoff and full jitter, or when the other side said. While the browser knows that the network is
  * away, it waits for it without counting attempts.
  *
- * @param startTask is told what it waits for
+ * @param startTask learns what it waits for
  */
 export function createRetrying(
   { attempts = 10, firstDelayMs = 500, longestDelayMs = 30_000 }: RetryOptions,
@@ -63,7 +63,7 @@ export function createRetrying(
           seen = progress()
           fruitless += 1
           if (fruitless >= attempts) throw error
-          // Those who failed together had better not come back together.
+          // Uploads that failed together must not retry together.
           const backoffMs = Math.random() * Math.min(longestDelayMs, firstDelayMs * 2 ** tries)
           const waitMs = Math.min(LONGEST_ASKED_MS, error.retryAfterMs ?? 0) + backoffMs
           task.waits(waitingAfter(error, waitMs))

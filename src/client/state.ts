@@ -95,7 +95,7 @@ function keyOf(state: UploadState): string {
 
 export type StateKeeper = ReturnType<typeof createStateKeeper>
 
-/** What an upload waits for after this error, for so many milliseconds. */
+/** What an upload waits for after this error, and until when: in `ms` milliseconds. */
 export function waitingAfter({ status = 0 }: UploadError, ms: number): Waiting {
   const retryAt = Date.now() + ms
   if (status === 429) return { reason: 'rate_limit', retryAt }

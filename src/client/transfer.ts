@@ -33,7 +33,7 @@ export interface TransferOptions {
   onProgress: (sentBytes: number) => void
 }
 
-/** After so many attempts of a part without a byte sent, the client looks whether it is blocked. */
+/** Attempts of a part without a byte sent, after which the client checks whether it is blocked. */
 const SUSPICIOUS_REFUSALS = 3
 
 export type Transfer = ReturnType<typeof createTransfer>

@@ -37,7 +37,7 @@ const ARRIVAL_MS = 60_000
 const KEEP_ALIVE_MS = 70_000
 
 /**
- * Connections at once, for each request that may be served, and at least so many. Each takes a file
+ * Connections for each request that may be served at once, and the least limit. Each takes a file
  * descriptor and some kilobytes; those that wait or are idle must not leave none for calls to SMH.
  */
 const CONNECTIONS_PER_SERVED = 8

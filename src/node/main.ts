@@ -44,7 +44,7 @@ try {
 }
 
 /**
- * Ends the process with `status`. When a write of the log is stuck, as with a pipe that nobody reads,
+ * Ends the process with `status`. When a write of the log is stuck, as with a pipe without a reader,
  * `process.exit` would wait for it without end; then a signal ends the process.
  */
 async function exit(status: number): Promise<never> {

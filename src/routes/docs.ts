@@ -19,10 +19,10 @@ const files: Record<string, { asset: DocsAsset; operation: string; type: string 
   '/docs/reference.css': { asset: 'reference.css', operation: 'getDocs', type: 'text/css' },
 }
 
-/** Short: after an update of the gateway, nobody reads the old reference for longer. */
+/** Short: after an update of the gateway, browsers show the old reference for five minutes at most. */
 const cacheControl = 'public, max-age=300'
 
-/** An asset as it is sent. Kept, because anybody may ask for it any number of times. */
+/** An asset as it is sent. It is kept, because clients without a token can request it without limit. */
 interface Representations {
   identity: Uint8Array<ArrayBuffer>
   gzip: Uint8Array<ArrayBuffer>

@@ -119,7 +119,7 @@ export const confirmKeyExample =
 export const confirmKeyParam = z.object({
   confirmKey: z.string().meta({
     param: { name: 'confirmKey', in: 'path' },
-    description: 'As begin gave it. It names the upload for the user who began it and nobody else.',
+    description: 'As begin gave it. Only the user who began the upload can use it.',
     example: confirmKeyExample,
   }),
 })

@@ -16,7 +16,7 @@
  * call that SMH answers ends it. A user alone on a gateway is told at once as well, by the first row.
  */
 
-/** Calls of one user that fail in a row, each after its last try. A trial of hers every 5 s is harmless. */
+/** Calls of one user that fail in a row, each after its last try. The user's trial every 5 s is harmless. */
 const FAILURES_OF_USER = 5
 
 /** Calls of users that fail until all are refused; together with the next two. */
@@ -48,7 +48,7 @@ export type Verdict = 'served' | 'refused' | 'throttled' | 'failed' | 'unknown'
 /** Of a user whose last calls failed. There is no state of other users. */
 export interface UserState {
   readonly failures: number
-  /** From {@link FAILURES_OF_USER} on: before this time her calls are refused. */
+  /** From {@link FAILURES_OF_USER} on: before this time the user's calls are refused. */
   readonly nextTrialAt: number
 }
 
@@ -66,10 +66,10 @@ interface AllState {
 
 export const noFailures: AllState = { failures: 0, since: 0, users: [], failuresOfNobody: 0 }
 
-/** Whom a call is made for, nobody for those that all users depend on, and whether it is a trial. */
+/** The user of a call, undefined where all users depend on it, and whether the call is a trial. */
 export interface Admission {
   user: string | undefined
-  /** Of her own state. */
+  /** Of the user's own state. */
   isUserTrial: boolean
   /** Of the state of all. */
   allTrial: 'none' | 'newcomer' | 'other'
@@ -112,7 +112,7 @@ export function admit(
   }
 }
 
-/** The user's state after the outcome of a call of hers; undefined when her calls do not fail. */
+/** The user's state after the outcome of a call; undefined when the user's calls do not fail. */
 export function userAfter(
   user: UserState | undefined,
   { isUserTrial }: Admission,

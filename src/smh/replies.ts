@@ -32,7 +32,7 @@ const domain = text(255)
 
 /**
  * The path of an object in COS as it stands in a URL: nothing that ends the path or names another object.
- * One sample of SMH's pages lacks the slash (§5.6).
+ * One sample of SMH's documentation lacks the slash.
  */
 const objectPath = text(2048)
   .min(1)

@@ -64,7 +64,7 @@ interface Run extends Ticket {
  * Uppy's uploader to the gateway: progress, pause, retry, cancel, and going on after a reload where
  * `@uppy/golden-retriever` keeps the files. `upload-success` has the stored file as `response.body`;
  * `upload-error` has an {@link UploadError} whose message is a sentence for people, of code
- * `upload_not_found` when there is nothing left to go on with: then a retry begins anew.
+ * `upload_not_found` when there is nothing left to go on with: then a retry begins a new upload.
  * `smh-upload-state` tells what each file is doing, also what it waits for.
  *
  * @example

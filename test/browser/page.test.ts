@@ -45,7 +45,7 @@ test('a picture that cannot be shown has its extension in its place', async () =
   await expect.poll(() => icon.innerHTML()).toBe('PNG')
 })
 
-test('two files of one name are told apart by what they are stored as', async () => {
+test('two files of one name are shown with the names they are stored under', async () => {
   const { page, ada, controls, visitDemo } = await startBrowserBench()
   await visitDemo()
   const file = await fileOnDisk('note.txt', someBytes(3))
@@ -91,7 +91,7 @@ test('the title tells the outcome of all files', async () => {
   await expect.poll(() => page.title()).toBe('Upload gateway for SMH: the demo')
 })
 
-test('the state of a file is told in one place', async () => {
+test('the state of a file is shown in one place', async () => {
   const { page, visitDemo } = await startBrowserBench()
   await visitDemo()
   await uploadFile(page, 'a;b?c.txt', someBytes(3))

@@ -82,7 +82,7 @@ async function failureOf(done: Promise<unknown>): Promise<UploadError> {
   return error
 }
 
-describe.each(cases)('a strange answer to %s is told as one:', (_operation, what, own) => {
+describe.each(cases)('a strange response to %s is a bad_answer:', (_operation, what, own) => {
   test.each([...anywhere, ...own])('%s', async (_how, answer) => {
     const bench = await startBench()
     const client = uploadClient(bench, { fetch: strange(what, answer) })
@@ -91,7 +91,7 @@ describe.each(cases)('a strange answer to %s is told as one:', (_operation, what
   })
 })
 
-describe('a strange answer to an instant upload is told as one:', () => {
+describe('a strange response to an instant upload is a bad_answer:', () => {
   test.each([
     ...anywhere,
     ['an unknown outcome', json({ outcome: 'later' })],
@@ -108,7 +108,7 @@ describe('a strange answer to an instant upload is told as one:', () => {
 
 const part = { partNumber: 1, size: 1, eTag: '', lastModified: '' }
 
-describe('a strange status of an upload that goes on is told as one:', () => {
+describe('a strange status of a resumed upload is a bad_answer:', () => {
   test.each([
     ...anywhere,
     ['a size that is a text', json({ ...status, size: '1' })],

@@ -25,7 +25,7 @@ describe('a bucket that no request reaches while the gateway answers', () => {
     expect(upload.state).toEqual({ name: 'failed', error })
   })
 
-  test('is told with the origin of the page, whose CORS rule may be missing', async () => {
+  test('fails the upload with an error that names the origin of the page', async () => {
     vi.stubGlobal('location', new URL('https://app.example.com/uploads'))
     const bench = await startBench()
     const { done } = uploadClient(bench, { fetch: partsRefused }).upload(new Blob(['x']), {

@@ -79,7 +79,7 @@ test('an empty file is refused before any request', async () => {
   expect(requests).toEqual([])
 })
 
-test('no more than four uploads begin at the same time', async () => {
+test('at most four uploads begin at the same time', async () => {
   const bench = await startBench()
   let now = 0
   let most = 0

@@ -74,7 +74,7 @@ test('an app replaces sentences, and what is known is filled in', () => {
   expect(describeUpload({ name: 'uploading' }, german)).toBe('Uploading.')
 })
 
-describe("the gateway's answer is told in a person's words", () => {
+describe('an error of the gateway has a sentence for people', () => {
   test.each([
     [
       'a file over the limit',

@@ -4,7 +4,7 @@ import { ann, type Bench, bob, startBench } from '../support/gateway.ts'
 import { onBun, onWorkers } from '../support/launch.ts'
 import { expectProblem } from '../support/problems.ts'
 
-/** After so many calls of one user in a row that failed, that user's calls are refused. */
+/** Failed calls of one user in a row, after which this user's calls are refused. */
 const FAILURES = 5
 
 const users = ['ann', 'bob', 'cid', 'dan'].map((sub) => ({ sub }))
@@ -36,7 +36,7 @@ const atOnce = async (count: number, ask: () => Promise<Response>) =>
 
 const idOf = ({ headers }: Response) => headers.get('x-request-id')
 
-/** Twenty calls at once are all refused by the circuit, which calls nobody. */
+/** Twenty calls at once are all refused by the circuit, without a call to SMH. */
 async function expectToldAtOnce(bench: Bench, ask: () => Promise<Response>, reason: string) {
   const refused = await Promise.all(Array.from({ length: 20 }, () => ask()))
   for (const response of refused) {
@@ -49,7 +49,7 @@ async function expectToldAtOnce(bench: Bench, ask: () => Promise<Response>, reas
 }
 
 describe('while SMH is down', { timeout: 30_000 }, () => {
-  test('a user who is alone is told 503 at once, SMH is left alone, and five seconds later all is well', async () => {
+  test('a user who is alone gets 503 at once, SMH gets no call, and five seconds later all is well', async () => {
     const { bench, status } = await startWithToken()
     await bench.emulator.controls.refuseConnections(true)
     expect(await times(FAILURES, status)).toEqual(Array(FAILURES).fill(503))
@@ -65,7 +65,7 @@ describe('while SMH is down', { timeout: 30_000 }, () => {
     expect(await events(bench)).toEqual([])
   })
 
-  test('all users are told 503 at once, SMH is left alone, and five seconds later all is well', async () => {
+  test('all users get 503 at once, SMH gets no call, and five seconds later all is well', async () => {
     const { bench, status, begin } = await startWithToken()
     await bench.emulator.controls.refuseConnections(true)
     for (const user of users) await times(2, () => begin(user))
@@ -194,7 +194,7 @@ describe('SMH is not taken to be down', { timeout: 30_000 }, () => {
     await atOnce(16, () => begin(ann))
     for (const user of users.slice(1)) expect(await times(1, () => begin(user))).toEqual([201])
     expect(await events(bench)).toEqual([])
-    // SMH has been spared: the first calls of hers, three tries each, and a trial in five seconds.
+    // SMH has been spared: the first calls of ann, three tries each, and a trial in five seconds.
     const calls = bench.smhCalls('begin-multipart').filter(({ query }) => query.user_id === 'ann')
     expect(calls.length).toBeLessThanOrEqual((16 + 2) * 3)
   })
@@ -207,7 +207,7 @@ describe('SMH is not taken to be down', { timeout: 30_000 }, () => {
     bench.advance(3_000)
     for (const user of users) await times(1, () => begin(user))
     expect(await events(bench)).toMatchObject([{ event: 'SMH circuit opened' }])
-    // At once, not at the next trial of theirs.
+    // At once, not at their next trial.
     expect(await times(3, () => begin({ sub: 'eve' }))).toEqual([201, 201, 201])
     expect(await events(bench)).toHaveLength(2)
   })

@@ -41,7 +41,7 @@ function sendAllButTheEnd({ domain, path, uploadId, headers }: Credentials, size
 const linesOf = async (bench: Bench, reason: string) =>
   (await bench.records()).filter((record) => record.reason === reason)
 
-test('complete: a part changed between check and confirm is told of, and the log finds the file', {
+test('complete: a part changed between check and confirm is an error, and the log finds the file', {
   timeout: 120_000,
 }, async () => {
   const bench = await start()

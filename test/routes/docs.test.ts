@@ -48,7 +48,7 @@ describe.each([
     expect(body.length).toBeLessThan(whole.length / 2)
   })
 
-  test('is answered 304 without a body to whoever has it', async () => {
+  test('is answered 304 without a body when the client has it', async () => {
     const ask = await startDocs()
     const tag = (await ask()).headers.get('etag') ?? ''
     expect(tag).toMatch(/^W\/"[\w-]{43}"$/)
@@ -84,7 +84,7 @@ test('/docs: everything that the page loads comes from the gateway', async () =>
   expect(links).toEqual(['docs/reference.css', 'data:,'])
 })
 
-test('/docs: a browser is told to load nothing from elsewhere, and to run nothing', async () => {
+test('/docs: the policy lets a browser load nothing from elsewhere, and run nothing', async () => {
   const bench = await startBench()
   const page = await bench.request('GET', '/docs', { as: null })
   expect(page.headers.get('content-security-policy')?.split('; ').sort()).toEqual([

@@ -115,7 +115,7 @@ const partOf = (number: number) => ({
   Size: MiB,
 })
 
-test('getUpload: a status of 10,000 parts is told whole', async () => {
+test('getUpload: a status of 10,000 parts lists all of them', async () => {
   const bench = await startBench({ environment: { UPLOAD_MAX_BYTES: String(10_000 * MiB) } })
   const { confirmKey } = await bench.begin({ path: 'a.bin', size: 10_000 * MiB })
   const parts = Array.from({ length: 10_000 }, (_, index) => partOf(index + 1))

@@ -147,7 +147,7 @@ describe('one answer to every key that is not the caller’s', () => {
     })
     const { confirmKey } = await bench.begin({ path: 'a.txt', size: 5 })
     const on = await bench.startAnother({ UPLOAD_PATH_PREFIX: '/', JWT_USER_CLAIM: 'email' })
-    // In the other claim somebody else has the id of the owner.
+    // In the other claim another user has the id of the owner.
     const as = { sub: 'bob', claims: { email: 'ann' } }
     bench.emulator.controls.clearCalls()
     const response = await bench.request('GET', `/v1/uploads/${confirmKey}`, { as, on })

@@ -43,7 +43,7 @@ test('part lists: long ones use up the budget of their user, and time gives it b
     ['GET', at],
     ['POST', `${at}/complete`],
   ] as const) {
-    // Time has given some back meanwhile, but not for so many.
+    // Time has given some back meanwhile, but not enough for all of them.
     let response = await bench.request(method, path)
     for (let times = 0; times < 20 && response.status !== 429; times += 1) {
       response = await bench.request(method, path)

@@ -31,7 +31,7 @@ test.each([
   ['when it was due', 10_000, 'timeout'],
   ['less than a second late', 10_900, 'timeout'],
   ['long after it was due, as the machine stood still', 12_000, 'stalled'],
-])('a call whose timer fires %s is told apart', async (_, firedAfter, reason) => {
+])('a call whose timer fires %s ends with the reason for it', async (_, firedAfter, reason) => {
   let now = 1_000
   const clock = vi.spyOn(performance, 'now').mockImplementation(() => now)
   onTestFinished(() => clock.mockRestore())

@@ -6,7 +6,7 @@ export interface LaunchOptions {
   clock: () => number
   steadyClock: () => number
   onRecord: (record: LogRecord & { level: LogLevel }) => void
-  /** How long the body of a request may take to arrive; as usual unless told. */
+  /** How long the body of a request may take to arrive; default: 30 seconds. */
   bodyTimeoutMs?: number | undefined
 }
 
