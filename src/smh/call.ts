@@ -125,13 +125,13 @@ export function createCallSmh(
 
   return async (call, bounds) => {
     const url = `${endpoint}/api/v1${call.path}?${queryString(call)}`
-    budget.earn()
+    budget.earn(call.user)
     for (let tries = 1; ; tries += 1) {
       try {
         return await once(call, url, bounds)
       } catch (error) {
         const isHarmless = cannotHaveActed(error) || (call.repeatable && isPassing(error))
-        if (!isHarmless || tries === MAX_TRIES || !budget.spend()) throw error
+        if (!isHarmless || tries === MAX_TRIES || !budget.spend(call.user)) throw error
       }
       await wait(FIRST_WAIT_MS * 2 ** (tries - 1))
     }
