@@ -14,10 +14,14 @@ interface Remembered {
 /** Characters of headers, all together; what was parsed of them takes a few times as much. */
 const MAX_REMEMBERED_CHARACTERS = 4 * 1024 * 1024
 
+/** One token can be written in many more ways. Each would take room, and the tokens of others would go. */
+const isUsual = /^[Bb]earer [^ ]/
+
 /**
  * Spares the check of a signature to whoever sends the same token again, as every call of an upload
  * does. Goes by the whole header, so another token cannot hit, and remembers a good one only: until
- * its `exp`, for `seconds` at most, and until the issuer's keys change.
+ * its `exp`, for `seconds` at most, and until the issuer's keys change. Headers in an unusual spelling are
+ * checked each time.
  *
  * @param deps.seconds 0 remembers nothing
  */
@@ -41,7 +45,9 @@ export function rememberUsers(deps: {
   }
 
   return async function authenticateOrRemember(authorization, background) {
-    if (authorization === undefined) return authenticate(authorization, background)
+    if (authorization === undefined || !isUsual.test(authorization)) {
+      return authenticate(authorization, background)
+    }
     const known = remembered.get(authorization)
     if (known && isGood(known)) return known.user
     // Before the check: keys that change meanwhile are not the ones it may have gone by.

@@ -46,6 +46,21 @@ test('another token is checked, however like it is', async () => {
   expect(checks()).toBe(6)
 })
 
+test('a token with more spaces before it than one is checked, and takes no room from others', async () => {
+  const { issuer, remembering, user, checks } = await startMemory()
+  const token = await issuer.token(ann)
+  await user(token)
+  const mallory = await issuer.token({ sub: 'mallory' })
+  // Together more than all the room there is.
+  for (let spaces = 2; spaces < 602; spaces += 1) {
+    const padded = `Bearer ${' '.repeat(7_000 + spaces)}${mallory}`
+    expect(await remembering(padded, () => {})).toMatchObject({ id: 'mallory' })
+  }
+  expect(checks()).toBe(601)
+  await user(token)
+  expect(checks()).toBe(601)
+})
+
 test('a bad token is not remembered', async () => {
   const { issuer, user, checks } = await startMemory()
   const token = await issuer.forgedToken(ann)
