@@ -6,6 +6,9 @@ type Exchange = [request: IncomingMessage, response: ServerResponse]
 /** Requests that may wait on one connection. HTTP allows it; what people use does not even send two. */
 const MAX_WAITING = 16
 
+/** The same on all connections together. Each may have 16 KiB of headers, which take twice the memory. */
+const MAX_WAITING_OF_ALL = 1024
+
 /**
  * How long a response may take to be taken, for each 512 KiB of it that is still there at the first look.
  * The largest, 1.4 MB, needs 16 kB a second, which slow mobile networks have.
@@ -26,8 +29,8 @@ interface Turn {
  * Serves each connection one response after the other and closes connections that stall.
  *
  * - Pipelined requests (RFC 9112 §9.3.2) wait for their turn. Node alone works on all of them at once and
- *   keeps their responses: 60 kB of requests become gigabytes. With more than 16 that wait, the connection
- *   is closed.
+ *   keeps their responses: 60 kB of requests become gigabytes. With more than 16 that wait, or
+ *   1,024 on all connections, the connection is closed.
  * - A response has to be taken as a whole within `takingMs` for each 512 KiB. Otherwise a client that
  *   reads slowly would hold memory and a concurrency permit for as long as it likes.
  *
@@ -35,6 +38,7 @@ interface Turn {
  */
 export function serveInTurn(server: Server, answer: RequestListener, takingMs = TAKING_MS): Server {
   const turns = new Map<Socket, Turn>()
+  let waitingOfAll = 0
 
   function start(socket: Socket, turn: Turn, [request, response]: Exchange): void {
     turn.response = response
@@ -43,6 +47,7 @@ export function serveInTurn(server: Server, answer: RequestListener, takingMs = 
     response.once('close', () => {
       turn.response = undefined
       const next = turn.waiting.shift()
+      if (next) waitingOfAll -= 1
       // A connection that ends, as all do when the process does, begins no further request.
       if (next && socket.writable) start(socket, turn, next)
     })
@@ -53,13 +58,19 @@ export function serveInTurn(server: Server, answer: RequestListener, takingMs = 
     const { socket } = request
     let turn = turns.get(socket)
     if (!turn) {
-      turn = { response: undefined, endsAt: undefined, waiting: [] }
-      turns.set(socket, turn)
-      socket.once('close', () => turns.delete(socket))
+      const created: Turn = { response: undefined, endsAt: undefined, waiting: [] }
+      turn = created
+      turns.set(socket, created)
+      socket.once('close', () => {
+        turns.delete(socket)
+        waitingOfAll -= created.waiting.splice(0).length
+      })
     }
     if (!turn.response) start(socket, turn, [request, response])
-    else if (turn.waiting.length < MAX_WAITING) turn.waiting.push([request, response])
-    else socket.destroy()
+    else if (turn.waiting.length < MAX_WAITING && waitingOfAll < MAX_WAITING_OF_ALL) {
+      turn.waiting.push([request, response])
+      waitingOfAll += 1
+    } else socket.destroy()
   })
 
   const look = setInterval(() => {

@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { createServer } from 'node:http'
+import { createServer, type ServerResponse } from 'node:http'
 import { connect, type Socket } from 'node:net'
 import { expect, onTestFinished, test } from 'vitest'
 import { parseConfig } from '../../src/config.ts'
@@ -118,6 +118,51 @@ test('what waits on a connection that ends is not begun', async () => {
   const received = await sendRaw(url, requests)
   expect(received.match(/^\/\d/gm)).toEqual(['/1', '/2'])
   expect(begun).toEqual(['/1', '/2'])
+})
+
+test('requests that wait on all connections together are bounded, and those that need not wait are answered', async () => {
+  let arrived = 0
+  const unanswered: ServerResponse[] = []
+  const server = serveInTurn(createServer(), ({ url }, response) => {
+    if (url === '/') response.end()
+    else unanswered.push(response)
+  })
+  server.on('request', () => {
+    arrived += 1
+  })
+  let gone = 0
+  server.on('connection', (socket) => {
+    socket.once('close', () => {
+      gone += 1
+    })
+  })
+  const url = await listen(server, 0)
+  onTestFinished(() => {
+    server.closeAllConnections()
+    server.close()
+  })
+  const { hostname, port } = new URL(url)
+  const slow = 'GET /slow HTTP/1.1\r\nHost: a\r\n\r\n'
+  const open = (requests: string) => {
+    const socket = connect(Number(port), hostname)
+    socket.on('error', () => undefined).resume()
+    socket.write(requests)
+    return socket
+  }
+  const sockets = Array.from({ length: 64 }, () => open(slow.repeat(17)))
+  await expect.poll(() => arrived).toBe(64 * 17)
+  await closed(open(slow.repeat(2)))
+  expect((await fetch(url)).status).toBe(200)
+  // A connection that is gone makes room.
+  sockets[0]?.destroy()
+  await expect.poll(() => gone).toBe(2)
+  const expected = unanswered.length
+  const answered = sendRaw(url, [slow, slow], (text) => text.split('HTTP/1.1 200').length === 3)
+  await expect.poll(() => unanswered.length).toBe(expected + 1)
+  unanswered.at(-1)?.end()
+  await expect.poll(() => unanswered.length).toBe(expected + 2)
+  unanswered.at(-1)?.end()
+  expect((await answered).split('HTTP/1.1 200').length).toBe(3)
 })
 
 test('a response has to be taken as a whole: to take some of it now and then is not enough', async () => {
