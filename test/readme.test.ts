@@ -1,7 +1,8 @@
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { configVariables } from '../src/config-variables.ts'
-import { readmeBlocks, readmeLanguages } from './support/readme.ts'
+import { statusOf } from '../src/errors.ts'
+import { readmeBlocks, readmeExplains, readmeLanguages } from './support/readme.ts'
 
 const fileAt = (path: string) => new URL(`../${path}`, import.meta.url)
 const { scripts } = JSON.parse(readFileSync(fileAt('package.json'), 'utf8'))
@@ -37,6 +38,41 @@ test('SECURITY.md names a test for every promise', () => {
   const promises = (section.split(/^## /m)[0] ?? '').split(/^(?=\d+\. \*\*)/m).slice(1)
   expect(promises.length).toBeGreaterThan(20)
   expect(promises.filter((promise) => !promise.includes('`test/'))).toEqual([])
+})
+
+/** What `pattern` finds in a source file, its first group each time. */
+function namesIn(path: string, pattern: RegExp): string[] {
+  const text = readFileSync(fileAt(path), 'utf8')
+  return [...text.matchAll(pattern)].map((match) => match[1] ?? '')
+}
+
+/** Reasons that the gateway's sources give an error, so that they come into its log. */
+function reasons(): string[] {
+  const files = readdirSync(fileAt('src'), { recursive: true, encoding: 'utf8' })
+  return files
+    .filter((file) => file.endsWith('.ts') && !/^(client|uppy|page|demo|emulator)\//.test(file))
+    .flatMap((file) =>
+      namesIn(
+        `src/${file}`,
+        /(?:upstreamError\(|upstreamUnavailable\(|notPermitted\([^)]*, |\breason: )'(\w+)'/g,
+      ),
+    )
+}
+
+test.each<[what: string, names: readonly string[]]>([
+  ['reason', reasons()],
+  ['variable', configVariables],
+  ['error code', Object.keys(statusOf)],
+  ['error code of the client', namesIn('src/client/errors.ts', /^ \* - `(\w+)`/gm)],
+  ['state of an upload', namesIn('src/client/types.ts', /^ \*\s+- `(\w+)`/gm)],
+  ['metric', namesIn('src/node/metrics.ts', /name: '(gateway_\w+)'/g)],
+  [
+    'field of the log',
+    namesIn('src/deps.ts', /^ {2}(\w+)\??: (?:string|number|readonly [^\n]+\[\])$/gm),
+  ],
+])('README.md explains every %s', (_what, names) => {
+  expect(names.length).toBeGreaterThan(3)
+  expect(names.filter((name) => !readmeExplains(name))).toEqual([])
 })
 
 describe("the README's code", () => {
