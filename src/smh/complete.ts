@@ -77,11 +77,17 @@ async function confirmOrDoubt(
 
 /** Whether a confirm may follow one that ended in `error` and, by the status, had no effect. */
 function mayConfirmAgain(error: GatewayError): boolean {
-  if (error.code === 'upload_incomplete') return false
-  // After a timeout SMH may still be at work on the first confirm.
-  if (error.code === 'upstream_timeout') return false
   // What SMH did not act on was tried often enough.
-  return !(asksForLater(error) || isUnacted(error))
+  if (asksForLater(error) || isUnacted(error)) return false
+  switch (error.code) {
+    case 'upload_complete':
+    case 'upstream_unavailable':
+    case 'upstream_error':
+      return true
+    // After a timeout SMH may still be at work on the first confirm. What else SMH says is its decision.
+    default:
+      return false
+  }
 }
 
 /** Whether the upload may be complete in spite of, or because of, this error. */
@@ -91,6 +97,11 @@ function leavesDoubt(error: unknown): error is GatewayError {
   if (error.facts.smhCode === 'PathConflict') return true
   if (isUnacted(error)) return false
   switch (error.code) {
+    // A confirm of another caller, or an earlier one whose answer was lost, may have stored the file by now.
+    // Then its own name is taken, its task is gone, or the space is full with it.
+    case 'name_conflict':
+    case 'upload_not_found':
+    case 'quota_exceeded':
     case 'upload_complete':
     case 'upstream_timeout':
     case 'upstream_unavailable':

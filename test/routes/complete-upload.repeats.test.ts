@@ -71,6 +71,26 @@ describe('completed again', () => {
     expect(bench.emulator.controls.files()).toHaveLength(1)
   })
 
+  test.each([
+    [409, 'SameNameDirectoryOrFileExists'],
+    [404, 'ConfirmKeyNotFound'],
+    [403, 'QuotaLimitReached'],
+  ])(
+    '%d %s because of the file that an earlier confirm has just stored: the caller gets the file',
+    async (status, code) => {
+      const bench = await startBench()
+      const upload = await bench.uploadParts('a.txt', [someBytes(5)])
+      await bench.complete(upload)
+      stillOpenOnce(bench)
+      bench.emulator.controls.clearCalls()
+      bench.emulator.controls.force('confirm', { status, code })
+      const response = await bench.complete(upload)
+      expect(await response.json()).toMatchObject({ path: ['a.txt'], size: 5 })
+      expect(bench.smhCalls('confirm')).toHaveLength(1)
+      expect(bench.emulator.controls.files()).toHaveLength(1)
+    },
+  )
+
   test('with the same crc64 as stored, and with another one', async () => {
     const bench = await startBench()
     const upload = await bench.uploadParts('a.txt', [someBytes(5)])
