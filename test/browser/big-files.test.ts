@@ -65,7 +65,7 @@ describe('a file of 300 MiB', { timeout: 300_000 }, () => {
     const bench = await startBrowserBench()
     const { page, controls, demo } = bench
     page.setDefaultTimeout(PATIENCE_MS)
-    const traffic = watchTraffic(page)
+    const traffic = await watchTraffic(page)
     await bench.visitDemo()
     const progress = await watchProgress(page)
     await uploadFromDisk(page, await fileOnDisk('clip.mp4', content))

@@ -6,7 +6,7 @@ import { offSite, watchTraffic } from '../support/watch-traffic.ts'
 
 test('the reference page shows every operation and needs nothing from elsewhere', async () => {
   const { demo, page } = await startBrowserBench()
-  const traffic = watchTraffic(page)
+  const traffic = await watchTraffic(page)
   await page.goto(`${demo.gatewayUrl}/docs`)
   const paths = openApiDocument().paths ?? {}
   const operations = Object.entries(paths).flatMap(([path, methods]) =>

@@ -15,7 +15,7 @@ import { watchTraffic } from '../support/watch-traffic.ts'
 test('credentials that end midway are renewed, and no part is stored twice', async () => {
   const bench = await startBrowserBench()
   const { page, ada, controls } = bench
-  const { written } = watchTraffic(page)
+  const { written } = await watchTraffic(page)
   await bench.visitDemo()
   let parts: { number: number; receivedTimes: number }[] = []
   let ended = false

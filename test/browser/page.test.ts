@@ -18,7 +18,7 @@ import { offSite, watchTraffic } from '../support/watch-traffic.ts'
 
 test('a picture is shown in its row, and the policy is kept to', async () => {
   const { page, visitDemo } = await startBrowserBench()
-  const traffic = watchTraffic(page)
+  const traffic = await watchTraffic(page)
   await visitDemo()
   const png = await page.evaluate(async () => {
     const canvas = new OffscreenCanvas(20, 20)

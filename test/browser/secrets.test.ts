@@ -13,7 +13,7 @@ test('the browser gets to see no secret, no SMH token and nobody else', async ()
   await says(page, 'of-another-user.txt', 'Stored as of-another-user.txt')
 
   const watched = await newProfile()
-  const traffic = watchTraffic(watched)
+  const traffic = await watchTraffic(watched)
   await visit(watched, demo.pageUrl)
   const release = bench.holdPartsAfter(10)
   await uploadFile(watched, 'clip.mp4', someBytes(20 * MiB))

@@ -8,12 +8,16 @@ interface Exchange {
   all: string
 }
 
-/** Records from now on every request of a page and whatever it writes to the console. */
-export function watchTraffic(page: Page) {
+/**
+ * Records every request of a page and all that it writes to the console. To be called before the page is
+ * opened.
+ */
+export async function watchTraffic(page: Page) {
+  const bodies = await keepBodies(page)
   const exchanges: Promise<Exchange>[] = []
   const written: string[] = []
   const record = (request: Request) => {
-    const exchange = readExchange(request)
+    const exchange = readExchange(request, bodies)
     // A page closed in the middle of a request leaves it unread: that fails whoever asks for the
     // exchanges, and a test that does not ask has nothing to lose by it.
     exchange.catch(() => {})
@@ -29,15 +33,41 @@ export function watchTraffic(page: Page) {
   }
 }
 
-async function readExchange(request: Request): Promise<Exchange> {
+/**
+ * Keeps the bodies of responses to the page's scripts, by the gateway's request id. Chromium does not keep
+ * each body that a script reads as a stream ("No data found for resource with given identifier").
+ */
+async function keepBodies(page: Page): Promise<ReadonlyMap<string, string>> {
+  const bodies = new Map<string, string>()
+  await page.exposeFunction('keepBody', (id: string, body: string) => void bodies.set(id, body))
+  await page.addInitScript(() => {
+    const { keepBody } = globalThis as unknown as {
+      keepBody: (id: string, body: string) => Promise<void>
+    }
+    const original = globalThis.fetch
+    globalThis.fetch = async (...request) => {
+      const response = await original(...request)
+      const id = response.headers.get('x-request-id')
+      if (id) await keepBody(id, await response.clone().text())
+      return response
+    }
+  })
+  return bodies
+}
+
+async function readExchange(
+  request: Request,
+  bodies: ReadonlyMap<string, string>,
+): Promise<Exchange> {
   const response = await request.response()
+  const headers = response ? await response.allHeaders() : {}
   const all = [
     request.url(),
     JSON.stringify(await request.allHeaders()),
     request.postData() ?? '',
-    response ? JSON.stringify(await response.allHeaders()) : '',
+    JSON.stringify(headers),
     // Preflights and empty answers have none.
-    (await response?.text().catch(() => '')) ?? '',
+    bodies.get(headers['x-request-id'] ?? '') ?? (await response?.text().catch(() => '')) ?? '',
   ]
   return { url: request.url(), method: request.method(), all: all.join('\n') }
 }
