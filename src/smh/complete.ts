@@ -30,14 +30,16 @@ export async function completeInSmh(
   details: ConfirmDetails,
   bounds: Bounds,
 ): Promise<FileReply> {
+  const { size } = upload
   let status = await smh.status(upload, bounds)
-  if (status.confirmed) return storedBefore(smh, upload, status, rules, details, bounds)
+  if (status.confirmed) {
+    return readBack(smh, upload, status, { size, confirmedBefore: true }, rules, details, bounds)
+  }
   permitCompletion(rules, upload.strategy, status.path)
   // The caller may leave now, the rest goes on: to stop a confirm would leave in doubt what it did.
   const unhurried: Bounds = { endsAt: bounds.endsAt }
   for (let confirms = 1; ; confirms += 1) {
     await checkParts(smh, upload, status, rules.maxBytes, unhurried)
-    const { size } = upload
     const confirmed = { size, smhUploadId: status.uploadId, confirmedBefore: false }
     const outcome = await confirmOrDoubt(smh, upload, details, unhurried)
     if (!(outcome instanceof GatewayError)) {
@@ -46,9 +48,7 @@ export async function completeInSmh(
     }
     status = await smh.status(upload, unhurried)
     if (status.confirmed) {
-      const stored = await detailsOf(smh, upload, status, unhurried)
-      checkStoredSize(stored, confirmed, rules.maxBytes)
-      return withChecksum(stored.file, details)
+      return readBack(smh, upload, status, confirmed, rules, details, unhurried)
     }
     if (confirms < MAX_CONFIRMS && mayConfirmAgain(outcome)) continue
     // SMH does not say which parts it misses; its list may show it by now.
@@ -132,18 +132,22 @@ async function checkParts(
   }
 }
 
-/** The file of an upload that was confirmed before this request. */
-async function storedBefore(
+/** The file of an upload that the status shows as confirmed, with its size and checksum checked. */
+async function readBack(
   smh: SmhClient,
   upload: OwnedUpload,
   status: StatusReply,
+  confirmed: Parameters<typeof checkStoredSize>[1],
   rules: UploadRules,
-  details: ConfirmDetails,
+  { crc64 }: ConfirmDetails,
   bounds: Bounds,
 ): Promise<FileReply> {
   const stored = await detailsOf(smh, upload, status, bounds)
-  checkStoredSize(stored, { size: upload.size, confirmedBefore: true }, rules.maxBytes)
-  return withChecksum(stored.file, details)
+  checkStoredSize(stored, confirmed, rules.maxBytes)
+  if (crc64 !== undefined && crc64 !== stored.file.crc64) {
+    throw new GatewayError('checksum_mismatch', 'The stored file has another CRC64.')
+  }
+  return stored.file
 }
 
 /**
@@ -170,12 +174,6 @@ async function detailsOf(
   }
   if (relativePath(place.prefix, stored.file.path) === null) throw movedAway
   return stored
-}
-
-/** The file, when it has the CRC-64 that the caller gave, if any. */
-function withChecksum(file: FileReply, { crc64 }: ConfirmDetails): FileReply {
-  if (crc64 === undefined || crc64 === file.crc64) return file
-  throw new GatewayError('checksum_mismatch', 'The stored file has another CRC64.')
 }
 
 /** Gives up an upload. A task that SMH no longer knows is given up already. */

@@ -1,3 +1,5 @@
+import { countOuterMembers } from '../json-depth.ts'
+
 /** Replies of SMH are flat: an object of arrays of objects, and one more for what it may add. */
 const MAX_DEPTH = 16
 
@@ -9,27 +11,11 @@ const SHORT = 64 * 1024
  * million brackets would block the process for all callers.
  */
 export function parseJson(text: string): unknown {
-  if (text.length > SHORT && isDeep(text)) return undefined
+  const isDeep = text.length > SHORT && countOuterMembers(text, MAX_DEPTH) === undefined
+  if (isDeep) return undefined
   try {
     return JSON.parse(text)
   } catch {
     return undefined
   }
-}
-
-function isDeep(text: string): boolean {
-  let depth = 0
-  let inString = false
-  for (let at = 0; at < text.length; at += 1) {
-    const character = text[at]
-    if (inString) {
-      if (character === '\\') at += 1
-      else if (character === '"') inString = false
-    } else if (character === '"') inString = true
-    else if (character === '[' || character === '{') {
-      depth += 1
-      if (depth > MAX_DEPTH) return true
-    } else if (character === ']' || character === '}') depth -= 1
-  }
-  return false
 }

@@ -2,23 +2,15 @@ import { expect, test } from 'vitest'
 import { listParts } from '../../src/emulator/cos-objects.ts'
 import { signRequest } from '../../src/emulator/cos-signature.ts'
 import type { Incoming } from '../../src/emulator/http-side.ts'
-import { createState, type State, type Task } from '../../src/emulator/state.ts'
+import type { State, Task } from '../../src/emulator/state.ts'
+import { cosState } from '../support/cos-state.ts'
 
 const KEY = '/smh0/5f0c.bin'
 const NOW = 1_741_519_353
 
 /** A state in which an upload has the parts 1 to 3; SMH hands out no key that may list them. */
 function stateWithParts(): State {
-  const state = createState({
-    libraryId: 'smh0',
-    librarySecrets: ['s'],
-    multiTenant: false,
-    spaces: [],
-    credentialTtlMs: 7_200_000,
-    corsOrigins: ['*'],
-    cosScheme: 'http',
-    clock: () => NOW * 1000,
-  })
+  const state = cosState(NOW * 1000)
   const numbered = [3, 1, 2].map((number) => {
     const piece = { file: '', size: number * 10, md5: `md5of${number}`, crc64: '0' }
     return [number, { number, piece, lastModified: NOW * 1000, receivedTimes: 1 }] as const

@@ -8,7 +8,7 @@ import { createFaults } from '../../src/emulator/faults.ts'
 import { serveRequest } from '../../src/emulator/http-side.ts'
 import { createRecorder } from '../../src/emulator/recorder.ts'
 import type { Emulator } from '../../src/emulator/start.ts'
-import { createState } from '../../src/emulator/state.ts'
+import { cosState } from '../support/cos-state.ts'
 import { createSmhClient, filled, MIB, type SmhClient } from '../support/smh-client.ts'
 import { emulatorTarget } from '../support/smh-target.ts'
 
@@ -112,16 +112,7 @@ describe('HEAD of an object', () => {
   /** SMH hands out no signature for HEAD, so the test signs with keys of its own. */
   async function head(headers: Record<string, string>) {
     const [key, now] = ['/smh0/5f0c.bin', 1_741_519_353]
-    const state = createState({
-      libraryId: 'smh0',
-      librarySecrets: ['s'],
-      multiTenant: false,
-      spaces: [],
-      credentialTtlMs: 7_200_000,
-      corsOrigins: ['*'],
-      cosScheme: 'http',
-      clock: () => now * 1000,
-    })
+    const state = cosState(now * 1000)
     const keys = { secretId: 'AKID', secretKey: 'k', securityToken: 't' }
     state.credentials.set('AKID', { ...keys, cosKey: key, notAfter: (now + 60) * 1000 })
     state.objects.set(key, {

@@ -2,7 +2,8 @@ import COS from 'cos-nodejs-sdk-v5'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { checkAccess } from '../../src/emulator/cos-access.ts'
 import { parseAuthorization, signatureOf, signRequest } from '../../src/emulator/cos-signature.ts'
-import { createState, type State } from '../../src/emulator/state.ts'
+import type { State } from '../../src/emulator/state.ts'
+import { cosState } from '../support/cos-state.ts'
 
 const SECRET_ID = 'AKIDinvented'
 const SECRET_KEY = 'inventedsecretkey'
@@ -85,16 +86,7 @@ describe('checking what the SDK of COS has signed', () => {
   let state: State
 
   beforeEach(() => {
-    state = createState({
-      libraryId: 'smh0',
-      librarySecrets: ['s'],
-      multiTenant: false,
-      spaces: [],
-      credentialTtlMs: 7_200_000,
-      corsOrigins: ['*'],
-      cosScheme: 'http',
-      clock: () => NOW * 1000,
-    })
+    state = cosState(NOW * 1000)
     state.credentials.set(SECRET_ID, {
       secretId: SECRET_ID,
       secretKey: SECRET_KEY,
