@@ -27,7 +27,10 @@ const sessions = users.map((user) =>
     onChange: showSoon,
     onStored(file, instant) {
       rememberStored(user, file, instant ? 'instant' : 'sent')
-      if (user === current.user) tell('')
+      if (user !== current.user) return
+      tell('')
+      // The demo may have reported the file before its upload ended here.
+      void storedList.show(user)
     },
     onCancelled(name) {
       if (user === current.user) tell(`Cancelled ${name}. Nothing of it is kept.`)

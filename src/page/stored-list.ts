@@ -21,15 +21,18 @@ export function rememberStored(user: DemoUser, { path, crc64 }: StoredFile, how:
 export function createStoredList() {
   let shownFor: DemoUser | undefined
   let shown = ''
+  let requests = 0
 
   return {
     async show(user: DemoUser): Promise<void> {
       if (shownFor !== user) fill(user, [])
       shownFor = user
+      requests += 1
+      const request = requests
       // While the demo does not answer, which the page tells, what was shown stays.
       const files = await readStored(user).catch(() => undefined)
-      // Another user may be shown by now.
-      if (files && shownFor === user) fill(user, files)
+      // A later request, of another user perhaps, has the newer list.
+      if (files && request === requests) fill(user, files)
     },
   }
 

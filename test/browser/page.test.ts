@@ -45,6 +45,20 @@ test('a picture that cannot be shown has its extension in its place', async () =
   await expect.poll(() => icon.innerHTML()).toBe('PNG')
 })
 
+test('a stored file is shown as verified, also when the list hears of it before the upload', async () => {
+  const { page, visitDemo } = await startBrowserBench()
+  await visitDemo()
+  const listed = page.locator('#stored').getByText('clip.mp4')
+  await page.route('**/complete', async (route) => {
+    const response = await route.fetch()
+    await listed.waitFor()
+    await route.fulfill({ response })
+  })
+  await uploadFile(page, 'clip.mp4', someBytes(3))
+  await says(page, 'clip.mp4', 'Stored as clip.mp4')
+  await page.locator('#stored').getByText('verified').waitFor()
+})
+
 test('two files of one name are shown with the names they are stored under', async () => {
   const { page, ada, controls, visitDemo } = await startBrowserBench()
   await visitDemo()
