@@ -22,10 +22,13 @@ const LIMIT = 2
 
 const stage = await startStage()
 const [flooder = '', ...others] = await stage.tokens(1 + OTHERS)
-const server = await startServer(new URL('../dist/node.js', import.meta.url), {
-  ...stage.environment,
-  RATE_LIMIT_PER_MINUTE: String(SHARE * 60),
-})
+const server = await startServer(
+  new URL('../dist/gateway/runtimes/node/main.js', import.meta.url),
+  {
+    ...stage.environment,
+    RATE_LIMIT_PER_MINUTE: String(SHARE * 60),
+  },
+)
 
 const own = () => {
   const rate = (OTHERS * SHARE) / 2

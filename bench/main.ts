@@ -29,7 +29,7 @@ const WARM_UP_SECONDS = 15
 
 /** In the order of their turns. The gateway is what the package has: compiled, as it ships. */
 const servers: Record<string, URL> = {
-  gateway: new URL('../dist/node.js', import.meta.url),
+  gateway: new URL('../dist/gateway/runtimes/node/main.js', import.meta.url),
   floor: new URL('./servers/floor.js', import.meta.url),
   fastify: new URL('./servers/fastify.js', import.meta.url),
   express: new URL('./servers/express.js', import.meta.url),

@@ -15,7 +15,7 @@ const CONNECTIONS = 32
 const WARM_UP = 16_000
 const MEMORY_LIMIT_MIB = 200
 
-const gateway = new URL('../dist/node.js', import.meta.url)
+const gateway = new URL('../dist/gateway/runtimes/node/main.js', import.meta.url)
 const stage = await startStage()
 const many = await stage.tokens(MANY)
 // Each connection takes those that are its own; so there have to be some for all of them.

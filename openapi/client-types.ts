@@ -1,5 +1,5 @@
 import { compile } from 'json-schema-to-typescript'
-import type { openApiDocument } from '../src/openapi.ts'
+import type { openApiDocument } from '../src/gateway/openapi.ts'
 
 type Schema = Parameters<typeof compile>[0]
 

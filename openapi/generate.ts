@@ -1,5 +1,5 @@
 import { writeFile } from 'node:fs/promises'
-import { openApi30Document, openApiDocument } from '../src/openapi.ts'
+import { openApi30Document, openApiDocument } from '../src/gateway/openapi.ts'
 import { clientTypes } from './client-types.ts'
 import { type ReferenceDocument, referencePage } from './reference-page.ts'
 

@@ -1,10 +1,10 @@
 import { expect, onTestFinished, test } from 'vitest'
-import { createApp } from '../src/app.ts'
-import { parseConfig } from '../src/config.ts'
 import { environmentOf } from '../src/demo/environment.ts'
-import { noMetrics } from '../src/deps.ts'
-import { createNodeCallOut } from '../src/node/call-out.ts'
-import { oneFlight } from '../src/share.ts'
+import { createApp } from '../src/gateway/app.ts'
+import { parseConfig } from '../src/gateway/config/parse.ts'
+import { noMetrics } from '../src/gateway/ports.ts'
+import { createNodeCallOut } from '../src/gateway/runtimes/node/undici-client.ts'
+import { oneFlight } from '../src/gateway/runtimes/shared/single-flight.ts'
 import { ann, bob, startBench } from './support/gateway.ts'
 
 /** An app with four permits behind a server whose clients take no response unless they say so. */

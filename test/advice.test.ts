@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { adviceFor } from '../src/advice.ts'
+import { adviceFor } from '../src/gateway/advice.ts'
 
 test.each([
   [{ reason: 'issuer_keys_issuer_mismatch' }, 'JWT_ISSUER'],

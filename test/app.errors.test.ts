@@ -1,10 +1,10 @@
 import { expect, onTestFinished, test } from 'vitest'
-import { createApp } from '../src/app.ts'
-import { parseConfig } from '../src/config.ts'
 import { startDemoIssuer } from '../src/demo/demo-users.ts'
-import { type Deps, type LogLevel, type LogRecord, noMetrics } from '../src/deps.ts'
-import { createNodeCallOut } from '../src/node/call-out.ts'
-import { oneFlight } from '../src/share.ts'
+import { createApp } from '../src/gateway/app.ts'
+import { parseConfig } from '../src/gateway/config/parse.ts'
+import { type Deps, type LogLevel, type LogRecord, noMetrics } from '../src/gateway/ports.ts'
+import { createNodeCallOut } from '../src/gateway/runtimes/node/undici-client.ts'
+import { oneFlight } from '../src/gateway/runtimes/shared/single-flight.ts'
 import { expectProblem } from './support/problems.ts'
 
 /** An app with one part that fails as no part should. */

@@ -8,9 +8,9 @@ import {
   UnsecuredJWT,
 } from 'jose'
 import { describe, expect, test } from 'vitest'
-import { createAuthenticate } from '../src/authenticate.ts'
-import { FRESH_MS, REFETCH_MS } from '../src/issuer-keys.ts'
-import { fewFlights, oneFlight } from '../src/share.ts'
+import { createAuthenticate } from '../src/gateway/auth/authenticate.ts'
+import { FRESH_MS, REFETCH_MS } from '../src/gateway/auth/issuer-keys.ts'
+import { fewFlights, oneFlight } from '../src/gateway/runtimes/shared/single-flight.ts'
 import { type IssuerBench, startIssuerBench } from './support/issuer.ts'
 
 const ann = { sub: 'ann' }

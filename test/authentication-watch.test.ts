@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest'
-import { invalidTokenReasons, type User } from '../src/authenticate.ts'
-import { suspectedFault, watchAuthentication } from '../src/authentication-watch.ts'
-import { type LogLevel, type LogRecord, noMetrics } from '../src/deps.ts'
-import { GatewayError } from '../src/errors.ts'
+import { invalidTokenReasons, type User } from '../src/gateway/auth/authenticate.ts'
+import { suspectedFault, watchAuthentication } from '../src/gateway/auth/authentication-watch.ts'
+import { GatewayError } from '../src/gateway/errors.ts'
+import { type LogLevel, type LogRecord, noMetrics } from '../src/gateway/ports.ts'
 import { readmeExplains } from './support/readme.ts'
 
 describe('suspected fault', () => {

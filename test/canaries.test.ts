@@ -111,7 +111,7 @@ interface Entry {
 }
 
 async function startNodeEntry(bench: Bench): Promise<Entry> {
-  const running = run('src/node.ts', { ...variablesOf(bench), PORT: '0' })
+  const running = run('src/gateway/runtimes/node/main.ts', { ...variablesOf(bench), PORT: '0' })
   const listening = await running.line((line) => line.includes('"event":"listening"'))
   return {
     on: { url: JSON.parse(listening).address } as LaunchedGateway,

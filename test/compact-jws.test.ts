@@ -1,7 +1,11 @@
 import fc from 'fast-check'
 import { base64url } from 'jose'
 import { expect, test } from 'vitest'
-import { isStrictCompactJws, MAX_NESTING, MAX_TOKEN_CHARACTERS } from '../src/compact-jws.ts'
+import {
+  isStrictCompactJws,
+  MAX_NESTING,
+  MAX_TOKEN_CHARACTERS,
+} from '../src/gateway/auth/strict-jws.ts'
 import { hostileText } from './support/hostile-values.ts'
 
 const encode = (text: string | Uint8Array) => base64url.encode(text)

@@ -1,10 +1,15 @@
 import { readFileSync } from 'node:fs'
 import { inspect, parseEnv } from 'node:util'
 import { describe, expect, test } from 'vitest'
-import { type Config, ConfigurationError, parseConfig, unknownVariables } from '../src/config.ts'
-import { configVariables } from '../src/config-variables.ts'
-import { isClaimedSpaceId } from '../src/names.ts'
-import { parseTrustworthyUrl } from '../src/trustworthy-url.ts'
+import {
+  type Config,
+  ConfigurationError,
+  parseConfig,
+  unknownVariables,
+} from '../src/gateway/config/parse.ts'
+import { parseTrustworthyUrl } from '../src/gateway/config/secure-url.ts'
+import { configVariables } from '../src/gateway/config/variables.ts'
+import { isClaimedSpaceId } from '../src/gateway/uploads/names.ts'
 
 const required = {
   SMH_LIBRARY_ID: 'smh0lib',

@@ -1,9 +1,9 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import type { ConfirmKeyConfig } from '../src/config.ts'
-import { createConfirmKeyBinding, type UploadFacts } from '../src/confirm-key-binding.ts'
-import type { Place } from '../src/policy.ts'
-import { conceal } from '../src/secret.ts'
+import type { ConfirmKeyConfig } from '../src/gateway/config/parse.ts'
+import { conceal } from '../src/gateway/config/secret.ts'
+import { createConfirmKeyBinding, type UploadFacts } from '../src/gateway/uploads/confirm-key.ts'
+import type { Place } from '../src/gateway/uploads/policy.ts'
 import { hostileText } from './support/hostile-values.ts'
 
 const now = 1_800_000_000_000

@@ -6,7 +6,7 @@ import {
   statusOf,
   toProblem,
   uploadNotFound,
-} from '../src/errors.ts'
+} from '../src/gateway/errors.ts'
 
 /** The contract's table (§3), said a second time: a code that changes its status breaks clients. */
 const contract = {

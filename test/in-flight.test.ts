@@ -1,9 +1,9 @@
 import { Hono } from 'hono'
 import { expect, test } from 'vitest'
-import type { AppEnv } from '../src/app-env.ts'
-import { noMetrics } from '../src/deps.ts'
-import { GatewayError } from '../src/errors.ts'
-import { limitInFlight } from '../src/in-flight.ts'
+import { GatewayError } from '../src/gateway/errors.ts'
+import type { AppEnv } from '../src/gateway/http/app-env.ts'
+import { limitInFlight } from '../src/gateway/http/concurrency-limit.ts'
+import { noMetrics } from '../src/gateway/ports.ts'
 
 const SERVED_MS = 90_000
 const WAITED_MS = 30_000

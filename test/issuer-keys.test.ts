@@ -8,8 +8,8 @@ import {
   REFETCH_MS,
   RETRY_MS,
   STALE_MS,
-} from '../src/issuer-keys.ts'
-import { fewFlights } from '../src/share.ts'
+} from '../src/gateway/auth/issuer-keys.ts'
+import { fewFlights } from '../src/gateway/runtimes/shared/single-flight.ts'
 import { type IssuerBench, startIssuerBench } from './support/issuer.ts'
 
 const ann = { sub: 'ann' }

@@ -69,7 +69,7 @@ async function startEmulator(): Promise<Record<string, string>> {
 }
 
 async function startGateway(emulator: Record<string, string>) {
-  const gateway = fork('src/node.ts', {
+  const gateway = fork('src/gateway/runtimes/node/main.ts', {
     cwd: root,
     execArgv: ['--expose-gc', '--import', './test/support/report-heap.ts'],
     silent: true,

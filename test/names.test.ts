@@ -1,6 +1,11 @@
 import fc from 'fast-check'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
-import { folderName, MAX_PATH_CHARACTERS, nameFault, parsePath } from '../src/names.ts'
+import {
+  folderName,
+  MAX_PATH_CHARACTERS,
+  nameFault,
+  parsePath,
+} from '../src/gateway/uploads/names.ts'
 import { hostileText } from './support/hostile-values.ts'
 
 describe('a name', () => {

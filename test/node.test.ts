@@ -19,7 +19,7 @@ async function startProcess(
   onTestFinished(async () => {
     await Promise.all([emulator.close(), issuer.close()])
   })
-  const [file = '', ...args] = [...flags, 'src/node.ts']
+  const [file = '', ...args] = [...flags, 'src/gateway/runtimes/node/main.ts']
   const variables = { ...environmentOf({ emulator, issuer }), PORT: '0', ...environment }
   const gateway = run(file, variables, args)
   const token = await issuer.token({ sub: 'ann' })
@@ -39,7 +39,7 @@ async function startProcess(
 async function startWithFullDisk(port: number) {
   const [emulator, issuer] = await Promise.all([startEmulator(), startDemoIssuer()])
   const full = await open('/dev/full', 'w')
-  const child = spawn(process.execPath, ['src/node.ts'], {
+  const child = spawn(process.execPath, ['src/gateway/runtimes/node/main.ts'], {
     env: { ...environmentOf({ emulator, issuer }), LOG_LEVEL: 'info', PORT: String(port) },
     stdio: ['ignore', full.fd, 'ignore'],
   })
@@ -58,10 +58,14 @@ async function startWithStalledReader() {
     startDemoIssuer(),
     openPipe(),
   ])
-  const child = spawn(process.execPath, ['--import', throwOnSignal, 'src/node.ts'], {
-    env: { ...environmentOf({ emulator, issuer }), LOG_LEVEL: 'info', PORT: String(port) },
-    stdio: ['ignore', pipe.fd, 'ignore'],
-  })
+  const child = spawn(
+    process.execPath,
+    ['--import', throwOnSignal, 'src/gateway/runtimes/node/main.ts'],
+    {
+      env: { ...environmentOf({ emulator, issuer }), LOG_LEVEL: 'info', PORT: String(port) },
+      stdio: ['ignore', pipe.fd, 'ignore'],
+    },
+  )
   onTestFinished(async () => {
     child.kill('SIGKILL')
     await Promise.all([emulator.close(), issuer.close()])
@@ -124,7 +128,10 @@ describe('the Node entry', { timeout: 30_000 }, () => {
   })
 
   test('opens no inspector on SIGUSR1, as npm start and the installed command run it', async () => {
-    const [firstLine = ''] = (await readFile('src/node.ts', 'utf8')).split('\n', 1)
+    const [firstLine = ''] = (await readFile('src/gateway/runtimes/node/main.ts', 'utf8')).split(
+      '\n',
+      1,
+    )
     const flags = /^#!.*\bnode (.+)$/.exec(firstLine)?.[1]?.split(' ') ?? []
     const { scripts } = JSON.parse(await readFile('package.json', 'utf8'))
     expect(scripts.start).toContain(`node ${flags.join(' ')} `)
@@ -289,7 +296,9 @@ describe('the Node entry', { timeout: 30_000 }, () => {
 
   test('says which Node it needs on an older one, before it loads anything', async () => {
     const older = `Object.defineProperty(process, 'versions', { value: { node: '22.18.0' } })`
-    const gateway = run('src/node.ts', { NODE_OPTIONS: `--import="data:text/javascript,${older}"` })
+    const gateway = run('src/gateway/runtimes/node/main.ts', {
+      NODE_OPTIONS: `--import="data:text/javascript,${older}"`,
+    })
     expect(await gateway.ended).toBe(1)
     expect(gateway.errors()).toBe(
       'smh-upload-gateway needs Node 22.19 or newer; this is Node 22.18.0.\n',
@@ -300,7 +309,7 @@ describe('the Node entry', { timeout: 30_000 }, () => {
 
   test('does not start on faulty configuration and says what to mend', async () => {
     const secret = 'canary-of-the-secret'
-    const gateway = run('src/node.ts', {
+    const gateway = run('src/gateway/runtimes/node/main.ts', {
       SMH_LIBRARY_ID: 'smh0library',
       SMH_LIBRARY_SECRET: secret,
       JWT_ISSUER: 'http://issuer.example',
@@ -325,7 +334,7 @@ describe('the Node entry', { timeout: 30_000 }, () => {
     onTestFinished(() => void taken.close())
     await new Promise((resolve) => taken.once('listening', resolve))
     const { port } = taken.address() as { port: number }
-    const gateway = run('src/node.ts', {
+    const gateway = run('src/gateway/runtimes/node/main.ts', {
       SMH_LIBRARY_ID: 'smh0library',
       SMH_LIBRARY_SECRET: 'secret',
       JWT_ISSUER: 'https://issuer.example',

@@ -1,9 +1,9 @@
 import { readFile } from 'node:fs/promises'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { statusOf } from '../src/errors.ts'
-import { parsePath } from '../src/names.ts'
-import { openApi30Document, openApiDocument } from '../src/openapi.ts'
+import { statusOf } from '../src/gateway/errors.ts'
+import { openApi30Document, openApiDocument } from '../src/gateway/openapi.ts'
+import { parsePath } from '../src/gateway/uploads/names.ts'
 import { hostileText } from './support/hostile-values.ts'
 
 type Json = Record<string, unknown>

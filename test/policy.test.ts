@@ -1,8 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import type { User } from '../src/authenticate.ts'
-import type { UploadRules } from '../src/config.ts'
-import { GatewayError } from '../src/errors.ts'
+import type { User } from '../src/gateway/auth/authenticate.ts'
+import type { UploadRules } from '../src/gateway/config/parse.ts'
+import { GatewayError } from '../src/gateway/errors.ts'
 import {
   type Place,
   permitTrafficLimit,
@@ -11,7 +11,7 @@ import {
   readMetadata,
   relativePath,
   type WantedUpload,
-} from '../src/policy.ts'
+} from '../src/gateway/uploads/policy.ts'
 import { hostileJson, hostileText } from './support/hostile-values.ts'
 
 const rules: UploadRules = {

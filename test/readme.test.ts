@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
-import { configVariables } from '../src/config-variables.ts'
-import { statusOf } from '../src/errors.ts'
+import { configVariables } from '../src/gateway/config/variables.ts'
+import { statusOf } from '../src/gateway/errors.ts'
 import { readmeBlocks, readmeExplains, readmeLanguages } from './support/readme.ts'
 
 const fileAt = (path: string) => new URL(`../${path}`, import.meta.url)
@@ -65,10 +65,10 @@ test.each<[what: string, names: readonly string[]]>([
   ['error code', Object.keys(statusOf)],
   ['error code of the client', namesIn('src/client/errors.ts', /^ \* - `(\w+)`/gm)],
   ['state of an upload', namesIn('src/client/types.ts', /^ \*\s+- `(\w+)`/gm)],
-  ['metric', namesIn('src/node/metrics.ts', /name: '(gateway_\w+)'/g)],
+  ['metric', namesIn('src/gateway/runtimes/node/metrics.ts', /name: '(gateway_\w+)'/g)],
   [
     'field of the log',
-    namesIn('src/deps.ts', /^ {2}(\w+)\??: (?:string|number|readonly [^\n]+\[\])$/gm),
+    namesIn('src/gateway/ports.ts', /^ {2}(\w+)\??: (?:string|number|readonly [^\n]+\[\])$/gm),
   ],
 ])('README.md explains every %s', (_what, names) => {
   expect(names.length).toBeGreaterThan(3)

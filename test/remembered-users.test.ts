@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { rememberUsers } from '../src/remembered-users.ts'
+import { rememberUsers } from '../src/gateway/auth/token-cache.ts'
 import { startIssuerBench } from './support/issuer.ts'
 
 const ann = { sub: 'ann' }

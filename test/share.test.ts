@@ -1,5 +1,5 @@
 import { expect, onTestFinished, test, vi } from 'vitest'
-import { fewFlights, MAX_FLIGHTS } from '../src/share.ts'
+import { fewFlights, MAX_FLIGHTS } from '../src/gateway/runtimes/shared/single-flight.ts'
 
 const FLIGHT_MS = 5_000
 

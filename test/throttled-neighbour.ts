@@ -5,12 +5,12 @@
  * status is 0 when all is as promised.
  */
 import { setTimeout as wait } from 'node:timers/promises'
-import { parseConfig } from '../src/config.ts'
 import { startDemoIssuer } from '../src/demo/demo-users.ts'
 import { environmentOf } from '../src/demo/environment.ts'
 import type { Fault } from '../src/emulator/faults.ts'
 import { startEmulator } from '../src/emulator/start.ts'
-import { startGateway } from '../src/node/gateway.ts'
+import { parseConfig } from '../src/gateway/config/parse.ts'
+import { startGateway } from '../src/gateway/runtimes/node/start.ts'
 
 const SECONDS = 5
 const CONNECTIONS = 16

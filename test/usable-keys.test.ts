@@ -1,7 +1,7 @@
 import { exportJWK, generateKeyPair } from 'jose'
 import { expect, test } from 'vitest'
-import { MAX_KEYS } from '../src/issuer-keys.ts'
-import { usableKeys } from '../src/usable-keys.ts'
+import { MAX_KEYS } from '../src/gateway/auth/issuer-keys.ts'
+import { usableKeys } from '../src/gateway/auth/usable-keys.ts'
 
 test('a full set of junk keys lets other work go on in between', async () => {
   const { publicKey } = await generateKeyPair('ES256', { extractable: true })

@@ -1,5 +1,5 @@
 import { expect, onTestFinished, test, vi } from 'vitest'
-import { callOut } from '../src/worker/call-out.ts'
+import { callOut } from '../src/gateway/runtimes/shared/fetch-client.ts'
 
 /** Answers every call with `status`, and gives what `fetch` was asked. */
 function answerWith(status: number) {

@@ -2,7 +2,7 @@ import { describe, expect, onTestFinished, test } from 'vitest'
 import { startDemoIssuer } from '../src/demo/demo-users.ts'
 import { environmentOf } from '../src/demo/environment.ts'
 import { startEmulator } from '../src/emulator/start.ts'
-import { MAX_FLIGHTS } from '../src/share.ts'
+import { MAX_FLIGHTS } from '../src/gateway/runtimes/shared/single-flight.ts'
 import { startDeployedWorker } from './support/deployed-worker.ts'
 import { expectProblem } from './support/problems.ts'
 

@@ -1,10 +1,10 @@
-import { createUploadClient } from '../../src/client/client.ts'
 import { beginningHash, fullHash } from '../../src/client/hashes.ts'
-import { parseConfig } from '../../src/config.ts'
+import { createUploadClient } from '../../src/client/index.ts'
 import { startDemoIssuer } from '../../src/demo/demo-users.ts'
 import { environmentOf } from '../../src/demo/environment.ts'
 import { startEmulator } from '../../src/emulator/start.ts'
-import { startGateway } from '../../src/node/gateway.ts'
+import { parseConfig } from '../../src/gateway/config/parse.ts'
+import { startGateway } from '../../src/gateway/runtimes/node/start.ts'
 
 /** 2 MiB and a bit: SMH knows no file under 1 MiB. */
 const knownFile = new Blob([new Uint8Array(2 * 1024 * 1024 + 10).fill(97)])

@@ -1,5 +1,5 @@
+import type { Gateway, Grant } from './api.ts'
 import { hasCode, UploadError } from './errors.ts'
-import type { Gateway, Grant } from './gateway.ts'
 import type { BeginUpload, StoredFile } from './gateway-types.ts'
 import { type HashWorker, hashFile } from './hash-file.ts'
 import { beginningHash, canHash, LEAST_INSTANT_BYTES } from './hashes.ts'

@@ -1,5 +1,5 @@
+import type { Gateway } from './api.ts'
 import { hasCode, UploadError } from './errors.ts'
-import type { Gateway } from './gateway.ts'
 import type { CompleteUpload, StoredFile } from './gateway-types.ts'
 import { arrivedNumbers } from './parts.ts'
 import type { Transfer } from './transfer.ts'

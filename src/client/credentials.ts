@@ -1,5 +1,5 @@
+import type { Grant } from './api.ts'
 import type { Stopwatch } from './clock.ts'
-import type { Grant } from './gateway.ts'
 import type { UploadCredentials } from './gateway-types.ts'
 
 /** Long enough for a renewal, also for one that has to be tried again. */

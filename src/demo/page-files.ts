@@ -24,8 +24,8 @@ async function bundle(): Promise<Map<string, PageFile>> {
   const { build, stop } = await import('esbuild')
   const { outputFiles } = await build({
     entryPoints: {
-      page: pathOf('page/page.ts'),
-      style: pathOf('page/style.css'),
+      page: pathOf('demo/page/page.ts'),
+      style: pathOf('demo/page/style.css'),
       'hash-worker': pathOf('client/hash-worker.ts'),
     },
     bundle: true,
@@ -37,7 +37,7 @@ async function bundle(): Promise<Map<string, PageFile>> {
     logLevel: 'silent',
   })
   await stop()
-  const html = { type: 'text/html', body: await readFile(pathOf('page/page.html')) }
+  const html = { type: 'text/html', body: await readFile(pathOf('demo/page/page.html')) }
   const built = outputFiles.map(({ path, contents }) => {
     const name = path.split(/[/\\]/).at(-1)!
     const type = types[name.split('.').at(-1)!]!

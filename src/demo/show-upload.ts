@@ -1,5 +1,5 @@
 import { basename } from 'node:path'
-import { createUploadClient, fileSize, type StoredFile } from '../client/client.ts'
+import { createUploadClient, fileSize, type StoredFile } from '../client/index.ts'
 import { MIB, partBytesFor } from '../client/parts.ts'
 import { crc64Of, type LocalFile } from './local-file.ts'
 import type { Demo } from './start-demo.ts'

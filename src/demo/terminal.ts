@@ -1,5 +1,5 @@
 import cliProgress from 'cli-progress'
-import { fileSize } from '../client/client.ts'
+import { fileSize } from '../client/index.ts'
 
 /** Where the width of a bar's line must fit. */
 const BAR_WIDTH = 28

@@ -4,8 +4,8 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { stripVTControlCharacters } from 'node:util'
-import { configVariables } from '../config-variables.ts'
-import type { Log } from '../deps.ts'
+import { configVariables } from '../gateway/config/variables.ts'
+import type { Log } from '../gateway/ports.ts'
 import { projectFolder, wranglerManners, wranglerScript } from './wrangler.ts'
 
 /** A cold start takes a few seconds, on a busy machine several times that. */

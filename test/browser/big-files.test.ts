@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { openAsBlob } from 'node:fs'
 import type { Page } from 'playwright-core'
 import { beforeAll, describe, expect, test } from 'vitest'
-import { createUploadClient } from '../../src/client/client.ts'
+import { createUploadClient } from '../../src/client/index.ts'
 import {
   fileOnDisk,
   kept,

@@ -8,7 +8,7 @@ import { bundleForBrowsers } from '../support/bundle-browser.ts'
 import { ann, type Bench, someBytes, startBench } from '../support/gateway.ts'
 import { sentNumbers, storedBytes } from '../support/upload-client.ts'
 
-type Client = typeof import('../../src/client/client.ts')
+type Client = typeof import('../../src/client/index.ts')
 
 interface Result {
   states: string[]
@@ -17,7 +17,7 @@ interface Result {
   message?: string
 }
 
-const entry = fileURLToPath(new URL('../../src/client/client.ts', import.meta.url))
+const entry = fileURLToPath(new URL('../../src/client/index.ts', import.meta.url))
 
 const html = `<!doctype html><link rel="icon" href="data:,"><input type="file">
 <script type="module">globalThis.uploader = await import('/client.js')</script>`

@@ -1,6 +1,6 @@
 import axe, { type AxeResults } from 'axe-core'
 import { expect, test } from 'vitest'
-import { openApiDocument } from '../../src/openapi.ts'
+import { openApiDocument } from '../../src/gateway/openapi.ts'
 import { startBrowserBench } from '../support/browser.ts'
 import { offSite, watchTraffic } from '../support/watch-traffic.ts'
 

@@ -1,5 +1,5 @@
+import { createGateway, type Gateway } from '../../src/client/api.ts'
 import { hasCode, type UploadError } from '../../src/client/errors.ts'
-import { createGateway, type Gateway } from '../../src/client/gateway.ts'
 import { createRetrying, type Retrying } from '../../src/client/retry.ts'
 import { wait } from '../../src/client/wait.ts'
 import type { World } from './world.ts'

@@ -42,7 +42,7 @@ export async function startGatewayProcess(
   let life = start()
 
   function start() {
-    const child = spawn(process.execPath, ['src/node.ts'], {
+    const child = spawn(process.execPath, ['src/gateway/runtimes/node/main.ts'], {
       cwd: ROOT,
       env: { PATH: process.env.PATH ?? '', ...environment(), PORT: String(port) },
       stdio: ['ignore', 'pipe', 'pipe'],

@@ -1,4 +1,4 @@
-import type { StoredFile } from '../../src/client/client.ts'
+import type { StoredFile } from '../../src/client/index.ts'
 import type { Fingerprint } from './content.ts'
 import type { PlannedUpload } from './plan.ts'
 

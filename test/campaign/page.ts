@@ -1,4 +1,4 @@
-import { createUploadClient, type UploadClient } from '../../src/client/client.ts'
+import { createUploadClient, type UploadClient } from '../../src/client/index.ts'
 import { MIB } from '../../src/client/parts.ts'
 import { wait } from '../../src/client/wait.ts'
 import type { Attempt } from './ledger.ts'

@@ -1,5 +1,5 @@
-import type { StoredFile, Upload } from '../../src/client/client.ts'
 import { UploadError } from '../../src/client/errors.ts'
+import type { StoredFile, Upload } from '../../src/client/index.ts'
 import { MIB } from '../../src/client/parts.ts'
 import { contentOf, fingerprintOf } from './content.ts'
 import { openDriver } from './driver.ts'

@@ -1,6 +1,6 @@
 import { createServer } from 'node:http'
 import { afterEach, describe, expect, onTestFinished, test, vi } from 'vitest'
-import { createUploadClient, type UploadState } from '../../src/client/client.ts'
+import { createUploadClient, type UploadState } from '../../src/client/index.ts'
 import { listen } from '../../src/demo/listen.ts'
 import { MiB, someBytes, startBench } from '../support/gateway.ts'
 import { pausedUpload, sentNumbers, uploadClient } from '../support/upload-client.ts'

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { createUploadClient } from '../../src/client/client.ts'
+import { createUploadClient } from '../../src/client/index.ts'
 import {
   ann,
   type Bench,

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test, vi } from 'vitest'
-import { createUploadClient } from '../../src/client/client.ts'
+import { createUploadClient } from '../../src/client/index.ts'
 import { sendByXhr } from '../../src/client/send-part.ts'
 import { ann, MiB, someBytes, startBench } from '../support/gateway.ts'
 

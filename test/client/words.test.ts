@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { UploadError, type UploadErrorCode } from '../../src/client/errors.ts'
 import type { UploadState } from '../../src/client/types.ts'
 import { describeUpload, fileSize } from '../../src/client/words.ts'
-import { statusOf } from '../../src/errors.ts'
+import { statusOf } from '../../src/gateway/errors.ts'
 import { startBench } from '../support/gateway.ts'
 import { uploadClient } from '../support/upload-client.ts'
 

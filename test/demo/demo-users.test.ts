@@ -1,7 +1,7 @@
 import { decodeJwt } from 'jose'
 import { expect, test } from 'vitest'
 import { NAMED_USERS, startDemoIssuer } from '../../src/demo/demo-users.ts'
-import { REFETCH_MS } from '../../src/issuer-keys.ts'
+import { REFETCH_MS } from '../../src/gateway/auth/issuer-keys.ts'
 import { startIssuerBench } from '../support/issuer.ts'
 
 test('the users of the demo pass the gateway, each as another', async () => {

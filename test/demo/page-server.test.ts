@@ -1,6 +1,6 @@
 import { request } from 'node:http'
 import { expect, onTestFinished, test } from 'vitest'
-import { createUploadClient } from '../../src/client/client.ts'
+import { createUploadClient } from '../../src/client/index.ts'
 import type { DemoState } from '../../src/demo/hardships.ts'
 import { startDemo } from '../../src/demo/start-demo.ts'
 import { MiB, someBytes } from '../support/gateway.ts'

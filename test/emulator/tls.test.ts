@@ -134,7 +134,7 @@ test('--tls: gateway and client upload a file, with NODE_EXTRA_CA_CERTS alone', 
 
   const library = { libraryId: 'smh0emulated', librarySecret: 's3cret' }
   const trust = { NODE_EXTRA_CA_CERTS: certPath }
-  const gateway = run('src/node.ts', {
+  const gateway = run('src/gateway/runtimes/node/main.ts', {
     ...environmentOf({ emulator: { ...library, smhUrl }, issuer }),
     ...trust,
     PORT: '0',
@@ -149,7 +149,7 @@ test('--tls: gateway and client upload a file, with NODE_EXTRA_CA_CERTS alone', 
     },
     [
       '--eval',
-      `import { createUploadClient } from './src/client/client.ts'
+      `import { createUploadClient } from './src/client/index.ts'
       const { GATEWAY: gateway, TOKEN: token } = process.env
       const client = createUploadClient({ gateway, getToken: () => token })
       const file = new Blob([new Uint8Array(${MIB + 5})])

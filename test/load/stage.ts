@@ -31,7 +31,7 @@ const DAY_SECONDS = 24 * 60 * 60
 /** Emulator and issuer in this process, the gateway and the load generator in two of their own. */
 export async function startStage(variables: Record<string, string> = {}) {
   const [emulator, issuer] = await Promise.all([startEmulator(), startDemoIssuer()])
-  const gateway = spawn(process.execPath, ['src/node.ts'], {
+  const gateway = spawn(process.execPath, ['src/gateway/runtimes/node/main.ts'], {
     env: {
       PATH: process.env.PATH,
       ...environmentOf({ emulator, issuer }),

@@ -3,8 +3,8 @@ import { createServer, type RequestListener } from 'node:http'
 import { type AddressInfo, createServer as createTcpServer } from 'node:net'
 import { promisify } from 'node:util'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { CallOutFault, MAX_REPLY_BYTES } from '../../src/call-out.ts'
-import { createNodeCallOut } from '../../src/node/call-out.ts'
+import { CallOutFault, MAX_REPLY_BYTES } from '../../src/gateway/http-client.ts'
+import { createNodeCallOut } from '../../src/gateway/runtimes/node/undici-client.ts'
 
 /** A server that answers as told, and the port to call it by; both end with the test. */
 async function serverWith(answer: RequestListener) {

@@ -14,7 +14,7 @@ async function startProcess() {
     agent.destroy()
     await Promise.all([emulator.close(), issuer.close()])
   })
-  const gateway = run('src/node.ts', {
+  const gateway = run('src/gateway/runtimes/node/main.ts', {
     ...environmentOf({ emulator, issuer }),
     PORT: '0',
     RATE_LIMIT_PER_MINUTE: '0',

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
-import { parseConfig } from '../../src/config.ts'
 import { environmentOf } from '../../src/demo/environment.ts'
-import { startGateway } from '../../src/node/gateway.ts'
+import { parseConfig } from '../../src/gateway/config/parse.ts'
+import { startGateway } from '../../src/gateway/runtimes/node/start.ts'
 import { type Bench, someBytes, startBench } from '../support/gateway.ts'
 
 /** A gateway beside the bench's own that gives requests next to no time to end. */

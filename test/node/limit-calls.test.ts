@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { createLimitCalls } from '../../src/node/limit-calls.ts'
+import { createLimitCalls } from '../../src/gateway/ledger/memory-rate-limiter.ts'
 
 /** A limiter, and a clock for it. */
 function limiter(perMinute: number) {

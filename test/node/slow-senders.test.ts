@@ -1,8 +1,8 @@
 import { connect } from 'node:net'
 import { expect, onTestFinished, test } from 'vitest'
-import { parseConfig } from '../../src/config.ts'
 import { environmentOf } from '../../src/demo/environment.ts'
-import { startGateway } from '../../src/node/gateway.ts'
+import { parseConfig } from '../../src/gateway/config/parse.ts'
+import { startGateway } from '../../src/gateway/runtimes/node/start.ts'
 import { ann, startBench } from '../support/gateway.ts'
 
 /** A gateway of one place, with next to no patience for requests that are slow to arrive. */

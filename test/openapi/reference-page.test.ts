@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { describe, expect, test } from 'vitest'
 import type { Schema } from '../../openapi/reference-fields.ts'
 import { type ReferenceDocument, referencePage } from '../../openapi/reference-page.ts'
-import { openApiDocument } from '../../src/openapi.ts'
+import { openApiDocument } from '../../src/gateway/openapi.ts'
 
 const published = JSON.parse(JSON.stringify(openApiDocument())) as ReferenceDocument
 

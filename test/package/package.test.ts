@@ -292,7 +292,7 @@ describe('the gateway', () => {
     await writeFile(
       join(server, 'wrangler.toml'),
       toml
-        .replace('main = "src/worker.ts"', 'main = "worker.js"')
+        .replace('main = "src/gateway/runtimes/worker/main.ts"', 'main = "worker.js"')
         .replace('directory = "openapi"', 'directory = "node_modules/smh-upload-gateway/openapi"'),
     )
     await writeFile(

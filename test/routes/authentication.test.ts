@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { endpoints } from '../../src/routes/index.ts'
+import { endpoints } from '../../src/gateway/routes/index.ts'
 import { ann, type Bench, type RequestOptions, startBench } from '../support/gateway.ts'
 import { expectProblem, withoutRequestId } from '../support/problems.ts'
 

@@ -53,7 +53,7 @@ const flip = (key: string, index: number) =>
   key.slice(0, index) + (key[index] === 'A' ? 'B' : 'A') + key.slice(index + 1)
 
 test('all later operations are examined here', async () => {
-  const { endpoints } = await import('../../src/routes/index.ts')
+  const { endpoints } = await import('../../src/gateway/routes/index.ts')
   const withKey = endpoints.filter(({ route }) => route.path.includes('{confirmKey}'))
   expect(operations.map(([name]) => name)).toEqual(withKey.map(({ route }) => route.operationId))
 })

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
-import type { ErrorCode } from '../../src/errors.ts'
-import { REFUSED_MS } from '../../src/smh/access-token.ts'
+import type { ErrorCode } from '../../src/gateway/errors.ts'
+import { REFUSED_MS } from '../../src/gateway/smh/access-tokens.ts'
 import { type Bench, startBench } from '../support/gateway.ts'
 import { type LaunchedGateway, onBun } from '../support/launch.ts'
 import { expectProblem } from '../support/problems.ts'

@@ -1,13 +1,17 @@
 import { describe, expect, onTestFinished, test } from 'vitest'
-import type { SmhConfig, UploadRules } from '../../src/config.ts'
-import { noMetrics, type Share } from '../../src/deps.ts'
 import { startEmulator } from '../../src/emulator/start.ts'
-import { GatewayError } from '../../src/errors.ts'
-import { createNodeCallOut } from '../../src/node/call-out.ts'
-import { conceal } from '../../src/secret.ts'
-import { fewFlights, MAX_FLIGHTS, oneFlight } from '../../src/share.ts'
-import { createAccessTokens, REFUSED_MS } from '../../src/smh/access-token.ts'
-import { createCallSmh } from '../../src/smh/call.ts'
+import type { SmhConfig, UploadRules } from '../../src/gateway/config/parse.ts'
+import { conceal } from '../../src/gateway/config/secret.ts'
+import { GatewayError } from '../../src/gateway/errors.ts'
+import { noMetrics, type Share } from '../../src/gateway/ports.ts'
+import { createNodeCallOut } from '../../src/gateway/runtimes/node/undici-client.ts'
+import {
+  fewFlights,
+  MAX_FLIGHTS,
+  oneFlight,
+} from '../../src/gateway/runtimes/shared/single-flight.ts'
+import { createAccessTokens, REFUSED_MS } from '../../src/gateway/smh/access-tokens.ts'
+import { createCallSmh } from '../../src/gateway/smh/transport.ts'
 
 const upload: UploadRules = {
   prefix: [],

@@ -1,7 +1,7 @@
 import { expect, onTestFinished, test, vi } from 'vitest'
-import { CallOutFault } from '../../src/call-out.ts'
-import { noMetrics } from '../../src/deps.ts'
-import { createCallSmh } from '../../src/smh/call.ts'
+import { CallOutFault } from '../../src/gateway/http-client.ts'
+import { noMetrics } from '../../src/gateway/ports.ts'
+import { createCallSmh } from '../../src/gateway/smh/transport.ts'
 
 test('nothing is sent once the time is over', async () => {
   let sent = 0

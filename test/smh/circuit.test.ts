@@ -1,13 +1,13 @@
 import { expect, test } from 'vitest'
-import { noMetrics } from '../../src/deps.ts'
-import type { SmhCall, SmhReply } from '../../src/smh/call.ts'
-import { createCircuit } from '../../src/smh/circuit.ts'
+import { noMetrics } from '../../src/gateway/ports.ts'
+import { createCircuit } from '../../src/gateway/smh/circuit.ts'
 import {
   refusalToError,
   upstreamError,
   upstreamTimeout,
   upstreamUnavailable,
-} from '../../src/smh/error-codes.ts'
+} from '../../src/gateway/smh/error-codes.ts'
+import type { SmhCall, SmhReply } from '../../src/gateway/smh/transport.ts'
 import { readTable } from '../support/upstream-steps.ts'
 
 const answered = (status: number, code?: string) => () =>

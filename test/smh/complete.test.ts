@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest'
-import type { UploadRules } from '../../src/config.ts'
-import type { OwnedUpload } from '../../src/confirm-key-binding.ts'
-import type { SmhClient } from '../../src/smh/client.ts'
-import { completeInSmh } from '../../src/smh/complete.ts'
-import { upstreamTimeout } from '../../src/smh/error-codes.ts'
+import type { UploadRules } from '../../src/gateway/config/parse.ts'
+import type { SmhClient } from '../../src/gateway/smh/client.ts'
+import { upstreamTimeout } from '../../src/gateway/smh/error-codes.ts'
+import { completeInSmh } from '../../src/gateway/uploads/complete.ts'
+import type { OwnedUpload } from '../../src/gateway/uploads/confirm-key.ts'
 
 test('a confirm that takes too long is not repeated: SMH may still be at work on it', async () => {
   const calls: string[] = []

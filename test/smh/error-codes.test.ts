@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { isTokenDead, isUnacted, refusalToError } from '../../src/smh/error-codes.ts'
+import { isTokenDead, isUnacted, refusalToError } from '../../src/gateway/smh/error-codes.ts'
 
 function refused(status: number, code?: string, retryAfterSeconds?: number) {
   return refusalToError({ status, code, requestId: 'abc', retryAfterSeconds })

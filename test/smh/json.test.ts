@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { parseJson } from '../../src/smh/json.ts'
+import { parseJson } from '../../src/gateway/smh/json.ts'
 
 const long = 'x'.repeat(70_000)
 

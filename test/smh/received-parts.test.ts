@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { GatewayError } from '../../src/errors.ts'
-import { checkReceivedParts, MIN_PART_BYTES } from '../../src/smh/received-parts.ts'
+import { GatewayError } from '../../src/gateway/errors.ts'
+import { checkReceivedParts, MIN_PART_BYTES } from '../../src/gateway/uploads/received-parts.ts'
 
 const MiB = MIN_PART_BYTES
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { fileReply, statusReply, taskReply } from '../../src/smh/replies.ts'
+import { fileReply, statusReply, taskReply } from '../../src/gateway/smh/replies.ts'
 
 const file = {
   path: ['a.txt'],

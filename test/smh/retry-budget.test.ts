@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest'
-import { CallOutFault } from '../../src/call-out.ts'
-import { noMetrics } from '../../src/deps.ts'
-import { createCallSmh } from '../../src/smh/call.ts'
-import { createRetryBudget } from '../../src/smh/retry-budget.ts'
+import { CallOutFault } from '../../src/gateway/http-client.ts'
+import { noMetrics } from '../../src/gateway/ports.ts'
+import { createRetryBudget } from '../../src/gateway/smh/retry-budget.ts'
+import { createCallSmh } from '../../src/gateway/smh/transport.ts'
 
 function start() {
   let now = 0

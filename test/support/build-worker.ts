@@ -8,7 +8,7 @@ declare module 'vitest' {
   interface ProvidedContext {
     /** The bundle that tests run in workerd: many gateways with movable clocks. */
     workerFile: string
-    /** The bundle of `src/worker.ts`, as it would be deployed. */
+    /** The bundle of `src/gateway/runtimes/worker/main.ts`, as it would be deployed. */
     deployedFile: string
   }
 }

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs'
 import { createInterface } from 'node:readline'
-import { parseConfig } from '../../src/config.ts'
-import type { LogLevel, LogRecord } from '../../src/deps.ts'
-import { type RunningGateway, startGateway } from '../../src/node/gateway.ts'
+import { parseConfig } from '../../src/gateway/config/parse.ts'
+import type { LogLevel, LogRecord } from '../../src/gateway/ports.ts'
+import { type RunningGateway, startGateway } from '../../src/gateway/runtimes/node/start.ts'
 
 /** Starts a gateway, or without `start` closes it. */
 export interface ParentMessage {

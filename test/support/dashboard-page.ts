@@ -1,6 +1,6 @@
 import { Uppy } from '@uppy/core'
 import Dashboard from '@uppy/dashboard'
-import { SmhUpload } from '../../src/uppy/uppy.ts'
+import { SmhUpload } from '../../src/client/uppy/index.ts'
 
 /** Fills a page with Uppy's Dashboard. The address names the gateway and a token. */
 const { gateway = '', token = '' } = Object.fromEntries(new URLSearchParams(location.hash.slice(1)))

@@ -1,8 +1,8 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { ZodType } from 'zod'
-import { problemSchema } from '../../src/errors.ts'
-import { probes } from '../../src/routes/health.ts'
-import { endpoints } from '../../src/routes/index.ts'
+import { problemSchema } from '../../src/gateway/errors.ts'
+import { probes } from '../../src/gateway/routes/health.ts'
+import { endpoints } from '../../src/gateway/routes/index.ts'
 
 interface Declared {
   description: string

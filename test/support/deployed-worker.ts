@@ -10,7 +10,7 @@ export interface DeployedWorker extends LaunchedGateway {
   cron(): Promise<void>
 }
 
-/** The bundle of `src/worker.ts` in a fresh workerd, which ends with the test. */
+/** The bundle of `src/gateway/runtimes/worker/main.ts` in a fresh workerd, which ends with the test. */
 export async function startDeployedWorker(
   environment: Record<string, unknown>,
 ): Promise<DeployedWorker> {

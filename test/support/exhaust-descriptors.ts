@@ -1,6 +1,6 @@
 import { openSync } from 'node:fs'
-import { CallOutFault } from '../../src/call-out.ts'
-import { createNodeCallOut } from '../../src/node/call-out.ts'
+import { CallOutFault } from '../../src/gateway/http-client.ts'
+import { createNodeCallOut } from '../../src/gateway/runtimes/node/undici-client.ts'
 
 /** Opens files until no descriptor is left, then calls a URL, and prints the kind of fault. */
 const [, , url = ''] = process.argv

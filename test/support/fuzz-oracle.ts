@@ -1,6 +1,6 @@
 import { expect } from 'vitest'
 import type { RecordedCall } from '../../src/emulator/recorder.ts'
-import { problemSchema } from '../../src/errors.ts'
+import { problemSchema } from '../../src/gateway/errors.ts'
 import type { FuzzRequest, FuzzWorld } from './fuzz-requests.ts'
 import { onBun } from './launch.ts'
 import { allows, type Operation, operations } from './published-document.ts'

@@ -1,9 +1,9 @@
 import { expect, onTestFinished } from 'vitest'
 import { type DemoUser, startDemoIssuer } from '../../src/demo/demo-users.ts'
 import { environmentOf, type Parts } from '../../src/demo/environment.ts'
-import type { LogLevel, LogRecord } from '../../src/deps.ts'
 import type { RecordedCall } from '../../src/emulator/recorder.ts'
 import { type EmulatorOptions, startEmulator } from '../../src/emulator/start.ts'
+import type { LogLevel, LogRecord } from '../../src/gateway/ports.ts'
 import { checkDeclared } from './declared-answers.ts'
 import { isLogLate, type LaunchedGateway, launch, onWorkers } from './launch.ts'
 

@@ -1,12 +1,12 @@
 import { decodeProtectedHeader } from 'jose'
 import { onTestFinished } from 'vitest'
-import { createAuthenticate } from '../../src/authenticate.ts'
-import { type CallOut, CallOutFault, type CallOutRequest } from '../../src/call-out.ts'
-import type { JwtConfig } from '../../src/config.ts'
 import { startDemoIssuer } from '../../src/demo/demo-users.ts'
-import type { LogLevel, LogRecord, Share } from '../../src/deps.ts'
-import { createIssuerKeys } from '../../src/issuer-keys.ts'
-import { oneFlight } from '../../src/share.ts'
+import { createAuthenticate } from '../../src/gateway/auth/authenticate.ts'
+import { createIssuerKeys } from '../../src/gateway/auth/issuer-keys.ts'
+import type { JwtConfig } from '../../src/gateway/config/parse.ts'
+import { type CallOut, CallOutFault, type CallOutRequest } from '../../src/gateway/http-client.ts'
+import type { LogLevel, LogRecord, Share } from '../../src/gateway/ports.ts'
+import { oneFlight } from '../../src/gateway/runtimes/shared/single-flight.ts'
 
 /**
  * A real issuer on a loopback port, the parts that check its tokens, and clocks that only `advance`

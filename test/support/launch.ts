@@ -1,4 +1,4 @@
-import type { LogLevel, LogRecord } from '../../src/deps.ts'
+import type { LogLevel, LogRecord } from '../../src/gateway/ports.ts'
 
 /** What a gateway is started with, whatever it runs on. */
 export interface LaunchOptions {
@@ -36,8 +36,8 @@ export const isLogLate = runtime !== 'node'
 export async function launch(options: LaunchOptions): Promise<LaunchedGateway> {
   if (onWorkers) return (await import('./worker-gateway.ts')).launchWorker(options)
   if (runtime !== 'node') return (await import('./child-gateway.ts')).launchChild(options)
-  const { parseConfig } = await import('../../src/config.ts')
-  const { startGateway } = await import('../../src/node/gateway.ts')
+  const { parseConfig } = await import('../../src/gateway/config/parse.ts')
+  const { startGateway } = await import('../../src/gateway/runtimes/node/start.ts')
   return startGateway({
     config: parseConfig({ PORT: '0', ...options.environment }),
     clock: options.clock,

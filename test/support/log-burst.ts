@@ -1,4 +1,4 @@
-import { createNodeLog } from '../../src/node/log.ts'
+import { createNodeLog } from '../../src/gateway/runtimes/node/log.ts'
 
 /** Logs so much that a write is under way when the last lines come, and ends at once. */
 const { log, end } = createNodeLog('info')

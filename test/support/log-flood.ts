@@ -1,4 +1,4 @@
-import { createNodeLog } from '../../src/node/log.ts'
+import { createNodeLog } from '../../src/gateway/runtimes/node/log.ts'
 
 /**
  * Logs 20,000 lines, as many as may wait, and then 100,000 more; says on standard error by how much the

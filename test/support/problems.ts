@@ -1,5 +1,5 @@
 import { expect } from 'vitest'
-import type { ErrorCode, Problem } from '../../src/errors.ts'
+import type { ErrorCode, Problem } from '../../src/gateway/errors.ts'
 
 /** Checks that `response` is this problem, whole and of the right media type. */
 export async function expectProblem(

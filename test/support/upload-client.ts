@@ -1,4 +1,4 @@
-import { createUploadClient } from '../../src/client/client.ts'
+import { createUploadClient } from '../../src/client/index.ts'
 import type {
   Upload,
   UploadClient,

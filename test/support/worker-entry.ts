@@ -1,10 +1,14 @@
 /** biome-ignore-all lint/suspicious/noConsole: the console is where a Worker's log goes. */
-import type { Execution } from '../../src/deps.ts'
-import { type Bindings, createGatewayWorker, type GatewayWorker } from '../../src/worker/gateway.ts'
+import type { Execution } from '../../src/gateway/ports.ts'
+import {
+  type Bindings,
+  createGatewayWorker,
+  type GatewayWorker,
+} from '../../src/gateway/runtimes/worker/handler.ts'
 
 /**
  * Many gateways in one workerd, told apart by the port that their callers name. Each is the Worker as
- * `src/worker.ts` makes it, but for the clocks: those are the test's, and asked for before each request.
+ * `src/gateway/runtimes/worker/main.ts` makes it, but for the clocks: those are the test's, and asked for before each request.
  */
 const gateways = new Map<string, Gateway>()
 

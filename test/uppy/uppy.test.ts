@@ -1,6 +1,6 @@
 import { type Body, type Meta, Uppy, type UppyFile } from '@uppy/core'
 import { describe, expect, test } from 'vitest'
-import { SmhUpload, type SmhUploadOptions } from '../../src/uppy/uppy.ts'
+import { SmhUpload, type SmhUploadOptions } from '../../src/client/uppy/index.ts'
 import { ann, type Bench, bob, MiB, someBytes, startBench } from '../support/gateway.ts'
 import { sentNumbers, storedBytes } from '../support/upload-client.ts'
 

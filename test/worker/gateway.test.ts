@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
-import type { Execution } from '../../src/deps.ts'
-import { type Bindings, createGatewayWorker } from '../../src/worker/gateway.ts'
+import type { Execution } from '../../src/gateway/ports.ts'
+import { type Bindings, createGatewayWorker } from '../../src/gateway/runtimes/worker/handler.ts'
 
 const bindings: Bindings = {
   SMH_LIBRARY_ID: 'library',

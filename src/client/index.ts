@@ -1,0 +1,126 @@
+import { createGateway, type GatewayOptions } from './api.ts'
+import { beginUpload, fileDetails, resumeUpload } from './begin.ts'
+import { createStopwatch } from './clock.ts'
+import { createPutPart } from './cos.ts'
+import { UploadError } from './errors.ts'
+import { MIB, partsAtOnce } from './parts.ts'
+import { createRetrying } from './retry.ts'
+import { sendByNode } from './send-by-node.ts'
+import { sendByFetch, sendByXhr } from './send-part.ts'
+import { createSlots } from './slots.ts'
+import { type StartTask, type StateKeeper, startUnwatched } from './state.ts'
+import type { Upload, UploadClient, UploadClientOptions } from './types.ts'
+import { type StartOptions, startUpload, type UploadServices } from './upload.ts'
+import { wait as waitByTimer } from './wait.ts'
+
+export { UploadError, type UploadErrorCode } from './errors.ts'
+export type { StoredFile, UploadStatus } from './gateway-types.ts'
+export { defaultPartSize } from './parts.ts'
+export type * from './types.ts'
+export { describeUpload, fileSize, type UploadSentence, type UploadWords } from './words.ts'
+
+/** Uploads that begin or resume at the same time; the next one starts when one of them is done with it. */
+const BEGINS_IN_PARALLEL = 4
+const LARGEST_PART_BYTES = 5 * 1024 * MIB
+
+/**
+ * Makes a client that uploads files through the gateway: in browsers, their workers, and in Node (with
+ * `fs.openAsBlob`). Files are read piece by piece, so their size does not matter to memory.
+ *
+ * @example
+ * const client = createUploadClient({ gateway: 'https://uploads.example.com', getToken })
+ * const upload = client.upload(file, {
+ *   path: `holiday/${file.name}`,
+ *   onConfirmKey: (key) => localStorage.setItem('upload', key),
+ *   onProgress: ({ sentBytes, totalBytes }) => show(sentBytes / totalBytes),
+ * })
+ * const stored = await upload.done
+ *
+ * @throws RangeError when a number makes no sense, TypeError when the gateway's address does not
+ */
+export function createUploadClient(options: UploadClientOptions): UploadClient {
+  const { servicesFor, gateway } = createServices(options)
+  const withTurn = createSlots(BEGINS_IN_PARALLEL)
+  const underWay = new Map<Upload, { source: Blob; target: string }>()
+
+  /** The upload of this file to this target that is under way, or else a new one. */
+  function oneOf(source: Blob, target: string, start: () => Upload): Upload {
+    for (const [upload, other] of underWay) {
+      if (upload.aborted) continue
+      const key = `key ${upload.confirmKey}`
+      if (other.source === source && [other.target, key].includes(target)) return upload
+    }
+    const upload = start()
+    const forget = () => underWay.delete(upload)
+    underWay.set(upload, { source, target })
+    upload.done.then(forget, forget)
+    return upload
+  }
+
+  return {
+    upload: (source, options) =>
+      oneOf(source, `path ${options.path}`, () => {
+        const start: StartOptions['start'] = (services, signal) =>
+          withTurn(async () => {
+            if (source.size > 0) return beginUpload(services, source, options, signal)
+            throw new UploadError('empty_file', 'An upload has at least one byte.')
+          }, signal)
+        // SMH keeps what begin was told.
+        return startUpload(servicesFor, { source, start, details: {}, options })
+      }),
+
+    resume: (confirmKey, source, options = {}) =>
+      oneOf(source, `key ${confirmKey}`, () => {
+        const start: StartOptions['start'] = (services, signal) =>
+          withTurn(() => resumeUpload(services, confirmKey, source, options, signal), signal)
+        const details = fileDetails(options)
+        return startUpload(servicesFor, { source, confirmKey, start, details, options })
+      }),
+
+    status: (confirmKey) => gateway.status(confirmKey, new AbortController().signal),
+    abort: (confirmKey) => gateway.abort(confirmKey),
+  }
+}
+
+function createServices(options: UploadClientOptions) {
+  const { getToken, partsInParallel, partSize, cosScheme = 'https' } = options
+  if (!isWhole(partsInParallel, 1, Infinity)) {
+    throw new RangeError('partsInParallel has to be a whole number from 1 on.')
+  }
+  if (!isWhole(partSize, MIB, LARGEST_PART_BYTES)) {
+    throw new RangeError('partSize has to be a whole number of bytes, 1 MiB to 5 GiB.')
+  }
+  // Called without a receiver, a browser's own fetch refuses to work.
+  const fetch = options.fetch ?? ((...request) => globalThis.fetch(...request))
+  const byRuntime = 'XMLHttpRequest' in globalThis ? sendByXhr : sendByNode()
+  const retryingOf = (startTask: StartTask) =>
+    createRetrying(options.retry ?? {}, options.wait ?? waitByTimer, startTask)
+  const target = { gateway: new URL(options.gateway, globalThis.location?.href), getToken, fetch }
+  const gatewayOf = (retrying: GatewayOptions['retrying']) => createGateway({ ...target, retrying })
+  const answering = new Set<string>()
+  const send = (!options.fetch && byRuntime) || sendByFetch(fetch)
+  const shared = {
+    putPart: createPutPart(cosScheme, send, answering),
+    answering,
+    withSlot: createSlots(partsInParallel ?? partsAtOnce(Infinity)),
+    partsInParallel,
+    partBytes: partSize,
+    hashWorker: options.hashWorker,
+    instant: { refused: false },
+    now: createStopwatch(options.clock && [options.clock]),
+  }
+
+  return {
+    gateway: gatewayOf(retryingOf(startUnwatched)),
+    servicesFor({ start }: StateKeeper): UploadServices {
+      const startTask = () => start()
+      const retrying = retryingOf(startTask)
+      const renewal = gatewayOf(retryingOf(() => start({ reason: 'credentials' })))
+      return { ...shared, gateway: gatewayOf(retrying), renewal, retrying, startTask }
+    },
+  }
+}
+
+function isWhole(number: number | undefined, least: number, most: number): boolean {
+  return number === undefined || (Number.isInteger(number) && number >= least && number <= most)
+}

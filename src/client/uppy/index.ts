@@ -1,0 +1,218 @@
+import {
+  BasePlugin,
+  type Body,
+  EventManager,
+  type Meta,
+  type PluginOpts,
+  type Uppy,
+  type UppyFile,
+} from '@uppy/core'
+import { filterFilesToEmitUploadStarted, filterFilesToUpload } from '@uppy/core/utils'
+import {
+  createUploadClient,
+  describeUpload,
+  type StoredFile,
+  type Upload,
+  type UploadClient,
+  type UploadClientOptions,
+  UploadError,
+  type UploadOptions,
+  type UploadState,
+  type UploadWords,
+} from '../index.ts'
+import { createTurns, type Ticket } from './turns.ts'
+
+export interface SmhUploadOptions<M extends Meta, B extends Body>
+  extends PluginOpts,
+    UploadClientOptions {
+  /** Files under way at the same time; 5 unless told. Paused ones do not count. */
+  filesInParallel?: number
+  /**
+   * What the gateway is told of a file. Unless told otherwise, `path` is its name, behind the folders
+   * with which it was dropped.
+   */
+  uploadOptions?: (file: UppyFile<M, B>) => Partial<Omit<UploadOptions, CarriedByUppy>>
+  /** What people read when an upload fails, instead of `describeUpload`'s English. */
+  words?: UploadWords
+}
+
+type CarriedByUppy = 'onProgress' | 'onState' | 'onConfirmKey' | 'signal'
+
+declare module '@uppy/core' {
+  export interface UppyEventMap<M extends Meta, B extends Body> {
+    /** What the upload of a file is doing now, from `preparing` to the last state. */
+    'smh-upload-state': (file: UppyFile<M, B>, state: UploadState) => void
+  }
+}
+
+declare module '@uppy/core/utils' {
+  export interface LocalUppyFile<M extends Meta, B extends Body> {
+    /** Names the upload that was begun. Set it to go on with one that was begun elsewhere. */
+    smhUpload?: { confirmKey: string } | undefined
+  }
+  export interface RemoteUppyFile<M extends Meta, B extends Body> {
+    smhUpload?: undefined
+  }
+}
+
+/** A file under way. */
+interface Run extends Ticket {
+  upload?: Upload
+}
+
+/**
+ * Uppy's uploader to the gateway: progress, pause, retry, cancel, and going on after a reload where
+ * `@uppy/golden-retriever` keeps the files. `upload-success` has the stored file as `response.body`;
+ * `upload-error` has an {@link UploadError} whose message is a sentence for people, of code
+ * `upload_not_found` when there is nothing left to go on with: then a retry begins a new upload.
+ * `smh-upload-state` tells what each file is doing, also what it waits for.
+ *
+ * @example
+ * new Uppy()
+ *   .use(Dashboard, { inline: true, target: '#uploads' })
+ *   .use(SmhUpload, { gateway: 'https://uploads.example.com', getToken })
+ */
+export class SmhUpload<M extends Meta, B extends Body> extends BasePlugin<
+  SmhUploadOptions<M, B>,
+  M,
+  B
+> {
+  readonly #client: UploadClient
+  readonly #events: EventManager<M, B>
+  readonly #turns: ReturnType<typeof createTurns>
+  readonly #runs = new Map<string, Run>()
+
+  /** @throws RangeError when a number makes no sense, TypeError when the gateway's address does not */
+  constructor(uppy: Uppy<M, B>, options: SmhUploadOptions<M, B>) {
+    super(uppy, options)
+    this.type = 'uploader'
+    this.id = options.id ?? 'SmhUpload'
+    const { filesInParallel = 5 } = options
+    if (!Number.isInteger(filesInParallel) || filesInParallel < 1) {
+      throw new RangeError('filesInParallel has to be a whole number from 1 on.')
+    }
+    this.#events = new EventManager(uppy)
+    this.#turns = createTurns(filesInParallel)
+    // By way of `opts`, which `setOptions` replaces.
+    this.#client = createUploadClient({ ...options, getToken: () => this.opts.getToken() })
+  }
+
+  override install(): void {
+    this.#allowPause(true)
+    this.uppy.addUploader(this.#uploadFiles)
+    this.#events.on('file-removed', this.#drop)
+    this.#events.on('upload-pause', this.#pauseOrResume)
+    this.#events.on('pause-all', this.#pauseOrResumeAll)
+    this.#events.on('resume-all', this.#pauseOrResumeAll)
+  }
+
+  override uninstall(): void {
+    this.#allowPause(false)
+    this.uppy.removeUploader(this.#uploadFiles)
+    this.#events.remove()
+  }
+
+  #allowPause(resumableUploads: boolean): void {
+    const { capabilities } = this.uppy.getState()
+    this.uppy.setState({ capabilities: { ...capabilities, resumableUploads } })
+  }
+
+  /** Resolves when all are settled; how each went is told by events. */
+  readonly #uploadFiles = async (ids: string[]): Promise<void> => {
+    const files = filterFilesToUpload(this.uppy.getFilesByIds(ids))
+    this.uppy.emit('upload-start', filterFilesToEmitUploadStarted(files))
+    await Promise.all(files.map(({ id }) => this.#uploadFile(id)))
+  }
+
+  async #uploadFile(id: string): Promise<void> {
+    const run: Run = { isPaused: () => this.uppy.getFile(id)?.isPaused ?? false }
+    this.#runs.set(id, run)
+    await this.#turns.take(run)
+    try {
+      // Removed while it waited.
+      if (this.#runs.get(id) !== run) return
+      run.upload = this.#start(this.uppy.getFile(id))
+      this.#succeed(id, await run.upload.done)
+    } catch (error) {
+      if (this.#runs.get(id) === run) this.#fail(id, error)
+    } finally {
+      if (this.#runs.get(id) === run) this.#runs.delete(id)
+      this.#turns.leave(run)
+    }
+  }
+
+  #start(file: UppyFile<M, B>): Upload {
+    const { id, data } = file
+    if (file.isRemote || !(data instanceof Blob)) {
+      throw new UploadError('source_changed', 'This file is not here; choose it again.')
+    }
+    const options = { path: pathOf(file), ...this.opts.uploadOptions?.(file) }
+    const onProgress: UploadOptions['onProgress'] = ({ sentBytes, totalBytes }) => {
+      const current: UppyFile<M, B> | undefined = this.uppy.getFile(id)
+      this.uppy.emit('upload-progress', current, {
+        uploadStarted: current?.progress.uploadStarted ?? Date.now(),
+        bytesUploaded: sentBytes,
+        bytesTotal: totalBytes,
+      })
+    }
+    const onState: UploadOptions['onState'] = (state) => {
+      const current: UppyFile<M, B> | undefined = this.uppy.getFile(id)
+      if (current) this.uppy.emit('smh-upload-state', current, state)
+    }
+    const told = { ...options, onProgress, onState }
+    if (file.smhUpload) return this.#client.resume(file.smhUpload.confirmKey, data, told)
+    const onConfirmKey = (confirmKey: string) => {
+      this.uppy.setFileState(id, { smhUpload: { confirmKey } })
+    }
+    return this.#client.upload(data, { ...told, onConfirmKey })
+  }
+
+  #succeed(id: string, stored: StoredFile): void {
+    this.uppy.setFileState(id, { smhUpload: undefined })
+    const body = stored as StoredFile & B
+    this.uppy.emit('upload-success', this.uppy.getFile(id), { status: 200, body })
+  }
+
+  #fail(id: string, error: unknown): void {
+    if (error instanceof UploadError && error.code === 'upload_not_found') {
+      this.uppy.setFileState(id, { smhUpload: undefined })
+    }
+    this.uppy.emit('upload-error', this.uppy.getFile(id), this.#inWords(error))
+  }
+
+  /** Uppy shows the message of an error to people. */
+  #inWords(error: unknown): Error {
+    if (!(error instanceof UploadError)) return error as Error
+    const message = describeUpload(error, this.opts.words)
+    return new UploadError(error.code, message, { ...error, cause: error })
+  }
+
+  readonly #drop = (file: UppyFile<M, B>): void => {
+    const run = this.#runs.get(file.id)
+    this.#runs.delete(file.id)
+    if (run?.upload) void run.upload.abort()
+    else if (file.smhUpload) {
+      this.#client.abort(file.smhUpload.confirmKey).catch((error) => {
+        this.uppy.log(`[SmhUpload] Could not drop what had arrived: ${error}`, 'warning')
+      })
+    }
+    if (run) this.#turns.leave(run)
+  }
+
+  readonly #pauseOrResume = (file: UppyFile<M, B> | undefined): void => {
+    const run = file && this.#runs.get(file.id)
+    if (run?.isPaused()) run.upload?.pause()
+    else run?.upload?.resume()
+    this.#turns.admit()
+  }
+
+  readonly #pauseOrResumeAll = (): void => {
+    for (const file of this.uppy.getFiles()) this.#pauseOrResume(file)
+  }
+}
+
+/** The file's name, which people may edit, in the folders with which it was dropped. */
+function pathOf<M extends Meta, B extends Body>({ name, meta }: UppyFile<M, B>): string {
+  const folders = meta.relativePath?.split('/').slice(0, -1) ?? []
+  return [...folders, meta.name ?? name].filter((segment) => segment !== '').join('/')
+}

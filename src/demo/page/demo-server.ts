@@ -1,0 +1,60 @@
+import type { DemoState, Hardship } from '../hardships.ts'
+
+export type { DemoState, Hardship }
+
+/** A user that the visitor can be. */
+export interface DemoUser {
+  /** The `sub` of the user's JWT. */
+  id: string
+  name: string
+}
+
+export interface Settings {
+  /** Differs between two runs of the demo. */
+  run: string
+  gatewayUrl: string
+  users: DemoUser[]
+  /** The largest file that the gateway permits. */
+  maxBytes: number
+}
+
+/** A file as SMH has it. */
+export interface Stored {
+  /** Relative to the user's folder. */
+  path: string[]
+  size: number
+  crc64: string
+}
+
+async function get<Answer>(path: string): Promise<Answer> {
+  const response = await fetch(path)
+  if (!response.ok) throw new Error(`The demo answers ${response.status}.`)
+  return response.json()
+}
+
+export const readSettings = () => get<Settings>('/settings.json')
+
+export const readStored = (user: DemoUser) =>
+  get<Stored[]>(`/stored?${new URLSearchParams({ user: user.id })}`)
+
+/** A JWT for this user, as an app has one from its own sign-in. */
+export async function readToken(user: DemoUser): Promise<string> {
+  const { token } = await get<{ token: string }>(`/token?${new URLSearchParams({ user: user.id })}`)
+  return token
+}
+
+/** Switches a simulated failure on or off. The next state tells that it is so. */
+export async function setHardship(hardship: Hardship, isOn: boolean): Promise<void> {
+  await fetch('/hardships', { method: 'POST', body: JSON.stringify({ hardship, isOn }) })
+}
+
+/** Reports the demo's state, now and at every change, and whether the demo still answers. */
+export function watchState(
+  onState: (state: DemoState) => void,
+  onAnswers: (answers: boolean) => void,
+): void {
+  const events = new EventSource('/events')
+  events.addEventListener('open', () => onAnswers(true))
+  events.addEventListener('error', () => onAnswers(false))
+  events.addEventListener('message', ({ data }) => onState(JSON.parse(data)))
+}

@@ -1,0 +1,110 @@
+import { createUploadClient, describeUpload, fileSize, UploadError } from '../../client/index.ts'
+import { type DemoUser, readToken } from './demo-server.ts'
+import { at } from './elements.ts'
+import { inBytes } from './format.ts'
+import type { ResumeLink } from './resume-link.ts'
+
+export interface ResumeCardOptions {
+  gatewayUrl: string
+  users: readonly DemoUser[]
+  /** Signs the visitor in as another user. */
+  signIn: (user: DemoUser) => void
+  continueWith: (file: File, confirmKey: string) => void
+}
+
+/** The card that asks for the file of an upload that was begun elsewhere. */
+export function createResumeCard(options: ResumeCardOptions) {
+  const { gatewayUrl, users, signIn, continueWith } = options
+  const card = at('resume')
+  const input = at<HTMLInputElement>('resume-file')
+  let wanted: ResumeLink | undefined
+  let user: DemoUser | undefined
+  let owner: DemoUser | undefined
+
+  function show(title: string, text: string, { mayChoose = false, maySwitch = false } = {}): void {
+    at('resume-title').textContent = title
+    at('resume-text').textContent = text
+    at('resume-choose').hidden = !mayChoose
+    at('resume-switch').hidden = !maySwitch
+    at('resume-switch').textContent = `Sign in as ${owner?.name}`
+    at('resume-fault').textContent = ''
+    card.hidden = false
+  }
+
+  /** Asks the gateway, which alone knows whose upload it is. */
+  async function look(): Promise<void> {
+    if (!wanted || !user) return
+    const [asked, askedAs] = [wanted, user]
+    const { confirmKey, name, size } = asked
+    const client = createUploadClient({ gateway: gatewayUrl, getToken: () => readToken(askedAs) })
+    show(`Continue ${name}`, 'Asking the gateway what has arrived.')
+    const status = await client.status(confirmKey).catch((error: unknown) => error)
+    if (asked !== wanted || askedAs !== user) return
+    if (status instanceof Error) {
+      refuse(status, asked, askedAs)
+      return
+    }
+    const { confirmed, parts = [] } = status as Awaited<ReturnType<typeof client.status>>
+    if (confirmed) {
+      show(`${name} is stored already`, 'There is nothing left to send.')
+      return
+    }
+    const arrived = parts.reduce((sum, part) => sum + part.size, 0)
+    show(
+      `Choose ${name} (${fileSize(size)}) to continue`,
+      `${fileSize(arrived)} has arrived and is not sent again. You can also drop the file here.`,
+      { mayChoose: true },
+    )
+  }
+
+  function refuse(error: Error, { name, user: id }: ResumeLink, askedAs: DemoUser): void {
+    if (!(error instanceof UploadError && error.code === 'upload_not_found')) {
+      show(`${name} cannot be continued now`, describeUpload(error))
+      return
+    }
+    owner = users.find((each) => each.id === id && each !== askedAs)
+    const text = owner
+      ? `It belongs to ${owner.name}. For ${askedAs.name} the gateway knows no such upload.`
+      : `It does not belong to ${askedAs.name}, or it has ended.`
+    show('This upload is not yours', text, { maySwitch: owner !== undefined })
+  }
+
+  function choose(file: File | undefined): void {
+    if (!wanted || !file) return
+    const { name, size, confirmKey } = wanted
+    if (file.name !== name || file.size !== size) {
+      at('resume-fault').textContent =
+        `That is ${file.name} with ${inBytes(file.size)}. This upload needs ${name} with ${inBytes(size)}.`
+      return
+    }
+    continueWith(file, confirmKey)
+    close()
+  }
+
+  function close(): void {
+    wanted = undefined
+    card.hidden = true
+  }
+
+  input.addEventListener('change', () => {
+    choose(input.files?.[0])
+    input.value = '' // so that the same file can be chosen again
+  })
+  at('resume-switch').addEventListener('click', () => owner && signIn(owner))
+  at('resume-close').addEventListener('click', close)
+
+  return {
+    open(link: ResumeLink): void {
+      wanted = link
+      void look()
+    },
+    setUser(next: DemoUser): void {
+      user = next
+      void look()
+    },
+    /** Whether a file dropped on the card is for it. */
+    takes: (target: EventTarget | null) =>
+      target instanceof Node && card.contains(target) && !at('resume-choose').hidden,
+    choose,
+  }
+}

@@ -1,0 +1,60 @@
+import { LRUCache } from 'lru-cache'
+import type { Clock } from '../ports.ts'
+import type { Authenticate, User } from './authenticate.ts'
+import type { IssuerKeys } from './issuer-keys.ts'
+
+interface Remembered {
+  user: User
+  /** The key set that the token was checked with. */
+  keysVersion: number
+  /** By the steady clock. */
+  until: number
+}
+
+/** Characters of headers, all together; what was parsed of them takes a few times as much. */
+const MAX_REMEMBERED_CHARACTERS = 4 * 1024 * 1024
+
+/** One token can be written in many more ways. Each would take room, and the tokens of others would go. */
+const isUsual = /^[Bb]earer [^ ]/
+
+/**
+ * Spares the check of a signature to whoever sends the same token again, as every call of an upload
+ * does. Goes by the whole header, so another token cannot hit, and remembers a good one only: until
+ * its `exp`, for `seconds` at most, and until the issuer's keys change. Headers in an unusual spelling are
+ * checked each time.
+ *
+ * @param deps.seconds 0 remembers nothing
+ */
+export function rememberUsers(deps: {
+  authenticate: Authenticate
+  keys: Pick<IssuerKeys, 'version'>
+  clock: Clock
+  steadyClock: Clock
+  seconds: number
+}): Authenticate {
+  const { authenticate, keys, clock, steadyClock, seconds } = deps
+  if (seconds === 0) return authenticate
+  const remembered = new LRUCache<string, Remembered>({
+    maxSize: MAX_REMEMBERED_CHARACTERS,
+    sizeCalculation: (_, authorization) => authorization.length,
+  })
+
+  function isGood({ user, keysVersion, until }: Remembered): boolean {
+    if (keysVersion !== keys.version() || steadyClock() >= until) return false
+    return clock() < Number(user.claims.exp) * 1000
+  }
+
+  return async function authenticateOrRemember(authorization, background) {
+    if (authorization === undefined || !isUsual.test(authorization)) {
+      return authenticate(authorization, background)
+    }
+    const known = remembered.get(authorization)
+    if (known && isGood(known)) return known.user
+    // Before the check: keys that change meanwhile are not the ones it may have gone by.
+    const keysVersion = keys.version()
+    const until = steadyClock() + seconds * 1000
+    const user = await authenticate(authorization, background)
+    remembered.set(authorization, { user, keysVersion, until })
+    return user
+  }
+}

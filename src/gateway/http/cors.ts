@@ -1,0 +1,67 @@
+import type { Context, MiddlewareHandler } from 'hono'
+import { isMetadataHeader } from '../uploads/policy.ts'
+import type { AppEnv } from './app-env.ts'
+import { respond } from './respond.ts'
+
+const allowedMethods = 'GET, POST, DELETE'
+const allowedHeaders = ['Authorization', 'Content-Type', 'Idempotency-Key', 'traceparent']
+const allowed = new Set(allowedHeaders.map((name) => name.toLowerCase()))
+const exposedHeaders = 'Location, Upload-Expires, X-Request-Id, Retry-After, Date'
+
+/** How long a browser may go by a preflight, seconds. */
+const MAX_AGE = '600'
+
+/**
+ * Lets pages of these origins read answers, and no others (contract §3; Fetch Standard, "HTTP-CORS
+ * protocol"). hono/cors can neither allow headers by what is asked for nor do without `Headers`.
+ */
+export function crossOrigin(origins: ReadonlySet<string>): MiddlewareHandler<AppEnv>[] {
+  if (origins.size === 0) return [noteUnansweredPreflight]
+  return [
+    async function crossOrigin(c, next) {
+      const headers = c.get('answerHeaders')
+      headers.Vary = 'Origin'
+      const origin = c.req.header('origin')
+      if (origin !== undefined && origins.has(origin)) {
+        headers['Access-Control-Allow-Origin'] = origin
+        headers['Access-Control-Expose-Headers'] = exposedHeaders
+      }
+      if (c.req.method !== 'OPTIONS') return next()
+      const asked = (c.req.header('access-control-request-headers') ?? '')
+        .split(',')
+        .map((name) => name.trim().toLowerCase())
+        .filter((name) => name !== '')
+      const metadata = asked.filter(isMetadataHeader)
+      const refusal = refusalOf(c, origin !== undefined && origins.has(origin), asked)
+      if (refusal) c.set('reason', refusal)
+      return respond(c, null, 204, {
+        Vary: 'Origin, Access-Control-Request-Headers',
+        'Access-Control-Allow-Methods': allowedMethods,
+        'Access-Control-Allow-Headers': [...allowedHeaders, ...metadata].join(', '),
+        'Access-Control-Max-Age': MAX_AGE,
+      })
+    },
+  ]
+}
+
+/** Why a browser will not send the request that this preflight is for; a fixed word for the log. */
+function refusalOf(
+  c: Context<AppEnv>,
+  isOriginAllowed: boolean,
+  headers: readonly string[],
+): string | undefined {
+  const method = c.req.header('access-control-request-method')
+  if (method === undefined) return undefined
+  if (!isOriginAllowed) return 'preflight_origin'
+  if (!allowedMethods.split(', ').includes(method)) return 'preflight_method'
+  const isAllowed = (name: string) => allowed.has(name) || isMetadataHeader(name)
+  return headers.every(isAllowed) ? undefined : 'preflight_header'
+}
+
+/** Without `CORS_ORIGINS` a preflight is answered as any other OPTIONS request. */
+const noteUnansweredPreflight: MiddlewareHandler<AppEnv> = (c, next) => {
+  const isPreflight =
+    c.req.method === 'OPTIONS' && c.req.header('access-control-request-method') !== undefined
+  if (isPreflight) c.set('reason', 'preflight_cors_off')
+  return next()
+}

@@ -1,0 +1,77 @@
+import { GatewayError } from '../errors.ts'
+import type { Clock } from '../ports.ts'
+
+export interface Permits {
+  /**
+   * Takes a permit, for one user if there is an id, and returns the function that releases it.
+   *
+   * @throws GatewayError `overloaded` when no permit is left
+   */
+  acquire(userId?: string): () => void
+}
+
+interface Permit {
+  userId: string | undefined
+  acquiredAt: number
+}
+
+/**
+ * Hands out at most `max` permits at once, at most `maxOfUser` of them to one user.
+ *
+ * A permit ends after `maxAgeMs`: when none is left, older ones are dropped. Workers can break off a
+ * request without running its `finally`, and the permit would otherwise be lost for good.
+ *
+ * @param options.onCount receives the number of permits in use after each change
+ */
+export function createPermits(options: {
+  max: number
+  maxOfUser?: number
+  maxAgeMs: number
+  steadyClock: Clock
+  onCount?: (count: number) => void
+}): Permits {
+  const { max, maxOfUser = max, maxAgeMs, steadyClock, onCount } = options
+  /** Oldest first. */
+  const held = new Set<Permit>()
+  const ofUsers = new Map<string, number>()
+
+  function count(userId: string | undefined, change: 1 | -1): void {
+    onCount?.(held.size)
+    if (userId === undefined) return
+    const left = (ofUsers.get(userId) ?? 0) + change
+    if (left === 0) ofUsers.delete(userId)
+    else ofUsers.set(userId, left)
+  }
+
+  function release(permit: Permit): void {
+    if (held.delete(permit)) count(permit.userId, -1)
+  }
+
+  const isFull = () => held.size >= max
+  const isFullFor = (userId: string | undefined) =>
+    userId !== undefined && (ofUsers.get(userId) ?? 0) >= maxOfUser
+
+  function dropOld(now: number): void {
+    for (const permit of held) {
+      if (now - permit.acquiredAt < maxAgeMs) return
+      release(permit)
+    }
+  }
+
+  return {
+    acquire(userId) {
+      const now = steadyClock()
+      if (isFull() || isFullFor(userId)) dropOld(now)
+      if (isFull()) throw overloaded('Too many requests are being served at once.')
+      if (isFullFor(userId)) throw overloaded('Too many of your requests are being served at once.')
+      const permit = { userId, acquiredAt: now }
+      held.add(permit)
+      count(userId, 1)
+      return () => release(permit)
+    },
+  }
+}
+
+function overloaded(detail: string): GatewayError {
+  return new GatewayError('overloaded', detail, { headers: { 'Retry-After': '1' } })
+}

@@ -1,0 +1,143 @@
+import type { RouteConfig } from '@hono/zod-openapi'
+import type { Context } from 'hono'
+import { bodyLimit } from 'hono/body-limit'
+import type * as z from 'zod'
+import { type FieldFault, GatewayError } from '../errors.ts'
+import type { AppEnv } from './app-env.ts'
+
+/** Largest body of a request, bytes (contract §3): the endpoints take short JSON only. */
+const MAX_BODY_BYTES = 64 * 1024
+
+/** Faults told of one request: a body has room for thousands, and each makes the answer longer. */
+const MAX_TOLD_FAULTS = 20
+
+/**
+ * Makes what holds a request against the schemas of its route, the same that the OpenAPI document is made
+ * of; the handler takes the results from `c.req.valid`. A body is short JSON in UTF-8, and where it may
+ * be left out an empty one is none.
+ *
+ * What it makes rejects with GatewayErrors: `request_too_large`, `unsupported_media_type`, and
+ * `invalid_request` for all else, with what is wrong in which field, or when the body does not arrive
+ * within `bodyTimeoutMs`.
+ *
+ * zod-openapi could do most of this, at a higher price: in more steps, by zod's asynchronous parsing,
+ * which has no compiled checks, and with UTF-8 read leniently.
+ */
+export function validInput(
+  { request }: RouteConfig,
+  bodyTimeoutMs: number,
+): (c: Context<AppEnv>) => Promise<void> {
+  const params = request?.params as z.ZodType<object> | undefined
+  const json = request?.body?.content['application/json'] as
+    | { schema: z.ZodType<object> }
+    | undefined
+  return async function readInput(c) {
+    if (params) c.req.addValidatedData('param', parse(params, c.req.param()))
+    if (json) c.req.addValidatedData('json', parse(json.schema, await readJson(c, bodyTimeoutMs)))
+  }
+}
+
+function parse<T>(schema: z.ZodType<T>, value: unknown): T {
+  const { success, data, error } = schema.safeParse(value)
+  if (success) return data
+  throw new GatewayError('invalid_request', 'The request is not valid.', {
+    errors: error.issues.flatMap(toFieldFaults).slice(0, MAX_TOLD_FAULTS),
+  })
+}
+
+function toFieldFaults(issue: z.core.$ZodIssue): FieldFault[] {
+  if (issue.code === 'unrecognized_keys') {
+    return issue.keys.map((key) => ({
+      field: [...issue.path, key].join('.'),
+      message: 'is unknown',
+    }))
+  }
+  return [{ field: issue.path.join('.') || 'body', message: issue.message }]
+}
+
+async function readJson(c: Context<AppEnv>, timeoutMs: number): Promise<unknown> {
+  const type = c.req.header('content-type')
+  const isJson = type?.split(';')[0]?.trim().toLowerCase() === 'application/json'
+  if (type && !isJson) throw unsupportedMediaType()
+  const coding = c.req.header('content-encoding')?.toLowerCase() ?? 'identity'
+  if (coding !== 'identity') throw unsupportedMediaType()
+  const bytes = await within(timeoutMs, readBytes(c))
+  if (!type && bytes.byteLength > 0) throw unsupportedMediaType()
+  const text = decodeUtf8(bytes)
+  // Many HTTP clients send `Content-Type: application/json` whether there is a body or not.
+  if (text.trim() === '') return {}
+  try {
+    return JSON.parse(text)
+  } catch {
+    throw new GatewayError('invalid_request', 'The body is not valid JSON.')
+  }
+}
+
+function unsupportedMediaType(): GatewayError {
+  return new GatewayError(
+    'unsupported_media_type',
+    'Send JSON, as application/json and without Content-Encoding.',
+  )
+}
+
+const utf8 = new TextDecoder('utf-8', { fatal: true })
+
+/** What `Request.text` would do with other bytes is to make names of U+FFFD of them. */
+function decodeUtf8(bytes: ArrayBuffer): string {
+  try {
+    return utf8.decode(bytes)
+  } catch {
+    throw new GatewayError('invalid_request', 'The body is not UTF-8.')
+  }
+}
+
+async function readBytes(c: Context<AppEnv>): Promise<ArrayBuffer> {
+  try {
+    const length = c.req.header('content-length')
+    const isTold = length !== undefined && c.req.header('transfer-encoding') === undefined
+    if (!isTold) return await readCounting(c)
+    // HTTP itself holds a body to the length that it was said to have.
+    return Number(length) <= MAX_BODY_BYTES ? await c.req.arrayBuffer() : tooLarge()
+  } catch (error) {
+    if (error instanceof GatewayError) throw error
+    // A sender who leaves half-way is the caller's doing: no error of ours, and no alarm.
+    throw new GatewayError('invalid_request', 'The body broke off.', { reason: 'caller_left' })
+  }
+}
+
+/**
+ * The app has a timeout of its own, because Workers have none for bodies.
+ *
+ * @throws GatewayError `invalid_request` when the body has not arrived in time
+ */
+async function within(timeoutMs: number, arriving: Promise<ArrayBuffer>): Promise<ArrayBuffer> {
+  let timer: ReturnType<typeof setTimeout> | undefined
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => {
+      // The connection ends, because the rest of the body would be taken for the next request.
+      const headers = { Connection: 'close' }
+      const detail = 'The body did not arrive in time.'
+      reject(new GatewayError('invalid_request', detail, { reason: 'body_timeout', headers }))
+    }, timeoutMs)
+  })
+  try {
+    return await Promise.race([arriving, late])
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+/** Only for bodies of untold length: @hono/node-server builds a whole `Request` for it. */
+async function readCounting(c: Context<AppEnv>): Promise<ArrayBuffer> {
+  let bytes = new ArrayBuffer(0)
+  await limit(c, async () => {
+    bytes = await c.req.arrayBuffer()
+  })
+  return bytes
+}
+
+const limit = bodyLimit({ maxSize: MAX_BODY_BYTES, onError: tooLarge })
+
+function tooLarge(): never {
+  throw new GatewayError('request_too_large', `A body may have ${MAX_BODY_BYTES} bytes.`)
+}

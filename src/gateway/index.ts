@@ -1,0 +1,23 @@
+/**
+ * The package's main entry: the gateway as a fetch handler, for a server or a runtime of one's own. Whoever
+ * wants it as a server takes `/node`, as a Worker `/worker`.
+ */
+export { type App, createApp } from './app.ts'
+export { type Config, type ConfigFault, ConfigurationError, parseConfig } from './config/parse.ts'
+export {
+  type CallOut,
+  CallOutFault,
+  type CallOutFaultKind,
+  type CallOutReply,
+  type CallOutRequest,
+  MAX_REPLY_BYTES,
+} from './http-client.ts'
+/** What `createApp` is to be given, for runtimes that have `fetch` and a console. */
+export { createLimitCalls } from './ledger/memory-rate-limiter.ts'
+export * from './ports.ts'
+export {
+  createWorkerLog as createConsoleLog,
+  type WriteLine,
+} from './runtimes/shared/console-log.ts'
+export { callOut as fetchCallOut } from './runtimes/shared/fetch-client.ts'
+export { fewFlights, oneFlight } from './runtimes/shared/single-flight.ts'

@@ -1,0 +1,112 @@
+import type { Config } from './config/parse.ts'
+import type { CallOut } from './http-client.ts'
+
+/** Milliseconds. Tests move it. */
+export type Clock = () => number
+
+export type LogLevel = 'fatal' | 'error' | 'warn' | 'info' | 'debug'
+
+/** All that may ever be logged. A field is added here on purpose or not at all. */
+export interface LogRecord {
+  event: string
+  requestId?: string
+  operation?: string
+  method?: string
+  status?: number
+  code?: string
+  durationMs?: number
+  /** A fixed word of the source, never a value out of a request or a reply. */
+  reason?: string
+  smhStatus?: number
+  smhCode?: string
+  smhRequestId?: string
+  /** Of a stored file whose size differs from the declared one: SMH's upload id, and bytes. */
+  smhUploadId?: string
+  declaredSize?: number
+  storedSize?: number
+  /** The HTTP status of an issuer's document that could not be used. */
+  issuerStatus?: number
+  /** Variables with what they want, never with their values. */
+  faults?: readonly { variable: string; wants: string }[]
+  /** Names of configuration variables, never their values. */
+  variables?: readonly string[]
+  address?: string
+  /** What an operator should do: a fixed sentence of the source. */
+  advice?: string
+  /** How many of what the event names. */
+  count?: number
+  errorName?: string
+  /** Stack frames without the message in front, which may quote a value. */
+  stack?: readonly string[]
+}
+
+export type Log = (level: LogLevel, record: LogRecord) => void
+
+/**
+ * How callers that want the same thing at the same time obtain it. On Node they share one flight.
+ * On Workers a request must not await I/O that another request began, so a few fly, each for itself,
+ * and only settled values are shared.
+ */
+export type Share = <T>(key: string, obtain: () => Promise<T>) => Promise<T>
+
+/** Lets `work` go on after the response. On Workers this is `ctx.waitUntil`. `work` never rejects. */
+export type Background = (work: Promise<void>) => void
+
+/** The part of a platform's execution context that is needed. */
+export interface Execution {
+  waitUntil(work: Promise<unknown>): void
+  passThroughOnException(): void
+  props: unknown
+}
+
+/** Calls that a user may make besides, for each begin that `RATE_LIMIT_PER_MINUTE` allows. */
+export const OTHER_CALLS_PER_BEGIN = 10
+
+/** Counts one call of this user. Resolves to 0 when it is allowed, otherwise to seconds to wait. */
+export type LimitCalls = (userId: string) => Promise<number>
+
+/** What an operator watches. */
+export interface Metrics {
+  answered(operation: string, status: number, durationMs: number): void
+  calledOut(operation: string, outcome: string, durationMs: number): void
+  inFlight(requests: number): void
+  /** While it is open SMH is taken to be down and is not called. */
+  circuitOpen(isOpen: boolean): void
+  /** A request was answered 401, for this reason. */
+  authenticationFailed(reason: string): void
+}
+
+/** Where nobody watches. */
+export const noMetrics: Metrics = {
+  answered() {},
+  calledOut() {},
+  inFlight() {},
+  circuitOpen() {},
+  authenticationFailed() {},
+}
+
+/** What `/openapi.json` and `/docs` are made of: files of the folder `openapi`. */
+export type DocsAsset = 'openapi.json' | 'reference.html' | 'reference.css'
+
+/** Reads one of them; undefined where the runtime does not have them. */
+export type ReadDocsAsset = (name: DocsAsset) => Promise<Uint8Array<ArrayBuffer> | undefined>
+
+/** What an app is made of. An entry fills it for its runtime; nothing is looked up in a global. */
+export interface Deps {
+  config: Config
+  /** Since the epoch, for dates that others have set or will read. Machines set it back at times. */
+  clock: Clock
+  /** Since some moment or other, for how long a thing lasts. It never goes back. */
+  steadyClock: Clock
+  log: Log
+  callOut: CallOut
+  share: Share
+  /** For calls that begin an upload. */
+  limitBegins: LimitCalls
+  /** For all other calls of a user together. */
+  limitOtherCalls: LimitCalls
+  metrics: Metrics
+  readDocsAsset: ReadDocsAsset
+  /** How long the body of a request may take to arrive, milliseconds. Default: 30,000. */
+  bodyTimeoutMs?: number | undefined
+}

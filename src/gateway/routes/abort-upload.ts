@@ -1,0 +1,27 @@
+import { respondEmpty } from '../http/respond.ts'
+import { abortInSmh } from '../uploads/complete.ts'
+import { boundsOf, defineEndpoint, ownedUpload } from './endpoint.ts'
+import { emptyAnswer, ofEveryUpload } from './openapi-responses.ts'
+import { confirmKeyParam } from './schemas.ts'
+
+/** Gives up an upload and what has arrived of it; a repeat is answered alike. */
+export const abortUpload = defineEndpoint(
+  {
+    operationId: 'abortUpload',
+    method: 'delete',
+    path: '/v1/uploads/{confirmKey}',
+    tags: ['Uploads'],
+    summary: 'Abort an upload',
+    description: 'Deletes the received parts. A completed upload keeps its file.',
+    request: { params: confirmKeyParam },
+    responses: {
+      204: emptyAnswer('The upload is aborted.'),
+    },
+  },
+  [...ofEveryUpload, 'upload_not_found', 'name_conflict', 'upload_complete'],
+  (services) => async (c) => {
+    const upload = ownedUpload(services, c, c.req.valid('param').confirmKey)
+    await abortInSmh(services.smh, upload, boundsOf(services, c))
+    return respondEmpty(c, 204)
+  },
+)

@@ -1,0 +1,37 @@
+import * as z from 'zod'
+import { respondJson } from '../http/respond.ts'
+import { upstreamError } from '../smh/error-codes.ts'
+import { beginForUser, ofBegins } from './begin.ts'
+import { defineEndpoint } from './endpoint.ts'
+import { credentialsAnswer } from './openapi-responses.ts'
+import { beginFields, credentials, metadataRule } from './schemas.ts'
+
+const body = z.strictObject(beginFields).meta({ id: 'BeginUpload' })
+
+/** What most uploads begin with; the other fields are optional. */
+const example = { path: 'holiday/clip.mp4', size: 2_097_162 }
+
+/** Begins an upload. SMH has not seen the file's hash, so a task is the only outcome. */
+export const beginUpload = defineEndpoint(
+  {
+    operationId: 'beginUpload',
+    method: 'post',
+    path: '/v1/uploads',
+    tags: ['Uploads'],
+    summary: 'Begin an upload',
+    description: `Returns what the client needs to send the parts to COS. ${metadataRule}`,
+    request: {
+      body: { required: true, content: { 'application/json': { schema: body, example } } },
+    },
+    responses: {
+      201: credentialsAnswer('Send the parts to COS, then complete the upload.', credentials),
+    },
+  },
+  ofBegins,
+  (services) => async (c) => {
+    const begun = await beginForUser(services, c, c.req.valid('json'))
+    if (begun.kind !== 'task') throw upstreamError('unusable_reply', { alarm: true })
+    return respondJson(c, begun.credentials, 201, begun.headers)
+  },
+  'begins',
+)

@@ -1,0 +1,70 @@
+import type { Context } from 'hono'
+import type { ErrorCode } from '../errors.ts'
+import { type AppEnv, headersOf } from '../http/app-env.ts'
+import { beginInSmh } from '../uploads/begin.ts'
+import { permitUpload, readMetadata, type WantedUpload } from '../uploads/policy.ts'
+import { boundsOf, placeOfCaller, type Services } from './endpoint.ts'
+import { ofEveryUpload } from './openapi-responses.ts'
+import { credentialsHeaders, toCredentials, toStoredFile } from './schemas.ts'
+
+/** What begin and instant upload may answer besides success. */
+export const ofBegins = [
+  ...ofEveryUpload,
+  'parent_not_found',
+  'name_conflict',
+  'request_too_large',
+  'file_too_large',
+  'unsupported_media_type',
+  'metadata_too_large',
+  'content_refused',
+  'quota_exceeded',
+] as const satisfies ErrorCode[]
+
+/**
+ * Begins an upload for the user of this request: the policy decides, SMH makes the
+ * task, and its key is bound to the user.
+ *
+ * @returns `stored` and `needs-full-hash` only where `wanted` has a hash, if SMH keeps to its rules
+ * @throws GatewayError one of {@link ofBegins}
+ */
+export async function beginForUser(
+  services: Services,
+  c: Context<AppEnv>,
+  wanted: WantedUpload,
+): Promise<
+  | { kind: 'stored'; file: ReturnType<typeof toStoredFile> }
+  | { kind: 'needs-full-hash' }
+  | {
+      kind: 'task'
+      credentials: ReturnType<typeof toCredentials>
+      headers: Record<string, string>
+    }
+> {
+  const { config, clock, smh, binding } = services
+  const place = placeOfCaller(services, c)
+  const metadata = readMetadata(config.upload, headersOf(c))
+  const upload = permitUpload(config.upload, place, wanted, metadata)
+
+  const begunAt = clock()
+  const { createParents, maxAgeSeconds } = config.upload
+  const outcome = await beginInSmh(smh, upload, createParents, boundsOf(services, c))
+  switch (outcome.kind) {
+    case 'needs-full-hash':
+      return outcome
+    case 'stored':
+      return { kind: 'stored', file: toStoredFile(outcome.file, place.prefix) }
+    case 'task': {
+      const confirmKey = binding.bind(place, {
+        smhConfirmKey: outcome.task.confirmKey,
+        size: upload.wanted.size,
+        strategy: upload.wanted.conflictResolutionStrategy,
+        endsAt: Math.floor(begunAt / 1000) + maxAgeSeconds,
+      })
+      return {
+        kind: 'task',
+        credentials: toCredentials(outcome.task, confirmKey),
+        headers: credentialsHeaders(outcome.task, confirmKey),
+      }
+    }
+  }
+}

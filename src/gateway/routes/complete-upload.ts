@@ -1,0 +1,71 @@
+import * as z from 'zod'
+import { respondJson } from '../http/respond.ts'
+import { CONFIRM_TIMEOUT_MS } from '../smh/client.ts'
+import { completeInSmh } from '../uploads/complete.ts'
+import { boundsOf, defineEndpoint, ownedUpload } from './endpoint.ts'
+import { ofEveryUpload, storedFileAnswer } from './openapi-responses.ts'
+import { confirmKeyParam, fileDetails, toStoredFile } from './schemas.ts'
+
+const body = z
+  .strictObject({
+    crc64: z
+      .string()
+      // Aborting: BigInt throws at what is no number, and nobody would catch it.
+      .regex(/^(0|[1-9]\d{0,19})$/, { error: 'must be an unsigned decimal', abort: true })
+      .refine((value) => BigInt(value) < 2n ** 64n, 'has more than 64 bits')
+      .optional()
+      .meta({
+        description:
+          'CRC-64/XZ of the whole file, unsigned decimal. SMH compares it with the received data.',
+        example: '695790826536341425',
+      }),
+    ...fileDetails,
+  })
+  .meta({ id: 'CompleteUpload' })
+
+/** Checks the parts and confirms the upload in SMH; a repeat gives the same file. */
+export const completeUpload = defineEndpoint(
+  {
+    operationId: 'completeUpload',
+    method: 'post',
+    path: '/v1/uploads/{confirmKey}/complete',
+    tags: ['Uploads'],
+    summary: 'Complete an upload',
+    description:
+      'The file exists, and its name is certain, only after this call. A repeat returns the same file, ' +
+      'so repeat it when a response was lost. A repeat may lack `isOverwritten`, `preview…` and `fileType`.',
+    request: {
+      params: confirmKeyParam,
+      body: { required: false, content: { 'application/json': { schema: body } } },
+    },
+    responses: {
+      200: storedFileAnswer('The file is stored.'),
+    },
+  },
+  [
+    ...ofEveryUpload,
+    'upload_not_found',
+    'parent_not_found',
+    'name_conflict',
+    'upload_complete',
+    'request_too_large',
+    'file_too_large',
+    'unsupported_media_type',
+    'upload_incomplete',
+    'size_mismatch',
+    'checksum_mismatch',
+    'content_refused',
+    'quota_exceeded',
+  ],
+  (services) => async (c) => {
+    const upload = ownedUpload(services, c, c.req.valid('param').confirmKey)
+    const file = await completeInSmh(
+      services.smh,
+      upload,
+      services.config.upload,
+      c.req.valid('json'),
+      boundsOf(services, c, CONFIRM_TIMEOUT_MS),
+    )
+    return respondJson(c, toStoredFile(file, upload.place.prefix), 200)
+  },
+)

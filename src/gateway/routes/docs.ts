@@ -1,0 +1,68 @@
+import { createHash } from 'node:crypto'
+import type { Hono } from 'hono'
+import { accepts } from 'hono/accepts'
+import { etag } from 'hono/etag'
+import { GatewayError } from '../errors.ts'
+import type { AppEnv } from '../http/app-env.ts'
+import { respondEncoded } from '../http/respond.ts'
+import type { DocsAsset, ReadDocsAsset } from '../ports.ts'
+
+/** The page has no script. Its style sheet comes from the gateway, its icon is empty. */
+const contentSecurityPolicy =
+  "default-src 'none'; style-src 'self'; img-src data:; " +
+  "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+
+/** By the path that each is served at. No other file is handed out. */
+const files: Record<string, { asset: DocsAsset; operation: string; type: string }> = {
+  '/openapi.json': { asset: 'openapi.json', operation: 'getOpenApi', type: 'application/json' },
+  '/docs': { asset: 'reference.html', operation: 'getDocs', type: 'text/html; charset=UTF-8' },
+  '/docs/reference.css': { asset: 'reference.css', operation: 'getDocs', type: 'text/css' },
+}
+
+/** Short: after an update of the gateway, browsers show the old reference for five minutes at most. */
+const cacheControl = 'public, max-age=300'
+
+/** An asset as it is sent. It is kept, because clients without a token can request it without limit. */
+interface Representations {
+  identity: Uint8Array<ArrayBuffer>
+  gzip: Uint8Array<ArrayBuffer>
+  etag: string
+}
+
+/** Serves the OpenAPI document and the reference page made of it. Reads nothing before it is asked for. */
+export function registerDocs(app: Hono<AppEnv>, readAsset: ReadDocsAsset): void {
+  const notModified = etag({
+    retainedHeaders: ['ETag', 'Cache-Control', 'Vary', 'X-Request-Id', 'X-Content-Type-Options'],
+  })
+  for (const [path, { asset, operation, type }] of Object.entries(files)) {
+    // Only what has settled is kept: a Worker's request must not wait for another's I/O.
+    let kept: Representations | undefined
+    app.get(path, notModified, async (c) => {
+      c.set('operation', operation)
+      kept ??= await represent(await readAsset(asset))
+      const encoding = accepts(c, {
+        header: 'Accept-Encoding',
+        supports: ['gzip', 'identity'],
+        default: 'identity',
+      }) as 'gzip' | 'identity'
+      return respondEncoded(c, kept[encoding], {
+        'Content-Type': type,
+        'Cache-Control': cacheControl,
+        Vary: 'Accept-Encoding',
+        ETag: kept.etag,
+        ...(encoding === 'gzip' && { 'Content-Encoding': 'gzip' }),
+        ...(type.startsWith('text/html') && { 'Content-Security-Policy': contentSecurityPolicy }),
+      })
+    })
+  }
+}
+
+/** @throws GatewayError `not_found` where the runtime has no such asset */
+async function represent(identity: Uint8Array<ArrayBuffer> | undefined): Promise<Representations> {
+  if (!identity) throw new GatewayError('not_found', 'The API reference is not installed here.')
+  const compressed = new Blob([identity]).stream().pipeThrough(new CompressionStream('gzip'))
+  const gzip = new Uint8Array(await new Response(compressed).arrayBuffer())
+  const tag = createHash('sha256').update(identity).digest('base64url')
+  // Weak: one tag stands for both encodings.
+  return { identity, gzip, etag: `W/"${tag}"` }
+}

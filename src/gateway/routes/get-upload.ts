@@ -1,0 +1,73 @@
+import * as z from 'zod'
+import { respondJson } from '../http/respond.ts'
+import { relativePath } from '../uploads/policy.ts'
+import { boundsOf, defineEndpoint, ownedUpload } from './endpoint.ts'
+import { jsonAnswer, ofEveryUpload } from './openapi-responses.ts'
+import { confirmKeyParam } from './schemas.ts'
+
+const status = z
+  .object({
+    confirmed: z.boolean().meta({ description: 'Whether the file is stored.' }),
+    path: z
+      .array(z.string())
+      .nullable()
+      .meta({
+        description: "Relative to the user's folder; null when its folder is gone.",
+        example: ['holiday', 'clip.mp4'],
+      }),
+    size: z.int().meta({
+      description: 'Bytes, as declared at begin.',
+      format: 'int64',
+      example: 2_097_162,
+    }),
+    uploadId: z.string().optional().meta({ example: '1741519353exampleuploadid' }),
+    parts: z
+      .array(
+        z
+          .object({
+            partNumber: z.int().meta({ format: 'int32', example: 1 }),
+            size: z.int().meta({ description: 'Bytes.', format: 'int64', example: 1_048_576 }),
+            eTag: z.string().meta({ example: '"7202826a7791073fe2787f0c94603278"' }),
+            lastModified: z.string().meta({ example: '2026-03-09T11:23:01.000Z' }),
+          })
+          .meta({ id: 'ReceivedPart' }),
+      )
+      .optional()
+      .meta({ description: 'The parts that COS has received.' }),
+  })
+  .meta({ id: 'UploadStatus' })
+
+/** Tells what has arrived of an upload. No credentials: those come from begin and renew. */
+export const getUpload = defineEndpoint(
+  {
+    operationId: 'getUpload',
+    method: 'get',
+    path: '/v1/uploads/{confirmKey}',
+    tags: ['Uploads'],
+    summary: 'Get the status of an upload',
+    description: 'To resume an upload, send the parts that are not listed or have another size.',
+    request: { params: confirmKeyParam },
+    responses: {
+      200: jsonAnswer('The state of the upload.', status),
+    },
+  },
+  [...ofEveryUpload, 'upload_not_found', 'name_conflict'],
+  (services) => async (c) => {
+    const upload = ownedUpload(services, c, c.req.valid('param').confirmKey)
+    const { confirmed, path, uploadId, parts } = await services.smh.status(
+      upload,
+      boundsOf(services, c),
+    )
+    return respondJson(
+      c,
+      {
+        confirmed,
+        path: relativePath(upload.place.prefix, path),
+        size: upload.size,
+        ...(uploadId !== undefined && { uploadId }),
+        ...(parts && { parts }),
+      },
+      200,
+    )
+  },
+)

@@ -1,0 +1,58 @@
+import * as z from 'zod'
+import { respondJson } from '../http/respond.ts'
+import { beginForUser, ofBegins } from './begin.ts'
+import { defineEndpoint } from './endpoint.ts'
+import { instantAnswer } from './openapi-responses.ts'
+import {
+  beginFields,
+  beginningHash,
+  fullHash,
+  instantUploadResult,
+  metadataRule,
+} from './schemas.ts'
+
+const body = z
+  .strictObject({ ...beginFields, beginningHash, fullHash: fullHash.optional() })
+  .meta({ id: 'InstantUpload' })
+
+const example = {
+  path: 'holiday/clip.mp4',
+  size: 2_097_162,
+  beginningHash: '9bc1b2a288b26af7257a36277ae3816a7d4f16e89c1e7e77d0a5c48bad62b360',
+}
+
+/** Begins an upload with the file's hashes: where SMH has the file already, no byte has to be sent. */
+export const instantUpload = defineEndpoint(
+  {
+    operationId: 'instantUpload',
+    method: 'post',
+    path: '/v1/instant-uploads',
+    tags: ['Uploads'],
+    summary: 'Begin an upload by hash',
+    description:
+      'SMH looks for a file with these hashes and this size. `outcome` says what to do next. ' +
+      'SMH knows no file under 1 MiB: for those the outcome is always `upload_required`. ' +
+      `The gateway may be configured without this operation (403 \`not_permitted\`). ${metadataRule}`,
+    request: {
+      body: { required: true, content: { 'application/json': { schema: body, example } } },
+    },
+    responses: {
+      200: instantAnswer('The outcome.', instantUploadResult),
+    },
+  },
+  [...ofBegins, 'size_mismatch'],
+  (services) => async (c) => {
+    const begun = await beginForUser(services, c, c.req.valid('json'))
+    switch (begun.kind) {
+      case 'stored':
+        return respondJson(c, { outcome: 'stored' as const, file: begun.file }, 200)
+      case 'needs-full-hash':
+        return respondJson(c, { outcome: 'full_hash_required' as const }, 200)
+      case 'task': {
+        const { credentials, headers } = begun
+        return respondJson(c, { outcome: 'upload_required' as const, credentials }, 200, headers)
+      }
+    }
+  },
+  'begins',
+)

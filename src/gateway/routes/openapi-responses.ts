@@ -1,0 +1,119 @@
+import type * as z from 'zod'
+import { type ErrorCode, problemSchema, statusOf } from '../errors.ts'
+import { confirmKeyExample, storedFile } from './schemas.ts'
+
+const requestId = {
+  'X-Request-Id': {
+    description: "Identifies this request in the gateway's log.",
+    schema: { type: 'string' as const },
+  },
+}
+
+const retryAfter = {
+  'Retry-After': {
+    description: 'Seconds to wait.',
+    schema: { type: 'integer' as const, format: 'int32' },
+  },
+}
+
+const wwwAuthenticate = {
+  'WWW-Authenticate': { description: 'RFC 6750 §3.', schema: { type: 'string' as const } },
+}
+
+/** Headers of an answer that holds credentials. */
+const ofCredentials = {
+  'Upload-Expires': {
+    description: 'When the credentials expire (HTTP date). Renew them before.',
+    schema: { type: 'string' as const },
+    example: 'Mon, 09 Mar 2026 13:22:33 GMT',
+  },
+  Location: {
+    description: 'Path of the upload.',
+    schema: { type: 'string' as const },
+    example: `/v1/uploads/${confirmKeyExample}`,
+  },
+}
+
+/** The later calls on an upload, with the confirm key at this place of the response. */
+function laterCalls(confirmKey: string) {
+  return Object.fromEntries(
+    ['getUpload', 'renewUpload', 'completeUpload', 'abortUpload'].map((operationId) => [
+      operationId,
+      { operationId, parameters: { confirmKey: `$response.body#${confirmKey}` } },
+    ]),
+  )
+}
+
+export function credentialsAnswer<Schema extends z.ZodType>(description: string, schema: Schema) {
+  return {
+    description,
+    headers: { ...requestId, ...ofCredentials },
+    content: { 'application/json': { schema } },
+    links: laterCalls('/confirmKey'),
+  }
+}
+
+/** Of an instant upload: the headers are there where it has credentials. */
+export function instantAnswer<Schema extends z.ZodType>(description: string, schema: Schema) {
+  return {
+    description,
+    headers: { ...requestId, ...ofCredentials },
+    content: { 'application/json': { schema } },
+    links: laterCalls('/credentials/confirmKey'),
+  }
+}
+
+export function jsonAnswer<Schema extends z.ZodType>(description: string, schema: Schema) {
+  return { description, headers: requestId, content: { 'application/json': { schema } } }
+}
+
+export const storedFileAnswer = (description: string) => jsonAnswer(description, storedFile)
+
+export function emptyAnswer(description: string) {
+  return { description, headers: requestId }
+}
+
+/** Every operation under /v1 can answer these, and its own besides. */
+export const ofEveryUpload = [
+  'invalid_request',
+  'missing_token',
+  'invalid_token',
+  'insufficient_scope',
+  'not_permitted',
+  'rate_limited',
+  'internal_error',
+  'upstream_error',
+  'overloaded',
+  'upstream_unavailable',
+  'upstream_timeout',
+] as const satisfies ErrorCode[]
+
+/** The error answers with these codes, by status, and `default` for codes that clients do not know. */
+export function problems(codes: readonly ErrorCode[]) {
+  const byStatus = new Map<number, ErrorCode[]>()
+  for (const code of codes) {
+    byStatus.set(statusOf[code], [...(byStatus.get(statusOf[code]) ?? []), code])
+  }
+  const known = Object.fromEntries(
+    [...byStatus].map(([status, codesOfStatus]) => [
+      status,
+      {
+        description: codesOfStatus.map((code) => `\`${code}\``).join(', '),
+        headers: {
+          ...requestId,
+          ...((status === 429 || status === 503) && retryAfter),
+          ...((status === 401 || codesOfStatus.includes('insufficient_scope')) && wwwAuthenticate),
+        },
+        content: { 'application/problem+json': { schema: problemSchema } },
+      },
+    ]),
+  )
+  return {
+    ...known,
+    default: {
+      description: 'Any other error.',
+      headers: requestId,
+      content: { 'application/problem+json': { schema: problemSchema } },
+    },
+  }
+}

@@ -1,0 +1,55 @@
+import * as z from 'zod'
+import { respondJson } from '../http/respond.ts'
+import { permitTrafficLimit } from '../uploads/policy.ts'
+import { boundsOf, defineEndpoint, ownedUpload } from './endpoint.ts'
+import { credentialsAnswer, ofEveryUpload } from './openapi-responses.ts'
+import {
+  confirmKeyParam,
+  credentials,
+  credentialsHeaders,
+  toCredentials,
+  trafficLimit,
+} from './schemas.ts'
+
+const body = z.strictObject({ trafficLimit: trafficLimit.optional() }).meta({ id: 'RenewUpload' })
+
+/** Gives fresh credentials for an upload, before or after the old ones stopped working. */
+export const renewUpload = defineEndpoint(
+  {
+    operationId: 'renewUpload',
+    method: 'post',
+    path: '/v1/uploads/{confirmKey}/renew',
+    tags: ['Uploads'],
+    summary: 'Renew the credentials of an upload',
+    description:
+      'Call it before `Upload-Expires`, or after COS answered 403. Received parts stay. The confirm ' +
+      'key stays the same; `domain`, `path` and `headers` may change.',
+    request: {
+      params: confirmKeyParam,
+      body: { required: false, content: { 'application/json': { schema: body } } },
+    },
+    responses: {
+      200: credentialsAnswer('Fresh credentials.', credentials),
+    },
+  },
+  [
+    ...ofEveryUpload,
+    'upload_not_found',
+    'name_conflict',
+    'upload_complete',
+    'request_too_large',
+    'unsupported_media_type',
+  ],
+  (services) => async (c) => {
+    const { confirmKey } = c.req.valid('param')
+    const upload = ownedUpload(services, c, confirmKey)
+    const limit = permitTrafficLimit(services.config.upload, c.req.valid('json').trafficLimit)
+    const task = await services.smh.renew(upload, limit, boundsOf(services, c))
+    return respondJson(
+      c,
+      toCredentials(task, confirmKey),
+      200,
+      credentialsHeaders(task, confirmKey),
+    )
+  },
+)

@@ -1,0 +1,223 @@
+import * as z from 'zod'
+import type { FileReply, TaskReply } from '../smh/replies.ts'
+import { MAX_LEVELS, MAX_NAME_CHARACTERS, MAX_PATH_CHARACTERS } from '../uploads/names.ts'
+import { relativePath } from '../uploads/policy.ts'
+
+/** COS takes 100 KiB/s to 100 MiB/s (SMH §5.1). */
+export const trafficLimit = z.int().min(102_400).max(104_857_600).meta({
+  description: 'Bytes per second for each connection to COS.',
+  format: 'int64',
+  example: 1_048_576,
+})
+
+const sha256Hex = z.string().regex(/^[0-9a-f]{64}$/, 'must be 64 lower-case hex digits')
+
+export const beginningHash = sha256Hex.meta({
+  description: 'SHA-256 of the first MiB, in lower-case hex.',
+  example: '9bc1b2a288b26af7257a36277ae3816a7d4f16e89c1e7e77d0a5c48bad62b360',
+})
+
+export const fullHash = sha256Hex.meta({
+  description:
+    'Chained SHA-256 of the whole file: h(0) = SHA-256(first MiB), h(i) = SHA-256(raw h(i-1), next MiB).',
+  example: 'b2570d481fcf044769490e0d1af438817093cda8c31d6c838767bfa2db63bb93',
+})
+
+/** Written out, because \p{Cc} is no part of the regular expressions of Python and Go. */
+const CONTROL = '\\u0000-\\u001f\\u007f-\\u009f'
+
+/** Text that is kept with a file: JSON can write half a character and NUL, SMH's UTF-8 should not. */
+const shortText = z
+  .string()
+  .min(1)
+  .regex(new RegExp(`^[^${CONTROL}]*$`), 'has a control character')
+  .refine((value) => value.isWellFormed(), 'is not well-formed Unicode')
+
+/** A character as the rest of the world counts them: `length` counts some of them twice. */
+const label = shortText
+  .refine((value) => [...value].length <= 64, 'has more than 64 characters')
+  .meta({ maxLength: 64 })
+
+/** Nanoseconds and an offset: fraction digits without end would be a way to send SMH anything. */
+const MAX_TIME_CHARACTERS = '2026-03-09T11:22:33.123456789+08:00'.length
+
+const localTime = z.iso
+  .datetime({ offset: true })
+  .max(MAX_TIME_CHARACTERS)
+  .meta({ example: '2026-03-09T11:22:33Z' })
+
+/** What begin and complete may both say about a file. */
+export const fileDetails = {
+  labels: z
+    .array(label)
+    .max(20)
+    .optional()
+    .meta({ description: 'Stored with the file.', example: ['holiday'] }),
+  category: shortText
+    .refine((value) => new TextEncoder().encode(value).length <= 16, 'has more than 16 bytes')
+    .optional()
+    .meta({
+      description: 'Stored with the file. At most 16 bytes of UTF-8.',
+      maxLength: 16,
+      example: 'photo',
+    }),
+  localCreationTime: localTime.optional(),
+  localModificationTime: localTime.optional(),
+}
+
+/** What `nameFault` refuses wherever it stands in a name. */
+const NOT_IN_NAMES = `${CONTROL}\\\\:*?"<>|/`
+
+/** A name of one level, as far as the regular expressions of every language can say it. */
+const NAME = `([^${NOT_IN_NAMES} ][^${NOT_IN_NAMES}]*[^${NOT_IN_NAMES} .]|[^${NOT_IN_NAMES} .])`
+
+/** What begin and instant upload both take. */
+export const beginFields = {
+  path: z.string().meta({
+    description:
+      "Relative to the user's folder, separated by slashes; the last segment is the file name. " +
+      `At most ${MAX_LEVELS} levels, the user's folder included. A segment has at most ` +
+      `${MAX_NAME_CHARACTERS} characters, is not \`.\` or \`..\`, does not end with a dot and does not ` +
+      'start or end with a space.',
+    minLength: 1,
+    maxLength: MAX_PATH_CHARACTERS,
+    pattern: `^/?${NAME}(/${NAME})*$`,
+    example: 'holiday/clip.mp4',
+  }),
+  size: z.int().min(1).meta({
+    description: 'Bytes. Checked again at completion.',
+    format: 'int64',
+    maximum: Number.MAX_SAFE_INTEGER,
+    example: 2_097_162,
+  }),
+  conflictResolutionStrategy: z
+    .enum(['ask', 'rename', 'overwrite'])
+    .optional()
+    .meta({
+      description: 'What happens when the name is taken. Default: `rename`.',
+      example: 'rename',
+    })
+    // `default` would show in the document, and some generators require a field that has one.
+    .transform((strategy = 'rename') => strategy),
+  trafficLimit: trafficLimit.optional(),
+  preferSameOrigin: z.boolean().optional().meta({
+    description: 'When the file replaces another, ask COS to take it at the same domain.',
+    example: false,
+  }),
+  ...fileDetails,
+}
+
+/** Metadata has no field: it travels as headers, whose names are the client's. */
+export const metadataRule =
+  'Request headers named `x-smh-meta-<name>` are stored with the file: at most 20, with at most ' +
+  '2 KiB of names and values together. Values are printable ASCII; percent-encode anything else (UTF-8).'
+
+/** No key at all: it is only of the shape that a client gets to see. */
+export const confirmKeyExample =
+  '1.tk5lbc.1gqp2m.r.YzBmZmVl.q1Yb7cO3vW5kX8sT0uZ2aA4dG6fJ9hL1nP3rV5yB7xE'
+
+export const confirmKeyParam = z.object({
+  confirmKey: z.string().meta({
+    param: { name: 'confirmKey', in: 'path' },
+    description: 'As begin gave it. Only the user who began the upload can use it.',
+    example: confirmKeyExample,
+  }),
+})
+
+/** Exactly what a client needs to send parts to COS, and nothing else. */
+export const credentials = z
+  .object({
+    domain: z.string().meta({ example: 'media-1299999999.cos.ap-shanghai.myqcloud.com' }),
+    path: z.string().meta({ example: '/smh0example/5f0c/clip.mp4' }),
+    uploadId: z.string().meta({ example: '1741519353exampleuploadid' }),
+    headers: z.record(z.string(), z.string()).meta({
+      description: 'To be sent with every part exactly as they are.',
+      example: {
+        'Content-Type': 'application/octet-stream',
+        Authorization: 'q-sign-algorithm=sha1&q-ak=…',
+        'x-cos-security-token': '…',
+      },
+    }),
+    confirmKey: z.string().meta({
+      description: 'Names this upload to the gateway. At most 512 characters, safe in a URL.',
+      example: confirmKeyExample,
+    }),
+  })
+  .meta({
+    id: 'UploadCredentials',
+    description:
+      'Part n goes to `PUT https://{domain}{path}?uploadId={uploadId}&partNumber={n}` with `headers`. ' +
+      'Number the parts 1..n; each but the last has at least 1 MiB.',
+  })
+
+export const storedFile = z
+  .object({
+    path: z.array(z.string()).meta({
+      description:
+        "Relative to the user's folder, the file name last; it may differ from the wanted one. " +
+        'Empty when the folder has been moved away meanwhile.',
+      example: ['holiday', 'clip (1).mp4'],
+    }),
+    name: z.string().meta({ example: 'clip (1).mp4' }),
+    type: z.string().meta({ example: 'video' }),
+    size: z.int().meta({ description: 'Bytes.', format: 'int64', example: 2_097_162 }),
+    contentType: z.string().meta({ example: 'video/mp4' }),
+    creationTime: z.string().meta({ example: '2026-03-09T11:31:00.000Z' }),
+    modificationTime: z.string().meta({ example: '2026-03-09T11:31:00.000Z' }),
+    eTag: z.string().meta({ example: '"2b1e0d6f4c5a49788899aabbccddeeff-3"' }),
+    crc64: z.string().meta({
+      description: 'CRC-64/XZ of the whole file, unsigned decimal.',
+      example: '695790826536341425',
+    }),
+    metaData: z
+      .record(z.string(), z.string())
+      .optional()
+      .meta({ example: { 'x-smh-meta-origin': 'camera' } }),
+    isOverwritten: z.boolean().optional(),
+    previewByDoc: z.boolean().optional(),
+    previewByCI: z.boolean().optional(),
+    previewAsIcon: z.boolean().optional(),
+    fileType: z.string().optional(),
+  })
+  .meta({ id: 'StoredFile' })
+
+/**
+ * One flat object: a union of three schemas has no form that the client generators of all languages
+ * can take.
+ */
+export const instantUploadResult = z
+  .object({
+    outcome: z.enum(['stored', 'full_hash_required', 'upload_required']).meta({
+      description:
+        '- `stored`: the file is stored, see `file`. There is nothing to send and nothing to complete.\n' +
+        '- `full_hash_required`: SMH may have the file. Repeat the request with `fullHash` as well. ' +
+        'No upload exists yet.\n' +
+        '- `upload_required`: SMH does not have the file. Go on with `credentials` as after begin.',
+      example: 'upload_required',
+    }),
+    file: storedFile.optional(),
+    credentials: credentials.optional(),
+  })
+  .meta({ id: 'InstantUploadResult', example: { outcome: 'full_hash_required' } })
+
+/** @param confirmKey the bound one, never SMH's */
+export function toCredentials(task: TaskReply, confirmKey: string): z.infer<typeof credentials> {
+  const { domain, path, uploadId, headers } = task
+  return { domain, path, uploadId, headers, confirmKey }
+}
+
+/** @param prefix the user's folder, which the caller need not know of */
+export function toStoredFile(
+  file: FileReply,
+  prefix: readonly string[],
+): z.infer<typeof storedFile> {
+  return { ...file, path: relativePath(prefix, file.path) ?? [] }
+}
+
+/** Names the upload, and tells when its credentials stop working (HTTP date, RFC 9110 §5.6.7). */
+export function credentialsHeaders(task: TaskReply, confirmKey: string): Record<string, string> {
+  return {
+    Location: `/v1/uploads/${confirmKey}`,
+    'Upload-Expires': new Date(task.expiration).toUTCString(),
+  }
+}

@@ -1,0 +1,16 @@
+#!/usr/bin/env -S node --disable-sigusr1 --max-semi-space-size=16 --heap-growing-percent=20
+/**
+ * The Node entry. It imports nothing before the check: undici does not even load on an older Node, and
+ * fails there with an error that does not name the version.
+ */
+const NEEDED = '22.19'
+
+const [major = 0, minor = 0] = process.versions.node.split('.').map(Number)
+const [neededMajor = 0, neededMinor = 0] = NEEDED.split('.').map(Number)
+if (major < neededMajor || (major === neededMajor && minor < neededMinor)) {
+  process.stderr.write(
+    `smh-upload-gateway needs Node ${NEEDED} or newer; this is Node ${process.versions.node}.\n`,
+  )
+  process.exit(1)
+}
+await import('./process.ts')

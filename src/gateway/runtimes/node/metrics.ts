@@ -1,0 +1,109 @@
+import { createServer, type Server } from 'node:http'
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
+import { invalidTokenReasons } from '../../auth/authenticate.ts'
+import type { Metrics } from '../../ports.ts'
+
+/** Seconds; SMH answers in tens of milliseconds, a confirm may take a minute. */
+const buckets = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60]
+
+export interface NodeMetrics extends Metrics {
+  registry: Registry
+}
+
+/**
+ * Prometheus metrics. Labels are operation ids, statuses and fixed words, so they stay few.
+ *
+ * @param droppedLogLines how many lines the log has dropped so far
+ */
+export function createNodeMetrics(droppedLogLines: () => number = () => 0): NodeMetrics {
+  const registry = new Registry()
+  collectDefaultMetrics({ register: registry })
+  // Prometheus keeps `_total` for counters. Each of these is the sum of a gauge that stays.
+  for (const { name } of registry.getMetricsAsArray()) {
+    const isGauge = registry.getSingleMetric(name) instanceof Gauge
+    if (isGauge && name.endsWith('_total')) registry.removeSingleMetric(name)
+  }
+  const requests = new Histogram({
+    name: 'gateway_request_duration_seconds',
+    help: 'Requests answered, by operation and status.',
+    labelNames: ['operation', 'status'] as const,
+    buckets,
+    registers: [registry],
+  })
+  const calls = new Histogram({
+    name: 'gateway_smh_call_duration_seconds',
+    help: 'Calls to SMH, by operation and outcome.',
+    labelNames: ['operation', 'outcome'] as const,
+    buckets,
+    registers: [registry],
+  })
+  const refused = new Counter({
+    name: 'gateway_requests_refused_total',
+    help: 'Requests answered with 429 or 503, by status.',
+    labelNames: ['status'] as const,
+    registers: [registry],
+  })
+  const inFlight = new Gauge({
+    name: 'gateway_requests_in_flight',
+    help: 'Requests being served.',
+    registers: [registry],
+  })
+  const circuit = new Gauge({
+    name: 'gateway_smh_circuit_open',
+    help: '1 while SMH is taken to be down and is not called.',
+    registers: [registry],
+  })
+  const failures = new Counter({
+    name: 'gateway_authentication_failures_total',
+    help: 'Requests answered with 401, by reason.',
+    labelNames: ['reason'] as const,
+    registers: [registry],
+  })
+  // From the start, so that a first failure shows as an increase.
+  for (const reason of ['missing_token', ...invalidTokenReasons]) failures.inc({ reason }, 0)
+  new Counter({
+    name: 'gateway_log_lines_dropped_total',
+    help: 'Log lines dropped because the disk was full or the reader of the log stood still.',
+    registers: [registry],
+    collect() {
+      this.reset()
+      this.inc(droppedLogLines())
+    },
+  })
+  return {
+    registry,
+    answered(operation, status, durationMs) {
+      requests.observe({ operation, status }, durationMs / 1000)
+      if (status === 429 || status === 503) refused.inc({ status })
+    },
+    calledOut(operation, outcome, durationMs) {
+      calls.observe({ operation, outcome }, durationMs / 1000)
+    },
+    inFlight(count) {
+      inFlight.set(count)
+    },
+    circuitOpen(isOpen) {
+      circuit.set(isOpen ? 1 : 0)
+    },
+    authenticationFailed(reason) {
+      failures.inc({ reason })
+    },
+  }
+}
+
+/** Serves `/metrics` on a port of its own, which is not the public one. */
+export function serveMetrics(registry: Registry): Server {
+  return createServer(async (request, response) => {
+    const [path] = request.url?.split('?') ?? []
+    if (path !== '/metrics' || !['GET', 'HEAD'].includes(request.method ?? '')) {
+      response.writeHead(404).end()
+      return
+    }
+    try {
+      const text = await registry.metrics()
+      response.writeHead(200, { 'Content-Type': registry.contentType }).end(text)
+    } catch {
+      response.writeHead(500).end()
+    }
+  })
+}

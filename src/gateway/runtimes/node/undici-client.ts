@@ -1,0 +1,88 @@
+import { Agent, request } from 'undici'
+import {
+  type CallOut,
+  CallOutFault,
+  type CallOutFaultKind,
+  MAX_REPLY_BYTES,
+} from '../../http-client.ts'
+import { callOut as fetchCallOut } from '../shared/fetch-client.ts'
+
+/** Longer than most pauses between two calls, shorter than the idle limit of usual load balancers. */
+const KEEP_ALIVE_MS = 30_000
+
+export interface NodeCallOut {
+  callOut: CallOut
+  /** Closes the pooled connections, when their calls have ended. */
+  close(): Promise<void>
+  /** Closes them at once; calls under way are lost. */
+  destroy(): Promise<void>
+}
+
+/**
+ * The way out on undici's pool. `request` and not `fetch`: the latter costs more than twice
+ * the CPU.
+ */
+export function createNodeCallOut(): NodeCallOut {
+  const agent = new Agent({ keepAliveTimeout: KEEP_ALIVE_MS, maxResponseSize: MAX_REPLY_BYTES })
+  // Bun brings an undici of its own: its agents cannot be closed and do not bound a reply.
+  if (!agent.close) return { callOut: fetchCallOut, close: async () => {}, destroy: async () => {} }
+  return {
+    async callOut({ method, url, headers, body, timeoutMs, signal }) {
+      const stop = new AbortController()
+      let timedOut = false
+      const timer = setTimeout(() => {
+        timedOut = true
+        stop.abort()
+      }, timeoutMs)
+      const leave = () => stop.abort()
+      if (signal?.aborted) stop.abort()
+      signal?.addEventListener('abort', leave)
+      try {
+        const reply = await request(url, {
+          method,
+          dispatcher: agent,
+          signal: stop.signal,
+          headersTimeout: 0,
+          bodyTimeout: 0,
+          ...(headers && { headers }),
+          ...(body !== undefined && { body }),
+        })
+        const text = await reply.body.text()
+        return {
+          status: reply.statusCode,
+          header(name) {
+            const value = reply.headers[name]
+            return Array.isArray(value) ? value[0] : value
+          },
+          text,
+        }
+      } catch (error) {
+        if (timedOut) throw new CallOutFault('timeout')
+        if (signal?.aborted) throw new CallOutFault('aborted')
+        throw new CallOutFault(kindOf(error))
+      } finally {
+        clearTimeout(timer)
+        signal?.removeEventListener('abort', leave)
+      }
+    },
+    close: () => agent.close(),
+    destroy: () => agent.destroy(),
+  }
+}
+
+/** System calls that fail before a byte of the request is on its way. */
+const connecting = new Set(['connect', 'getaddrinfo'])
+
+function kindOf(error: unknown): CallOutFaultKind {
+  const { code = '', syscall = '' } = error as { code?: string; syscall?: string }
+  if (code === 'UND_ERR_RES_EXCEEDED_MAX_SIZE') return 'too_large'
+  if (code === 'EMFILE' || code === 'ENFILE') return 'no_descriptor'
+  const unsent =
+    connecting.has(syscall) ||
+    code === 'UND_ERR_CONNECT_TIMEOUT' ||
+    // Several addresses were tried, all in vain.
+    error instanceof AggregateError ||
+    // The TLS handshake failed, or the certificate is not to be trusted.
+    /^(ERR_TLS_|ERR_SSL_|CERT_|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_|HOSTNAME_|EPROTO)/.test(code)
+  return unsent ? 'unsent' : 'lost'
+}

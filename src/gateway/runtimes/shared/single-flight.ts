@@ -1,0 +1,71 @@
+import type { Share } from '../../ports.ts'
+
+/** For Node: callers of the same key share one flight, and the next one starts after it landed. */
+export function oneFlight(): Share {
+  const flights = new Map<string, Promise<unknown>>()
+  return function share<T>(key: string, obtain: () => Promise<T>): Promise<T> {
+    const flying = flights.get(key)
+    if (flying) return flying as Promise<T>
+    const flight = obtain().finally(() => flights.delete(key))
+    flights.set(key, flight)
+    return flight
+  }
+}
+
+/**
+ * Flights of one key at the same time where callers cannot wait for one. More than one, because the
+ * platform may end the request that made it.
+ */
+export const MAX_FLIGHTS = 4
+
+/** How often the other callers look for a result, milliseconds. */
+const LOOK_MS = 20
+
+interface Flights {
+  /** When each flight is given up, on the clock of `performance.now()`. */
+  underWay: Set<{ endsAt: number }>
+  landings: number
+  last?: { value: unknown } | { error: unknown }
+}
+
+/**
+ * For Workers, where a request must not await a promise of another request: it may never settle. So
+ * at most {@link MAX_FLIGHTS} callers of the same key fly, each for itself. The others look again and
+ * again for the result of the next flight that lands.
+ *
+ * @param flightMs after this time a flight counts as lost, and makes room for another one
+ */
+export function fewFlights(flightMs: number): Share {
+  const all = new Map<string, Flights>()
+
+  async function fly<T>(key: string, flights: Flights, obtain: () => Promise<T>): Promise<T> {
+    const flight = { endsAt: performance.now() + flightMs }
+    flights.underWay.add(flight)
+    try {
+      const value = await obtain()
+      flights.last = { value }
+      return value
+    } catch (error) {
+      flights.last = { error }
+      throw error
+    } finally {
+      flights.landings += 1
+      flights.underWay.delete(flight)
+      if (flights.underWay.size === 0 && all.get(key) === flights) all.delete(key)
+    }
+  }
+
+  return async function share<T>(key: string, obtain: () => Promise<T>): Promise<T> {
+    const flights = all.get(key) ?? { underWay: new Set(), landings: 0 }
+    all.set(key, flights)
+    const seen = flights.landings
+    while (flights.landings === seen || !flights.last) {
+      const now = performance.now()
+      for (const each of flights.underWay) if (each.endsAt <= now) flights.underWay.delete(each)
+      if (flights.underWay.size < MAX_FLIGHTS) return fly(key, flights, obtain)
+      await new Promise((resolve) => setTimeout(resolve, LOOK_MS))
+    }
+    if ('error' in flights.last) throw flights.last.error
+    return flights.last.value as T
+  }
+}

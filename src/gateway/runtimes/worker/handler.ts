@@ -1,0 +1,149 @@
+import { type App, createApp } from '../../app.ts'
+import { ConfigurationError, parseConfig, unknownVariables } from '../../config/parse.ts'
+import { GatewayError, toProblem } from '../../errors.ts'
+import {
+  type Clock,
+  type Execution,
+  type LimitCalls,
+  noMetrics,
+  type ReadDocsAsset,
+} from '../../ports.ts'
+import { createWorkerLog, type WriteLine, writeToConsole } from '../shared/console-log.ts'
+import { callOut } from '../shared/fetch-client.ts'
+import { fewFlights } from '../shared/single-flight.ts'
+
+interface RateLimiter {
+  limit(options: { key: string }): Promise<{ success: boolean }>
+}
+
+/** What wrangler.toml binds, besides the variables of the contract (§4). */
+export interface Bindings {
+  /** Workers rate limiting; without it begins are not limited. */
+  BEGIN_RATE_LIMIT?: RateLimiter
+  /** Likewise, for all other calls. */
+  CALL_RATE_LIMIT?: RateLimiter
+  /** The files of the reference page, as static assets; without them there is no page. */
+  ASSETS?: { fetch(url: string): Promise<Response> }
+  [variable: string]: unknown
+}
+
+export interface GatewayWorker {
+  fetch(request: Request, bindings: Bindings, execution: Execution): Promise<Response>
+  /** For a cron trigger: keeps alive a token that was made elsewhere. */
+  scheduled(event: unknown, bindings: Bindings, execution: Execution): void
+}
+
+/** The period of the rate-limit bindings in wrangler.toml. */
+const RATE_LIMIT_PERIOD_SECONDS = 60
+
+export interface WorkerOptions {
+  clock?: Clock
+  steadyClock?: Clock
+  write?: WriteLine
+  /** How long the body of a request may take to arrive, milliseconds. Default: 30,000. */
+  bodyTimeoutMs?: number | undefined
+}
+
+/**
+ * Makes the Worker. The configuration is read with the first request of an isolate and serves for
+ * its life; when it is faulty every request is told 503 and the log says which variables are.
+ */
+export function createGatewayWorker(options: WorkerOptions = {}): GatewayWorker {
+  const { clock = Date.now, steadyClock = () => performance.now() } = options
+  const { write = writeToConsole, bodyTimeoutMs } = options
+  let app: App | 'unconfigured' | undefined
+
+  function appOf(bindings: Bindings): App | 'unconfigured' {
+    app ??= build(bindings, { clock, steadyClock, write, bodyTimeoutMs })
+    return app
+  }
+
+  return {
+    async fetch(request, bindings, execution) {
+      const gateway = appOf(bindings)
+      const answer =
+        gateway === 'unconfigured' ? unavailable() : gateway.fetch(request, bindings, execution)
+      // A caller who leaves would else take the rest along: the log line, and what counts requests.
+      execution.waitUntil(Promise.resolve(answer).catch(() => {}))
+      const response = await answer
+      // Clients reckon with it how long `Upload-Expires` is away; workerd alone does not send it.
+      response.headers.set('Date', new Date(clock()).toUTCString())
+      return response
+    },
+    scheduled(_event, bindings, execution) {
+      const gateway = appOf(bindings)
+      if (gateway !== 'unconfigured') execution.waitUntil(gateway.keepAlive())
+    },
+  }
+}
+
+function build(
+  bindings: Bindings,
+  { clock, steadyClock, write, bodyTimeoutMs }: Required<WorkerOptions>,
+): App | 'unconfigured' {
+  try {
+    // Those of Node have no effect, not even as faults.
+    const config = parseConfig({ ...bindings, HOST: '', PORT: '', ADMIN_PORT: '' })
+    const log = createWorkerLog(config.logLevel, write)
+    const variables = unknownVariables(bindings)
+    if (variables.length > 0) log('warn', { event: 'unknown configuration variables', variables })
+    // The numbers are those of the bindings; 0 switches both off, as on Node.
+    const isLimited = config.rateLimitPerMinute > 0
+    if (isLimited && !bindings.BEGIN_RATE_LIMIT) {
+      log('warn', { event: 'begins are not limited: there is no binding BEGIN_RATE_LIMIT' })
+    }
+    if (isLimited && !bindings.CALL_RATE_LIMIT) {
+      log('warn', { event: 'other calls are not limited: there is no binding CALL_RATE_LIMIT' })
+    }
+    return createApp({
+      config,
+      clock,
+      steadyClock,
+      log,
+      callOut,
+      share: fewFlights(config.upstreamTimeoutSeconds * 1000),
+      limitBegins: limitCallsBy(isLimited ? bindings.BEGIN_RATE_LIMIT : undefined),
+      limitOtherCalls: limitCallsBy(isLimited ? bindings.CALL_RATE_LIMIT : undefined),
+      metrics: noMetrics,
+      readDocsAsset: readDocsAssetFrom(bindings.ASSETS),
+      bodyTimeoutMs,
+    })
+  } catch (error) {
+    if (!(error instanceof ConfigurationError)) throw error
+    createWorkerLog('info', write)('fatal', { event: 'faulty configuration', faults: error.faults })
+    return 'unconfigured'
+  }
+}
+
+function unavailable(): Response {
+  const requestId = crypto.randomUUID()
+  const error = new GatewayError('upstream_unavailable', 'Uploads cannot begin right now.')
+  const problem = toProblem(error, requestId)
+  return new Response(JSON.stringify(problem), {
+    status: problem.status,
+    headers: {
+      'Content-Type': 'application/problem+json',
+      'Cache-Control': 'no-store',
+      'Retry-After': '60',
+      'X-Content-Type-Options': 'nosniff',
+      'X-Request-Id': requestId,
+    },
+  })
+}
+
+function limitCallsBy(limiter: RateLimiter | undefined): LimitCalls {
+  if (!limiter) return async () => 0
+  return async (userId) => {
+    const { success } = await limiter.limit({ key: userId })
+    return success ? 0 : RATE_LIMIT_PERIOD_SECONDS
+  }
+}
+
+function readDocsAssetFrom(assets: Bindings['ASSETS']): ReadDocsAsset {
+  return async (name) => {
+    if (!assets) return undefined
+    // Only the path counts: an assets binding has no host of its own.
+    const response = await assets.fetch(`https://assets.local/${name}`)
+    return response.ok ? new Uint8Array(await response.arrayBuffer()) : undefined
+  }
+}

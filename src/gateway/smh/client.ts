@@ -1,0 +1,225 @@
+import { GatewayError } from '../errors.ts'
+import { MAX_REPLY_BYTES } from '../http-client.ts'
+import type { OwnedUpload } from '../uploads/confirm-key.ts'
+import type { PermittedUpload, Place } from '../uploads/policy.ts'
+import type { AccessTokens } from './access-tokens.ts'
+import {
+  doneReply,
+  type FileReply,
+  fileReply,
+  type StatusReply,
+  statusReply,
+  type TaskReply,
+  taskReply,
+} from './replies.ts'
+import type { Bounds, CallSmh, SmhCall, SmhReply } from './transport.ts'
+
+/** SMH §5.2: what a begin can come to. */
+export type BeginOutcome =
+  | { kind: 'task'; task: TaskReply }
+  | { kind: 'needs-full-hash' }
+  | { kind: 'stored'; file: FileReply; smhRequestId: string | undefined }
+
+/** A file as SMH tells of it, with the id of the call that did: the log may have to name it. */
+export interface SmhFile {
+  file: FileReply
+  smhRequestId: string | undefined
+}
+
+/** Details a client may give at completion (SMH §5.7). */
+export interface ConfirmDetails {
+  crc64?: string | undefined
+  labels?: string[] | undefined
+  category?: string | undefined
+  localCreationTime?: string | undefined
+  localModificationTime?: string | undefined
+}
+
+/**
+ * The calls to SMH that an upload needs. Each rejects with a GatewayError by the table in
+ * error-codes.ts; `facts.smhCode` tells refusals apart where a caller has to.
+ */
+export interface SmhClient {
+  /** SMH §5.2. Not repeatable: every begin makes a task of its own. */
+  begin(upload: PermittedUpload, bounds: Bounds): Promise<BeginOutcome>
+  /** SMH §6.5, missing ancestors included. Resolves to false when something of that name is there. */
+  createDirectory(place: Place, path: readonly string[], bounds: Bounds): Promise<boolean>
+  /** SMH §5.6 */
+  status(upload: OwnedUpload, bounds: Bounds): Promise<StatusReply>
+  /** SMH §5.5 */
+  renew(upload: OwnedUpload, trafficLimit: number | undefined, bounds: Bounds): Promise<TaskReply>
+  /** SMH §5.7. Not repeatable: ask for the status first. */
+  confirm(upload: OwnedUpload, details: ConfirmDetails, bounds: Bounds): Promise<SmhFile>
+  /** SMH §5.8 */
+  cancel(upload: OwnedUpload, bounds: Bounds): Promise<void>
+  /** SMH §6.3. `facts.smhStatus` is 404 when nothing of that name is there. */
+  fileDetails(place: Place, path: readonly string[], bounds: Bounds): Promise<SmhFile>
+}
+
+/** COS puts the parts together while SMH waits for it (SMH §5.7). */
+export const CONFIRM_TIMEOUT_MS = 60_000
+
+export function createSmhClient(
+  libraryId: string,
+  tokens: AccessTokens,
+  callSmh: CallSmh,
+): SmhClient {
+  /** Calls SMH in the name of the user that the place belongs to. */
+  function callFor(place: Place, call: SmhCall, bounds: Bounds): Promise<SmhReply> {
+    return tokens.use(place, bounds, (token) =>
+      callSmh(
+        {
+          ...call,
+          user: place.userId,
+          query: { ...call.query, user_id: place.userId, access_token: token },
+        },
+        bounds,
+      ),
+    )
+  }
+
+  /**
+   * The one place where paths of SMH are built. The same method and path mean another thing without
+   * the flag (`DELETE` without `upload` deletes a file, SMH §5.8), so calls on a task always have one.
+   */
+  function pathOf(kind: 'file' | 'directory', place: Place, names: readonly string[]): string {
+    return `/${[kind, libraryId, place.spaceId, ...names].map(encodeURIComponent).join('/')}`
+  }
+
+  function taskCall(
+    operation: string,
+    upload: OwnedUpload,
+    method: SmhCall['method'],
+    flag: 'renew' | 'upload' | 'confirm',
+  ): SmhCall {
+    return {
+      operation,
+      method,
+      path: pathOf('file', upload.place, [upload.smhConfirmKey]),
+      flag,
+      query: {},
+      repeatable: flag !== 'confirm',
+    }
+  }
+
+  return {
+    async begin({ place, path, metadata, wanted }, bounds) {
+      const hashes = {
+        beginningHash: wanted.beginningHash,
+        fullHash: wanted.fullHash,
+      }
+      const hashed = hashes.beginningHash !== undefined || hashes.fullHash !== undefined
+      const body = {
+        ...hashes,
+        ...(hashed && { size: String(wanted.size) }),
+        labels: wanted.labels,
+        category: wanted.category,
+        localCreationTime: wanted.localCreationTime,
+        localModificationTime: wanted.localModificationTime,
+      }
+      const reply = await callFor(
+        place,
+        {
+          operation: 'begin',
+          method: 'POST',
+          path: pathOf('file', place, path),
+          flag: 'multipart',
+          query: {
+            filesize: wanted.size,
+            conflict_resolution_strategy: wanted.conflictResolutionStrategy,
+            traffic_limit: wanted.trafficLimit,
+            prefer_same_origin: wanted.preferSameOrigin,
+          },
+          headers: metadata,
+          ...(Object.values(body).some((value) => value !== undefined) && { body }),
+          repeatable: false,
+        },
+        bounds,
+      )
+      if (reply.status === 202) return { kind: 'needs-full-hash' }
+      // Older versions of SMH answer 200 to a created task too: only its confirm key tells (§15).
+      return reply.has('confirmKey')
+        ? { kind: 'task', task: reply.read(taskReply) }
+        : { kind: 'stored', ...smhFile(reply) }
+    },
+
+    async createDirectory(place, path, bounds) {
+      const call: SmhCall = {
+        operation: 'create-directory',
+        method: 'PUT',
+        path: pathOf('directory', place, path),
+        query: { conflict_resolution_strategy: 'ask' },
+        repeatable: true,
+      }
+      try {
+        const reply = await callFor(place, call, bounds)
+        reply.read(doneReply)
+        return true
+      } catch (error) {
+        if (smhCodeOf(error) === 'SameNameDirectoryOrFileExists') return false
+        throw error
+      }
+    },
+
+    async status(upload, bounds) {
+      const call = taskCall('status', upload, 'GET', 'upload')
+      const maxReplyCharacters = MAX_REPLY_BYTES // It lists up to 10,000 parts.
+      const reply = await callFor(upload.place, { ...call, maxReplyCharacters }, bounds)
+      return reply.read(statusReply)
+    },
+
+    async renew(upload, trafficLimit, bounds) {
+      const call = taskCall('renew', upload, 'POST', 'renew')
+      const query = { traffic_limit: trafficLimit }
+      const reply = await callFor(upload.place, { ...call, query }, bounds)
+      return reply.read(taskReply)
+    },
+
+    async confirm(upload, details, bounds) {
+      const call = taskCall('confirm', upload, 'POST', 'confirm')
+      const reply = await callFor(
+        upload.place,
+        {
+          ...call,
+          // What begin used, said again, because SMH's pages disagree on the default (SMH §15).
+          query: { conflict_resolution_strategy: upload.strategy },
+          ...(Object.values(details).some((value) => value !== undefined) && { body: details }),
+          timeoutMs: CONFIRM_TIMEOUT_MS,
+        },
+        bounds,
+      )
+      return smhFile(reply)
+    },
+
+    async cancel(upload, bounds) {
+      const call = taskCall('cancel', upload, 'DELETE', 'upload')
+      const reply = await callFor(upload.place, call, bounds)
+      reply.read(doneReply)
+    },
+
+    async fileDetails(place, path, bounds) {
+      const reply = await callFor(
+        place,
+        {
+          operation: 'file-details',
+          method: 'GET',
+          path: pathOf('directory', place, path),
+          flag: 'info',
+          query: {},
+          repeatable: true,
+        },
+        bounds,
+      )
+      return smhFile(reply)
+    },
+  }
+}
+
+function smhFile(reply: SmhReply): SmhFile {
+  return { file: reply.read(fileReply), smhRequestId: reply.requestId }
+}
+
+/** SMH's code behind an error, if it was a refusal of SMH. */
+export function smhCodeOf(error: unknown): string | undefined {
+  return error instanceof GatewayError ? error.facts.smhCode : undefined
+}

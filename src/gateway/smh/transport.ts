@@ -1,0 +1,234 @@
+import type * as z from 'zod'
+import { GatewayError } from '../errors.ts'
+import {
+  type CallOut,
+  CallOutFault,
+  type CallOutReply,
+  type CallOutRequest,
+} from '../http-client.ts'
+import type { Metrics } from '../ports.ts'
+import {
+  isUnacted,
+  refusalToError,
+  upstreamError,
+  upstreamTimeout,
+  upstreamUnavailable,
+} from './error-codes.ts'
+import { parseJson } from './json.ts'
+import { errorReply, requestIdShape } from './replies.ts'
+import { createRetryBudget, type RetryBudget } from './retry-budget.ts'
+
+/** How long the work for one request of ours may take, and whether its caller is still there. */
+export interface Bounds {
+  /** On the clock of `performance.now()`, milliseconds. */
+  endsAt: number
+  signal?: AbortSignal | undefined
+}
+
+export interface SmhCall {
+  /** For metrics. */
+  operation: string
+  method: CallOutRequest['method']
+  /** Below `/api/v1`, every segment encoded. */
+  path: string
+  /** A bare flag (SMH §2.1) that chooses the operation, such as `confirm`. */
+  flag?: string
+  /** Entries without a value are left out. */
+  query: Record<string, string | number | boolean | undefined>
+  headers?: Readonly<Record<string, string>>
+  body?: unknown
+  timeoutMs?: number
+  /**
+   * Whether a repeat does no harm when the first try may have had its effect. What SMH cannot have
+   * acted on is repeated either way.
+   */
+  repeatable: boolean
+  /** Whether this refusal answers the question as well as a success would; then it counts as one. */
+  isAnswer?: (refusal: GatewayError) => boolean
+  /** Longest reply that is read; {@link MAX_REPLY_CHARACTERS} unless it can be a long list. */
+  maxReplyCharacters?: number
+  /** For whom it is made; none when it is for all users alike. */
+  user?: string
+}
+
+/** The one way to SMH: bounded in time, repeated where that is safe, faults as GatewayErrors. */
+export type CallSmh = (call: SmhCall, bounds: Bounds) => Promise<SmhReply>
+
+export interface SmhReply {
+  status: number
+  /** SMH's `X-Request-Id`, by which its operators find the call; none when it is of another shape. */
+  requestId: string | undefined
+  /** Whether the body is an object with this field. */
+  has(field: string): boolean
+  /** Reads the body as `schema` has it, no body as null; `upstream_error` when it is something else. */
+  read<T extends z.ZodType>(schema: T): z.infer<T>
+}
+
+/** Replies have a few thousand characters. The largest value in them is COS's security token. */
+const MAX_REPLY_CHARACTERS = 64 * 1024
+
+/** Tries in all, the first included. */
+const MAX_TRIES = 3
+
+/** Between two tries. When SMH asks for more, that is left to the caller, as `Retry-After`. */
+export const MAX_WAIT_MS = 500
+
+/** Before the second try, on average; twice as long before the third one. */
+const FIRST_WAIT_MS = 50
+
+/** A timer that fires this long after it was due says more of this machine than of SMH. */
+const LATE_MS = 1_000
+
+/**
+ * @param endpoint scheme, host and port of SMH
+ * @param timeoutMs for one try, unless the call brings its own
+ * @param budget of retries, for all calls together
+ */
+export function createCallSmh(
+  endpoint: string,
+  timeoutMs: number,
+  callOut: CallOut,
+  metrics: Metrics,
+  budget: RetryBudget = createRetryBudget(() => performance.now()),
+): CallSmh {
+  async function once(call: SmhCall, url: string, bounds: Bounds): Promise<SmhReply> {
+    const startedAt = performance.now()
+    const left = bounds.endsAt - startedAt
+    if (left <= 0) throw outOfTime()
+    const wanted = call.timeoutMs ?? timeoutMs
+    const dueAt = startedAt + Math.min(wanted, left)
+    let outcome = 'ok'
+    try {
+      const reply = await callOut({
+        method: call.method,
+        url,
+        headers: {
+          ...call.headers,
+          ...(call.body !== undefined && { 'content-type': 'application/json' }),
+        },
+        ...(call.body !== undefined && { body: JSON.stringify(call.body) }),
+        timeoutMs: Math.min(wanted, left),
+        ...(bounds.signal && { signal: bounds.signal }),
+      })
+      if (reply.status < 200 || reply.status > 299) throw refusal(reply)
+      if (reply.text.length > (call.maxReplyCharacters ?? MAX_REPLY_CHARACTERS)) {
+        throw upstreamError('too_large')
+      }
+      return smhReply(reply)
+    } catch (thrown) {
+      const error =
+        thrown instanceof CallOutFault
+          ? faultToError(thrown, left < wanted / 2, performance.now() > dueAt + LATE_MS)
+          : thrown
+      if (!(error instanceof GatewayError)) outcome = 'internal_error'
+      else if (!call.isAnswer?.(error)) outcome = error.facts.reason ?? error.code
+      throw error
+    } finally {
+      metrics.calledOut(call.operation, outcome, performance.now() - startedAt)
+    }
+  }
+
+  return async (call, bounds) => {
+    const url = `${endpoint}/api/v1${call.path}?${queryString(call)}`
+    budget.earn(call.user)
+    for (let tries = 1; ; tries += 1) {
+      try {
+        return await once(call, url, bounds)
+      } catch (error) {
+        const isHarmless = cannotHaveActed(error) || (call.repeatable && isPassing(error))
+        if (!isHarmless || tries === MAX_TRIES || !budget.spend(call.user)) throw error
+      }
+      await wait(FIRST_WAIT_MS * 2 ** (tries - 1))
+    }
+  }
+}
+
+/** Half to one and a half times `ms`, so that callers who failed together do not come again together. */
+function wait(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms * (0.5 + Math.random())))
+}
+
+function cannotHaveActed(error: unknown): boolean {
+  if (!(error instanceof GatewayError) || asksForLater(error)) return false
+  const { reason } = error.facts
+  return reason === 'unsent' || reason === 'no_descriptor' || isUnacted(error)
+}
+
+/** What servers and proxies answer that may do better in a moment. */
+const passing = new Set([408, 500, 502, 503, 504])
+
+function isPassing(error: unknown): boolean {
+  if (!(error instanceof GatewayError) || asksForLater(error)) return false
+  const { reason, smhStatus } = error.facts
+  return reason === 'lost' || (smhStatus !== undefined && passing.has(smhStatus))
+}
+
+/** Whether SMH wants a longer pause than one that is spent waiting here. */
+export function asksForLater({ facts }: GatewayError): boolean {
+  return (facts.smhRetryAfterSeconds ?? 0) * 1000 > MAX_WAIT_MS
+}
+
+/**
+ * @param hurried whether the call had much less time than it is meant to have
+ * @param late whether the timer fired long after it was due
+ */
+function faultToError(fault: CallOutFault, hurried: boolean, late: boolean): GatewayError {
+  switch (fault.kind) {
+    case 'no_descriptor':
+      return upstreamUnavailable(fault.kind, { alarm: true })
+    case 'unsent':
+    case 'lost':
+      // Alike for the caller: Workers cannot tell a refused connection from one that broke.
+      return upstreamUnavailable(fault.kind)
+    case 'timeout':
+      // The machine stood still, so the reply may lie here unread.
+      if (late) return upstreamTimeout({ reason: 'stalled' })
+      return hurried ? outOfTime() : upstreamTimeout()
+    case 'too_large':
+      return upstreamError(fault.kind)
+    case 'aborted':
+      // Nobody is there to read it; the log line tells these apart from real faults.
+      return upstreamError('caller_left')
+  }
+}
+
+/** Not SMH's fault: what came before has used the time up. */
+function outOfTime(): GatewayError {
+  return upstreamTimeout({ reason: 'out_of_time' })
+}
+
+function refusal(reply: CallOutReply): GatewayError {
+  const text = reply.text.length > MAX_REPLY_CHARACTERS ? '' : reply.text
+  const said = errorReply.safeParse(parseJson(text))
+  const retryAfter = reply.header('retry-after')
+  return refusalToError({
+    status: reply.status,
+    code: said.data?.code,
+    requestId: said.data?.requestId,
+    retryAfterSeconds: retryAfter && /^\d{1,6}$/.test(retryAfter) ? Number(retryAfter) : undefined,
+  })
+}
+
+function smhReply(reply: CallOutReply): SmhReply {
+  const body = reply.text === '' ? null : parseJson(reply.text)
+  const requestId = reply.header('x-request-id')
+  return {
+    status: reply.status,
+    requestId: requestId !== undefined && requestIdShape.test(requestId) ? requestId : undefined,
+    has: (field) => typeof body === 'object' && body !== null && Object.hasOwn(body, field),
+    read(schema) {
+      const parsed = schema.safeParse(body)
+      if (!parsed.success) {
+        throw upstreamError('unusable_reply', { smhStatus: reply.status, alarm: true })
+      }
+      return parsed.data
+    },
+  }
+}
+
+function queryString(call: SmhCall): string {
+  const pairs = Object.entries(call.query)
+    .filter(([, value]) => value !== undefined)
+    .map(([name, value]) => `${name}=${encodeURIComponent(String(value))}`)
+  return (call.flag ? [call.flag, ...pairs] : pairs).join('&')
+}

@@ -1,0 +1,191 @@
+import type { UploadRules } from '../config/parse.ts'
+import { GatewayError } from '../errors.ts'
+import { type ConfirmDetails, type SmhClient, type SmhFile, smhCodeOf } from '../smh/client.ts'
+import { isUnacted } from '../smh/error-codes.ts'
+import type { FileReply, StatusReply } from '../smh/replies.ts'
+import { asksForLater, type Bounds } from '../smh/transport.ts'
+import type { OwnedUpload } from './confirm-key.ts'
+import { permitCompletion, relativePath } from './policy.ts'
+import { checkReceivedParts } from './received-parts.ts'
+import { checkStoredSize } from './stored-size.ts'
+
+/** Confirms of one request in all. The second is for a confirm that SMH seems not to have acted on. */
+const MAX_CONFIRMS = 2
+
+/**
+ * Completes an upload, however often and by however many callers at once it is asked to.
+ *
+ * SMH's confirm is not repeatable (SMH §5.7), so the status comes first, and again whenever the
+ * confirm left in doubt whether it had its effect: SMH knows, we keep nothing. Each status that lists the
+ * parts is checked before the confirm that follows it, and each stored file after it.
+ *
+ * @throws GatewayError `not_permitted` by rules that became stricter, `upload_incomplete`,
+ *   `size_mismatch`, `file_too_large` (a task is cancelled, a stored file stays), `checksum_mismatch`,
+ *   `upload_complete` when the file has left the user's folder since, and what SmhClient gives
+ */
+export async function completeInSmh(
+  smh: SmhClient,
+  upload: OwnedUpload,
+  rules: UploadRules,
+  details: ConfirmDetails,
+  bounds: Bounds,
+): Promise<FileReply> {
+  const { size } = upload
+  let status = await smh.status(upload, bounds)
+  if (status.confirmed) {
+    return readBack(smh, upload, status, { size, confirmedBefore: true }, rules, details, bounds)
+  }
+  permitCompletion(rules, upload.strategy, status.path)
+  // The caller may leave now, the rest goes on: to stop a confirm would leave in doubt what it did.
+  const unhurried: Bounds = { endsAt: bounds.endsAt }
+  for (let confirms = 1; ; confirms += 1) {
+    await checkParts(smh, upload, status, rules.maxBytes, unhurried)
+    const confirmed = { size, smhUploadId: status.uploadId, confirmedBefore: false }
+    const outcome = await confirmOrDoubt(smh, upload, details, unhurried)
+    if (!(outcome instanceof GatewayError)) {
+      checkStoredSize(outcome, confirmed, rules.maxBytes)
+      return outcome.file
+    }
+    status = await smh.status(upload, unhurried)
+    if (status.confirmed) {
+      return readBack(smh, upload, status, confirmed, rules, details, unhurried)
+    }
+    if (confirms < MAX_CONFIRMS && mayConfirmAgain(outcome)) continue
+    // SMH does not say which parts it misses; its list may show it by now.
+    if (outcome.code === 'upload_incomplete') {
+      await checkParts(smh, upload, status, rules.maxBytes, unhurried)
+    }
+    throw outcome
+  }
+}
+
+/** The stored file, or the error that leaves open whether the upload is complete. */
+async function confirmOrDoubt(
+  smh: SmhClient,
+  upload: OwnedUpload,
+  details: ConfirmDetails,
+  bounds: Bounds,
+): Promise<SmhFile | GatewayError> {
+  try {
+    return await smh.confirm(upload, details, bounds)
+  } catch (error) {
+    const incomplete = error instanceof GatewayError && error.code === 'upload_incomplete'
+    if (incomplete || leavesDoubt(error)) return error
+    throw error
+  }
+}
+
+/** Whether a confirm may follow one that ended in `error` and, by the status, had no effect. */
+function mayConfirmAgain(error: GatewayError): boolean {
+  // What SMH did not act on was tried often enough.
+  if (asksForLater(error) || isUnacted(error)) return false
+  switch (error.code) {
+    case 'upload_complete':
+    case 'upstream_unavailable':
+    case 'upstream_error':
+      return true
+    // After a timeout SMH may still be at work on the first confirm. What else SMH says is its decision.
+    default:
+      return false
+  }
+}
+
+/** Whether the upload may be complete in spite of, or because of, this error. */
+function leavesDoubt(error: unknown): error is GatewayError {
+  if (!(error instanceof GatewayError)) return false
+  // The one who is changing the path right now may be another caller completing this upload.
+  if (error.facts.smhCode === 'PathConflict') return true
+  if (isUnacted(error)) return false
+  switch (error.code) {
+    // A confirm of another caller, or an earlier one whose answer was lost, may have stored the file by now.
+    // Then its own name is taken, its task is gone, or the space is full with it.
+    case 'name_conflict':
+    case 'upload_not_found':
+    case 'quota_exceeded':
+    case 'upload_complete':
+    case 'upstream_timeout':
+    case 'upstream_unavailable':
+      return true
+    case 'upstream_error':
+      // A refusal for our wiring says clearly that nothing was done.
+      return error.facts.reason !== 'wiring'
+    default:
+      return false
+  }
+}
+
+async function checkParts(
+  smh: SmhClient,
+  upload: OwnedUpload,
+  status: StatusReply,
+  maxBytes: number,
+  bounds: Bounds,
+): Promise<void> {
+  try {
+    checkReceivedParts(status.parts ?? [], upload.size, maxBytes)
+  } catch (error) {
+    if (error instanceof GatewayError && error.code === 'file_too_large') {
+      // At best: what cannot be cancelled now expires in SMH, and can never be confirmed through us.
+      await smh.cancel(upload, bounds).catch(() => undefined)
+    }
+    throw error
+  }
+}
+
+/** The file of an upload that the status shows as confirmed, with its size and checksum checked. */
+async function readBack(
+  smh: SmhClient,
+  upload: OwnedUpload,
+  status: StatusReply,
+  confirmed: Parameters<typeof checkStoredSize>[1],
+  rules: UploadRules,
+  { crc64 }: ConfirmDetails,
+  bounds: Bounds,
+): Promise<FileReply> {
+  const stored = await detailsOf(smh, upload, status, bounds)
+  checkStoredSize(stored, confirmed, rules.maxBytes)
+  if (crc64 !== undefined && crc64 !== stored.file.crc64) {
+    throw new GatewayError('checksum_mismatch', 'The stored file has another CRC64.')
+  }
+  return stored.file
+}
+
+/**
+ * The file of an upload that SMH says is confirmed, read back by its final path (SMH §13). A file that has
+ * left the user's folder is not the user's to see.
+ */
+async function detailsOf(
+  smh: SmhClient,
+  { place }: OwnedUpload,
+  { path }: StatusReply,
+  bounds: Bounds,
+): Promise<SmhFile> {
+  const movedAway = new GatewayError(
+    'upload_complete',
+    'This upload is complete, and its file has been moved or deleted since.',
+  )
+  if (path === null || relativePath(place.prefix, path) === null) throw movedAway
+  let stored: SmhFile
+  try {
+    stored = await smh.fileDetails(place, path, bounds)
+  } catch (error) {
+    if (error instanceof GatewayError && error.facts.smhStatus === 404) throw movedAway
+    throw error
+  }
+  if (relativePath(place.prefix, stored.file.path) === null) throw movedAway
+  return stored
+}
+
+/** Gives up an upload. A task that SMH no longer knows is given up already. */
+export async function abortInSmh(
+  smh: SmhClient,
+  upload: OwnedUpload,
+  bounds: Bounds,
+): Promise<void> {
+  try {
+    await smh.cancel(upload, bounds)
+  } catch (error) {
+    const code = smhCodeOf(error)
+    if (code !== 'UploadNotFound' && code !== 'ConfirmKeyNotFound') throw error
+  }
+}

@@ -1,0 +1,121 @@
+import { Buffer } from 'node:buffer'
+import { createHmac, createSecretKey, hkdfSync, type KeyObject, timingSafeEqual } from 'node:crypto'
+import type { ConfirmKeyConfig, ConflictStrategy } from '../config/parse.ts'
+import type { Place } from './policy.ts'
+
+/** The facts about an upload that later calls rely on; SMH does not keep the size or the end. */
+export interface UploadFacts {
+  smhConfirmKey: string
+  /** Bytes, as declared at begin. */
+  size: number
+  strategy: ConflictStrategy
+  /** The upload's own end, whole seconds since the epoch. */
+  endsAt: number
+}
+
+declare const owned: unique symbol
+
+/** An upload that belongs to the user of `place`. Only opening a binding makes one. */
+export interface OwnedUpload extends Readonly<UploadFacts> {
+  readonly [owned]: true
+  readonly place: Place
+}
+
+export interface ConfirmKeyBinding {
+  /** The confirm key that this user may know the upload by. URL-safe. */
+  bind(place: Place, facts: UploadFacts): string
+  /**
+   * @param now milliseconds since the epoch
+   * @returns undefined when the key is not one that was made here for this user and space, or when
+   *   its end has passed
+   */
+  open(place: Place, confirmKey: string, now: number): OwnedUpload | undefined
+}
+
+/**
+ * `1.<end>.<size>.<strategy>.<SMH's confirm key>.<MAC>`, fields in base 36 and base64url.
+ * The user and the space are under the MAC without being in the key: the verified token brings them.
+ * The longest confirm key that replies.ts takes from SMH has 256 bytes, 342 characters here.
+ */
+const shape = /^(1\.([0-9a-z]{1,11})\.([0-9a-z]{1,11})\.([rao])\.([\w-]{2,342}))\.([\w-]{43})$/
+
+/** The groups of {@link shape}, each of which a match has. */
+type Groups = [
+  whole: string,
+  fields: string,
+  endsAt: string,
+  size: string,
+  letter: string,
+  smhConfirmKey: string,
+  mac: string,
+]
+
+const letterOf = { rename: 'r', ask: 'a', overwrite: 'o' } as const
+const strategyOf = { r: 'rename', a: 'ask', o: 'overwrite' } as const
+
+/**
+ * Ties SMH's confirm keys to their owners with HMAC-SHA-256, so that no store is needed and no other
+ * user can name the upload.
+ *
+ * @param realm what else sets keys of one deployment apart (issuer, name of the user claim, library):
+ *   a user id means nothing without its issuer and claim, and two deployments may be given the same
+ *   secret
+ */
+export function createConfirmKeyBinding(
+  config: ConfirmKeyConfig,
+  realm: readonly string[],
+): ConfirmKeyBinding {
+  // Of Node's crypto, which Workers have as well: WebCrypto computes elsewhere and costs more for it.
+  const [signing, ...others] = keysOf(config)
+
+  function mac(key: KeyObject, place: Place, fields: string): Buffer {
+    // JSON keeps the borders between the strings, whatever they contain.
+    const covered = JSON.stringify([...realm, place.spaceId, place.userId, fields])
+    return createHmac('sha256', key).update(covered).digest()
+  }
+
+  return {
+    bind(place, facts) {
+      const fields = [
+        '1',
+        facts.endsAt.toString(36),
+        facts.size.toString(36),
+        letterOf[facts.strategy],
+        Buffer.from(facts.smhConfirmKey).toString('base64url'),
+      ].join('.')
+      return `${fields}.${mac(signing, place, fields).toString('base64url')}`
+    },
+
+    open(place, confirmKey, now) {
+      const match = shape.exec(confirmKey)
+      if (!match) return undefined
+      const [, fields, endsAt, size, letter, smhConfirmKey, theirs] = match as unknown as Groups
+      // 43 characters hold two bits more than the MAC: only one spelling of it is the key.
+      const given = Buffer.from(theirs, 'base64url')
+      if (given.toString('base64url') !== theirs) return undefined
+      const isOurs = [signing, ...others].some((key) =>
+        timingSafeEqual(mac(key, place, fields), given),
+      )
+      if (!isOurs) return undefined
+      const facts: UploadFacts = {
+        smhConfirmKey: Buffer.from(smhConfirmKey, 'base64url').toString(),
+        size: Number.parseInt(size, 36),
+        strategy: strategyOf[letter as keyof typeof strategyOf],
+        endsAt: Number.parseInt(endsAt, 36),
+      }
+      return facts.endsAt * 1000 > now ? ({ ...facts, place } as OwnedUpload) : undefined
+    },
+  }
+}
+
+/** The first signs, all verify. */
+function keysOf(config: ConfirmKeyConfig): [KeyObject, ...KeyObject[]] {
+  if (config.kind === 'given') {
+    const keys = config.secrets.map((secret) => createSecretKey(secret.reveal(), 'utf8'))
+    return keys as [KeyObject, ...KeyObject[]]
+  }
+  // RFC 5869. No salt: the secret is random, and every instance has to come to the same key.
+  const info = 'smh-upload-gateway confirm key 1'
+  const key = hkdfSync('sha256', config.from.reveal(), '', info, 32)
+  return [createSecretKey(Buffer.from(key))]
+}

@@ -1,0 +1,229 @@
+import type { User } from '../auth/authenticate.ts'
+import type { ConflictStrategy, SmhConfig, UploadRules } from '../config/parse.ts'
+import { GatewayError, invalidField } from '../errors.ts'
+import {
+  folderName,
+  isClaimedSpaceId,
+  isMetadataKey,
+  MAX_LEVELS,
+  MAX_NAME_CHARACTERS,
+  nameFault,
+  parsePath,
+} from './names.ts'
+
+const MAX_METADATA_HEADERS = 20
+/** Names and values of all metadata headers together; what COS allows for user metadata (SMH §9). */
+const MAX_METADATA_BYTES = 2048
+const METADATA_PREFIX = 'x-smh-meta-'
+
+/** Where one user's files live. */
+export interface Place {
+  readonly userId: string
+  readonly spaceId: string
+  /** The folders that `UPLOAD_PATH_PREFIX` comes to for this user. */
+  readonly prefix: readonly string[]
+}
+
+/** What the caller asks for, after its shape was checked. */
+export interface WantedUpload {
+  path: string
+  size: number
+  conflictResolutionStrategy: ConflictStrategy
+  trafficLimit?: number | undefined
+  preferSameOrigin?: boolean | undefined
+  beginningHash?: string | undefined
+  fullHash?: string | undefined
+  labels?: string[] | undefined
+  category?: string | undefined
+  localCreationTime?: string | undefined
+  localModificationTime?: string | undefined
+}
+
+declare const permitted: unique symbol
+
+/** An upload that may begin. Only {@link permitUpload} makes one, and the SMH client takes no less. */
+export interface PermittedUpload {
+  readonly [permitted]: true
+  readonly place: Place
+  /** From the root of the space, the user's prefix included. */
+  readonly path: readonly string[]
+  /** Complete header names to values, ready to be forwarded. */
+  readonly metadata: Readonly<Record<string, string>>
+  readonly wanted: Readonly<Omit<WantedUpload, 'path'>>
+}
+
+/**
+ * Where this user's files live.
+ *
+ * @throws GatewayError `not_permitted` when a claim that the space or the prefix is made of is
+ *   missing or cannot name one
+ */
+export function placeOf(space: SmhConfig['space'], rules: UploadRules, user: User): Place {
+  let spaceId: unknown
+  if (space.kind === 'fixed') spaceId = space.id
+  else {
+    spaceId = ownClaim(user, space.claim)
+    if (!isClaimedSpaceId(spaceId)) {
+      throw notPermitted('Your token names no space to upload into.', 'space_claim')
+    }
+  }
+  const prefix = rules.prefix.map((segment) => {
+    if ('text' in segment) return segment.text
+    const value = ownClaim(user, segment.claim)
+    const folder = typeof value === 'string' ? folderName(value) : undefined
+    const name = folder && segment.before + folder + segment.after
+    if (!name || name.length > MAX_NAME_CHARACTERS || nameFault(name)) {
+      throw notPermitted(
+        'A claim that your folder is named after is missing, or too long for a name.',
+        'prefix_claim',
+      )
+    }
+    return name
+  })
+  return { userId: user.id, spaceId: spaceId as string, prefix }
+}
+
+/**
+ * Decides whether this user may begin this upload.
+ *
+ * @param metadata the request's metadata headers, from {@link readMetadata}
+ * @throws GatewayError `invalid_request` for a bad path, `file_too_large`, `not_permitted` with the
+ *   broken rule's name in `detail`
+ */
+export function permitUpload(
+  rules: UploadRules,
+  place: Place,
+  wanted: WantedUpload,
+  metadata: Readonly<Record<string, string>>,
+): PermittedUpload {
+  const { path: wantedPath, ...rest } = wanted
+  const parsed = parsePath(wantedPath)
+  if ('fault' in parsed) throw invalidField('path', parsed.fault)
+  const path = [...place.prefix, ...parsed.names]
+  if (path.length > MAX_LEVELS) {
+    throw invalidField('path', `has more than ${MAX_LEVELS} levels, those of your folder included`)
+  }
+  if (wanted.size > rules.maxBytes) {
+    throw new GatewayError('file_too_large', `A file may have at most ${rules.maxBytes} bytes.`)
+  }
+  if (!extensionAllowed(rules, parsed.names.at(-1) as string)) {
+    throw extensionRefused()
+  }
+  if (!rules.conflictStrategies.has(wanted.conflictResolutionStrategy)) {
+    throw strategyRefused()
+  }
+  if (!rules.instant && (wanted.beginningHash !== undefined || wanted.fullHash !== undefined)) {
+    throw notPermitted('Instant upload is switched off: send no hashes.', 'instant')
+  }
+  return {
+    place,
+    path,
+    metadata,
+    wanted: { ...rest, trafficLimit: permitTrafficLimit(rules, wanted.trafficLimit) },
+  } as Omit<PermittedUpload, typeof permitted> as PermittedUpload
+}
+
+/**
+ * Checks an upload that is about to be confirmed against the rules of now, which may be stricter than at
+ * begin. Its size is checked with its parts.
+ *
+ * @param path from the root of the space; null when SMH does not tell it
+ * @throws GatewayError `not_permitted` with the broken rule's name in `detail`
+ */
+export function permitCompletion(
+  rules: UploadRules,
+  strategy: ConflictStrategy,
+  path: readonly string[] | null,
+): void {
+  const name = path?.at(-1)
+  if (name !== undefined && !extensionAllowed(rules, name)) throw extensionRefused()
+  if (!rules.conflictStrategies.has(strategy)) throw strategyRefused()
+}
+
+/** The lower of the wanted limit and the policy's, bytes/s; undefined when there is neither. */
+export function permitTrafficLimit(
+  rules: UploadRules,
+  wanted: number | undefined,
+): number | undefined {
+  const ceiling = rules.trafficLimitBytesPerSecond
+  if (wanted === undefined || ceiling === undefined) return wanted ?? ceiling
+  return Math.min(wanted, ceiling)
+}
+
+/**
+ * Picks the `x-smh-meta-*` headers out of a request.
+ *
+ * The one rule for values: printable ASCII, forwarded and stored as it comes. Anything else has to
+ * be percent-encoded by the client (UTF-8, as encodeURIComponent does) and comes back that way.
+ *
+ * @throws GatewayError `metadata_too_large`, `invalid_request`, `not_permitted`
+ */
+export function readMetadata(
+  rules: UploadRules,
+  headers: Iterable<[name: string, value: string]>,
+): Record<string, string> {
+  const metadata: Record<string, string> = {}
+  let count = 0
+  let bytes = 0
+  for (const [header, value] of headers) {
+    const name = header.toLowerCase()
+    if (!name.startsWith(METADATA_PREFIX)) continue
+    count += 1
+    bytes += name.length + value.length
+    if (count > MAX_METADATA_HEADERS || bytes > MAX_METADATA_BYTES) {
+      throw new GatewayError(
+        'metadata_too_large',
+        `At most ${MAX_METADATA_HEADERS} metadata headers of ${MAX_METADATA_BYTES} bytes together are taken.`,
+      )
+    }
+    const key = name.slice(METADATA_PREFIX.length)
+    if (!isMetadataKey(key)) {
+      throw invalidField('x-smh-meta-*', 'has a name with other characters than a-z 0-9 . _ -')
+    }
+    if (!/^[\x20-\x7e]*$/.test(value)) {
+      throw invalidField(name, 'is not printable ASCII: percent-encode it')
+    }
+    if (rules.metaKeys && !rules.metaKeys.has(key)) {
+      throw notPermitted('One of these metadata keys may not be used.', 'metadata_key')
+    }
+    metadata[name] = value
+  }
+  return metadata
+}
+
+/** Whether a header of this name, in lower case, is one that {@link readMetadata} takes. */
+export function isMetadataHeader(name: string): boolean {
+  return name.startsWith(METADATA_PREFIX) && isMetadataKey(name.slice(METADATA_PREFIX.length))
+}
+
+/** `path` of SMH without the user's prefix, or null when it does not lie under it. */
+export function relativePath(
+  prefix: readonly string[],
+  path: readonly string[] | null,
+): string[] | null {
+  if (path === null || path.length <= prefix.length) return null
+  return prefix.every((name, level) => path[level] === name) ? path.slice(prefix.length) : null
+}
+
+function extensionAllowed(rules: UploadRules, fileName: string): boolean {
+  if (!rules.allowedExtensions) return true
+  const dot = fileName.lastIndexOf('.')
+  return dot > 0 && rules.allowedExtensions.has(fileName.slice(dot + 1).toLowerCase())
+}
+
+/** A claim of the token itself: `constructor` and its like are no claims. */
+function ownClaim(user: User, claim: string): unknown {
+  return Object.hasOwn(user.claims, claim) ? user.claims[claim] : undefined
+}
+
+function extensionRefused(): GatewayError {
+  return notPermitted('Files with this extension may not be uploaded.', 'extension')
+}
+
+function strategyRefused(): GatewayError {
+  return notPermitted('This conflictResolutionStrategy may not be used.', 'strategy')
+}
+
+function notPermitted(detail: string, reason: string): GatewayError {
+  return new GatewayError('not_permitted', detail, { reason })
+}

@@ -1,0 +1,45 @@
+import { GatewayError } from '../errors.ts'
+import type { ReceivedPart } from '../smh/replies.ts'
+
+/** Every part but the last has at least this many bytes (SMH §9). */
+export const MIN_PART_BYTES = 1024 * 1024
+
+/**
+ * Checks that the parts SMH has are the whole of a file of `size` bytes: numbered 1..n without a gap
+ * (SMH §5.2), none but the last under 1 MiB, together as long as declared.
+ *
+ * @throws GatewayError `file_too_large` when the bytes exceed `maxBytes` (nothing will make that
+ *   right again, so the caller cancels the task), `upload_incomplete` with the parts to send,
+ *   `size_mismatch`
+ */
+export function checkReceivedParts(
+  parts: readonly ReceivedPart[],
+  size: number,
+  maxBytes: number,
+): void {
+  const sizes = new Map(parts.map((part) => [part.partNumber, part.size]))
+  const last = Math.max(0, ...sizes.keys())
+  const total = [...sizes.values()].reduce((sum, bytes) => sum + bytes, 0)
+  if (total > maxBytes) {
+    throw new GatewayError('file_too_large', `A file may have at most ${maxBytes} bytes.`)
+  }
+  const missingParts: number[] = []
+  for (let number = 1; number <= Math.max(last, 1); number += 1) {
+    const bytes = sizes.get(number)
+    const tooSmall = bytes !== undefined && number < last && bytes < MIN_PART_BYTES
+    if (bytes === undefined || tooSmall) missingParts.push(number)
+  }
+  if (missingParts.length > 0) {
+    throw new GatewayError(
+      'upload_incomplete',
+      'Parts are missing, or are under 1 MiB without being the last.',
+      { missingParts },
+    )
+  }
+  if (total !== size) {
+    throw new GatewayError(
+      'size_mismatch',
+      `The parts have ${total} bytes together, and ${size} were declared.`,
+    )
+  }
+}

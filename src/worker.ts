@@ -1,4 +1,0 @@
-import { createGatewayWorker } from './worker/gateway.ts'
-
-/** The Workers entry: configuration from vars and secrets, one app an isolate, no Node modules. */
-export default createGatewayWorker()
