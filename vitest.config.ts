@@ -1,13 +1,7 @@
 import { defineConfig } from 'vitest/config'
 
 /** Tests that know the gateway by its address alone: they run against Node and against workerd. */
-export const blackBox = [
-  'test/routes/**/*.test.ts',
-  'test/app.test.ts',
-  'test/app.cors.test.ts',
-  'test/journeys.test.ts',
-  'test/canaries.test.ts',
-]
+export const blackBox = ['test/http/**/*.test.ts']
 
 export default defineConfig({
   test: {
@@ -23,13 +17,13 @@ export default defineConfig({
           hookTimeout: 30_000,
           include: ['test/**/*.test.ts'],
           // Those of the browser have a configuration of their own.
-          exclude: ['test/worker*.test.ts', 'test/browser/**', 'test/package/**'],
+          exclude: ['test/worker/**', 'test/browser/**', 'test/package/**'],
         },
       },
       {
         test: {
           name: 'workerd',
-          include: [...blackBox, 'test/worker*.test.ts'],
+          include: [...blackBox, 'test/worker/**/*.test.ts'],
           env: { GATEWAY_RUNTIME: 'workerd' },
           globalSetup: ['test/support/build-worker.ts'],
           testTimeout: 20_000,

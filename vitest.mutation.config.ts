@@ -4,12 +4,12 @@ import { defineConfig } from 'vitest/config'
 export default defineConfig({
   test: {
     include: [
-      'test/policy.test.ts',
-      'test/confirm-key-binding.test.ts',
-      'test/authenticate.test.ts',
-      'test/errors.test.ts',
-      'test/smh/error-codes.test.ts',
-      'test/openapi.test.ts',
+      'test/unit/gateway/uploads/policy.test.ts',
+      'test/unit/gateway/uploads/confirm-key.test.ts',
+      'test/unit/gateway/auth/authenticate.test.ts',
+      'test/unit/gateway/errors.test.ts',
+      'test/unit/gateway/smh/error-codes.test.ts',
+      'test/unit/openapi.test.ts',
     ],
   },
 })

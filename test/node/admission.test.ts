@@ -1,0 +1,63 @@
+import { expect, onTestFinished, test } from 'vitest'
+import { environmentOf } from '../../src/demo/environment.ts'
+import { createApp } from '../../src/gateway/app.ts'
+import { parseConfig } from '../../src/gateway/config/parse.ts'
+import { noMetrics } from '../../src/gateway/ports.ts'
+import { createNodeCallOut } from '../../src/gateway/runtimes/node/undici-client.ts'
+import { oneFlight } from '../../src/gateway/runtimes/shared/single-flight.ts'
+import { ann, bob, startBench } from '../support/gateway.ts'
+
+/** An app with four permits behind a server whose clients take no response unless they say so. */
+async function startUnread() {
+  const bench = await startBench()
+  const { callOut, close } = createNodeCallOut()
+  onTestFinished(close)
+  const app = createApp({
+    config: parseConfig({ ...environmentOf(bench), MAX_IN_FLIGHT: '4' }),
+    clock: Date.now,
+    steadyClock: () => performance.now(),
+    log: () => {},
+    callOut,
+    share: oneFlight(),
+    limitBegins: async () => 0,
+    limitOtherCalls: async () => 0,
+    metrics: noMetrics,
+    readDocsAsset: async () => undefined,
+  })
+  return {
+    bench,
+    async begin(authorization?: string) {
+      const request = new Request('http://gateway/v1/uploads', {
+        method: 'POST',
+        headers: {
+          'content-type': 'application/json',
+          ...(authorization !== undefined && { authorization }),
+        },
+        body: '{"path":"a.txt","size":5}',
+      })
+      return (await app.fetch(request, { whenTaken: () => {} })).status
+    },
+  }
+}
+
+test('admission: unread responses to clients without a good token refuse no request', async () => {
+  const { bench, begin } = await startUnread()
+  const [head, claims] = (await bench.issuer.token(ann)).split('.')
+  const [, , otherSignature] = (await bench.issuer.token(bob)).split('.')
+  const forged = `Bearer ${head}.${claims}.${otherSignature}`
+  for (let times = 0; times < 50; times += 1) {
+    expect([await begin(), await begin('Bearer a.b.c'), await begin(forged)]).toEqual([
+      401, 401, 401,
+    ])
+  }
+  const statuses = await Promise.all(Array.from({ length: 16 }, () => begin(forged)))
+  expect(new Set(statuses)).toEqual(new Set([401]))
+  expect(await begin(`Bearer ${await bench.issuer.token(ann)}`)).toBe(201)
+})
+
+test('admission: unread responses of one user leave half of the permits', async () => {
+  const { bench, begin } = await startUnread()
+  const ofAnn = `Bearer ${await bench.issuer.token(ann)}`
+  expect([await begin(ofAnn), await begin(ofAnn), await begin(ofAnn)]).toEqual([201, 201, 503])
+  expect(await begin(`Bearer ${await bench.issuer.token(bob)}`)).toBe(201)
+})

@@ -1,0 +1,228 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { dirname, join, normalize } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { describe, expect, test } from 'vitest'
+
+const src = fileURLToPath(new URL('../../src', import.meta.url))
+
+/** Each file of `src` with the files and packages that it imports. Type imports count. */
+const imports = new Map(
+  readdirSync(src, { recursive: true, encoding: 'utf8' })
+    .filter((file) => file.endsWith('.ts'))
+    .map((file) => {
+      const text = readFileSync(join(src, file), 'utf8')
+      const names = [...text.matchAll(/(?:\bfrom|\bimport|\bimport\()\s*'([^'\n]+)'/g)]
+      const resolved = names.map(([, name = '']) =>
+        name.startsWith('.') ? normalize(join(dirname(file), name)) : name,
+      )
+      return [file, resolved] as const
+    }),
+)
+
+/** What every room of the gateway may use: no runtime, no Hono, no knowledge of SMH or uploads. */
+const CORE = [
+  'gateway/advice.ts',
+  'gateway/errors.ts',
+  'gateway/http-client.ts',
+  'gateway/json-depth.ts',
+  'gateway/ports.ts',
+]
+
+/**
+ * What each room may import besides itself: rooms (they end in a slash), files, and packages. Each file
+ * belongs to the longest room that matches. The rooms of the gateway stand in the order of a request.
+ */
+const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
+  'gateway/runtimes/node/': [
+    ...CORE,
+    'gateway/app.ts',
+    'gateway/config/',
+    'gateway/ledger/',
+    'gateway/runtimes/shared/',
+    'node:',
+    '@hono/node-server',
+    'pino',
+    'prom-client',
+    'undici',
+  ],
+  'gateway/runtimes/worker/': [
+    ...CORE,
+    'gateway/app.ts',
+    'gateway/config/',
+    'gateway/ledger/',
+    'gateway/runtimes/shared/',
+  ],
+  'gateway/runtimes/shared/': [...CORE, 'gateway/config/'],
+  'gateway/index.ts': [
+    ...CORE,
+    'gateway/app.ts',
+    'gateway/config/',
+    'gateway/ledger/',
+    'gateway/runtimes/shared/',
+  ],
+  'gateway/openapi.ts': [
+    'gateway/routes/',
+    '@asteasolutions/zod-to-openapi',
+    '@hono/zod-openapi',
+    'zod',
+  ],
+  'gateway/app.ts': [
+    ...CORE,
+    'gateway/routes/',
+    'gateway/http/',
+    'gateway/auth/',
+    'gateway/uploads/',
+    'gateway/ledger/',
+    'gateway/smh/',
+    'gateway/config/',
+    'hono',
+  ],
+  'gateway/routes/': [
+    ...CORE,
+    'gateway/http/',
+    'gateway/auth/',
+    'gateway/uploads/',
+    'gateway/smh/',
+    'gateway/config/',
+    'hono',
+    '@hono/zod-openapi',
+    'node:crypto',
+    'zod',
+  ],
+  'gateway/http/': [
+    ...CORE,
+    'gateway/auth/',
+    'gateway/config/',
+    'hono',
+    '@hono/zod-openapi',
+    'zod',
+  ],
+  'gateway/auth/': [...CORE, 'gateway/config/', 'jose', 'lru-cache', 'zod'],
+  'gateway/uploads/': [
+    ...CORE,
+    'gateway/auth/',
+    'gateway/ledger/',
+    'gateway/smh/',
+    'gateway/config/',
+    'lru-cache',
+    'node:buffer',
+    'node:crypto',
+    'zod',
+  ],
+  'gateway/ledger/': [...CORE, 'lru-cache'],
+  'gateway/smh/': [...CORE, 'gateway/config/', 'lru-cache', 'zod'],
+  'gateway/config/': ['zod'],
+  'gateway/ports.ts': ['gateway/config/', 'gateway/http-client.ts'],
+  'gateway/advice.ts': ['gateway/ports.ts'],
+  'gateway/errors.ts': ['zod'],
+  'gateway/http-client.ts': [],
+  'gateway/json-depth.ts': [],
+  'client/': [],
+  'client/uppy/': ['client/index.ts', '@uppy/core'],
+  'emulator/': [
+    'node:',
+    '@hono/node-server',
+    '@peculiar/x509',
+    'hash-wasm',
+    'hono',
+    'reflect-metadata',
+  ],
+  // The page knows the gateway by its client alone.
+  'demo/page/': [
+    'client/index.ts',
+    'client/uppy/index.ts',
+    'demo/hardships.ts',
+    '@uppy/core',
+    '@uppy/golden-retriever',
+  ],
+  'demo/': [
+    'client/',
+    'emulator/',
+    'gateway/',
+    'node:',
+    'cli-progress',
+    'esbuild',
+    'hash-wasm',
+    'jose',
+  ],
+}
+
+/** Imports that break the table and are to go. */
+const NOT_YET: readonly string[] = [
+  'gateway/runtimes/node/metrics.ts -> gateway/auth/authenticate.ts',
+  'gateway/runtimes/node/process.ts -> gateway/http/access-log.ts',
+  'gateway/http/cors.ts -> gateway/uploads/policy.ts',
+  'gateway/smh/circuit.ts -> gateway/http/access-log.ts',
+  'gateway/smh/client.ts -> gateway/uploads/confirm-key.ts',
+  'gateway/smh/client.ts -> gateway/uploads/policy.ts',
+  'gateway/config/path-prefix.ts -> gateway/uploads/names.ts',
+  'gateway/config/variables.ts -> gateway/uploads/names.ts',
+  'client/retry.ts -> client/state.ts -> client/types.ts -> client/retry.ts',
+  'gateway/config/parse.ts -> gateway/config/variables.ts -> gateway/config/parse.ts',
+]
+
+function roomOf(file: string): string | undefined {
+  const rooms = Object.keys(MAY_IMPORT).filter((room) => isIn(room, file))
+  return rooms.sort((a, b) => b.length - a.length)[0]
+}
+
+const isIn = (place: string, name: string) =>
+  name === place || name.startsWith(/[/:]$/.test(place) ? place : `${place}/`)
+
+describe('rooms of src', () => {
+  test('every file belongs to a room', () => {
+    expect(imports.size).toBeGreaterThan(150)
+    expect([...imports.keys()].filter((file) => roomOf(file) === undefined)).toEqual([])
+  })
+
+  test.each(Object.entries(MAY_IMPORT))('%s imports only what it may', (room, allowed) => {
+    const files = [...imports].filter(([file]) => roomOf(file) === room)
+    expect(files.length).toBeGreaterThan(0)
+    const forbidden = files.flatMap(([file, names]) =>
+      names
+        .filter((name) => roomOf(name) !== room && !allowed.some((place) => isIn(place, name)))
+        .map((name) => `${file} -> ${name}`),
+    )
+    expect(forbidden.filter((each) => !NOT_YET.includes(each))).toEqual([])
+  })
+
+  test('no import cycle exists', () => {
+    const cycles: string[] = []
+    const done = new Set<string>()
+    const visit = (file: string, path: readonly string[]) => {
+      const start = path.indexOf(file)
+      if (start >= 0) cycles.push([...path.slice(start), file].join(' -> '))
+      if (start >= 0 || done.has(file)) return
+      for (const name of imports.get(file) ?? []) visit(name, [...path, file])
+      done.add(file)
+    }
+    for (const file of imports.keys()) visit(file, [])
+    expect(cycles.filter((each) => !NOT_YET.includes(each))).toEqual([])
+  })
+
+  test('no operation imports another', () => {
+    const operation = (name: string) => /^gateway\/routes\/.*-upload\.ts$/.test(name)
+    const operations = [...imports].filter(([file]) => operation(file))
+    expect(operations.length).toBe(6)
+    expect(operations.filter(([, names]) => names.some(operation))).toEqual([])
+  })
+
+  test('secrets are revealed in two places', () => {
+    const reveals = [...imports.keys()].filter((file) =>
+      readFileSync(join(src, file), 'utf8').includes('.reveal()'),
+    )
+    expect(reveals.sort()).toEqual([
+      'gateway/smh/access-tokens.ts',
+      'gateway/uploads/confirm-key.ts',
+    ])
+  })
+})
+
+test('no package of the gateway runs a script when it is installed', () => {
+  const lock = readFileSync(new URL('../../package-lock.json', import.meta.url), 'utf8')
+  const packages: Record<string, { dev?: true; devOptional?: true; hasInstallScript?: true }> =
+    JSON.parse(lock).packages
+  const scripted = Object.entries(packages).filter(([, entry]) => entry.hasInstallScript)
+  expect(scripted.length).toBeGreaterThan(0)
+  expect(scripted.filter(([, { dev, devOptional }]) => !(dev || devOptional))).toEqual([])
+})

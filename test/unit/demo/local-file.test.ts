@@ -1,0 +1,41 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { beforeAll, expect, test } from 'vitest'
+import { crc64Of, openFile } from '../../../src/demo/local-file.ts'
+
+let folder: string
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'local-file-'))
+  return () => rm(folder, { recursive: true })
+})
+
+async function aFile(name: string, content: string): Promise<string> {
+  const file = join(folder, name)
+  await writeFile(file, content)
+  return file
+}
+
+test('a file is a blob of its bytes', async () => {
+  expect(await (await openFile(await aFile('digits', '123456789'))).text()).toBe('123456789')
+})
+
+test('the checksum is CRC-64/XZ, decimal', async () => {
+  const file = await aFile('digits', '123456789')
+  // The check value of the algorithm: 0x995dc9bbdf1939fa.
+  expect(await crc64Of(file, new AbortController().signal)).toBe('11051210869376104954')
+})
+
+test('nobody waits for the checksum of a file that is given up', async () => {
+  const file = await aFile('digits', '123456789')
+  await expect(crc64Of(file, AbortSignal.abort())).rejects.toThrow('aborted')
+})
+
+test('what cannot be uploaded is named', async () => {
+  const empty = await aFile('empty', '')
+  await expect(openFile(join(folder, 'missing'))).rejects.toThrow(/^does not exist$/)
+  await expect(openFile(join(empty, 'below'))).rejects.toThrow(/^does not exist$/)
+  await expect(openFile(folder)).rejects.toThrow(/^is a directory$/)
+  await expect(openFile(empty)).rejects.toThrow(/^is empty/)
+  await expect(openFile('/dev/null')).rejects.toThrow(/^is not a regular file$/)
+})

@@ -1,0 +1,111 @@
+import { describe, expect, test } from 'vitest'
+import { invalidTokenReasons, type User } from '../../../../src/gateway/auth/authenticate.ts'
+import {
+  suspectedFault,
+  watchAuthentication,
+} from '../../../../src/gateway/auth/authentication-watch.ts'
+import { GatewayError } from '../../../../src/gateway/errors.ts'
+import { type LogLevel, type LogRecord, noMetrics } from '../../../../src/gateway/ports.ts'
+import { readmeExplains } from '../../../support/readme.ts'
+
+describe('suspected fault', () => {
+  test.each([
+    [{ good: 0, refused: 10, tokens: 5 }, 'error'],
+    [{ good: 0, refused: 1_000, tokens: 5 }, 'error'],
+    [{ good: 1, refused: 10, tokens: 5 }, 'warn'],
+    [{ good: 25, refused: 100, tokens: 5 }, 'warn'],
+    [{ good: 26, refused: 100, tokens: 5 }, undefined],
+    [{ good: 1_000, refused: 100, tokens: 5 }, undefined],
+    [{ good: 0, refused: 9, tokens: 5 }, undefined],
+    [{ good: 0, refused: 1_000, tokens: 4 }, undefined],
+    [{ good: 0, refused: 0, tokens: 0 }, undefined],
+  ])('%j: %s', (counts, level) => {
+    expect(suspectedFault(counts)).toBe(level)
+  })
+})
+
+/** A watch over an `authenticate` that says what the test has it say, with a clock of its own. */
+function startWatch() {
+  let now = 0
+  let verdict: string | undefined
+  const counted: string[] = []
+  const logged: (LogRecord & { level: LogLevel })[] = []
+  const authenticate = watchAuthentication({
+    authenticate: async () => {
+      if (verdict === undefined) return {} as User
+      const facts = verdict === 'missing_token' ? {} : { reason: verdict }
+      const code = verdict === 'missing_token' ? verdict : 'invalid_token'
+      throw new GatewayError(code, 'No.', facts)
+    },
+    steadyClock: () => now,
+    log: (level, record) => logged.push({ level, ...record }),
+    metrics: { ...noMetrics, authenticationFailed: (reason) => counted.push(reason) },
+  })
+  return {
+    counted,
+    logged,
+    advance(ms: number) {
+      now += ms
+    },
+    async send(count: number, reason?: string, token = (index: number) => `Bearer ${index}`) {
+      verdict = reason
+      for (let index = 0; index < count; index += 1) {
+        await authenticate(token(index), () => {}).catch(() => {})
+      }
+    },
+  }
+}
+
+test('every 401 is counted by its reason', async () => {
+  const { send, counted } = startWatch()
+  await send(1)
+  for (const reason of ['missing_token', ...invalidTokenReasons]) await send(1, reason)
+  expect(counted).toEqual(['missing_token', ...invalidTokenReasons])
+})
+
+test.each(['missing_token', ...invalidTokenReasons])('the README explains reason %s', (reason) => {
+  expect(readmeExplains(reason)).toBe(true)
+})
+
+test.each(['audience', 'issuer', 'expired', 'not_yet_valid'])(
+  'many tokens with reason %s and no good one are logged once a minute, with what to fix',
+  async (reason) => {
+    const { send, logged, advance } = startWatch()
+    await send(100, reason)
+    advance(59_999)
+    await send(100, reason)
+    expect(logged).toEqual([
+      { level: 'error', event: 'tokens_refused', reason, count: 10, advice: expect.any(String) },
+    ])
+    advance(1)
+    await send(100, reason)
+    expect(logged).toHaveLength(2)
+  },
+)
+
+test('tokens without a valid signature are counted and not logged', async () => {
+  const { send, logged } = startWatch()
+  for (const reason of ['malformed', 'signature', 'unknown_key', 'missing_token', 'claims']) {
+    await send(100, reason)
+  }
+  expect(logged).toEqual([])
+})
+
+test('the same few tokens again and again are not logged', async () => {
+  const { send, logged } = startWatch()
+  await send(100, 'expired', (index) => `Bearer ${index % 4}`)
+  expect(logged).toEqual([])
+})
+
+test('a few bad tokens among good ones are not logged, and a minute later all counts are zero', async () => {
+  const { send, logged, advance } = startWatch()
+  await send(10)
+  await send(39, 'expired')
+  expect(logged).toEqual([])
+  advance(60_000)
+  await send(9, 'expired')
+  expect(logged).toEqual([])
+  await send(1)
+  await send(1, 'expired')
+  expect(logged).toMatchObject([{ level: 'warn', count: 10 }])
+})

@@ -1,0 +1,147 @@
+import { expect, test } from 'vitest'
+import { rememberUsers } from '../../../../src/gateway/auth/token-cache.ts'
+import { startIssuerBench } from '../../../support/issuer.ts'
+
+const ann = { sub: 'ann' }
+
+/** The real check behind the memory, with a count of how often it is done. */
+async function startMemory(seconds = 60) {
+  const bench = await startIssuerBench()
+  let checks = 0
+  const remembering = rememberUsers({
+    authenticate(authorization) {
+      checks += 1
+      return bench.authenticate(authorization)
+    },
+    keys: bench.keys,
+    clock: bench.clock,
+    steadyClock: bench.steadyClock,
+    seconds,
+  })
+  const user = (token: string) => remembering(`Bearer ${token}`, () => {})
+  // A first token brings the keys, and keys that come while a token is checked do not count.
+  await bench.user(await bench.issuer.token(ann))
+  return { ...bench, remembering, user, checks: () => checks }
+}
+
+test('a token is checked once', async () => {
+  const { issuer, user, checks } = await startMemory()
+  const token = await issuer.token(ann)
+  const first = await user(token)
+  expect(first).toMatchObject({ id: 'ann' })
+  expect(await user(token)).toBe(first)
+  expect(checks()).toBe(1)
+})
+
+test('another token is checked, however like it is', async () => {
+  const { issuer, user, remembering, checks } = await startMemory()
+  const token = await issuer.token(ann)
+  await user(token)
+  const letter = token.at(-20) === 'A' ? 'B' : 'A'
+  const forged = token.slice(0, -20) + letter + token.slice(-19)
+  for (const other of [forged, `${token}AAAA`, token.slice(1)])
+    await expect(user(other)).rejects.toMatchObject({ code: 'invalid_token' })
+  await expect(remembering(undefined, () => {})).rejects.toMatchObject({ code: 'missing_token' })
+  expect(await user(await issuer.token({ sub: 'bob' }))).toMatchObject({ id: 'bob' })
+  expect(checks()).toBe(6)
+})
+
+test('a token with more spaces before it than one is checked, and takes no room from others', async () => {
+  const { issuer, remembering, user, checks } = await startMemory()
+  const token = await issuer.token(ann)
+  await user(token)
+  const mallory = await issuer.token({ sub: 'mallory' })
+  // Together more than all the room there is.
+  for (let spaces = 2; spaces < 602; spaces += 1) {
+    const padded = `Bearer ${' '.repeat(7_000 + spaces)}${mallory}`
+    expect(await remembering(padded, () => {})).toMatchObject({ id: 'mallory' })
+  }
+  expect(checks()).toBe(601)
+  await user(token)
+  expect(checks()).toBe(601)
+})
+
+test('a bad token is not remembered', async () => {
+  const { issuer, user, checks } = await startMemory()
+  const token = await issuer.forgedToken(ann)
+  for (const _ of [1, 2]) await expect(user(token)).rejects.toMatchObject({ code: 'invalid_token' })
+  expect(checks()).toBe(2)
+})
+
+test('after the configured time it is checked again', async () => {
+  const { issuer, user, advance, checks } = await startMemory(30)
+  const token = await issuer.token(ann)
+  await user(token)
+  advance(29_999)
+  await user(token)
+  expect(checks()).toBe(1)
+  advance(1)
+  await user(token)
+  expect(checks()).toBe(2)
+})
+
+test('a clock that is set back does not prolong it', async () => {
+  const { issuer, user, advance, setClock, checks } = await startMemory()
+  const token = await issuer.token(ann)
+  await user(token)
+  setClock(-3_600_000)
+  advance(60_000)
+  await user(token)
+  expect(checks()).toBe(2)
+})
+
+test('at the end of its life it is refused as if it had never been seen', async () => {
+  const { issuer, user, advance } = await startMemory()
+  const token = await issuer.token({ ...ann, expiresInSeconds: 20 })
+  await user(token)
+  advance(25_000)
+  await expect(user(token)).rejects.toMatchObject({ code: 'invalid_token' })
+})
+
+test('keys that become others end it at once', async () => {
+  const { issuer, user } = await startMemory()
+  const token = await issuer.token(ann)
+  await user(token)
+  await issuer.rotateKeys()
+  expect(await user(token)).toMatchObject({ id: 'ann' })
+  // The unknown key id has the keys fetched.
+  await user(await issuer.token(ann))
+  await expect(user(token)).rejects.toMatchObject({ code: 'invalid_token' })
+})
+
+test('keys that stay the same do not', async () => {
+  const { issuer, user, keys, advance, settle, keyOf, checks } = await startMemory()
+  advance(10 * 60_000)
+  const token = await issuer.token(ann)
+  const before = keys.version()
+  await user(token)
+  await keyOf(token)
+  await settle()
+  expect(issuer.hits().keys).toBe(2)
+  expect(keys.version()).toBe(before)
+  await user(token)
+  expect(checks()).toBe(1)
+})
+
+test('0 remembers nothing', async () => {
+  const { issuer, user, checks } = await startMemory(0)
+  const token = await issuer.token(ann)
+  for (const _ of [1, 2, 3]) await user(token)
+  expect(checks()).toBe(3)
+})
+
+test('it holds so many headers and no more', async () => {
+  const { issuer, user, checks } = await startMemory()
+  // So long that the memory holds fewer than all of them.
+  const filling = { filling: 'x'.repeat(5 * 1024) }
+  const tokens: string[] = []
+  for (let number = 0; number < 700; number += 1) {
+    tokens.push(await issuer.token({ sub: `user-${number}`, claims: filling }))
+  }
+  for (const token of tokens) await user(token)
+  expect(checks()).toBe(700)
+  await user(tokens.at(-1)!)
+  expect(checks()).toBe(700)
+  await user(tokens[0]!)
+  expect(checks()).toBe(701)
+})

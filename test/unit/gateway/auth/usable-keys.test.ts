@@ -1,0 +1,21 @@
+import { exportJWK, generateKeyPair } from 'jose'
+import { expect, test } from 'vitest'
+import { MAX_KEYS } from '../../../../src/gateway/auth/issuer-keys.ts'
+import { usableKeys } from '../../../../src/gateway/auth/usable-keys.ts'
+
+test('a full set of junk keys lets other work go on in between', async () => {
+  const { publicKey } = await generateKeyPair('ES256', { extractable: true })
+  const good = { ...(await exportJWK(publicKey)), kid: 'good' }
+  const junk = Array.from({ length: MAX_KEYS - 1 }, () => ({ ...good, kid: 'junk', x: good.y }))
+  let isDone = false
+  let turns = 0
+  const checked = usableKeys([...junk, good], ['ES256']).finally(() => {
+    isDone = true
+  })
+  while (!isDone) {
+    turns += 1
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+  expect((await checked).map(({ kid }) => kid)).toEqual(['good'])
+  expect(turns).toBeGreaterThan(MAX_KEYS / 100)
+})

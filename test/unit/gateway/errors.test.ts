@@ -1,0 +1,138 @@
+import { describe, expect, test } from 'vitest'
+import {
+  GatewayError,
+  invalidField,
+  problemSchema,
+  statusOf,
+  toProblem,
+  uploadNotFound,
+} from '../../../src/gateway/errors.ts'
+
+/** The contract's table (§3), said a second time: a code that changes its status breaks clients. */
+const contract = {
+  400: ['invalid_request'],
+  401: ['missing_token', 'invalid_token'],
+  403: ['insufficient_scope', 'not_permitted'],
+  404: ['upload_not_found', 'parent_not_found', 'not_found'],
+  405: ['method_not_allowed'],
+  409: ['name_conflict', 'upload_complete'],
+  413: ['request_too_large', 'file_too_large'],
+  415: ['unsupported_media_type'],
+  422: ['upload_incomplete', 'size_mismatch', 'checksum_mismatch'],
+  429: ['rate_limited'],
+  431: ['metadata_too_large'],
+  451: ['content_refused'],
+  500: ['internal_error'],
+  502: ['upstream_error'],
+  503: ['overloaded', 'upstream_unavailable'],
+  504: ['upstream_timeout'],
+  507: ['quota_exceeded'],
+}
+const titles = {
+  400: 'Bad Request',
+  401: 'Unauthorized',
+  403: 'Forbidden',
+  404: 'Not Found',
+  405: 'Method Not Allowed',
+  409: 'Conflict',
+  413: 'Content Too Large',
+  415: 'Unsupported Media Type',
+  422: 'Unprocessable Content',
+  429: 'Too Many Requests',
+  431: 'Request Header Fields Too Large',
+  451: 'Unavailable For Legal Reasons',
+  500: 'Internal Server Error',
+  502: 'Bad Gateway',
+  503: 'Service Unavailable',
+  504: 'Gateway Timeout',
+  507: 'Insufficient Storage',
+}
+
+test('every code has the status of the contract, and there are no others', () => {
+  const expected = Object.entries(contract).flatMap(([status, codes]) =>
+    codes.map((code) => [code, Number(status)]),
+  )
+  expect(statusOf).toEqual(Object.fromEntries(expected))
+})
+
+describe('a problem', () => {
+  test.each(
+    Object.entries(contract).flatMap(([status, codes]) =>
+      codes.map((code) => [code, status] as const),
+    ),
+  )('%s says what it is and nothing more', (code, status) => {
+    const problem = toProblem(new GatewayError(code as keyof typeof statusOf, 'Why.'), 'r-1')
+    expect(problem).toEqual({
+      type: `urn:smh-upload-gateway:problem:${code}`,
+      title: titles[Number(status) as keyof typeof titles],
+      status: Number(status),
+      detail: 'Why.',
+      code,
+      requestId: 'r-1',
+    })
+    expect(problemSchema.safeParse(problem).success).toBe(true)
+  })
+
+  test('names the faulty fields and the missing parts', () => {
+    expect(toProblem(invalidField('path', 'has a dot segment'), 'r')).toMatchObject({
+      code: 'invalid_request',
+      detail: 'The request is not valid.',
+      errors: [{ field: 'path', message: 'has a dot segment' }],
+    })
+    const incomplete = new GatewayError('upload_incomplete', 'x', { missingParts: [2, 4] })
+    expect(toProblem(incomplete, 'r').missingParts).toEqual([2, 4])
+  })
+
+  test('shows none of what is meant for the log', () => {
+    const error = new GatewayError('upstream_error', 'Public.', {
+      reason: 'wiring',
+      smhCode: 'NoPermission',
+      smhStatus: 403,
+      smhRequestId: 'abc',
+      smhRetryAfterSeconds: 7,
+      alarm: true,
+      headers: { 'Retry-After': '7' },
+    })
+    expect(Object.keys(toProblem(error, 'r'))).toEqual([
+      'type',
+      'title',
+      'status',
+      'detail',
+      'code',
+      'requestId',
+    ])
+  })
+
+  test.each([new Error('secret'), new TypeError('secret'), 'secret', undefined, { code: 'x' }])(
+    'of something unexpected is a bare 500',
+    (thrown) => {
+      expect(toProblem(thrown, 'r')).toEqual({
+        type: 'urn:smh-upload-gateway:problem:internal_error',
+        title: 'Internal Server Error',
+        status: 500,
+        detail: 'Something went wrong in the gateway.',
+        code: 'internal_error',
+        requestId: 'r',
+      })
+    },
+  )
+
+  test('is the same for every unknown upload, whatever the reason in the log', () => {
+    const one = uploadNotFound({ reason: 'confirm_key' })
+    const other = uploadNotFound({ smhCode: 'UploadNotBelongYou' })
+    expect(toProblem(one, 'r')).toEqual(toProblem(other, 'r'))
+    expect(toProblem(one, 'r')).toMatchObject({
+      status: 404,
+      detail: 'There is no such upload of yours.',
+    })
+    expect([one.facts.reason, other.facts.smhCode]).toEqual(['confirm_key', 'UploadNotBelongYou'])
+  })
+})
+
+test('an error keeps its code, status, facts and name', () => {
+  const error = new GatewayError('rate_limited', 'Wait.', { headers: { 'Retry-After': '3' } })
+  expect(error).toBeInstanceOf(Error)
+  expect(error).toMatchObject({ name: 'GatewayError', code: 'rate_limited', message: 'Wait.' })
+  expect([error.status, error.facts.headers]).toEqual([429, { 'Retry-After': '3' }])
+  expect(new GatewayError('not_found', 'x').facts).toEqual({})
+})

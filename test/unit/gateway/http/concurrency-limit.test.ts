@@ -1,0 +1,101 @@
+import { Hono } from 'hono'
+import { expect, test } from 'vitest'
+import { GatewayError } from '../../../../src/gateway/errors.ts'
+import type { AppEnv } from '../../../../src/gateway/http/app-env.ts'
+import { limitInFlight } from '../../../../src/gateway/http/concurrency-limit.ts'
+import { noMetrics } from '../../../../src/gateway/ports.ts'
+
+const SERVED_MS = 90_000
+const WAITED_MS = 30_000
+
+/** Limits with a clock of their own, and an app that answers every user at once as far as they allow. */
+function startLimited(max: number) {
+  let now = 0
+  const limits = limitInFlight({
+    max,
+    servedMs: SERVED_MS,
+    waitedMs: WAITED_MS,
+    steadyClock: () => now,
+    metrics: noMetrics,
+  })
+  const app = new Hono<AppEnv>()
+  app.get('/:user', (c) => limits.serving(c, c.req.param('user'), async () => c.body(null)))
+  app.onError((error, c) => c.body(null, error instanceof GatewayError ? 503 : 500))
+  const waiting: (() => void)[] = []
+  const whenTaken = (done: () => void) => void waiting.push(done)
+  return {
+    limits,
+    pass(ms: number) {
+      now += ms
+    },
+    ask: async (user: string, bindings: AppEnv['Bindings'] = { whenTaken }) =>
+      (await app.request(`/${user}`, {}, bindings)).status,
+    /** All responses that wait are taken by their clients. */
+    take: () => {
+      for (const done of waiting.splice(0)) done()
+    },
+  }
+}
+
+const never = new Promise<never>(() => {})
+
+test('permits: a response holds its permit until it has been taken', async () => {
+  const { ask, take } = startLimited(4)
+  expect([await ask('ann'), await ask('ann'), await ask('ann')]).toEqual([200, 200, 503])
+  take()
+  expect([await ask('ann'), await ask('ann'), await ask('bob'), await ask('bob')]).toEqual([
+    200, 200, 200, 200,
+  ])
+  expect(await ask('eve')).toBe(503)
+  take()
+  expect(await ask('eve')).toBe(200)
+})
+
+test('permits: where the server cannot tell, a response is taken when it is there', async () => {
+  const { ask } = startLimited(1)
+  expect([await ask('ann', {}), await ask('ann', {})]).toEqual([200, 200])
+})
+
+test('permits: one that is never released ends, and only when all are in use', async () => {
+  const { ask, pass, take } = startLimited(4)
+  expect([await ask('ann'), await ask('ann'), await ask('bob')]).toEqual([200, 200, 200])
+  pass(SERVED_MS - 1)
+  expect([await ask('ann'), await ask('bob'), await ask('eve')]).toEqual([503, 200, 503])
+  pass(1)
+  // Three have ended, one of bob has not.
+  expect([await ask('ann'), await ask('ann'), await ask('ann')]).toEqual([200, 200, 503])
+  expect([await ask('eve'), await ask('eve')]).toEqual([200, 503])
+  // Those that had ended are not released once more.
+  take()
+  const again = [await ask('ann'), await ask('ann'), await ask('bob'), await ask('bob')]
+  expect([...again, await ask('eve')]).toEqual([200, 200, 200, 200, 503])
+})
+
+test.each([
+  ['bodies of one user', 2, 1],
+  ['bodies of many users', 16, 16],
+])(
+  'permits: %s are received up to %i at once, and served requests have their own',
+  async (_, most, users) => {
+    const { limits, ask, pass } = startLimited(4)
+    const receive = (number: number) => limits.receiving(`user-${number % users}`, () => never)
+    for (let number = 0; number < most; number += 1) void receive(number)
+    await expect(receive(0)).rejects.toMatchObject({ code: 'overloaded' })
+    expect(await ask('eve')).toBe(200)
+    pass(WAITED_MS)
+    await limits.receiving('user-0', async () => {})
+  },
+)
+
+test('permits: tokens are verified up to four times as many at once, and served requests have their own', async () => {
+  const { limits, ask, pass } = startLimited(4)
+  const hanging = limits.verifying(() => never)
+  for (let number = 0; number < 16; number += 1) void hanging('', () => {})
+  await expect(hanging('', () => {})).rejects.toMatchObject({ code: 'overloaded' })
+  expect(await ask('ann')).toBe(200)
+  pass(WAITED_MS)
+  const failing = limits.verifying(() => Promise.reject(new Error('bad')))
+  for (let number = 0; number < 17; number += 1) {
+    await expect(failing('', () => {})).rejects.toThrow('bad')
+  }
+})

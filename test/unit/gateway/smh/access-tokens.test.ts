@@ -1,0 +1,384 @@
+import { describe, expect, onTestFinished, test } from 'vitest'
+import { startEmulator } from '../../../../src/emulator/start.ts'
+import type { SmhConfig, UploadRules } from '../../../../src/gateway/config/parse.ts'
+import { conceal } from '../../../../src/gateway/config/secret.ts'
+import { GatewayError } from '../../../../src/gateway/errors.ts'
+import { noMetrics, type Share } from '../../../../src/gateway/ports.ts'
+import { createNodeCallOut } from '../../../../src/gateway/runtimes/node/undici-client.ts'
+import {
+  fewFlights,
+  MAX_FLIGHTS,
+  oneFlight,
+} from '../../../../src/gateway/runtimes/shared/single-flight.ts'
+import { createAccessTokens, REFUSED_MS } from '../../../../src/gateway/smh/access-tokens.ts'
+import { createCallSmh } from '../../../../src/gateway/smh/transport.ts'
+
+const upload: UploadRules = {
+  prefix: [],
+  maxBytes: 1,
+  allowedExtensions: undefined,
+  conflictStrategies: new Set(['rename']),
+  metaKeys: undefined,
+  trafficLimitBytesPerSecond: undefined,
+  instant: true,
+  createParents: true,
+  maxAgeSeconds: 1,
+}
+const ann = { userId: 'ann', spaceId: '-' }
+const bob = { userId: 'bob', spaceId: '-' }
+
+/** Custody over a real emulator, with a clock that only `advance` moves. */
+async function startCustody({
+  smh = {},
+  rules = {},
+  share = oneFlight(),
+  multiTenant = false,
+}: {
+  smh?: Partial<SmhConfig>
+  rules?: Partial<UploadRules>
+  share?: Share
+  multiTenant?: boolean
+} = {}) {
+  let now = Date.parse('2026-03-04T05:06:07Z')
+  const clock = () => now
+  const emulator = await startEmulator({ now: clock, multiTenant, spaces: ['space-1', 'space-2'] })
+  const { callOut, close } = createNodeCallOut()
+  onTestFinished(async () => {
+    await Promise.all([emulator.close(), close()])
+  })
+  const outcomes: string[] = []
+  const callSmh = createCallSmh(emulator.smhUrl, 5000, callOut, {
+    ...noMetrics,
+    calledOut: (_operation, outcome) => outcomes.push(outcome),
+  })
+  const config: SmhConfig = {
+    libraryId: emulator.libraryId,
+    endpoint: emulator.smhUrl,
+    credential: { kind: 'library-secret', secret: conceal(emulator.librarySecret) },
+    tokenMode: 'shared',
+    tokenPeriodSeconds: 1200,
+    space: { kind: 'fixed', id: '-' },
+    ...smh,
+  }
+  const tokens = createAccessTokens({
+    smh: config,
+    upload: { ...upload, ...rules },
+    callSmh,
+    steadyClock: clock,
+    share,
+    timeoutMs: 5000,
+  })
+  const bounds = (ms = 5000) => ({ endsAt: performance.now() + ms })
+  /** A call of SMH that any good token may make; resolves to the token it was made with. */
+  const list = (token: string) =>
+    callSmh(
+      {
+        operation: 'list',
+        method: 'GET',
+        path: `/directory/${emulator.libraryId}/-/`,
+        flag: 'by-marker=1',
+        query: { access_token: token },
+        repeatable: true,
+      },
+      bounds(),
+    ).then(() => token)
+  const mints = () => emulator.controls.calls().filter((call) => call.route === 'mint-token')
+  const renewals = () => emulator.controls.calls().filter((call) => call.route === 'renew-token')
+  const advance = (seconds: number) => {
+    now += seconds * 1000
+  }
+  return { outcomes, emulator, tokens, bounds, list, mints, renewals, advance }
+}
+
+describe('the shared token', () => {
+  test('is minted once, for an admin without a user, and serves everybody', async () => {
+    const { tokens, bounds, list, mints } = await startCustody()
+    const used = [await tokens.use(ann, bounds(), list), await tokens.use(bob, bounds(), list)]
+    expect(used[0]).toBe(used[1])
+    expect(mints()).toHaveLength(1)
+    expect(mints()[0]?.query).toMatchObject({ grant: 'admin', period: '1200' })
+    expect(mints()[0]?.query).not.toHaveProperty('user_id')
+    expect(mints()[0]?.query).not.toHaveProperty('space_id')
+  })
+
+  test('is minted once for many at a time', async () => {
+    const { tokens, bounds, list, mints } = await startCustody()
+    await Promise.all(Array.from({ length: 50 }, () => tokens.use(ann, bounds(), list)))
+    expect(mints()).toHaveLength(1)
+  })
+
+  test('is minted by few callers where flights cannot be shared, and then remembered', async () => {
+    const { tokens, bounds, list, mints } = await startCustody({ share: fewFlights(5000) })
+    await Promise.all(Array.from({ length: 50 }, () => tokens.use(ann, bounds(), list)))
+    const first = mints().length
+    expect(first).toBeLessThanOrEqual(MAX_FLIGHTS)
+    await Promise.all(Array.from({ length: 5 }, () => tokens.use(ann, bounds(), list)))
+    expect(mints()).toHaveLength(first)
+  })
+
+  test('lives on as long as it is used', async () => {
+    const { tokens, bounds, list, mints, advance } = await startCustody()
+    for (let use = 0; use < 5; use += 1) {
+      await tokens.use(ann, bounds(), list)
+      advance(1000)
+    }
+    expect(mints()).toHaveLength(1)
+  })
+
+  test('is replaced before it runs out: with a tenth of its time left', async () => {
+    const { tokens, bounds, list, mints, advance } = await startCustody()
+    await tokens.use(ann, bounds(), list)
+    advance(1079)
+    await tokens.use(ann, bounds(), list)
+    expect(mints()).toHaveLength(1)
+    advance(1080)
+    await tokens.use(ann, bounds(), list)
+    expect(mints()).toHaveLength(2)
+  })
+
+  test('is not taken for used by a call that failed', async () => {
+    const { tokens, bounds, list, mints, advance } = await startCustody()
+    await tokens.use(ann, bounds(), list)
+    advance(600)
+    await expect(
+      tokens.use(ann, bounds(), () => Promise.reject(new Error('lost'))),
+    ).rejects.toThrow()
+    advance(600)
+    await tokens.use(ann, bounds(), list)
+    expect(mints()).toHaveLength(2)
+  })
+
+  test('that SMH refuses is replaced once for all who hold it, and each call repeated', async () => {
+    const { emulator, tokens, bounds, list, mints } = await startCustody()
+    const dead = await tokens.use(ann, bounds(), list)
+    emulator.controls.expireToken()
+    const used = await Promise.all(
+      Array.from({ length: 20 }, () => tokens.use(ann, bounds(), list)),
+    )
+    expect(new Set(used).size).toBe(1)
+    expect(used[0]).not.toBe(dead)
+    expect(mints()).toHaveLength(2)
+  })
+
+  test('is replaced once a call and no oftener', async () => {
+    const { emulator, tokens, bounds, mints } = await startCustody()
+    let calls = 0
+    const refused = () => {
+      calls += 1
+      return Promise.reject(
+        new GatewayError('upstream_error', 'x', { smhCode: 'InvalidAccessToken' }),
+      )
+    }
+    await expect(tokens.use(ann, bounds(), refused)).rejects.toMatchObject({
+      code: 'upstream_error',
+    })
+    expect([calls, mints().length]).toEqual([2, 2])
+    emulator.controls.clearCalls()
+    const other = () => Promise.reject(new GatewayError('name_conflict', 'x'))
+    await expect(tokens.use(ann, bounds(), other)).rejects.toMatchObject({ code: 'name_conflict' })
+    expect(mints()).toHaveLength(0)
+  })
+
+  test('is waited for no longer than each caller may wait, and the mint goes on for the others', async () => {
+    const { emulator, tokens, bounds, list, mints } = await startCustody()
+    emulator.controls.force('mint-token', { delayMs: 300 })
+    const hurried = tokens.use(ann, bounds(20), list)
+    const patient = tokens.use(ann, bounds(), list)
+    await expect(hurried).rejects.toMatchObject({ code: 'upstream_timeout' })
+    await expect(patient).resolves.toBeTypeOf('string')
+    expect(mints()).toHaveLength(1)
+  })
+
+  test('cannot be had with a wrong secret, and says so with an alarm', async () => {
+    const credential = { kind: 'library-secret', secret: conceal('canary') } as const
+    const { tokens, bounds, list } = await startCustody({ smh: { credential } })
+    const error = await tokens.use(ann, bounds(), list).catch((thrown: unknown) => thrown)
+    expect(error).toMatchObject({
+      code: 'upstream_error',
+      facts: { smhCode: 'WrongLibraryIdOrSecret', alarm: true },
+    })
+    expect(JSON.stringify(error)).not.toContain('canary')
+    await expect(tokens.ready(bounds())).rejects.toMatchObject({ code: 'upstream_error' })
+  })
+
+  test('is not asked for again within five seconds of a refused secret, nor another alarm made', async () => {
+    const credential = { kind: 'library-secret', secret: conceal('canary') } as const
+    const { tokens, bounds, list, mints, advance } = await startCustody({
+      smh: { credential, tokenMode: 'per-user' },
+    })
+    const alarmOf = (owner: typeof ann) =>
+      tokens.use(owner, bounds(), list).catch(({ facts }: GatewayError) => facts.alarm)
+    expect([await alarmOf(ann), await alarmOf(ann), await alarmOf(bob)]).toEqual([
+      true,
+      false,
+      false,
+    ])
+    expect(mints()).toHaveLength(1)
+    advance(REFUSED_MS / 1000)
+    expect(await alarmOf(bob)).toBe(true)
+    expect(mints()).toHaveLength(2)
+  })
+
+  test('names the space it is for, where that is fixed', async () => {
+    const { tokens, bounds, mints } = await startCustody({
+      multiTenant: true,
+      smh: { space: { kind: 'fixed', id: 'space-1' } },
+    })
+    await tokens.ready(bounds())
+    expect(mints()[0]?.query).toMatchObject({ space_id: 'space-1' })
+  })
+})
+
+describe('tokens of each user', () => {
+  const perUser = { tokenMode: 'per-user' } as const
+
+  test('differ by user and by space, and are remembered', async () => {
+    const { tokens, bounds, mints } = await startCustody({
+      multiTenant: true,
+      smh: { ...perUser, space: { kind: 'claim', claim: 'tenant' } },
+    })
+    const keep = async (token: string) => token
+    const owners = [
+      { userId: 'ann', spaceId: 'space-1' },
+      { userId: 'ann', spaceId: 'space-2' },
+      { userId: 'bob', spaceId: 'space-1' },
+    ]
+    const used = new Map<string, string>()
+    for (const owner of [...owners, ...owners]) {
+      const token = await tokens.use(owner, bounds(), keep)
+      const name = JSON.stringify(owner)
+      expect(used.get(name) ?? token).toBe(token)
+      used.set(name, token)
+    }
+    expect(new Set(used.values()).size).toBe(3)
+    expect(mints().map(({ query }) => [query.user_id, query.space_id])).toEqual([
+      ['ann', 'space-1'],
+      ['ann', 'space-2'],
+      ['bob', 'space-1'],
+    ])
+  })
+
+  test.each([
+    [{}, 'upload_file,create_directory'],
+    [{ createParents: false }, 'upload_file'],
+    [{ conflictStrategies: new Set(['overwrite'] as const) }, 'upload_file_force,create_directory'],
+  ])('have the least grants: %j', async (rules, grant) => {
+    const { tokens, bounds, list, mints } = await startCustody({ smh: perUser, rules })
+    await tokens.use(ann, bounds(), list)
+    expect(mints()[0]?.query).toMatchObject({ grant, user_id: 'ann' })
+    expect(mints()[0]?.query).not.toHaveProperty('space_id')
+  })
+
+  test('are proven to be possible with one that may do nothing', async () => {
+    const { tokens, bounds, mints } = await startCustody({ smh: perUser })
+    await tokens.ready(bounds())
+    await tokens.ready(bounds())
+    expect(mints()).toHaveLength(1)
+    expect(mints()[0]?.query).not.toHaveProperty('grant')
+    expect(mints()[0]?.query).not.toHaveProperty('user_id')
+  })
+
+  test('are possible where SMH only asks for a space that comes from a claim', async () => {
+    const { tokens, bounds, emulator, outcomes } = await startCustody({
+      multiTenant: true,
+      smh: { ...perUser, space: { kind: 'claim', claim: 'tenant' } },
+    })
+    await expect(tokens.ready(bounds())).resolves.toBeUndefined()
+    // A demand for a space is no error to count at each check of a healthy gateway.
+    expect(outcomes).toEqual(['ok'])
+    emulator.controls.force('mint-token', { status: 500, code: 'InternalServerError', times: 9 })
+    await expect(tokens.ready(bounds())).rejects.toMatchObject({ code: 'upstream_error' })
+  })
+})
+
+describe('a token made elsewhere', () => {
+  /** Custody of a token that the emulator minted for somebody else. */
+  async function startWithGivenToken() {
+    const maker = await startCustody()
+    const given = await maker.tokens.use(ann, maker.bounds(), maker.list)
+    maker.emulator.controls.clearCalls()
+    const { callOut, close } = createNodeCallOut()
+    onTestFinished(close)
+    const callSmh = createCallSmh(maker.emulator.smhUrl, 5000, callOut, noMetrics)
+    let now = Date.parse('2026-03-04T05:06:07Z')
+    const tokens = createAccessTokens({
+      smh: {
+        libraryId: maker.emulator.libraryId,
+        endpoint: maker.emulator.smhUrl,
+        credential: { kind: 'access-token', token: conceal(given) },
+        tokenMode: 'shared',
+        tokenPeriodSeconds: 1200,
+        space: { kind: 'fixed', id: '-' },
+      },
+      upload,
+      callSmh,
+      steadyClock: () => now,
+      share: oneFlight(),
+      timeoutMs: 5000,
+    })
+    const advance = (seconds: number) => {
+      now += seconds * 1000
+      maker.advance(seconds)
+    }
+    return { ...maker, tokens, given, advance }
+  }
+
+  test('is used and never replaced', async () => {
+    const { emulator, tokens, bounds, list, given, mints, renewals } = await startWithGivenToken()
+    expect(await tokens.use(ann, bounds(), list)).toBe(given)
+    expect(renewals()).toHaveLength(1)
+    emulator.controls.expireToken()
+    await expect(tokens.use(ann, bounds(), list)).rejects.toMatchObject({
+      code: 'upstream_error',
+      facts: { smhCode: 'InvalidAccessToken', alarm: true },
+    })
+    expect(mints()).toHaveLength(0)
+  })
+
+  test('is kept alive once half of its idle time is over, without being used', async () => {
+    const { tokens, bounds, list, given, renewals, advance } = await startWithGivenToken()
+    await tokens.keepAlive()
+    expect(renewals()).toHaveLength(1)
+    advance(599)
+    await tokens.keepAlive()
+    expect(renewals()).toHaveLength(1)
+    advance(2)
+    for (let step = 2; step < 6; step += 1) {
+      await tokens.keepAlive()
+      expect(renewals()).toHaveLength(step)
+      advance(601)
+    }
+    expect(await tokens.use(ann, bounds(), list)).toBe(given)
+  })
+
+  test('goes on as what the last renewal gave', async () => {
+    const { emulator, tokens, bounds, list, given, renewals, advance } = await startWithGivenToken()
+    const query = new URLSearchParams({
+      library_id: emulator.libraryId,
+      library_secret: emulator.librarySecret,
+      grant: 'admin',
+      period: '1200',
+    })
+    const another = await (await fetch(`${emulator.smhUrl}/api/v1/token?${query}`)).json()
+    emulator.controls.force('renew-token', { status: 200, body: JSON.stringify(another) })
+    const { accessToken } = another as { accessToken: string }
+    expect(await tokens.use(ann, bounds(), list)).toBe(accessToken)
+    advance(601)
+    await tokens.keepAlive()
+    expect(renewals().map(({ path }) => path.split('/').at(-1))).toEqual([given, accessToken])
+  })
+
+  test('that cannot be kept alive now is tried again', async () => {
+    const { emulator, tokens, renewals } = await startWithGivenToken()
+    emulator.controls.force('renew-token', { status: 400, code: 'ParamInvalid' })
+    await expect(tokens.keepAlive()).rejects.toMatchObject({ facts: { smhCode: 'ParamInvalid' } })
+    await tokens.keepAlive()
+    expect(renewals()).toHaveLength(2)
+  })
+})
+
+test('tokens that are minted here need no keeping alive', async () => {
+  const { tokens, mints, emulator } = await startCustody()
+  await tokens.keepAlive()
+  expect([mints().length, emulator.controls.calls().length]).toEqual([0, 0])
+})

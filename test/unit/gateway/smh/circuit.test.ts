@@ -1,0 +1,193 @@
+import { expect, test } from 'vitest'
+import { noMetrics } from '../../../../src/gateway/ports.ts'
+import { createCircuit } from '../../../../src/gateway/smh/circuit.ts'
+import {
+  refusalToError,
+  upstreamError,
+  upstreamTimeout,
+  upstreamUnavailable,
+} from '../../../../src/gateway/smh/error-codes.ts'
+import type { SmhCall, SmhReply } from '../../../../src/gateway/smh/transport.ts'
+import { readTable } from '../../../support/upstream-steps.ts'
+
+const answered = (status: number, code?: string) => () =>
+  refusalToError({ status, code, requestId: undefined, retryAfterSeconds: undefined })
+
+/** How a call of the events below ends. */
+const outcomes: Record<string, () => Error | undefined> = {
+  ok: () => undefined,
+  404: answered(404, 'UploadNotFound'),
+  429: answered(429, 'RateLimitExceeded'),
+  500: answered(500),
+  503: answered(503),
+  lost: () => upstreamUnavailable('lost'),
+  timeout: () => upstreamTimeout(),
+  stalled: () => upstreamTimeout({ reason: 'stalled' }),
+  late: () => upstreamTimeout({ reason: 'out_of_time' }),
+  left: () => upstreamError('caller_left'),
+}
+
+function start() {
+  let now = 0
+  const events: string[] = []
+  const circuit = createCircuit({
+    steadyClock: () => now,
+    log: (_, { event }) => events.push(event),
+    metrics: noMetrics,
+    trialMs: 30_000,
+  })
+  /** Makes one call, for `nobody` one without a user; gives what became of it. */
+  async function call(who: string, outcome: string, more: Partial<SmhCall> = {}) {
+    let made = false
+    const guarded = circuit.guard(async () => {
+      made = true
+      const error = outcomes[outcome]?.()
+      if (error) throw error
+      return {} as SmhReply
+    })
+    const common = {
+      operation: 'x',
+      method: 'GET',
+      path: '/',
+      query: {},
+      repeatable: true,
+    } as const
+    const user = who === 'nobody' ? {} : { user: who }
+    try {
+      await guarded({ ...common, ...user, ...more }, { endsAt: 0 })
+    } catch (error) {
+      if (!made) return error as ReturnType<typeof upstreamUnavailable>
+    }
+    return 'made' as const
+  }
+  /** `ann 503*5 +3 bob ok`: five calls of ann's that fail, three seconds, a call of bob's that succeeds. */
+  async function replay(story: string) {
+    for (const [, seconds, who, outcome, times] of story.matchAll(
+      /\+(\d+)|(\w+) (\w+)(?:\*(\d+))?/g,
+    )) {
+      if (seconds) now += Number(seconds) * 1000
+      for (let time = 0; who && outcome && time < Number(times ?? 1); time += 1) {
+        await call(who, outcome)
+      }
+    }
+  }
+  const advance = (ms: number) => {
+    now += ms
+  }
+  return { circuit, call, replay, advance, events }
+}
+
+/*
+ * What becomes of the next call of ann, of eve, whose calls have not failed, and of one that belongs to no
+ * user; and whether SMH may be down for all.
+ */
+const table = readTable(`
+                                                             ann      eve      nobody   doubt
+none                                                         made     made     made     no
+ann 503*4                                                    made     made     made     yes
+ann 503*5                                                    refused  made     made     yes
+ann 500*5                                                    refused  made     made     yes
+ann lost*5                                                   refused  made     made     yes
+ann timeout*5                                                refused  made     made     yes
+ann 429*4                                                    made     made     made     no
+ann 429*5                                                    refused  made     made     no
+ann 429*5 +4                                                 refused  made     made     no
+ann 429*5 +5                                                 made     made     made     no
+ann 429*5 +5 ann 429                                         refused  made     made     no
+ann 429*5 +5 ann left                                        made     made     made     no
+ann 503*5 +5 ann ok                                          made     made     made     no
+ann 503*4 ann ok ann 503*4                                   made     made     made     yes
+ann 503*4 ann 404 ann 503*4                                  made     made     made     yes
+ann left*9                                                   made     made     made     no
+ann late*9                                                   made     made     made     no
+ann stalled*9 bob stalled*9 +9 cid stalled*9                 made     made     made     no
+ann 503*900 +9 ann 503*900                                   refused  made     made     yes
+ann 503*4 bob 503*4 +9 ann 503*4 bob 503*4                   refused  made     made     yes
+ann 503*4 bob 503*4 +2 cid 503*4                             made     made     made     yes
+ann 503*4 bob 503*4 +3 cid 503                               made     made     made     yes
+ann 503*4 bob 503*4 +3 cid 503*2                             refused  made     refused  yes
+ann 503*4 bob 503*4 eve ok +3 cid 503*4                      made     made     made     yes
+ann 503*4 bob 503*4 eve 429 +3 cid 503*4                     made     made     made     yes
+ann 503*4 bob 503*4 eve 404 +3 cid 503*4                     made     made     made     yes
+ann 429*4 bob 429*4 +3 cid 429*4                             made     made     made     no
+ann 503*4 bob 503*4 +3 cid 503*2 +4                          refused  made     refused  yes
+ann 503*4 bob 503*4 +3 cid 503*2 +5                          made     made     made     yes
+ann 503*4 bob 503*4 +3 cid 503*2 +5 ann 503                  refused  made     refused  yes
+ann 503*4 bob 503*4 +3 cid 503*2 +5 ann 429                  refused  made     made     no
+ann 503*4 bob 503*4 +3 cid 503*2 +5 ann 404                  made     made     made     no
+ann 503*4 bob 503*4 +3 cid 503*2 +5 bob ok                   made     made     made     no
+ann 503*4 bob 503*4 +3 cid 503*2 dan 503                     refused  refused  refused  yes
+ann 503*4 bob 503*4 +3 cid 503*2 dan 503 +1                  refused  made     refused  yes
+ann 503*4 bob 503*4 +3 cid 503*2 dan left                    refused  made     refused  yes
+ann 503*4 bob 503*4 +3 cid 503*2 dan 429                     made     made     made     no
+nobody 503*2                                                 made     made     made     yes
+nobody 503*3                                                 made     made     refused  yes
+nobody 429*3                                                 made     made     refused  yes
+nobody 503*2 ann ok nobody 503*2                             made     made     made     yes
+nobody 503*3 dan 503                                         refused  refused  refused  yes
+nobody 503*3 +5                                              made     made     made     yes
+nobody 503*3 +5 nobody ok                                    made     made     made     no
+nobody 503*3 +5 nobody 429                                   made     made     refused  yes
+nobody 503*3 ann ok                                          made     made     made     no
+`)
+
+test.each(Object.entries(table))('circuit: after %s', async (story, expected) => {
+  const found: Record<string, string> = {}
+  for (const who of ['ann', 'eve', 'nobody']) {
+    const { call, replay } = start()
+    await replay(story)
+    found[who] = (await call(who, 'ok')) === 'made' ? 'made' : 'refused'
+  }
+  const { circuit, replay } = start()
+  await replay(story)
+  expect({ ...found, doubt: circuit.isInDoubt() ? 'yes' : 'no' }).toEqual(expected)
+})
+
+test('circuit: a refusal says when to come again, and for whom it holds', async () => {
+  const { call, replay, advance } = start()
+  await replay('ann 429*5')
+  advance(3_500)
+  expect(await call('ann', 'ok')).toMatchObject({
+    code: 'upstream_unavailable',
+    facts: { reason: 'user_circuit_open', headers: { 'Retry-After': '2' } },
+  })
+  await replay('nobody 503*3')
+  expect(await call('nobody', 'ok')).toMatchObject({
+    facts: { reason: 'circuit_open', headers: { 'Retry-After': '5' } },
+  })
+})
+
+test('circuit: the log tells of all users, not of one', async () => {
+  const { replay, events } = start()
+  await replay('ann 503*9 +5 ann ok')
+  expect(events).toEqual([])
+  await replay('nobody 503*3 +5 nobody ok')
+  expect(events).toEqual(['SMH circuit opened', 'SMH circuit closed'])
+})
+
+test('circuit: a trial without an outcome makes room for another one', async () => {
+  const { circuit, call, replay, advance } = start()
+  await replay('ann 503*4 bob 503*4 +3 cid 503*2 +5')
+  const never = circuit.guard(() => new Promise(() => {}))
+  const trial = { operation: 'x', method: 'GET', path: '/', query: {}, repeatable: true } as const
+  void never({ ...trial, user: 'ann' }, { endsAt: 0 })
+  void never({ ...trial, user: 'eve' }, { endsAt: 0 })
+  expect(await call('bob', 'ok')).not.toBe('made')
+  expect(await call('dan', 'ok')).not.toBe('made')
+  advance(30_000)
+  expect(await call('bob', '503')).toBe('made')
+  expect(await call('dan', 'ok')).toBe('made')
+})
+
+test('circuit: a confirm that takes its whole minute says nothing', async () => {
+  const { call } = start()
+  for (let time = 0; time < 9; time += 1) await call('ann', 'timeout', { timeoutMs: 60_000 })
+  expect(await call('ann', 'ok')).toBe('made')
+})
+
+test('circuit: it remembers a bounded number of users', async () => {
+  const { call, replay } = start()
+  await replay('ann 429*5')
+  for (let user = 0; user < 10_000; user += 1) await call(`user-${user}`, '429')
+  expect(await call('ann', 'ok')).toBe('made')
+})

@@ -1,0 +1,100 @@
+import { expect, test } from 'vitest'
+import { CallOutFault } from '../../../../src/gateway/http-client.ts'
+import { noMetrics } from '../../../../src/gateway/ports.ts'
+import { createRetryBudget } from '../../../../src/gateway/smh/retry-budget.ts'
+import { createCallSmh } from '../../../../src/gateway/smh/transport.ts'
+
+function start() {
+  let now = 0
+  const budget = createRetryBudget(() => now)
+  /** Retries that may be made now. */
+  const all = (user?: string) => {
+    let count = 0
+    while (count < 1000 && budget.spend(user)) count += 1
+    return count
+  }
+  const advance = (seconds: number) => {
+    now += seconds * 1000
+  }
+  return { budget, all, advance }
+}
+
+test('retry budget: the reserve is ten, and one comes back each second', () => {
+  const { all, advance } = start()
+  expect(all()).toBe(10)
+  advance(3)
+  expect(all()).toBe(3)
+  advance(3600)
+  expect(all()).toBe(10)
+})
+
+test('retry budget: ten calls earn one retry, and at most 100 are earned in advance', () => {
+  const { budget, all } = start()
+  all()
+  for (let call = 0; call < 50; call += 1) budget.earn()
+  expect(all()).toBe(5)
+  for (let call = 0; call < 5000; call += 1) budget.earn()
+  expect(all()).toBe(100)
+})
+
+test('retry budget: one user takes half of the reserve, and half of what comes back', () => {
+  const { all, advance } = start()
+  expect(all('ann')).toBe(5)
+  advance(4)
+  expect(all('ann')).toBe(2)
+  expect(all('bob')).toBe(5)
+})
+
+test('retry budget: the calls of a user who retries earn that user retries as well', () => {
+  const { budget, all } = start()
+  all('ann')
+  for (let call = 0; call < 20; call += 1) budget.earn('ann')
+  expect(all('ann')).toBe(2)
+  for (let call = 0; call < 5000; call += 1) budget.earn('ann')
+  expect(all('ann')).toBe(50)
+  expect(all('bob')).toBe(5)
+})
+
+test('a user whose calls SMH refuses again and again leaves retries to other users', async () => {
+  const budget = createRetryBudget(() => 0)
+  const replies = { ann: { status: 409, text: '{"code":"PathConflict"}' }, bob: 'lost' } as const
+  const sent = { ann: 0, bob: 0 }
+  const callOf = (user: 'ann' | 'bob') =>
+    createCallSmh(
+      'http://smh.example',
+      1000,
+      async () => {
+        sent[user] += 1
+        const reply = replies[user]
+        if (reply === 'lost') throw new CallOutFault(reply)
+        return { ...reply, header: () => undefined }
+      },
+      noMetrics,
+      budget,
+    )({ operation: 'x', method: 'GET', path: '/x', query: {}, repeatable: true, user }, bounds)
+  const bounds = { endsAt: Number.POSITIVE_INFINITY }
+  await Promise.allSettled(Array.from({ length: 100 }, () => callOf('ann')))
+  await Promise.allSettled([callOf('bob')])
+  expect(sent.bob).toBe(3)
+})
+
+test('calls to SMH that all fail are retried within the budget, and each ends', async () => {
+  const budget = createRetryBudget(() => 0)
+  let sent = 0
+  const callSmh = createCallSmh(
+    'http://smh.example',
+    1000,
+    async () => {
+      sent += 1
+      throw new CallOutFault('lost')
+    },
+    noMetrics,
+    budget,
+  )
+  const call = { operation: 'x', method: 'GET', path: '/x', query: {}, repeatable: true } as const
+  const bounds = { endsAt: Number.POSITIVE_INFINITY }
+  const results = await Promise.allSettled(Array.from({ length: 100 }, () => callSmh(call, bounds)))
+  expect(new Set(results.map(({ status }) => status))).toEqual(new Set(['rejected']))
+  // Without a budget it would be 300.
+  expect(sent).toBe(120)
+})

@@ -1,0 +1,52 @@
+import { expect, onTestFinished, test, vi } from 'vitest'
+import { CallOutFault } from '../../../../src/gateway/http-client.ts'
+import { noMetrics } from '../../../../src/gateway/ports.ts'
+import { createCallSmh } from '../../../../src/gateway/smh/transport.ts'
+
+test('nothing is sent once the time is over', async () => {
+  let sent = 0
+  const callSmh = createCallSmh(
+    'http://smh.example',
+    1000,
+    async () => {
+      sent += 1
+      return { status: 200, header: () => undefined, text: '{}' }
+    },
+    noMetrics,
+  )
+  const call = {
+    operation: 'begin',
+    method: 'POST',
+    path: '/x',
+    query: {},
+    repeatable: false,
+  } as const
+  await callSmh(call, { endsAt: performance.now() + 1000 })
+  const late = callSmh(call, { endsAt: performance.now() - 1 })
+  await expect(late).rejects.toMatchObject({ code: 'upstream_timeout' })
+  expect(sent).toBe(1)
+})
+
+test.each([
+  ['when it was due', 10_000, 'timeout'],
+  ['less than a second late', 10_900, 'timeout'],
+  ['long after it was due, as the machine stood still', 12_000, 'stalled'],
+])('a call whose timer fires %s ends with the reason for it', async (_, firedAfter, reason) => {
+  let now = 1_000
+  const clock = vi.spyOn(performance, 'now').mockImplementation(() => now)
+  onTestFinished(() => clock.mockRestore())
+  const callSmh = createCallSmh(
+    'http://smh.example',
+    10_000,
+    async () => {
+      now += firedAfter
+      throw new CallOutFault('timeout')
+    },
+    noMetrics,
+  )
+  const call = { operation: 'x', method: 'GET', path: '/x', query: {}, repeatable: true } as const
+  await expect(callSmh(call, { endsAt: 100_000 })).rejects.toMatchObject({
+    code: 'upstream_timeout',
+    facts: { reason },
+  })
+})

@@ -1,0 +1,26 @@
+import { expect, test } from 'vitest'
+import type { UploadRules } from '../../../../src/gateway/config/parse.ts'
+import type { SmhClient } from '../../../../src/gateway/smh/client.ts'
+import { upstreamTimeout } from '../../../../src/gateway/smh/error-codes.ts'
+import { completeInSmh } from '../../../../src/gateway/uploads/complete.ts'
+import type { OwnedUpload } from '../../../../src/gateway/uploads/confirm-key.ts'
+
+test('a confirm that takes too long is not repeated: SMH may still be at work on it', async () => {
+  const calls: string[] = []
+  const part = { partNumber: 1, size: 5, eTag: '"x"', lastModified: '2026-03-09T11:23:01.000Z' }
+  const smh = {
+    async status() {
+      calls.push('status')
+      return { confirmed: false, path: ['a.txt'], parts: [part] }
+    },
+    async confirm() {
+      calls.push('confirm')
+      throw upstreamTimeout()
+    },
+  } as unknown as SmhClient
+  const upload = { size: 5, strategy: 'rename' } as OwnedUpload
+  const rules = { maxBytes: 5, conflictStrategies: new Set(['rename']) } as unknown as UploadRules
+  const completion = completeInSmh(smh, upload, rules, {}, { endsAt: Number.POSITIVE_INFINITY })
+  await expect(completion).rejects.toMatchObject({ code: 'upstream_timeout' })
+  expect(calls).toEqual(['status', 'confirm', 'status'])
+})

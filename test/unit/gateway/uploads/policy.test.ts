@@ -1,0 +1,348 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import type { User } from '../../../../src/gateway/auth/authenticate.ts'
+import type { UploadRules } from '../../../../src/gateway/config/parse.ts'
+import { GatewayError } from '../../../../src/gateway/errors.ts'
+import {
+  type Place,
+  permitTrafficLimit,
+  permitUpload,
+  placeOf,
+  readMetadata,
+  relativePath,
+  type WantedUpload,
+} from '../../../../src/gateway/uploads/policy.ts'
+import { hostileJson, hostileText } from '../../../support/hostile-values.ts'
+
+const rules: UploadRules = {
+  prefix: [{ text: 'users' }, { before: '', claim: 'sub', after: '' }],
+  maxBytes: 1000,
+  allowedExtensions: undefined,
+  conflictStrategies: new Set(['rename', 'ask']),
+  metaKeys: undefined,
+  trafficLimitBytesPerSecond: undefined,
+  instant: true,
+  createParents: true,
+  maxAgeSeconds: 60,
+}
+const space = { kind: 'fixed', id: 'space-1' } as const
+const wanted: WantedUpload = { path: 'a/b.txt', size: 1000, conflictResolutionStrategy: 'rename' }
+const place: Place = { userId: 'ann', spaceId: 'space-1', prefix: ['users', 'ann'] }
+
+function user(claims: Record<string, unknown>): User {
+  return { id: 'ann', claims } as unknown as User
+}
+
+/** The code and facts that `act` refuses with. */
+function refusal(act: () => unknown) {
+  try {
+    act()
+  } catch (error) {
+    if (error instanceof GatewayError) {
+      return { code: error.code, reason: error.facts.reason, errors: error.facts.errors }
+    }
+    throw error
+  }
+  throw new Error('was not refused')
+}
+
+describe('the place of a user', () => {
+  test('is the fixed space and the folder named after the claim', () => {
+    expect(placeOf(space, rules, user({ sub: 'Ann' }))).toEqual({
+      userId: 'ann',
+      spaceId: 'space-1',
+      prefix: ['users', '=41nn'],
+    })
+  })
+
+  test('keeps the text around a claim', () => {
+    const around = { ...rules, prefix: [{ before: 'u-', claim: 'team', after: '.d' }] }
+    expect(placeOf(space, around, user({ team: 'red' })).prefix).toEqual(['u-red.d'])
+  })
+
+  test('has the space of the claim where the configuration says so', () => {
+    const byClaim = { kind: 'claim', claim: 'tenant' } as const
+    expect(placeOf(byClaim, rules, user({ sub: 'a', tenant: 'space-9' })).spaceId).toBe('space-9')
+  })
+
+  test.each([undefined, '', '-', 'a,b', 'a/b', '..', 7, ['space-1'], 'x'.repeat(200)])(
+    'is refused for the space claim %j',
+    (tenant) => {
+      const byClaim = { kind: 'claim', claim: 'tenant' } as const
+      expect(refusal(() => placeOf(byClaim, rules, user({ sub: 'a', tenant })))).toMatchObject({
+        code: 'not_permitted',
+        reason: 'space_claim',
+      })
+    },
+  )
+
+  test.each([undefined, '', 7, ['ann'], '\ud800', 'x'.repeat(256)])(
+    'is refused for the prefix claim %j',
+    (sub) => {
+      expect(refusal(() => placeOf(space, rules, user({ sub })))).toMatchObject({
+        code: 'not_permitted',
+        reason: 'prefix_claim',
+      })
+    },
+  )
+
+  test('takes the longest claim that still makes a name', () => {
+    expect(placeOf(space, rules, user({ sub: 'x'.repeat(255) })).prefix[1]).toHaveLength(255)
+  })
+
+  test('never takes what every object has for a claim', () => {
+    const odd = { ...rules, prefix: [{ before: '', claim: 'constructor', after: '' }] }
+    expect(refusal(() => placeOf(space, odd, user({}))).reason).toBe('prefix_claim')
+    const inherited = Object.create({ tenant: 'space-9', sub: 'eve' }) as Record<string, unknown>
+    expect(refusal(() => placeOf(space, rules, user(inherited))).reason).toBe('prefix_claim')
+  })
+})
+
+describe('any claim', () => {
+  const folderOf = (claims: Record<string, unknown>, rules: UploadRules) => {
+    try {
+      return placeOf(space, rules, user(claims)).prefix.join('/')
+    } catch (error) {
+      if (error instanceof GatewayError && error.code === 'not_permitted') return undefined
+      throw error
+    }
+  }
+  const around = { ...rules, prefix: [{ text: 'u' }, { before: 'a', claim: 'sub', after: '.b' }] }
+
+  test.each([
+    ['alone', rules, /^users\/[a-z0-9_.=A-F-]+$/],
+    ['within text', around, /^u\/a[a-z0-9_.=A-F-]+\.b$/],
+  ] as const)('%s is one level below the fixed ones, or refused', (_, template, shape) => {
+    fc.assert(
+      fc.property(fc.oneof(hostileText, hostileJson), (sub) => {
+        const folder = folderOf({ sub }, template)
+        if (folder === undefined) return
+        expect(folder).toMatch(shape)
+        expect(folder).not.toMatch(/\/\.|\.$/)
+        expect(folder.length).toBeLessThanOrEqual(6 + 255)
+      }),
+      { numRuns: 300 },
+    )
+  })
+
+  test('has a folder of its own, even where case and composition are ignored', () => {
+    const others = (text: string) => [
+      text.toUpperCase(),
+      text.toLowerCase(),
+      text.normalize('NFC'),
+      text.normalize('NFKD'),
+      decodeURIComponent(encodeURIComponent(text.toWellFormed())),
+      text.trim(),
+      text.replaceAll('=', '%'),
+    ]
+    fc.assert(
+      fc.property(hostileText, hostileText, (text, another) => {
+        const folder = folderOf({ sub: text }, rules)?.toLowerCase()
+        if (folder === undefined) return
+        for (const other of [...others(text), another]) {
+          if (other === text) continue
+          expect(folderOf({ sub: other }, rules)?.toLowerCase()).not.toBe(folder)
+        }
+      }),
+      { numRuns: 300 },
+    )
+  })
+})
+
+test('any path is put below the user’s folder or refused', () => {
+  fc.assert(
+    fc.property(hostileText, (path) => {
+      let permitted: readonly string[]
+      try {
+        permitted = permitUpload(rules, place, { ...wanted, path }, {}).path
+      } catch (error) {
+        expect(error).toMatchObject({ code: 'invalid_request' })
+        return
+      }
+      expect(permitted.slice(0, 2)).toEqual(place.prefix)
+      expect(permitted.length).toBeGreaterThan(2)
+      expect(relativePath(place.prefix, permitted)).toEqual(permitted.slice(2))
+    }),
+    { numRuns: 300 },
+  )
+})
+
+test('any headers give metadata that a header can carry, or a refusal', () => {
+  const name = fc.oneof(fc.constantFrom('a', 'b', 'A', 'constructor', '__proto__'), hostileText)
+  const header = fc.tuple(
+    name.map((text) => `X-Smh-Meta-${text}`),
+    fc.oneof(fc.constantFrom('v', ''), hostileText),
+  )
+  fc.assert(
+    fc.property(fc.array(header, { maxLength: 23 }), (headers) => {
+      let metadata: Record<string, string>
+      try {
+        metadata = readMetadata(rules, headers)
+      } catch (error) {
+        expect(error).toBeInstanceOf(GatewayError)
+        expect(['invalid_request', 'metadata_too_large']).toContain((error as GatewayError).code)
+        return
+      }
+      const entries = Object.entries(metadata)
+      expect(new Headers(entries)).toBeDefined()
+      expect(entries.length).toBeLessThanOrEqual(20)
+      expect(entries.flat().join('').length).toBeLessThanOrEqual(2048)
+      for (const [key, value] of entries) {
+        expect(key).toMatch(/^x-smh-meta-[a-z0-9][a-z0-9._-]*$/)
+        expect(value).toMatch(/^[\x20-\x7e]*$/)
+      }
+    }),
+    { numRuns: 300 },
+  )
+})
+
+describe('an upload', () => {
+  test('that breaks no rule is permitted under the prefix', () => {
+    const metadata = { 'x-smh-meta-origin': 'camera' }
+    expect(permitUpload(rules, place, { ...wanted, labels: ['x'] }, metadata)).toEqual({
+      place,
+      path: ['users', 'ann', 'a', 'b.txt'],
+      metadata,
+      wanted: {
+        size: 1000,
+        conflictResolutionStrategy: 'rename',
+        trafficLimit: undefined,
+        labels: ['x'],
+      },
+    })
+  })
+
+  test('with a bad path is refused by the field', () => {
+    expect(refusal(() => permitUpload(rules, place, { ...wanted, path: 'a/../b' }, {}))).toEqual({
+      code: 'invalid_request',
+      reason: undefined,
+      errors: [{ field: 'path', message: 'has a dot segment' }],
+    })
+  })
+
+  test('may have 32 levels, the prefix included, and no more', () => {
+    const levels = (count: number) => ({ ...wanted, path: Array(count).fill('a').join('/') })
+    expect(permitUpload(rules, place, levels(30), {}).path).toHaveLength(32)
+    expect(refusal(() => permitUpload(rules, place, levels(31), {}))).toMatchObject({
+      code: 'invalid_request',
+      errors: [{ field: 'path' }],
+    })
+  })
+
+  test('of one byte too many is refused', () => {
+    const code = refusal(() => permitUpload(rules, place, { ...wanted, size: 1001 }, {})).code
+    expect(code).toBe('file_too_large')
+  })
+
+  test.each([
+    ['a.jpg', true],
+    ['a.JPG', true],
+    ['a.b.png', true],
+    ['jpg/a.png', true],
+    ['a.gif', false],
+    ['jpg', false],
+    ['.jpg', false],
+    ['a.jpg/b', false],
+    ['a.jpgx', false],
+  ])('of %s: extension allowed %s', (path, allowed) => {
+    const strict = { ...rules, allowedExtensions: new Set(['jpg', 'png']) }
+    const act = () => permitUpload(strict, place, { ...wanted, path }, {})
+    if (allowed) expect(act().path.at(-1)).toBe(path.split('/').at(-1))
+    else expect(refusal(act)).toMatchObject({ code: 'not_permitted', reason: 'extension' })
+  })
+
+  test('with a strategy that is not allowed is refused', () => {
+    const overwrite = { ...wanted, conflictResolutionStrategy: 'overwrite' } as const
+    expect(refusal(() => permitUpload(rules, place, overwrite, {}))).toMatchObject({
+      code: 'not_permitted',
+      reason: 'strategy',
+    })
+  })
+
+  test.each(['beginningHash', 'fullHash'])('with %s needs instant upload', (hash) => {
+    const hashed = { ...wanted, [hash]: 'f'.repeat(64) }
+    expect(permitUpload(rules, place, hashed, {}).wanted).toHaveProperty(hash, 'f'.repeat(64))
+    const off = { ...rules, instant: false }
+    expect(permitUpload(off, place, wanted, {}).wanted.size).toBe(1000)
+    expect(refusal(() => permitUpload(off, place, hashed, {}))).toMatchObject({
+      code: 'not_permitted',
+      reason: 'instant',
+    })
+  })
+
+  test('gets the lower of both traffic limits', () => {
+    const limited = { ...rules, trafficLimitBytesPerSecond: 500_000 }
+    const act = (trafficLimit?: number) =>
+      permitUpload(limited, place, { ...wanted, trafficLimit }, {}).wanted.trafficLimit
+    expect([act(), act(400_000), act(600_000)]).toEqual([500_000, 400_000, 500_000])
+    expect(permitTrafficLimit(rules, 600_000)).toBe(600_000)
+    expect(permitTrafficLimit(rules, undefined)).toBeUndefined()
+  })
+})
+
+describe('metadata', () => {
+  test('is every x-smh-meta header and no other', () => {
+    const headers = new Headers({ 'X-Smh-Meta-Origin': 'a b', accept: '*/*', 'x-smh-met': '1' })
+    expect(readMetadata(rules, headers)).toEqual({ 'x-smh-meta-origin': 'a b' })
+  })
+
+  test('keeps to the allowed keys', () => {
+    const strict = { ...rules, metaKeys: new Set(['origin']) }
+    expect(readMetadata(strict, [['x-smh-meta-origin', 'a']])).toEqual({ 'x-smh-meta-origin': 'a' })
+    expect(refusal(() => readMetadata(strict, [['x-smh-meta-other', 'a']]))).toMatchObject({
+      code: 'not_permitted',
+      reason: 'metadata_key',
+    })
+  })
+
+  test('has at most 20 headers', () => {
+    const headers = (count: number) =>
+      Array.from({ length: count }, (_, n): [string, string] => [`x-smh-meta-${n}`, ''])
+    expect(Object.keys(readMetadata(rules, headers(20)))).toHaveLength(20)
+    expect(refusal(() => readMetadata(rules, headers(21))).code).toBe('metadata_too_large')
+  })
+
+  test('has at most 2048 bytes of names and values', () => {
+    const name = 'x-smh-meta-a'
+    const header = (bytes: number): [string, string][] => [[name, 'v'.repeat(bytes - name.length)]]
+    expect(readMetadata(rules, header(2048))).toHaveProperty(name)
+    expect(refusal(() => readMetadata(rules, header(2049))).code).toBe('metadata_too_large')
+  })
+
+  test.each(['\u00e9', '\u0001', 'a\tb', 'a\u007f'])('cannot have the value %j', (value) => {
+    const { code, errors } = refusal(() => readMetadata(rules, [['x-smh-meta-a', value]]))
+    expect(code).toBe('invalid_request')
+    expect(errors?.[0]?.field).toBe('x-smh-meta-a')
+    expect(errors?.[0]?.message).toContain('percent-encode')
+  })
+
+  test.each(['x-smh-meta-', 'x-smh-meta-a!b', 'x-smh-meta--a', "x-smh-meta-a'b"])(
+    'cannot have the name %j',
+    (name) => {
+      const { code, errors } = refusal(() => readMetadata(rules, [[name, 'v']]))
+      expect(code).toBe('invalid_request')
+      expect(errors).toEqual([
+        { field: 'x-smh-meta-*', message: expect.stringContaining('other characters') },
+      ])
+    },
+  )
+})
+
+describe('a path of SMH', () => {
+  test.each([
+    [
+      ['users', 'ann', 'a', 'b'],
+      ['a', 'b'],
+    ],
+    [['users', 'ann'], null],
+    [['users', 'bob', 'b'], null],
+    [['b'], null],
+    [null, null],
+  ])('%j is told as %j', (path, told) => {
+    expect(relativePath(place.prefix, path)).toEqual(told)
+  })
+
+  test('is told whole where there is no prefix', () => {
+    expect(relativePath([], ['a', 'b'])).toEqual(['a', 'b'])
+  })
+})

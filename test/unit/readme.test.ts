@@ -1,0 +1,102 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { describe, expect, test } from 'vitest'
+import { configVariables } from '../../src/gateway/config/variables.ts'
+import { statusOf } from '../../src/gateway/errors.ts'
+import { readmeBlocks, readmeExplains, readmeLanguages } from '../support/readme.ts'
+
+const fileAt = (path: string) => new URL(`../../${path}`, import.meta.url)
+const { scripts } = JSON.parse(readFileSync(fileAt('package.json'), 'utf8'))
+
+describe.each(['README.md', 'SECURITY.md', 'CHANGELOG.md'])('%s', (document) => {
+  const text = readFileSync(fileAt(document), 'utf8')
+
+  test('names only files that exist', () => {
+    const named = [...text.matchAll(/`((?:src|test|openapi|bench)\/[\w./-]*)`/g)]
+    const missing = named.map((match) => match[1] ?? '').filter((path) => !existsSync(fileAt(path)))
+    expect(missing).toEqual([])
+  })
+
+  test('names only scripts that exist', () => {
+    const named = [...text.matchAll(/npm run ([\w:-]+)/g)].map((match) => match[1] ?? '')
+    expect(named.length).toBeGreaterThan(0)
+    expect(named.filter((name) => !(name in scripts))).toEqual([])
+  })
+})
+
+test('README.md explains every script', () => {
+  const text = readFileSync(fileAt('README.md'), 'utf8')
+  const explained = (name: string) =>
+    new RegExp(`^\\| .*\`npm (?:run )?${name}\`.* \\|`, 'm').test(text)
+  // npm runs prepack on its own.
+  const names = Object.keys(scripts).filter((name) => name !== 'prepack')
+  expect(names.filter((name) => !explained(name))).toEqual([])
+})
+
+test('SECURITY.md names a test for every promise', () => {
+  const text = readFileSync(fileAt('SECURITY.md'), 'utf8')
+  const [, section = ''] = text.split(/^## Promises$/m)
+  const promises = (section.split(/^## /m)[0] ?? '').split(/^(?=\d+\. \*\*)/m).slice(1)
+  expect(promises.length).toBeGreaterThan(20)
+  expect(promises.filter((promise) => !promise.includes('`test/'))).toEqual([])
+})
+
+/** What `pattern` finds in a source file, its first group each time. */
+function namesIn(path: string, pattern: RegExp): string[] {
+  const text = readFileSync(fileAt(path), 'utf8')
+  return [...text.matchAll(pattern)].map((match) => match[1] ?? '')
+}
+
+/** Reasons that the gateway's sources give an error, so that they come into its log. */
+function reasons(): string[] {
+  const files = readdirSync(fileAt('src'), { recursive: true, encoding: 'utf8' })
+  return files
+    .filter((file) => file.endsWith('.ts') && !/^(client|demo|emulator)\//.test(file))
+    .flatMap((file) =>
+      namesIn(
+        `src/${file}`,
+        /(?:upstreamError\(|upstreamUnavailable\(|notPermitted\([^)]*, |\breason: )'(\w+)'/g,
+      ),
+    )
+}
+
+test.each<[what: string, names: readonly string[]]>([
+  ['reason', reasons()],
+  ['variable', configVariables],
+  ['error code', Object.keys(statusOf)],
+  ['error code of the client', namesIn('src/client/errors.ts', /^ \* - `(\w+)`/gm)],
+  ['state of an upload', namesIn('src/client/types.ts', /^ \*\s+- `(\w+)`/gm)],
+  ['metric', namesIn('src/gateway/runtimes/node/metrics.ts', /name: '(gateway_\w+)'/g)],
+  [
+    'field of the log',
+    namesIn('src/gateway/ports.ts', /^ {2}(\w+)\??: (?:string|number|readonly [^\n]+\[\])$/gm),
+  ],
+])('README.md explains every %s', (_what, names) => {
+  expect(names.length).toBeGreaterThan(3)
+  expect(names.filter((name) => !readmeExplains(name))).toEqual([])
+})
+
+describe("the README's code", () => {
+  test('is of a kind that some test looks at', () => {
+    expect(readmeLanguages()).toEqual(['json', 'mermaid', 'nginx', 'sh', 'toml', 'ts'])
+  })
+
+  test('in TypeScript is what test/package compiles and runs', () => {
+    const [client, plugin, ...others] = readmeBlocks('ts')
+    expect(client).toContain("from 'smh-upload-gateway/client'")
+    expect(plugin).toContain("from 'smh-upload-gateway/uppy'")
+    expect(others).toEqual([])
+  })
+
+  test('in TOML sets variables that there are', () => {
+    const lines = readmeBlocks('toml').join('\n')
+    const named = [...lines.matchAll(/^(\w+) = /gm)].map((match) => match[1] ?? '')
+    expect(named.length).toBeGreaterThan(0)
+    expect(named.filter((name) => !configVariables.includes(name))).toEqual([])
+  })
+
+  test('in JSON is a line of the log', () => {
+    for (const line of readmeBlocks('json')) {
+      expect(JSON.parse(line)).toMatchObject({ event: 'request', operation: 'beginUpload' })
+    }
+  })
+})

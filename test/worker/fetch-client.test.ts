@@ -1,0 +1,34 @@
+import { expect, onTestFinished, test, vi } from 'vitest'
+import { callOut } from '../../src/gateway/runtimes/shared/fetch-client.ts'
+
+/** Answers every call with `status`, and gives what `fetch` was asked. */
+function answerWith(status: number) {
+  const asked: RequestInit[] = []
+  vi.stubGlobal('fetch', async (_url: string, init: RequestInit) => {
+    asked.push(init)
+    return new Response('', { status })
+  })
+  onTestFinished(() => void vi.unstubAllGlobals())
+  return asked
+}
+
+const call = { method: 'GET', url: 'https://smh.example/clip.mp4', timeoutMs: 5000 } as const
+
+test('no call is answered out of a cache, and none follows a redirect', async () => {
+  const asked = answerWith(302)
+  expect((await callOut(call)).status).toBe(302)
+  expect(asked).toMatchObject([{ cache: 'no-store', redirect: 'manual' }])
+})
+
+test.each([521, 523, 525, 526, 530])(
+  '%i of the network is a call that was not sent',
+  async (status) => {
+    answerWith(status)
+    await expect(callOut(call)).rejects.toMatchObject({ kind: 'unsent' })
+  },
+)
+
+test.each([520, 522, 524])('%i leaves open whether the server has the call', async (status) => {
+  answerWith(status)
+  expect((await callOut(call)).status).toBe(status)
+})
