@@ -7,7 +7,7 @@ import {
   makeHard,
   press,
   says,
-  startBrowserBench,
+  startBrowserHarness,
   uploadFile,
   uploadFromDisk,
   visit,
@@ -57,7 +57,7 @@ test.each([
   ['dark, 390 px', { colorScheme: 'dark', viewport: phone }],
 ] as const)('axe finds no fault, targets have 44 px, nothing overflows: %s', async (_, options) => {
   const { page, newProfile, visitDemo, holdPartsAfter, partsReceived } =
-    await startBrowserBench(options)
+    await startBrowserHarness(options)
   await visitDemo()
   await expectFit(page)
 
@@ -92,12 +92,12 @@ test.each([
 })
 
 test('nothing moves for a visitor who wants less motion', async () => {
-  const bench = await startBrowserBench({ reducedMotion: 'reduce' })
-  await bench.visitDemo()
-  bench.holdPartsAfter(1)
-  await uploadFile(bench.page, 'clip.mp4', someBytes(2 * MiB))
-  await says(bench.page, 'clip.mp4', 'Uploading')
-  const moving = await bench.page.evaluate(() =>
+  const harness = await startBrowserHarness({ reducedMotion: 'reduce' })
+  await harness.visitDemo()
+  harness.holdPartsAfter(1)
+  await uploadFile(harness.page, 'clip.mp4', someBytes(2 * MiB))
+  await says(harness.page, 'clip.mp4', 'Uploading')
+  const moving = await harness.page.evaluate(() =>
     [...document.querySelectorAll('*')].filter((element) => {
       const { transitionDuration, animationName } = getComputedStyle(element)
       return transitionDuration !== '0s' || animationName !== 'none'
@@ -120,11 +120,11 @@ function focused(page: Page) {
 }
 
 test('the keyboard alone is enough, and the focus is seen', async () => {
-  const bench = await startBrowserBench()
-  const { page, boris, controls } = bench
+  const harness = await startBrowserHarness()
+  const { page, boris, controls } = harness
   // It takes a while until the browser hands its dialogues over.
   const chooser = page.waitForEvent('filechooser')
-  await bench.visitDemo()
+  await harness.visitDemo()
   const key = async (name: string) => {
     await page.keyboard.press(name)
     return focused(page)
@@ -143,10 +143,10 @@ test('the keyboard alone is enough, and the focus is seen', async () => {
   expect(await page.getByRole('radio', { name: 'Boris' }).isChecked()).toBe(true)
   expect(await key('Tab')).toBe('Choose files')
 
-  bench.holdPartsAfter(2)
+  harness.holdPartsAfter(2)
   await page.keyboard.press('Enter')
   await (await chooser).setFiles(await fileOnDisk('clip.mp4', someBytes(4 * MiB)))
-  await expect.poll(bench.partsReceived).toHaveLength(2)
+  await expect.poll(harness.partsReceived).toHaveLength(2)
   expect(controls.openTasks()).toMatchObject([{ userId: boris }])
 
   await keyTo('Pause clip.mp4')
@@ -165,9 +165,9 @@ test('the keyboard alone is enough, and the focus is seen', async () => {
 })
 
 test('a row that goes hands the focus on', async () => {
-  const bench = await startBrowserBench()
-  const { page } = bench
-  await bench.visitDemo()
+  const harness = await startBrowserHarness()
+  const { page } = harness
+  await harness.visitDemo()
   const files = ['one.txt', 'two.txt'].map((name, index) => fileOnDisk(name, someBytes(index + 1)))
   await uploadFromDisk(page, ...(await Promise.all(files)))
   await says(page, 'one.txt', 'Stored')
@@ -180,13 +180,13 @@ test('a row that goes hands the focus on', async () => {
 })
 
 test('a screen reader hears each state once, with the name of the file', async () => {
-  const bench = await startBrowserBench()
-  const { page } = bench
-  await bench.visitDemo()
+  const harness = await startBrowserHarness()
+  const { page } = harness
+  await harness.visitDemo()
   const heard = await listen(page)
-  const release = bench.holdPartsAfter(1)
+  const release = harness.holdPartsAfter(1)
   await uploadFile(page, 'clip.mp4', someBytes(3 * MiB))
-  await expect.poll(bench.partsReceived).toHaveLength(1)
+  await expect.poll(harness.partsReceived).toHaveLength(1)
   await press(page, 'Pause clip.mp4')
   await says(page, 'clip.mp4', 'Paused')
   release()

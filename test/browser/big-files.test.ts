@@ -10,13 +10,13 @@ import {
   PART_BYTES,
   press,
   says,
-  startBrowserBench,
+  startBrowserHarness,
   uploadFromDisk,
   visit,
 } from '../support/browser.ts'
 import { watchTraffic } from '../support/watch-traffic.ts'
 
-type BrowserBench = Awaited<ReturnType<typeof startBrowserBench>>
+type BrowserHarness = Awaited<ReturnType<typeof startBrowserHarness>>
 
 /** Cut into parts of 4 MiB by the client. */
 const ALL_MIB = 300
@@ -31,30 +31,30 @@ beforeAll(() => {
 const someContent = () => content.subarray(0, SOME_PARTS * PART_BYTES)
 
 /** Starts an upload of 60 parts that takes a second or two, and waits for half of them. */
-async function startHalf(bench: BrowserBench): Promise<string> {
-  bench.controls.force('put-part', { delayMs: 50, times: Number.POSITIVE_INFINITY })
+async function startHalf(harness: BrowserHarness): Promise<string> {
+  harness.controls.force('put-part', { delayMs: 50, times: Number.POSITIVE_INFINITY })
   const file = await fileOnDisk('clip.mp4', someContent())
-  await bench.visitDemo()
-  const hold = bench.controls.hold('put-part', { times: Number.POSITIVE_INFINITY })
-  await uploadFromDisk(bench.page, file)
+  await harness.visitDemo()
+  const hold = harness.controls.hold('put-part', { times: Number.POSITIVE_INFINITY })
+  await uploadFromDisk(harness.page, file)
   // Golden Retriever has to have the file before it can bring it back.
-  await expect.poll(async () => (await kept(bench.page)).bytes).toBe(someContent().length)
+  await expect.poll(async () => (await kept(harness.page)).bytes).toBe(someContent().length)
   hold.release()
-  await expect.poll(() => bench.partsReceived().length).toBeGreaterThanOrEqual(SOME_PARTS / 2)
+  await expect.poll(() => harness.partsReceived().length).toBeGreaterThanOrEqual(SOME_PARTS / 2)
   return file
 }
 
 /** How many parts COS was sent more than once. */
-function sentTwice({ partsReceived }: BrowserBench): number {
+function sentTwice({ partsReceived }: BrowserHarness): number {
   const numbers = partsReceived()
   return numbers.length - new Set(numbers).size
 }
 
-async function expectStored(bench: BrowserBench, expected: Buffer): Promise<void> {
-  const path = ['users', bench.ada, 'clip.mp4']
-  expect(bench.controls.files()).toMatchObject([{ path, size: expected.length }])
-  expect((await bench.storedBytes(path)).equals(expected)).toBe(true)
-  expect(bench.controls.openTasks()).toEqual([])
+async function expectStored(harness: BrowserHarness, expected: Buffer): Promise<void> {
+  const path = ['users', harness.ada, 'clip.mp4']
+  expect(harness.controls.files()).toMatchObject([{ path, size: expected.length }])
+  expect((await harness.storedBytes(path)).equals(expected)).toBe(true)
+  expect(harness.controls.openTasks()).toEqual([])
 }
 
 describe('a file of 300 MiB', { timeout: 300_000 }, () => {
@@ -62,19 +62,19 @@ describe('a file of 300 MiB', { timeout: 300_000 }, () => {
   const PATIENCE_MS = 250_000
 
   test('goes up with its progress shown, and the browser sees no secret', async () => {
-    const bench = await startBrowserBench()
-    const { page, controls, demo } = bench
+    const harness = await startBrowserHarness()
+    const { page, controls, demo } = harness
     page.setDefaultTimeout(PATIENCE_MS)
     const traffic = await watchTraffic(page)
-    await bench.visitDemo()
+    await harness.visitDemo()
     const progress = await watchProgress(page)
     await uploadFromDisk(page, await fileOnDisk('clip.mp4', content))
     await says(page, 'clip.mp4', 'Stored as clip.mp4')
     const shown = await progress()
     expect(shown).toEqual(shown.toSorted((one, other) => one - other))
     expect(new Set(shown).size).toBeGreaterThan(5)
-    expect(bench.partsReceived()).toHaveLength(ALL_PARTS)
-    await expectStored(bench, content)
+    expect(harness.partsReceived()).toHaveLength(ALL_PARTS)
+    await expectStored(harness, content)
 
     const smhCalls = controls.calls().filter(({ host }) => host === 'smh')
     const tokens = smhCalls.flatMap(({ query }) => query.access_token ?? [])
@@ -89,8 +89,8 @@ describe('a file of 300 MiB', { timeout: 300_000 }, () => {
   })
 
   test('that SMH has already is stored at once, and the page stays smooth meanwhile', async () => {
-    const bench = await startBrowserBench()
-    const { page, demo, ada } = bench
+    const harness = await startBrowserHarness()
+    const { page, demo, ada } = harness
     page.setDefaultTimeout(PATIENCE_MS)
     const file = await fileOnDisk('clip.mp4', content)
     const owner = demo.users.find(({ sub }) => sub === ada)!
@@ -100,8 +100,8 @@ describe('a file of 300 MiB', { timeout: 300_000 }, () => {
       cosScheme: 'http',
     })
     await client.upload(await openAsBlob(file), { path: 'clip.mp4' }).done
-    const sentBefore = bench.partsReceived().length
-    await bench.visitDemo()
+    const sentBefore = harness.partsReceived().length
+    await harness.visitDemo()
 
     // Others at work on this machine can only make it look slower, so the best of three counts.
     const longest: number[] = []
@@ -113,7 +113,7 @@ describe('a file of 300 MiB', { timeout: 300_000 }, () => {
       await press(page, 'Remove clip.mp4')
     }
     expect(Math.min(...longest)).toBeLessThan(50)
-    expect(bench.partsReceived()).toHaveLength(sentBefore)
+    expect(harness.partsReceived()).toHaveLength(sentBefore)
   })
 })
 
@@ -149,48 +149,48 @@ async function watchLongTasks(page: Page): Promise<() => Promise<number>> {
 test('five seconds without network stop an upload, and it goes on by itself', {
   timeout: 90_000,
 }, async () => {
-  const bench = await startBrowserBench()
-  const { page } = bench
-  await startHalf(bench)
+  const harness = await startBrowserHarness()
+  const { page } = harness
+  await startHalf(harness)
   await page.context().setOffline(true)
   const wentOffline = performance.now()
   await expect.poll(() => page.evaluate(() => navigator.onLine)).toBe(false)
-  const stoppedAt = bench.partsReceived().length
+  const stoppedAt = harness.partsReceived().length
   expect(stoppedAt).toBeLessThan(SOME_PARTS)
   await page.waitForTimeout(5_000 - (performance.now() - wentOffline))
   // What was on its way may have arrived.
-  expect(bench.partsReceived().length).toBeLessThanOrEqual(stoppedAt + 4)
+  expect(harness.partsReceived().length).toBeLessThanOrEqual(stoppedAt + 4)
   await page.context().setOffline(false)
   await says(page, 'clip.mp4', 'Stored as clip.mp4')
-  await expectStored(bench, someContent())
+  await expectStored(harness, someContent())
 })
 
 test('a page that is loaded again at half goes on with what is missing', {
   timeout: 90_000,
 }, async () => {
-  const bench = await startBrowserBench()
-  const { page } = bench
-  await startHalf(bench)
+  const harness = await startBrowserHarness()
+  const { page } = harness
+  await startHalf(harness)
   await page.reload()
   await says(page, 'clip.mp4', 'Interrupted by the reload')
   await press(page, 'Resume clip.mp4')
   await says(page, 'clip.mp4', 'Stored as clip.mp4')
-  expect(sentTwice(bench)).toBeLessThan(2)
-  await expectStored(bench, someContent())
+  expect(sentTwice(harness)).toBeLessThan(2)
+  await expectStored(harness, someContent())
 })
 
 test('another browser goes on at half by the link, with what is missing', {
   timeout: 90_000,
 }, async () => {
-  const bench = await startBrowserBench()
-  const { page, newProfile } = bench
-  const file = await startHalf(bench)
+  const harness = await startBrowserHarness()
+  const { page, newProfile } = harness
+  const file = await startHalf(harness)
   const link = await linkOf(page, 'clip.mp4')
   await page.close()
   const other = await newProfile()
   await visit(other, link)
   await other.getByLabel('Choose the file').setInputFiles(file)
   await says(other, 'clip.mp4', 'Stored as clip.mp4')
-  expect(sentTwice(bench)).toBeLessThan(2)
-  await expectStored(bench, someContent())
+  expect(sentTwice(harness)).toBeLessThan(2)
+  await expectStored(harness, someContent())
 })

@@ -5,7 +5,7 @@ import { expect, inject, onTestFinished, test } from 'vitest'
 import { listen } from '../../src/demo/listen.ts'
 import { fileOnDisk } from '../support/browser.ts'
 import { bundleForBrowsers } from '../support/bundle-browser.ts'
-import { ann, type Bench, someBytes, startBench } from '../support/gateway.ts'
+import { ann, type Harness, someBytes, startHarness } from '../support/gateway.ts'
 import { sentNumbers, storedBytes } from '../support/upload-client.ts'
 
 type Client = typeof import('../../src/client/index.ts')
@@ -50,7 +50,7 @@ async function open(page: Page, url: string) {
 /** Uploads a small file by the page, and gives what comes of it. */
 async function uploadByPage({ bucketAllows }: { bucketAllows: (page: string) => string }) {
   const { page, origin } = await startPage()
-  const bench = await startBench({
+  const harness = await startHarness({
     environment: { CORS_ORIGINS: origin },
     emulator: { corsOrigins: [bucketAllows(origin)] },
   })
@@ -73,20 +73,20 @@ async function uploadByPage({ bucketAllows }: { bucketAllows: (page: string) => 
         ({ code, message }): Result => ({ states, code, message }),
       )
     },
-    { gateway: bench.gateway.url, token: await bench.issuer.token(ann) },
+    { gateway: harness.gateway.url, token: await harness.issuer.token(ann) },
   )
-  return { result, origin, bench }
+  return { result, origin, harness }
 }
 
 test('a bucket without a CORS rule for the page fails an upload soon, and says why', async () => {
-  const { result, origin, bench } = await uploadByPage({
+  const { result, origin, harness } = await uploadByPage({
     bucketAllows: () => 'https://other.example.com',
   })
   expect(result.code).toBe('blocked')
-  expect(result.message).toContain(`Requests to ${new URL(bench.emulator.cosUrl).host} fail`)
+  expect(result.message).toContain(`Requests to ${new URL(harness.emulator.cosUrl).host} fail`)
   expect(result.message).toContain(`does not allow PUT from ${origin},`)
   expect(result.states.at(-1)).toBe('failed')
-  const parts = bench.emulator.controls.calls().filter(({ route }) => route === 'put-part')
+  const parts = harness.emulator.controls.calls().filter(({ route }) => route === 'put-part')
   expect(parts).toEqual([])
 })
 
@@ -99,7 +99,7 @@ test('a bucket with a CORS rule for the page stores its upload', async () => {
 })
 
 /** Uploads the chosen file, or goes on with it; resolves when it is stored, or at half if `untilHalf`. */
-async function uploadChosen(page: Page, bench: Bench, untilHalf: boolean): Promise<void> {
+async function uploadChosen(page: Page, harness: Harness, untilHalf: boolean): Promise<void> {
   await page.evaluate(
     async ({ gateway, token, untilHalf }) => {
       const { createUploadClient } = (globalThis as unknown as { uploader: Client }).uploader
@@ -119,7 +119,7 @@ async function uploadChosen(page: Page, bench: Bench, untilHalf: boolean): Promi
         upload.done.then(resolve, reject)
       })
     },
-    { gateway: bench.gateway.url, token: await bench.issuer.token(ann), untilHalf },
+    { gateway: harness.gateway.url, token: await harness.issuer.token(ann), untilHalf },
   )
 }
 
@@ -127,21 +127,21 @@ test('a page that is loaded again at half of 50 MB sends less than half of the p
   timeout: 300_000,
 }, async () => {
   const { page, url, origin } = await startPage()
-  const bench = await startBench({ environment: { CORS_ORIGINS: origin } })
+  const harness = await startHarness({ environment: { CORS_ORIGINS: origin } })
   const content = someBytes(50_000_000)
   const file = await fileOnDisk('clip.mp4', content)
   await page.locator('input').setInputFiles(file)
-  await uploadChosen(page, bench, true)
+  await uploadChosen(page, harness, true)
   await open(page, url)
-  const [task] = bench.emulator.controls.openTasks()
+  const [task] = harness.emulator.controls.openTasks()
   const arrived = task?.parts.map(({ number }) => number) ?? []
   expect(arrived.length).toBeGreaterThanOrEqual(48 / 4)
 
-  bench.emulator.controls.clearCalls()
+  harness.emulator.controls.clearCalls()
   await page.locator('input').setInputFiles(file)
-  await uploadChosen(page, bench, false)
-  const later = sentNumbers(bench)
+  await uploadChosen(page, harness, false)
+  const later = sentNumbers(harness)
   expect(later.filter((number) => arrived.includes(number))).toEqual([])
   expect(later.length).toBeLessThanOrEqual(48 - arrived.length)
-  expect((await storedBytes(bench, 'clip.mp4')).equals(Buffer.from(content))).toBe(true)
+  expect((await storedBytes(harness, 'clip.mp4')).equals(Buffer.from(content))).toBe(true)
 })

@@ -4,7 +4,7 @@ import { chromium } from 'playwright-core'
 import { expect, inject, onTestFinished, test } from 'vitest'
 import { listen } from '../../src/demo/listen.ts'
 import { bundleForBrowsers } from '../support/bundle-browser.ts'
-import { ann, MiB, someBytes, startBench } from '../support/gateway.ts'
+import { ann, MiB, someBytes, startHarness } from '../support/gateway.ts'
 
 const entry = fileURLToPath(new URL('../support/dashboard-page.ts', import.meta.url))
 
@@ -28,7 +28,7 @@ async function servePage(): Promise<string> {
 
 test("Uppy's Dashboard pauses, resumes and completes an upload with the plugin", async () => {
   const origin = await servePage()
-  const { gateway, emulator, issuer } = await startBench({
+  const { gateway, emulator, issuer } = await startHarness({
     environment: { CORS_ORIGINS: origin },
     emulator: { corsOrigins: [origin] },
   })

@@ -1,11 +1,11 @@
 import axe, { type AxeResults } from 'axe-core'
 import { expect, test } from 'vitest'
 import { openApiDocument } from '../../src/gateway/openapi.ts'
-import { startBrowserBench } from '../support/browser.ts'
+import { startBrowserHarness } from '../support/browser.ts'
 import { offSite, watchTraffic } from '../support/watch-traffic.ts'
 
 test('the reference page shows every operation and needs nothing from elsewhere', async () => {
-  const { demo, page } = await startBrowserBench()
+  const { demo, page } = await startBrowserHarness()
   const traffic = await watchTraffic(page)
   await page.goto(`${demo.gatewayUrl}/docs`)
   const paths = openApiDocument().paths ?? {}
@@ -34,7 +34,7 @@ test.each([
   ['in dark', { colorScheme: 'dark', viewport: { width: 1280, height: 900 } }],
   ['390 px wide', { viewport: { width: 390, height: 844 } }],
 ] as const)('the reference page %s: axe finds no fault, nothing overflows', async (_, options) => {
-  const { demo, page } = await startBrowserBench(options)
+  const { demo, page } = await startBrowserHarness(options)
   await page.goto(`${demo.gatewayUrl}/docs`)
   // The page itself may run no script: this goes past its policy, by the debugger.
   const { passes, violations } = await page.evaluate<AxeResults>(`${axe.source}; axe.run()`)

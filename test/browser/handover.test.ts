@@ -3,8 +3,8 @@ import { fileOnDisk, linkOf, press, says, startPausedUpload, visit } from '../su
 
 /** A paused upload, with the link to go on with it. */
 async function pausedUpload() {
-  const bench = await startPausedUpload()
-  return { ...bench, link: await linkOf(bench.page, 'clip.mp4') }
+  const harness = await startPausedUpload()
+  return { ...harness, link: await linkOf(harness.page, 'clip.mp4') }
 }
 
 test('an upload goes on in another browser, by its link and the same file', async () => {

@@ -6,25 +6,25 @@ import {
   PART_BYTES,
   press,
   says,
-  startBrowserBench,
+  startBrowserHarness,
   uploadFile,
 } from '../support/browser.ts'
 import { someBytes } from '../support/gateway.ts'
 import { watchTraffic } from '../support/watch-traffic.ts'
 
 test('credentials that end midway are renewed, and no part is stored twice', async () => {
-  const bench = await startBrowserBench()
-  const { page, ada, controls } = bench
+  const harness = await startBrowserHarness()
+  const { page, ada, controls } = harness
   const { written } = await watchTraffic(page)
-  await bench.visitDemo()
+  await harness.visitDemo()
   let parts: { number: number; receivedTimes: number }[] = []
   let ended = false
-  bench.atCall('put-part', ({ partNumber }) => {
+  harness.atCall('put-part', ({ partNumber }) => {
     if (ended || partNumber !== '8') return
     ended = true
     controls.expireCredentials()
   })
-  bench.atCall('confirm', () => {
+  harness.atCall('confirm', () => {
     parts = controls.openTasks().flatMap((task) => task.parts)
   })
   const content = someBytes(16 * PART_BYTES)
@@ -40,27 +40,27 @@ test('credentials that end midway are renewed, and no part is stored twice', asy
   await expect.poll(() => counted(page, 'Renewals')).toBe(1)
   // The browser tells of the refusal itself, and nobody of anything else.
   expect(written.filter((line) => !line.includes('403'))).toEqual([])
-  expect((await bench.storedBytes(['users', ada, 'clip.mp4'])).equals(content)).toBe(true)
+  expect((await harness.storedBytes(['users', ada, 'clip.mp4'])).equals(content)).toBe(true)
 })
 
 test('credentials of three seconds are renewed for as long as it takes', async () => {
-  const bench = await startBrowserBench()
-  const { page } = bench
-  await bench.visitDemo()
+  const harness = await startBrowserHarness()
+  const { page } = harness
+  await harness.visitDemo()
   await makeHard(page, 'Credentials expire in 3 s')
   await makeHard(page, 'COS is slow')
   await uploadFile(page, 'clip.mp4', someBytes(16 * PART_BYTES))
   await says(page, 'clip.mp4', 'Stored as clip.mp4')
   await expect.poll(() => counted(page, 'Renewals')).toBeGreaterThanOrEqual(1)
-  expect(bench.partsReceived().toSorted((one, two) => one - two)).toEqual(
+  expect(harness.partsReceived().toSorted((one, two) => one - two)).toEqual(
     Array.from({ length: 16 }, (_, index) => index + 1),
   )
 })
 
 test('a part that is lost is sent again, and the page tells which', async () => {
-  const bench = await startBrowserBench()
-  const { page } = bench
-  await bench.visitDemo()
+  const harness = await startBrowserHarness()
+  const { page } = harness
+  await harness.visitDemo()
   await makeHard(page, 'A part is lost')
   await uploadFile(page, 'clip.mp4', someBytes(3 * PART_BYTES))
   await says(page, 'clip.mp4', 'Stored as clip.mp4')
@@ -70,12 +70,12 @@ test('a part that is lost is sent again, and the page tells which', async () => 
 })
 
 test('without the network an upload waits, and goes on by itself', async () => {
-  const bench = await startBrowserBench()
-  const { page, demo } = bench
-  await bench.visitDemo()
-  const release = bench.holdPartsAfter(2)
+  const harness = await startBrowserHarness()
+  const { page, demo } = harness
+  await harness.visitDemo()
+  const release = harness.holdPartsAfter(2)
   await uploadFile(page, 'clip.mp4', someBytes(4 * PART_BYTES))
-  await expect.poll(bench.partsReceived).toHaveLength(2)
+  await expect.poll(harness.partsReceived).toHaveLength(2)
   await makeHard(page, 'Network off')
   await says(page, 'clip.mp4', 'The connection is lost. The upload continues when it is back.')
   await hasTitle(page, '1 file waiting')
@@ -84,13 +84,13 @@ test('without the network an upload waits, and goes on by itself', async () => {
   release()
   await makeHard(page, 'Network off', false)
   await says(page, 'clip.mp4', 'Stored as clip.mp4')
-  expect(bench.partsReceived().toSorted()).toEqual([1, 2, 3, 4])
+  expect(harness.partsReceived().toSorted()).toEqual([1, 2, 3, 4])
 })
 
 test('a slow SMH is waited for', async () => {
-  const bench = await startBrowserBench()
-  const { page } = bench
-  await bench.visitDemo()
+  const harness = await startBrowserHarness()
+  const { page } = harness
+  await harness.visitDemo()
   await makeHard(page, 'SMH is slow')
   const before = performance.now()
   await uploadFile(page, 'note.txt', someBytes(3))
@@ -99,9 +99,9 @@ test('a slow SMH is waited for', async () => {
 })
 
 test('an upload that SMH refuses is told, and a retry begins anew', async () => {
-  const bench = await startBrowserBench()
-  const { page, controls } = bench
-  await bench.visitDemo()
+  const harness = await startBrowserHarness()
+  const { page, controls } = harness
+  await harness.visitDemo()
   controls.setQuota('-', 10)
   await uploadFile(page, 'clip.txt', someBytes(100))
   await says(page, 'clip.txt', 'There is no room left for this file.')

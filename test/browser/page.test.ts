@@ -8,7 +8,7 @@ import {
   press,
   row,
   says,
-  startBrowserBench,
+  startBrowserHarness,
   uploadFile,
   uploadFromDisk,
   visit,
@@ -17,7 +17,7 @@ import { someBytes } from '../support/gateway.ts'
 import { offSite, watchTraffic } from '../support/watch-traffic.ts'
 
 test('a picture is shown in its row, and the policy is kept to', async () => {
-  const { page, visitDemo } = await startBrowserBench()
+  const { page, visitDemo } = await startBrowserHarness()
   const traffic = await watchTraffic(page)
   await visitDemo()
   const png = await page.evaluate(async () => {
@@ -38,7 +38,7 @@ test('a picture is shown in its row, and the policy is kept to', async () => {
 })
 
 test('a picture that cannot be shown has its extension in its place', async () => {
-  const { page, visitDemo } = await startBrowserBench()
+  const { page, visitDemo } = await startBrowserHarness()
   await visitDemo()
   await uploadFile(page, 'broken.png', new Uint8Array([1, 2, 3]))
   const icon = row(page, 'broken.png').locator('.icon')
@@ -46,7 +46,7 @@ test('a picture that cannot be shown has its extension in its place', async () =
 })
 
 test('a stored file is shown as verified, also when the list hears of it before the upload', async () => {
-  const { page, visitDemo } = await startBrowserBench()
+  const { page, visitDemo } = await startBrowserHarness()
   await visitDemo()
   const listed = page.locator('#stored').getByText('clip.mp4')
   await page.route('**/complete', async (route) => {
@@ -60,7 +60,7 @@ test('a stored file is shown as verified, also when the list hears of it before 
 })
 
 test('two files of one name are shown with the names they are stored under', async () => {
-  const { page, ada, controls, visitDemo } = await startBrowserBench()
+  const { page, ada, controls, visitDemo } = await startBrowserHarness()
   await visitDemo()
   const file = await fileOnDisk('note.txt', someBytes(3))
   await uploadFromDisk(page, file)
@@ -77,24 +77,24 @@ test('two files of one name are shown with the names they are stored under', asy
 })
 
 test('the title tells the outcome of all files', async () => {
-  const bench = await startBrowserBench()
-  const { page } = bench
-  await bench.visitDemo()
-  const release = bench.holdPartsAfter(1)
+  const harness = await startBrowserHarness()
+  const { page } = harness
+  await harness.visitDemo()
+  const release = harness.holdPartsAfter(1)
   const files = [
     fileOnDisk('one.mp4', someBytes(2 * PART_BYTES)),
     fileOnDisk('two.mp4', someBytes(2 * PART_BYTES + 1)),
   ]
   await uploadFromDisk(page, ...(await Promise.all(files)))
   await hasTitle(page, 'Uploading 2 files')
-  await expect.poll(bench.partsReceived).toEqual([1, 1])
+  await expect.poll(harness.partsReceived).toEqual([1, 1])
   await press(page, 'Pause all')
   await hasTitle(page, '2 files paused')
   release()
   await press(page, 'Resume one.mp4')
   await says(page, 'one.mp4', 'Stored as one.mp4')
   await hasTitle(page, '1 file paused')
-  bench.controls.force('put-part', { status: 404, code: 'NoSuchBucket' })
+  harness.controls.force('put-part', { status: 404, code: 'NoSuchBucket' })
   await press(page, 'Resume two.mp4')
   await hasTitle(page, '1 of 2 files stored, 1 failed')
   await press(page, 'Clear finished')
@@ -106,7 +106,7 @@ test('the title tells the outcome of all files', async () => {
 })
 
 test('the state of a file is shown in one place', async () => {
-  const { page, visitDemo } = await startBrowserBench()
+  const { page, visitDemo } = await startBrowserHarness()
   await visitDemo()
   await uploadFile(page, 'a;b?c.txt', someBytes(3))
   await says(page, 'a;b?c.txt', 'Rename the file.')
@@ -119,7 +119,7 @@ test('the state of a file is shown in one place', async () => {
 })
 
 test('Retry is offered only where it can help', async () => {
-  const { page, controls, visitDemo } = await startBrowserBench()
+  const { page, controls, visitDemo } = await startBrowserHarness()
   await visitDemo()
   const actions = (name: string) => row(page, name).getByRole('button').allTextContents()
   await uploadFile(page, 'a:b.txt', someBytes(3))
@@ -135,7 +135,7 @@ test('Retry is offered only where it can help', async () => {
 })
 
 test('dropped files and folders are uploaded, each with its path', async () => {
-  const { page, ada, controls, visitDemo } = await startBrowserBench()
+  const { page, ada, controls, visitDemo } = await startBrowserHarness()
   await visitDemo()
   const drop = (type: string) =>
     page.evaluate((type) => {
@@ -159,10 +159,10 @@ test('dropped files and folders are uploaded, each with its path', async () => {
 })
 
 test('what an earlier run of the demo left in the browser is forgotten', async () => {
-  const bench = await startBrowserBench()
-  const { page } = bench
-  await bench.visitDemo()
-  bench.holdPartsAfter(0)
+  const harness = await startBrowserHarness()
+  const { page } = harness
+  await harness.visitDemo()
+  harness.holdPartsAfter(0)
   await uploadFile(page, 'clip.mp4', someBytes(PART_BYTES))
   await says(page, 'clip.mp4', 'Uploading')
   await expect.poll(async () => (await kept(page)).bytes).toBe(PART_BYTES)
@@ -177,7 +177,7 @@ test('what an earlier run of the demo left in the browser is forgotten', async (
 })
 
 test('a page that outlives its demo tells so', async () => {
-  const { page, demo, visitDemo } = await startBrowserBench()
+  const { page, demo, visitDemo } = await startBrowserHarness()
   await visitDemo()
   await demo.close()
   await page.getByRole('alert').filter({ hasText: 'Start it again: npm run demo' }).waitFor()

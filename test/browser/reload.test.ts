@@ -12,12 +12,12 @@ import {
 
 /** A paused upload that the browser has put aside. */
 async function pausedUpload() {
-  const bench = await startPausedUpload()
-  const { page, content } = bench
+  const harness = await startPausedUpload()
+  const { page, content } = harness
   await expect.poll(async () => (await kept(page)).bytes).toBe(content.length)
   // Written half a second late.
   await expect.poll(async () => (await kept(page)).state).toContain('confirmKey')
-  return bench
+  return harness
 }
 
 test('after a reload the file is still there, and only what is missing is sent', async () => {

@@ -1,13 +1,13 @@
 import { expect, test } from 'vitest'
-import { press, says, startBrowserBench, uploadFile, visit } from '../support/browser.ts'
+import { press, says, startBrowserHarness, uploadFile, visit } from '../support/browser.ts'
 import { MiB, someBytes } from '../support/gateway.ts'
 import { offSite, watchTraffic } from '../support/watch-traffic.ts'
 
 test('the browser gets to see no secret, no SMH token and nobody else', async () => {
-  const bench = await startBrowserBench()
-  const { demo, page, controls, newProfile } = bench
+  const harness = await startBrowserHarness()
+  const { demo, page, controls, newProfile } = harness
   // Somebody else has been here.
-  await bench.visitDemo()
+  await harness.visitDemo()
   await page.getByRole('radio', { name: 'Boris' }).check()
   await uploadFile(page, 'of-another-user.txt', someBytes(3))
   await says(page, 'of-another-user.txt', 'Stored as of-another-user.txt')
@@ -15,9 +15,9 @@ test('the browser gets to see no secret, no SMH token and nobody else', async ()
   const watched = await newProfile()
   const traffic = await watchTraffic(watched)
   await visit(watched, demo.pageUrl)
-  const release = bench.holdPartsAfter(10)
+  const release = harness.holdPartsAfter(10)
   await uploadFile(watched, 'clip.mp4', someBytes(20 * MiB))
-  await expect.poll(bench.partsReceived).toHaveLength(11)
+  await expect.poll(harness.partsReceived).toHaveLength(11)
   await press(watched, 'Pause clip.mp4')
   release()
   await press(watched, 'Resume clip.mp4')
@@ -29,7 +29,7 @@ test('the browser gets to see no secret, no SMH token and nobody else', async ()
   expect(tokens.size).toBeGreaterThan(0)
   expect(smhKeys.size).toBe(2)
   const secrets = [demo.emulator.librarySecret, ...tokens, ...smhKeys]
-  const others = [bench.boris, 'of-another-user']
+  const others = [harness.boris, 'of-another-user']
 
   const exchanges = await traffic.exchanges()
   const sent = (method: string, url: string) =>

@@ -8,7 +8,7 @@ import {
   press,
   row,
   says,
-  startBrowserBench,
+  startBrowserHarness,
   uploadFile,
 } from '../support/browser.ts'
 import { someBytes } from '../support/gateway.ts'
@@ -26,18 +26,18 @@ async function keepWhatIsSaid(page: Page) {
 }
 
 test('a file goes up with its progress told, and what is stored is what was sent', async () => {
-  const bench = await startBrowserBench()
-  const { page, ada, controls } = bench
-  await bench.visitDemo()
+  const harness = await startBrowserHarness()
+  const { page, ada, controls } = harness
+  await harness.visitDemo()
   const said = await keepWhatIsSaid(page)
   const content = someBytes(5 * PART_BYTES + 4321)
   const crc = await createCRC64()
   const crc64 = BigInt(`0x${crc.update(content).digest('hex')}`).toString()
 
-  const release = bench.holdPartsAfter(3)
+  const release = harness.holdPartsAfter(3)
   await uploadFile(page, 'Übung 1.mp4', content)
   await says(page, 'Übung 1.mp4', 'Uploading')
-  await expect.poll(bench.partsReceived).toHaveLength(3)
+  await expect.poll(harness.partsReceived).toHaveLength(3)
   await press(page, 'Pause Übung 1.mp4')
   await says(page, 'Übung 1.mp4', 'Paused')
   release()
@@ -50,17 +50,17 @@ test('a file goes up with its progress told, and what is stored is what was sent
 
   const path = ['users', ada, 'Übung 1.mp4']
   expect(controls.files()).toMatchObject([{ path, userId: ada, size: content.length, crc64 }])
-  expect((await bench.storedBytes(path)).equals(content)).toBe(true)
+  expect((await harness.storedBytes(path)).equals(content)).toBe(true)
 })
 
 test('a paused upload keeps what has arrived and goes on when it is resumed', async () => {
-  const bench = await startBrowserBench()
-  const { page, controls } = bench
-  await bench.visitDemo()
-  const release = bench.holdPartsAfter(5)
+  const harness = await startBrowserHarness()
+  const { page, controls } = harness
+  await harness.visitDemo()
+  const release = harness.holdPartsAfter(5)
   const content = someBytes(9 * PART_BYTES)
   await uploadFile(page, 'clip.mp4', content)
-  await expect.poll(bench.partsReceived).toHaveLength(5)
+  await expect.poll(harness.partsReceived).toHaveLength(5)
   await press(page, 'Pause clip.mp4')
   await says(page, 'clip.mp4', 'Paused')
   release()
@@ -71,17 +71,17 @@ test('a paused upload keeps what has arrived and goes on when it is resumed', as
   const later = controls.calls().slice(before)
   const sent = later.filter(({ route }) => route === 'put-part')
   expect(sent.map(({ query }) => query.partNumber).sort()).toEqual(['6', '7', '8', '9'])
-  const stored = await bench.storedBytes(['users', bench.ada, 'clip.mp4'])
+  const stored = await harness.storedBytes(['users', harness.ada, 'clip.mp4'])
   expect(stored.equals(content)).toBe(true)
 })
 
 test('a cancelled upload is gone from SMH, and the next one can begin', async () => {
-  const bench = await startBrowserBench()
-  const { page, controls } = bench
-  await bench.visitDemo()
-  const release = bench.holdPartsAfter(2)
+  const harness = await startBrowserHarness()
+  const { page, controls } = harness
+  await harness.visitDemo()
+  const release = harness.holdPartsAfter(2)
   await uploadFile(page, 'clip.mp4', someBytes(3 * PART_BYTES))
-  await expect.poll(bench.partsReceived).toHaveLength(2)
+  await expect.poll(harness.partsReceived).toHaveLength(2)
   expect(controls.openTasks()).toHaveLength(1)
   await press(page, 'Cancel clip.mp4')
   await page.getByText('Cancelled clip.mp4. Nothing of it is kept.').waitFor()
@@ -94,20 +94,20 @@ test('a cancelled upload is gone from SMH, and the next one can begin', async ()
 })
 
 test('a file that SMH has already is stored at once', async () => {
-  const bench = await startBrowserBench()
-  const { page } = bench
-  await bench.visitDemo()
+  const harness = await startBrowserHarness()
+  const { page } = harness
+  await harness.visitDemo()
   const content = someBytes(2 * PART_BYTES)
   await uploadFile(page, 'first.mp4', content)
   await says(page, 'first.mp4', 'Stored as first.mp4')
   await uploadFile(page, 'second.mp4', content)
   await says(page, 'second.mp4', 'Stored as second.mp4. SMH had it already: nothing was sent.')
   await page.getByText('2,097,152 bytes matched by hash').waitFor()
-  expect(bench.partsReceived()).toHaveLength(2)
+  expect(harness.partsReceived()).toHaveLength(2)
 })
 
 test('each user sees only files of their own', async () => {
-  const { page, ada, boris, controls, visitDemo } = await startBrowserBench()
+  const { page, ada, boris, controls, visitDemo } = await startBrowserHarness()
   await visitDemo()
   const stored = page.getByRole('region', { name: 'Stored for' })
   const names = () => stored.getByRole('listitem').locator('.name').allTextContents()
@@ -134,9 +134,9 @@ test('each user sees only files of their own', async () => {
 })
 
 test("an upload goes on while the other user's page is shown", async () => {
-  const bench = await startBrowserBench()
-  const { page, ada, controls } = bench
-  await bench.visitDemo()
+  const harness = await startBrowserHarness()
+  const { page, ada, controls } = harness
+  await harness.visitDemo()
   await makeHard(page, 'COS is slow')
   await uploadFile(page, 'clip.mp4', someBytes(2 * PART_BYTES))
   await says(page, 'clip.mp4', 'Uploading')

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { UploadError } from '../../src/client/errors.ts'
-import { type Bench, MiB, someBytes, startBench } from '../support/gateway.ts'
+import { type Harness, MiB, someBytes, startHarness } from '../support/gateway.ts'
 import { pausedUpload, uploadClient } from '../support/upload-client.ts'
 
 const credentials = {
@@ -84,8 +84,8 @@ async function failureOf(done: Promise<unknown>): Promise<UploadError> {
 
 describe.each(cases)('a strange response to %s is a bad_answer:', (_operation, what, own) => {
   test.each([...anywhere, ...own])('%s', async (_how, answer) => {
-    const bench = await startBench()
-    const client = uploadClient(bench, { fetch: strange(what, answer) })
+    const harness = await startHarness()
+    const client = uploadClient(harness, { fetch: strange(what, answer) })
     const error = await failureOf(client.upload(new Blob(['x']), { path: 'a' }).done)
     expect(error).toMatchObject({ code: 'bad_answer', status: 200 })
   })
@@ -99,8 +99,8 @@ describe('a strange response to an instant upload is a bad_answer:', () => {
     ['stored with a broken file', json({ outcome: 'stored', file: { path: 'a' } })],
     ['credentials that are null', json({ outcome: 'upload_required', credentials: null })],
   ] as [string, () => Response][])('%s', async (_how, answer) => {
-    const bench = await startBench()
-    const client = uploadClient(bench, { fetch: strange(/instant-uploads$/, answer) })
+    const harness = await startHarness()
+    const client = uploadClient(harness, { fetch: strange(/instant-uploads$/, answer) })
     const error = await failureOf(client.upload(new Blob([someBytes(MiB)]), { path: 'a' }).done)
     expect(error.code).toBe('bad_answer')
   })
@@ -118,8 +118,8 @@ describe('a strange status of a resumed upload is a bad_answer:', () => {
     ['a negative size of a part', json({ ...status, parts: [{ ...part, size: -1 }] })],
     ['more parts than there are', json({ ...status, parts: Array(10_001).fill(part) })],
   ] as [string, () => Response][])('%s', async (_how, answer) => {
-    const { bench, confirmKey } = await begun()
-    const { resume } = uploadClient(bench, { fetch: strange(/uploads\/[^/]+$/, answer) })
+    const { harness, confirmKey } = await begun()
+    const { resume } = uploadClient(harness, { fetch: strange(/uploads\/[^/]+$/, answer) })
     const error = await failureOf(resume(confirmKey, new Blob(['x'])).done)
     expect(error.code).toBe('bad_answer')
   })
@@ -133,29 +133,29 @@ test.each([
 ])('a refusal with %s is told as a strange answer', async (_how, fields) => {
   const body = { status: 422, code: 'upload_incomplete', requestId: 'r1', ...fields }
   const refusal = () => new Response(JSON.stringify(body), { status: 422 })
-  const bench = await startBench()
-  const client = uploadClient(bench, { fetch: strange(/complete$/, refusal) })
+  const harness = await startHarness()
+  const client = uploadClient(harness, { fetch: strange(/complete$/, refusal) })
   const error = await failureOf(client.upload(new Blob(['x']), { path: 'a' }).done)
   expect(error).toMatchObject({ code: 'bad_answer', status: 422 })
 })
 
 test('an answer of COS without an end is read no further than needed', async () => {
-  const bench = await startBench()
+  const harness = await startHarness()
   const refusal = () => new Response(endless().body, { status: 403 })
-  const client = uploadClient(bench, { fetch: strange(/partNumber/, refusal) })
+  const client = uploadClient(harness, { fetch: strange(/partNumber/, refusal) })
   const error = await failureOf(client.upload(new Blob(['x']), { path: 'a' }).done)
   expect(error).toMatchObject({ code: 'cos', status: 403 })
 })
 
 test.each([['line\nend'], [''], [undefined]])('the token %j is refused as none', async (token) => {
-  const bench = await startBench()
-  const client = uploadClient(bench, { getToken: () => token as string })
+  const harness = await startHarness()
+  const client = uploadClient(harness, { getToken: () => token as string })
   const error = await failureOf(client.upload(new Blob(['x']), { path: 'a' }).done)
   expect(error.code).toBe('token')
 })
 
-async function begun(): Promise<{ bench: Bench; confirmKey: string }> {
-  const bench = await startBench()
-  const upload = await pausedUpload(uploadClient(bench), new Blob(['x']), { path: 'a' })
-  return { bench, confirmKey: upload.confirmKey ?? '' }
+async function begun(): Promise<{ harness: Harness; confirmKey: string }> {
+  const harness = await startHarness()
+  const upload = await pausedUpload(uploadClient(harness), new Blob(['x']), { path: 'a' })
+  return { harness, confirmKey: upload.confirmKey ?? '' }
 }

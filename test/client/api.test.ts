@@ -2,7 +2,7 @@ import { createServer } from 'node:http'
 import { afterEach, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { createUploadClient, type UploadState } from '../../src/client/index.ts'
 import { listen } from '../../src/demo/listen.ts'
-import { MiB, someBytes, startBench } from '../support/gateway.ts'
+import { MiB, someBytes, startHarness } from '../support/gateway.ts'
 import { pausedUpload, sentNumbers, uploadClient } from '../support/upload-client.ts'
 
 afterEach(() => {
@@ -39,8 +39,8 @@ const problem = (status: number, code: string, headers: Record<string, string> =
 
 describe('begin', () => {
   test('is repeated after the time that 429 and 503 name', async () => {
-    const bench = await startBench()
-    const client = uploadClient(bench, {
+    const harness = await startHarness()
+    const client = uploadClient(harness, {
       retry: { firstDelayMs: 1 },
       fetch: answering(
         /uploads$/,
@@ -65,15 +65,15 @@ describe('begin', () => {
     ],
     ['a page of somebody else', 'bad_answer', () => new Response('<html>', { status: 200 })],
   ])('is not repeated after %s, which may have begun it', async (_what, code, answer) => {
-    const bench = await startBench()
-    const client = uploadClient(bench, { fetch: answering(/uploads$/, answer) })
+    const harness = await startHarness()
+    const client = uploadClient(harness, { fetch: answering(/uploads$/, answer) })
     await expect(client.upload(file, { path: 'a' }).done).rejects.toMatchObject({ code })
-    expect(bench.smhCalls('begin-multipart')).toEqual([])
+    expect(harness.smhCalls('begin-multipart')).toEqual([])
     expect(client.waits).toEqual([])
   })
 
   test('waits for the network rather than be lost', async () => {
-    const bench = await startBench()
+    const harness = await startHarness()
     const network = new EventTarget()
     const navigator = { onLine: false }
     vi.stubGlobal('navigator', navigator)
@@ -81,9 +81,9 @@ describe('begin', () => {
     vi.stubGlobal('removeEventListener', network.removeEventListener.bind(network))
     const { promise: waiting, resolve } = Promise.withResolvers<UploadState>()
     const onState = (state: UploadState) => state.name === 'waiting' && resolve(state)
-    const { done } = uploadClient(bench).upload(file, { path: 'a', onState })
+    const { done } = uploadClient(harness).upload(file, { path: 'a', onState })
     expect(await waiting).toEqual({ name: 'waiting', reason: 'network' })
-    expect(bench.smhCalls()).toEqual([])
+    expect(harness.smhCalls()).toEqual([])
     navigator.onLine = true
     // The upload listens as soon as it has to.
     const ringing = setInterval(() => network.dispatchEvent(new Event('online')), 1)
@@ -101,8 +101,8 @@ test.each([
     },
   ],
 ])('completion is repeated after %s', async (_what, answer) => {
-  const bench = await startBench()
-  const client = uploadClient(bench, { fetch: answering(/complete$/, answer, answer) })
+  const harness = await startHarness()
+  const client = uploadClient(harness, { fetch: answering(/complete$/, answer, answer) })
   expect(await client.upload(file, { path: 'a' }).done).toMatchObject({ name: 'a' })
   expect(client.waits).toHaveLength(2)
 })
@@ -113,18 +113,18 @@ test.each([
   ['with a code of its own', { code: 'BAD_GATEWAY', errors: {} }],
   ['with nothing', null],
 ])('an error of something in between, %s, passes', async (_how, body) => {
-  const bench = await startBench()
-  const it = await pausedUpload(uploadClient(bench), file, { path: 'a' })
-  const { resume } = uploadClient(bench, {
+  const harness = await startHarness()
+  const it = await pausedUpload(uploadClient(harness), file, { path: 'a' })
+  const { resume } = uploadClient(harness, {
     fetch: answering(/uploads/, () => new Response(JSON.stringify(body), { status: 502 })),
   })
   expect(await resume(it.confirmKey ?? '', file).done).toMatchObject({ name: 'a' })
 })
 
 test('a full space is not asked again', async () => {
-  const bench = await startBench()
-  bench.emulator.controls.setQuota('-', 10)
-  const client = uploadClient(bench)
+  const harness = await startHarness()
+  harness.emulator.controls.setQuota('-', 10)
+  const client = uploadClient(harness)
   const { done } = client.upload(new Blob([someBytes(11)]), { path: 'a' })
   await expect(done).rejects.toMatchObject({
     code: 'quota_exceeded',
@@ -135,20 +135,20 @@ test('a full space is not asked again', async () => {
 })
 
 test("the gateway's limits for one user are waited for, of begins and of all other calls", async () => {
-  const bench = await startBench({ environment: { RATE_LIMIT_PER_MINUTE: '1' } })
+  const harness = await startHarness({ environment: { RATE_LIMIT_PER_MINUTE: '1' } })
   const reasons = new Set<string>()
   const waits: number[] = []
-  const client = uploadClient(bench, {
+  const client = uploadClient(harness, {
     wait: async (ms) => {
       waits.push(ms)
-      bench.advance(ms)
+      harness.advance(ms)
     },
   })
   const onState = (state: UploadState) => state.name === 'waiting' && reasons.add(state.reason)
   const first = await client.upload(file, { path: '0', onState }).done
   const second = await client.upload(file, { path: '1', onState }).done
-  bench.advance(60_000)
-  const { confirmKey } = await bench.begin({ path: '2', size: 1 })
+  harness.advance(60_000)
+  const { confirmKey } = await harness.begin({ path: '2', size: 1 })
   const before = waits.length
   for (let call = 0; call < 12; call += 1) await client.status(confirmKey)
   expect([first.name, second.name]).toEqual(['0', '1'])
@@ -160,38 +160,38 @@ test("the gateway's limits for one user are waited for, of begins and of all oth
 
 describe('the token', () => {
   test('is asked for anew when one is refused', async () => {
-    const bench = await startBench()
-    const valid = await bench.issuer.token({ sub: 'ann' })
+    const harness = await startHarness()
+    const valid = await harness.issuer.token({ sub: 'ann' })
     const tokens = ['stale', valid]
     const getToken = vi.fn(() => tokens.shift() ?? valid)
-    await uploadClient(bench, { getToken }).upload(file, { path: 'a' }).done
+    await uploadClient(harness, { getToken }).upload(file, { path: 'a' }).done
     expect(getToken).toHaveBeenCalledTimes(3)
   })
 
   test('that is refused twice ends the upload', async () => {
-    const bench = await startBench()
+    const harness = await startHarness()
     const getToken = vi.fn(async () => 'stale')
-    const { done } = uploadClient(bench, { getToken }).upload(file, { path: 'a' })
+    const { done } = uploadClient(harness, { getToken }).upload(file, { path: 'a' })
     await expect(done).rejects.toMatchObject({ code: 'invalid_token', status: 401 })
     expect(getToken).toHaveBeenCalledTimes(2)
   })
 
   test('that cannot be had is told with its cause', async () => {
-    const bench = await startBench()
+    const harness = await startHarness()
     const cause = new Error('signed out')
     const getToken = () => Promise.reject(cause)
-    const { done } = uploadClient(bench, { getToken }).upload(file, { path: 'a' })
+    const { done } = uploadClient(harness, { getToken }).upload(file, { path: 'a' })
     await expect(done).rejects.toMatchObject({ code: 'token', cause })
   })
 })
 
 test('goes on by itself when the network was away', async () => {
-  const bench = await startBench()
+  const harness = await startHarness()
   let away = false
   const failing: typeof fetch = (target, init) =>
     away ? Promise.reject(new TypeError('fetch failed')) : fetch(target, init)
   let waited = 0
-  const client = uploadClient(bench, {
+  const client = uploadClient(harness, {
     fetch: failing,
     partsInParallel: 2,
     wait: async () => {
@@ -206,12 +206,12 @@ test('goes on by itself when the network was away', async () => {
     },
   })
   expect(await upload.done).toMatchObject({ size: 5 * MiB })
-  expect(sentNumbers(bench)).toEqual([1, 2, 3, 4, 5])
+  expect(sentNumbers(harness)).toEqual([1, 2, 3, 4, 5])
 })
 
 test('is not led elsewhere', async () => {
-  const [bench, other] = await Promise.all([startBench(), startBench()])
-  const { port } = new URL(bench.gateway.url)
+  const [harness, other] = await Promise.all([startHarness(), startHarness()])
+  const { port } = new URL(harness.gateway.url)
   // A proxy in front that leads to somebody else.
   const led: typeof fetch = (target, init) => {
     const toOther = new URL(String(target))
@@ -219,7 +219,7 @@ test('is not led elsewhere', async () => {
     return fetch(isBegin ? `${redirecting.url}/${other.gateway.url}/v1/uploads` : target, init)
   }
   const redirecting = await startRedirecting()
-  const { done } = uploadClient(bench, { fetch: led }).upload(file, { path: 'a' })
+  const { done } = uploadClient(harness, { fetch: led }).upload(file, { path: 'a' })
   await expect(done).rejects.toMatchObject({ code: 'network' })
   expect(redirecting.asked()).toBe(1)
   expect(other.smhCalls()).toEqual([])
@@ -227,16 +227,19 @@ test('is not led elsewhere', async () => {
 })
 
 test('a gateway below a path of its host', async () => {
-  const bench = await startBench()
+  const harness = await startHarness()
   const asked: string[] = []
-  const client = uploadClient(bench, {
+  const client = uploadClient(harness, {
     gateway: 'https://app.example.com/media/',
     fetch: (target, init) => {
       asked.push(String(target))
-      return fetch(String(target).replace('https://app.example.com/media', bench.gateway.url), init)
+      return fetch(
+        String(target).replace('https://app.example.com/media', harness.gateway.url),
+        init,
+      )
     },
   })
-  const { confirmKey } = await bench.begin({ path: 'a', size: 1 })
+  const { confirmKey } = await harness.begin({ path: 'a', size: 1 })
   expect(await client.status(confirmKey)).toMatchObject({ confirmed: false, parts: [] })
   expect(asked).toEqual([`https://app.example.com/media/v1/uploads/${confirmKey}`])
 })

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test, vi } from 'vitest'
-import { MiB, someBytes, startBench } from '../support/gateway.ts'
+import { MiB, someBytes, startHarness } from '../support/gateway.ts'
 import { uploadClient } from '../support/upload-client.ts'
 
 afterEach(() => {
@@ -14,12 +14,12 @@ const partsRefused: typeof fetch = (target, init) =>
 
 describe('a bucket that no request reaches while the gateway answers', () => {
   test('fails the upload after four attempts, and names the host', async () => {
-    const bench = await startBench()
-    const client = uploadClient(bench, { fetch: partsRefused })
+    const harness = await startHarness()
+    const client = uploadClient(harness, { fetch: partsRefused })
     const upload = client.upload(new Blob(['x']), { path: 'a' })
     const error = await upload.done.catch((error) => error)
     expect(error).toMatchObject({ code: 'blocked', retryable: true, status: undefined })
-    expect(error.message).toContain(new URL(bench.emulator.cosUrl).host)
+    expect(error.message).toContain(new URL(harness.emulator.cosUrl).host)
     expect(error.message).not.toContain('CORS')
     expect(client.waits).toHaveLength(3)
     expect(upload.state).toEqual({ name: 'failed', error })
@@ -27,8 +27,8 @@ describe('a bucket that no request reaches while the gateway answers', () => {
 
   test('fails the upload with an error that names the origin of the page', async () => {
     vi.stubGlobal('location', new URL('https://app.example.com/uploads'))
-    const bench = await startBench()
-    const { done } = uploadClient(bench, { fetch: partsRefused }).upload(new Blob(['x']), {
+    const harness = await startHarness()
+    const { done } = uploadClient(harness, { fetch: partsRefused }).upload(new Blob(['x']), {
       path: 'a',
     })
     const error = await done.catch((error) => error)
@@ -37,23 +37,23 @@ describe('a bucket that no request reaches while the gateway answers', () => {
   })
 
   test('and that comes back takes the next upload of the same client', async () => {
-    const bench = await startBench()
-    bench.emulator.controls.cosDown(true)
-    const client = uploadClient(bench, { retry: { attempts: 6 } })
+    const harness = await startHarness()
+    harness.emulator.controls.cosDown(true)
+    const client = uploadClient(harness, { retry: { attempts: 6 } })
     const { done } = client.upload(new Blob(['x']), { path: 'a' })
     await expect(done).rejects.toMatchObject({ retryable: true })
-    bench.emulator.controls.cosDown(false)
+    harness.emulator.controls.cosDown(false)
     expect(await client.upload(new Blob(['x']), { path: 'a' }).done).toMatchObject({ name: 'a' })
   })
 })
 
 describe('an upload is not taken for blocked', () => {
   test('while the gateway cannot be reached either', async () => {
-    const bench = await startBench()
+    const harness = await startHarness()
     let away = false
     const failing: typeof fetch = (target, init) =>
       away ? Promise.reject(new TypeError('Failed to fetch')) : fetch(target, init)
-    const client = uploadClient(bench, { fetch: failing, retry: { attempts: 8 } })
+    const client = uploadClient(harness, { fetch: failing, retry: { attempts: 8 } })
     const { done } = client.upload(new Blob(['x']), {
       path: 'a',
       onConfirmKey: () => {
@@ -65,11 +65,11 @@ describe('an upload is not taken for blocked', () => {
   })
 
   test('once COS has answered this client', async () => {
-    const bench = await startBench()
+    const harness = await startHarness()
     let refusing = false
     const failing: typeof fetch = (target, init) =>
       refusing ? partsRefused(target, init) : fetch(target, init)
-    const client = uploadClient(bench, { fetch: failing, retry: { attempts: 8 } })
+    const client = uploadClient(harness, { fetch: failing, retry: { attempts: 8 } })
     await client.upload(new Blob(['x']), { path: 'a' }).done
     refusing = true
     const { done } = client.upload(new Blob(['y']), { path: 'b' })
@@ -78,7 +78,7 @@ describe('an upload is not taken for blocked', () => {
   })
 
   test('when its network flaps', async () => {
-    const bench = await startBench()
+    const harness = await startHarness()
     let refusals = 0
     const flapping: typeof fetch = (target, init) => {
       const isPart = String(target).includes('partNumber')
@@ -87,7 +87,7 @@ describe('an upload is not taken for blocked', () => {
       const isAway = (isPart && refusals <= 8) || (isStatus && refusals % 2 === 0)
       return isAway ? Promise.reject(new TypeError('Failed to fetch')) : fetch(target, init)
     }
-    const client = uploadClient(bench, { fetch: flapping, partsInParallel: 1 })
+    const client = uploadClient(harness, { fetch: flapping, partsInParallel: 1 })
     const { done } = client.upload(new Blob([someBytes(MiB)]), { path: 'a' })
     expect(await done).toMatchObject({ name: 'a' })
   })

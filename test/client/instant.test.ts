@@ -1,24 +1,26 @@
 import { expect, test } from 'vitest'
-import { MiB, someBytes, startBench } from '../support/gateway.ts'
+import { MiB, someBytes, startHarness } from '../support/gateway.ts'
 import { sentNumbers, uploadClient } from '../support/upload-client.ts'
 
 const content = someBytes(3 * MiB + 1)
-const bodies = (bench: Awaited<ReturnType<typeof startBench>>) =>
-  bench.smhCalls('begin-multipart').map(({ body }) => Object.keys(JSON.parse(body ?? '{}')).sort())
+const bodies = (harness: Awaited<ReturnType<typeof startHarness>>) =>
+  harness
+    .smhCalls('begin-multipart')
+    .map(({ body }) => Object.keys(JSON.parse(body ?? '{}')).sort())
 
 test('a file that SMH has is stored without a part', async () => {
-  const bench = await startBench()
-  const client = uploadClient(bench)
+  const harness = await startHarness()
+  const client = uploadClient(harness)
   await client.upload(new Blob([content]), { path: 'a.bin' }).done
-  bench.emulator.controls.clearCalls()
+  harness.emulator.controls.clearCalls()
   const progress: number[] = []
   const copy = client.upload(new Blob([content]), {
     path: 'b.bin',
     onProgress: ({ sentBytes }) => progress.push(sentBytes),
   })
   expect(await copy.done).toMatchObject({ path: ['b.bin'], size: content.length })
-  expect(sentNumbers(bench)).toEqual([])
-  expect(bodies(bench)).toEqual([
+  expect(sentNumbers(harness)).toEqual([])
+  expect(bodies(harness)).toEqual([
     ['beginningHash', 'size'],
     ['beginningHash', 'fullHash', 'size'],
   ])
@@ -27,35 +29,35 @@ test('a file that SMH has is stored without a part', async () => {
 })
 
 test('a file that only begins like one that SMH has is sent', async () => {
-  const bench = await startBench()
-  const client = uploadClient(bench)
+  const harness = await startHarness()
+  const client = uploadClient(harness)
   await client.upload(new Blob([content]), { path: 'a.bin' }).done
-  bench.emulator.controls.clearCalls()
+  harness.emulator.controls.clearCalls()
   const other = content.slice()
   other[2 * MiB] = other[2 * MiB]! ^ 1
   expect(await client.upload(new Blob([other]), { path: 'b.bin' }).done).toMatchObject({
     name: 'b.bin',
   })
-  expect(sentNumbers(bench)).toEqual([1, 2, 3, 4])
+  expect(sentNumbers(harness)).toEqual([1, 2, 3, 4])
 })
 
 test.each([
   ['that is small', new Blob([content.slice(0, MiB - 1)]), {}],
   ['whose owner does not want it', new Blob([content]), { instant: false }],
 ])('no hash is sent of a file %s', async (_what, file, options) => {
-  const bench = await startBench()
-  await uploadClient(bench).upload(file, { path: 'a.bin', ...options }).done
-  expect(bodies(bench).flat()).toEqual([])
+  const harness = await startHarness()
+  await uploadClient(harness).upload(file, { path: 'a.bin', ...options }).done
+  expect(bodies(harness).flat()).toEqual([])
 })
 
 test('a gateway that refuses hashes is asked with them once', async () => {
-  const bench = await startBench({ environment: { UPLOAD_INSTANT: 'false' } })
+  const harness = await startHarness({ environment: { UPLOAD_INSTANT: 'false' } })
   const asked: string[] = []
   const noting: typeof fetch = (target, init) => {
     if (init?.method === 'POST') asked.push(new URL(String(target)).pathname)
     return fetch(target, init)
   }
-  const client = uploadClient(bench, { fetch: noting })
+  const client = uploadClient(harness, { fetch: noting })
   await client.upload(new Blob([content]), { path: 'a.bin' }).done
   await client.upload(new Blob([content]), { path: 'b.bin' }).done
   const begins = asked.filter((path) => path.endsWith('uploads'))
@@ -63,20 +65,20 @@ test('a gateway that refuses hashes is asked with them once', async () => {
 })
 
 test('what is not permitted for another reason is told', async () => {
-  const bench = await startBench({ environment: { UPLOAD_ALLOWED_EXTENSIONS: 'txt' } })
-  const { done } = uploadClient(bench).upload(new Blob([content]), { path: 'a.bin' })
+  const harness = await startHarness({ environment: { UPLOAD_ALLOWED_EXTENSIONS: 'txt' } })
+  const { done } = uploadClient(harness).upload(new Blob([content]), { path: 'a.bin' })
   await expect(done).rejects.toMatchObject({ code: 'not_permitted', status: 403 })
 })
 
 test('a gateway that goes on asking for the hash gets the file', async () => {
-  const bench = await startBench()
+  const harness = await startHarness()
   const undecided: typeof fetch = async (target, init) =>
     String(init?.body).includes('Hash')
       ? Response.json({ outcome: 'full_hash_required' })
       : fetch(target, init)
-  const client = uploadClient(bench, { fetch: undecided })
+  const client = uploadClient(harness, { fetch: undecided })
   await client.upload(new Blob([content]), { path: 'a.bin' }).done
-  expect(sentNumbers(bench)).toEqual([1, 2, 3, 4])
+  expect(sentNumbers(harness)).toEqual([1, 2, 3, 4])
 })
 
 test.each([
@@ -84,19 +86,19 @@ test.each([
   ['without its file', { outcome: 'stored' }],
   ['without its credentials', { outcome: 'upload_required' }],
 ])('an outcome %s is a bad answer', async (_, answer) => {
-  const bench = await startBench()
+  const harness = await startHarness()
   const strange: typeof fetch = async () => Response.json(answer)
-  const { done } = uploadClient(bench, { fetch: strange }).upload(new Blob([content]), {
+  const { done } = uploadClient(harness, { fetch: strange }).upload(new Blob([content]), {
     path: 'a.bin',
   })
   await expect(done).rejects.toMatchObject({ code: 'bad_answer', status: 200 })
 })
 
 test('one that is aborted while SMH is asked is not hashed any further', async () => {
-  const bench = await startBench()
-  await uploadClient(bench).upload(new Blob([content]), { path: 'a.bin' }).done
+  const harness = await startHarness()
+  await uploadClient(harness).upload(new Blob([content]), { path: 'a.bin' }).done
   let hashing = 0
-  const it = uploadClient(bench, {
+  const it = uploadClient(harness, {
     fetch: async (...request) => {
       const response = await fetch(...request)
       const { outcome } = await response.clone().json()
@@ -115,26 +117,32 @@ test('one that is aborted while SMH is asked is not hashed any further', async (
 })
 
 test('a begin with the hash is not repeated for somebody else than the gateway', async () => {
-  const bench = await startBench()
-  await uploadClient(bench).upload(new Blob([content]), { path: 'a.bin' }).done
+  const harness = await startHarness()
+  await uploadClient(harness).upload(new Blob([content]), { path: 'a.bin' }).done
   const behindProxy: typeof fetch = async (target, init) => {
     const response = await fetch(target, init)
     const busy = new Response('busy', { status: 503, headers: { 'Retry-After': '1' } })
     return String(init?.body).includes('fullHash') ? busy : response
   }
-  const client = uploadClient(bench, { fetch: behindProxy })
+  const client = uploadClient(harness, { fetch: behindProxy })
   const copy = client.upload(new Blob([content]), { path: 'b.bin' })
   await expect(copy.done).rejects.toMatchObject({ code: 'bad_answer', retryable: true })
-  expect(bench.emulator.controls.files().map(({ path }) => path.at(-1))).toEqual(['a.bin', 'b.bin'])
+  expect(harness.emulator.controls.files().map(({ path }) => path.at(-1))).toEqual([
+    'a.bin',
+    'b.bin',
+  ])
 })
 
 test('a file that may be stored already is not stored once more', async () => {
-  const bench = await startBench()
-  const client = uploadClient(bench)
+  const harness = await startHarness()
+  const client = uploadClient(harness)
   await client.upload(new Blob([content]), { path: 'a.bin' }).done
   const match = ({ body }: { body?: string }) => body?.includes('fullHash') ?? false
-  bench.emulator.controls.force('begin-multipart', { drop: 'after', match })
+  harness.emulator.controls.force('begin-multipart', { drop: 'after', match })
   const copy = client.upload(new Blob([content]), { path: 'b.bin' })
   await expect(copy.done).rejects.toMatchObject({ code: 'upstream_unavailable', retryable: true })
-  expect(bench.emulator.controls.files().map(({ path }) => path.at(-1))).toEqual(['a.bin', 'b.bin'])
+  expect(harness.emulator.controls.files().map(({ path }) => path.at(-1))).toEqual([
+    'a.bin',
+    'b.bin',
+  ])
 })

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { MiB, someBytes, startBench } from '../support/gateway.ts'
+import { MiB, someBytes, startHarness } from '../support/gateway.ts'
 import {
   beyond,
   pausedUpload,
@@ -31,9 +31,9 @@ function holding(what: RegExp) {
 
 describe('pause', () => {
   test('stops the parts, and resume sends those that had not arrived', async () => {
-    const bench = await startBench()
+    const harness = await startHarness()
     const content = someBytes(6 * MiB)
-    const { upload } = uploadClient(bench, { partsInParallel: 1 })
+    const { upload } = uploadClient(harness, { partsInParallel: 1 })
     const paused = Promise.withResolvers<void>()
     const it = upload(new Blob([content]), {
       path: 'a.bin',
@@ -44,87 +44,87 @@ describe('pause', () => {
     })
     await paused.promise
     expect(it.paused).toBe(true)
-    const [task] = bench.emulator.controls.openTasks()
+    const [task] = harness.emulator.controls.openTasks()
     expect(task?.parts.length).toBeLessThan(6)
     it.resume()
     expect(it.paused).toBe(false)
     await it.done
-    const received = sentNumbers(bench)
+    const received = sentNumbers(harness)
     expect(new Set(received).size).toBe(6)
     expect(received.slice(0, 3)).toEqual([1, 2, 3])
-    expect((await storedBytes(bench, 'a.bin')).equals(content)).toBe(true)
+    expect((await storedBytes(harness, 'a.bin')).equals(content)).toBe(true)
   })
 
   test('before anything has begun holds back every part', async () => {
-    const bench = await startBench()
+    const harness = await startHarness()
     const file = new Blob([someBytes(MiB)])
-    const it = await pausedUpload(uploadClient(bench), file, { path: 'a.bin' })
+    const it = await pausedUpload(uploadClient(harness), file, { path: 'a.bin' })
     it.pause()
-    expect(sentNumbers(bench)).toEqual([])
+    expect(sentNumbers(harness)).toEqual([])
     it.resume()
     it.resume()
     expect(await it.done).toMatchObject({ name: 'a.bin' })
   })
 
   test('can be ended by abort', async () => {
-    const bench = await startBench()
-    const it = await pausedUpload(uploadClient(bench), new Blob(['x']), { path: 'a' })
+    const harness = await startHarness()
+    const it = await pausedUpload(uploadClient(harness), new Blob(['x']), { path: 'a' })
     await it.abort()
     await expect(it.done).rejects.toMatchObject({ code: 'aborted' })
-    expect(bench.emulator.controls.openTasks()).toEqual([])
+    expect(harness.emulator.controls.openTasks()).toEqual([])
   })
 })
 
 describe('abort', () => {
   test('ends the upload at once, and SMH knows nothing of it afterwards', async () => {
-    const bench = await startBench()
+    const harness = await startHarness()
     const { fetch, held } = holding(/partNumber=2/)
-    const client = uploadClient(bench, { fetch })
+    const client = uploadClient(harness, { fetch })
     const it = client.upload(new Blob([someBytes(4 * MiB)]), { path: 'a.bin' })
     await held
     const aborted = it.abort()
     await expect(it.done).rejects.toMatchObject({ code: 'aborted', retryable: false })
     await aborted
-    expect(bench.emulator.controls.openTasks()).toEqual([])
+    expect(harness.emulator.controls.openTasks()).toEqual([])
     await expect(client.status(it.confirmKey!)).rejects.toMatchObject({ code: 'upload_not_found' })
   })
 
   test('by a signal', async () => {
-    const bench = await startBench()
+    const harness = await startHarness()
     const controller = new AbortController()
-    const it = uploadClient(bench).upload(new Blob([someBytes(4 * MiB)]), {
+    const it = uploadClient(harness).upload(new Blob([someBytes(4 * MiB)]), {
       path: 'a.bin',
       signal: controller.signal,
       onProgress: beyond(MiB, () => controller.abort()),
     })
     await expect(it.done).rejects.toMatchObject({ code: 'aborted' })
-    const openTasks = () => bench.emulator.controls.openTasks()
+    const openTasks = () => harness.emulator.controls.openTasks()
     await expect.poll(openTasks, { timeout: 10_000 }).toEqual([])
   })
 
   test('by a signal that was aborted before begins nothing', async () => {
-    const bench = await startBench()
+    const harness = await startHarness()
     const signal = AbortSignal.abort()
-    const it = uploadClient(bench).upload(new Blob(['x']), { path: 'a', signal })
+    const it = uploadClient(harness).upload(new Blob(['x']), { path: 'a', signal })
     await expect(it.done).rejects.toMatchObject({ code: 'aborted' })
     await it.abort()
-    expect(bench.smhCalls('begin-multipart')).toEqual([])
+    expect(harness.smhCalls('begin-multipart')).toEqual([])
   })
 
   test('by a signal that was aborted before drops what is resumed', async () => {
-    const bench = await startBench()
+    const harness = await startHarness()
     const file = new Blob([someBytes(MiB)])
-    const { confirmKey = '' } = await pausedUpload(uploadClient(bench), file, { path: 'a.bin' })
-    const it = uploadClient(bench).resume(confirmKey, file, { signal: AbortSignal.abort() })
+    const { confirmKey = '' } = await pausedUpload(uploadClient(harness), file, { path: 'a.bin' })
+    const it = uploadClient(harness).resume(confirmKey, file, { signal: AbortSignal.abort() })
     await expect(it.done).rejects.toMatchObject({ code: 'aborted' })
     await it.abort()
-    expect(bench.emulator.controls.openTasks()).toEqual([])
+    expect(harness.emulator.controls.openTasks()).toEqual([])
   })
 
   test('lets the same file begin anew at once', async () => {
-    const bench = await startBench()
+    const harness = await startHarness()
     const file = new Blob([someBytes(MiB)])
-    const { upload } = uploadClient(bench)
+    const { upload } = uploadClient(harness)
     const it = upload(file, { path: 'a.bin' })
     expect(upload(file, { path: 'a.bin' })).toBe(it)
     const dropped = it.abort()
@@ -132,14 +132,14 @@ describe('abort', () => {
     const anew = upload(file, { path: 'a.bin' })
     await dropped
     expect(await anew.done).toMatchObject({ name: 'a.bin' })
-    expect(bench.emulator.controls.openTasks()).toEqual([])
+    expect(harness.emulator.controls.openTasks()).toEqual([])
   })
 
   test('while begin is under way drops what it has begun', async () => {
-    const bench = await startBench()
+    const harness = await startHarness()
     const { fetch, held, letGo } = holding(/uploads$/)
     const keys: string[] = []
-    const it = uploadClient(bench, { fetch }).upload(new Blob(['x']), {
+    const it = uploadClient(harness, { fetch }).upload(new Blob(['x']), {
       path: 'a',
       onConfirmKey: (key) => keys.push(key),
     })
@@ -148,36 +148,36 @@ describe('abort', () => {
     await expect(it.done).rejects.toMatchObject({ code: 'aborted' })
     letGo()
     await aborted
-    expect(bench.smhCalls('cancel')).toHaveLength(1)
-    expect(bench.emulator.controls.openTasks()).toEqual([])
+    expect(harness.smhCalls('cancel')).toHaveLength(1)
+    expect(harness.emulator.controls.openTasks()).toEqual([])
     expect(keys).toEqual([])
   })
 
   test('of a stored file does nothing', async () => {
-    const bench = await startBench()
-    const it = uploadClient(bench).upload(new Blob(['x']), { path: 'a' })
+    const harness = await startHarness()
+    const it = uploadClient(harness).upload(new Blob(['x']), { path: 'a' })
     await it.done
     await it.abort()
-    expect(bench.smhCalls('cancel')).toEqual([])
-    expect(bench.emulator.controls.files()).toHaveLength(1)
+    expect(harness.smhCalls('cancel')).toEqual([])
+    expect(harness.emulator.controls.files()).toHaveLength(1)
   })
 
   test('of an upload that failed drops what had arrived', async () => {
-    const bench = await startBench()
-    bench.emulator.controls.force('put-part', { status: 451, code: 'UnavailableForLegalReasons' })
-    const it = uploadClient(bench).upload(new Blob(['x']), { path: 'a' })
+    const harness = await startHarness()
+    harness.emulator.controls.force('put-part', { status: 451, code: 'UnavailableForLegalReasons' })
+    const it = uploadClient(harness).upload(new Blob(['x']), { path: 'a' })
     await expect(it.done).rejects.toMatchObject({ code: 'cos' })
-    expect(bench.emulator.controls.openTasks()).toHaveLength(1)
+    expect(harness.emulator.controls.openTasks()).toHaveLength(1)
     await it.abort()
-    expect(bench.emulator.controls.openTasks()).toEqual([])
+    expect(harness.emulator.controls.openTasks()).toEqual([])
   })
 
   test('goes through without the gateway', async () => {
-    const bench = await startBench()
+    const harness = await startHarness()
     let away = false
     const failing: typeof fetch = (target, init) =>
       away ? Promise.reject(new TypeError('fetch failed')) : fetch(target, init)
-    const client = uploadClient(bench, { fetch: failing })
+    const client = uploadClient(harness, { fetch: failing })
     const it = await pausedUpload(client, new Blob(['x']), { path: 'a' })
     away = true
     await it.abort()
@@ -185,20 +185,20 @@ describe('abort', () => {
   })
 
   test('of an upload that is being resumed drops it', async () => {
-    const bench = await startBench()
-    const { confirmKey } = await bench.begin({ path: 'a', size: 1 })
-    const it = uploadClient(bench).resume(confirmKey, new Blob(['x']))
+    const harness = await startHarness()
+    const { confirmKey } = await harness.begin({ path: 'a', size: 1 })
+    const it = uploadClient(harness).resume(confirmKey, new Blob(['x']))
     await it.abort()
     await expect(it.done).rejects.toMatchObject({ code: 'aborted' })
-    expect(bench.emulator.controls.openTasks()).toEqual([])
+    expect(harness.emulator.controls.openTasks()).toEqual([])
   })
 
   test('by confirm key alone', async () => {
-    const bench = await startBench()
-    const { confirmKey } = await bench.begin({ path: 'a', size: 1 })
-    const client = uploadClient(bench)
+    const harness = await startHarness()
+    const { confirmKey } = await harness.begin({ path: 'a', size: 1 })
+    const client = uploadClient(harness)
     await client.abort(confirmKey)
     await client.abort(confirmKey)
-    expect(bench.emulator.controls.openTasks()).toEqual([])
+    expect(harness.emulator.controls.openTasks()).toEqual([])
   })
 })

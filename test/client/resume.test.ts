@@ -2,12 +2,12 @@ import { expect, test } from 'vitest'
 import { createUploadClient } from '../../src/client/index.ts'
 import {
   ann,
-  type Bench,
   bob,
   type Credentials,
+  type Harness,
   MiB,
   someBytes,
-  startBench,
+  startHarness,
 } from '../support/gateway.ts'
 import {
   beyond,
@@ -23,36 +23,41 @@ const file = new Blob([content])
 const wanted = { path: 'a.bin', size: content.length }
 
 /** Sends some parts as a client of another part size did before. */
-async function sendBefore(bench: Bench, begun: Credentials, partSize: number, numbers: number[]) {
+async function sendBefore(
+  harness: Harness,
+  begun: Credentials,
+  partSize: number,
+  numbers: number[],
+) {
   for (const number of numbers) {
     const part = content.slice((number - 1) * partSize, number * partSize)
-    expect((await bench.putPart(begun, number, part)).status).toBe(200)
+    expect((await harness.putPart(begun, number, part)).status).toBe(200)
   }
 }
 
 test('what has arrived is not sent again', async () => {
-  const bench = await startBench()
-  const begun = await bench.begin(wanted)
-  await sendBefore(bench, begun, MiB, [1, 2, 4])
+  const harness = await startHarness()
+  const begun = await harness.begin(wanted)
+  await sendBefore(harness, begun, MiB, [1, 2, 4])
   // On another day, on another device.
-  bench.advance(24 * 60 * 60_000)
+  harness.advance(24 * 60 * 60_000)
   const progress: number[] = []
   let received: number[] | undefined
   const counting: typeof fetch = (target, init) => {
-    const [task] = bench.emulator.controls.openTasks()
+    const [task] = harness.emulator.controls.openTasks()
     if (String(target).endsWith('/complete')) received = task?.parts.map((p) => p.receivedTimes)
     return fetch(target, init)
   }
-  const upload = uploadClient(bench, { fetch: counting }).resume(begun.confirmKey, file, {
+  const upload = uploadClient(harness, { fetch: counting }).resume(begun.confirmKey, file, {
     onProgress: ({ sentBytes }) => progress.push(sentBytes),
   })
   expect(upload.confirmKey).toBe(begun.confirmKey)
   expect(await upload.done).toMatchObject({ name: 'a.bin', size: content.length })
   expect(received).toEqual([1, 1, 1, 1, 1, 1])
-  expect(sentNumbers(bench)).toEqual([1, 2, 3, 4, 5, 6])
-  expect(partStatuses(bench)).toEqual([200, 200, 200, 200, 200, 200])
+  expect(sentNumbers(harness)).toEqual([1, 2, 3, 4, 5, 6])
+  expect(partStatuses(harness)).toEqual([200, 200, 200, 200, 200, 200])
   expect(progress[0]).toBe(3 * MiB)
-  expect((await storedBytes(bench, 'a.bin')).equals(content)).toBe(true)
+  expect((await storedBytes(harness, 'a.bin')).equals(content)).toBe(true)
 })
 
 test.each([
@@ -64,13 +69,13 @@ test.each([
     timeout: 60_000,
   },
   async (_size, bytes) => {
-    const bench = await startBench()
+    const harness = await startHarness()
     const big = someBytes(bytes)
     const source = new Blob([big])
     // As an app makes it, which sets no size of parts.
     const client = createUploadClient({
-      gateway: bench.gateway.url,
-      getToken: () => bench.issuer.token(ann),
+      gateway: harness.gateway.url,
+      getToken: () => harness.issuer.token(ann),
       cosScheme: 'http',
     })
     const half = Promise.withResolvers<void>()
@@ -83,9 +88,9 @@ test.each([
       }),
     })
     await half.promise
-    const [task] = bench.emulator.controls.openTasks()
+    const [task] = harness.emulator.controls.openTasks()
     const arrived = task?.parts.map(({ number }) => number) ?? []
-    bench.emulator.controls.clearCalls()
+    harness.emulator.controls.clearCalls()
     const progress: number[] = []
     // Another file object, as after a reload.
     const after = client.resume(before.confirmKey!, new Blob([big]), {
@@ -93,59 +98,59 @@ test.each([
     })
     await after.done
     expect(progress[0]).toBeGreaterThan(bytes / 4)
-    expect(sentNumbers(bench).filter((number) => arrived.includes(number))).toEqual([])
-    expect((await storedBytes(bench, 'a.bin')).equals(big)).toBe(true)
+    expect(sentNumbers(harness).filter((number) => arrived.includes(number))).toEqual([])
+    expect((await storedBytes(harness, 'a.bin')).equals(big)).toBe(true)
   },
 )
 
 test('parts of another size than the configured one tell theirs', async () => {
-  const bench = await startBench()
-  const begun = await bench.begin(wanted)
-  await sendBefore(bench, begun, 2 * MiB, [2])
-  await uploadClient(bench).resume(begun.confirmKey, file).done
-  expect(sentNumbers(bench)).toEqual([1, 2, 3])
-  expect((await storedBytes(bench, 'a.bin')).equals(content)).toBe(true)
+  const harness = await startHarness()
+  const begun = await harness.begin(wanted)
+  await sendBefore(harness, begun, 2 * MiB, [2])
+  await uploadClient(harness).resume(begun.confirmKey, file).done
+  expect(sentNumbers(harness)).toEqual([1, 2, 3])
+  expect((await storedBytes(harness, 'a.bin')).equals(content)).toBe(true)
 })
 
 test('a part that arrived with another size is sent again', async () => {
-  const bench = await startBench()
-  const begun = await bench.begin(wanted)
-  await sendBefore(bench, begun, MiB, [1, 2])
-  await bench.putPart(begun, 3, someBytes(17))
-  await uploadClient(bench).resume(begun.confirmKey, file).done
-  expect(sentNumbers(bench)).toEqual([1, 2, 3, 3, 4, 5, 6])
-  expect((await storedBytes(bench, 'a.bin')).equals(content)).toBe(true)
+  const harness = await startHarness()
+  const begun = await harness.begin(wanted)
+  await sendBefore(harness, begun, MiB, [1, 2])
+  await harness.putPart(begun, 3, someBytes(17))
+  await uploadClient(harness).resume(begun.confirmKey, file).done
+  expect(sentNumbers(harness)).toEqual([1, 2, 3, 3, 4, 5, 6])
+  expect((await storedBytes(harness, 'a.bin')).equals(content)).toBe(true)
 })
 
 test('parts that arrived with other bytes are found out and sent again', async () => {
-  const bench = await startBench()
-  const begun = await bench.begin(wanted)
-  await sendBefore(bench, begun, MiB, [1])
-  await bench.putPart(begun, 2, someBytes(MiB, 99))
-  await uploadClient(bench).resume(begun.confirmKey, file).done
-  expect(sentNumbers(bench)).toEqual([1, 1, 2, 2, 3, 4, 5, 6])
-  expect((await storedBytes(bench, 'a.bin')).equals(content)).toBe(true)
+  const harness = await startHarness()
+  const begun = await harness.begin(wanted)
+  await sendBefore(harness, begun, MiB, [1])
+  await harness.putPart(begun, 2, someBytes(MiB, 99))
+  await uploadClient(harness).resume(begun.confirmKey, file).done
+  expect(sentNumbers(harness)).toEqual([1, 1, 2, 2, 3, 4, 5, 6])
+  expect((await storedBytes(harness, 'a.bin')).equals(content)).toBe(true)
 })
 
 test('one part alone that is taken for another is found out and sent again', async () => {
-  const bench = await startBench()
+  const harness = await startHarness()
   const even = content.slice(0, 5 * MiB)
-  const begun = await bench.begin({ path: 'a.bin', size: even.length })
+  const begun = await harness.begin({ path: 'a.bin', size: even.length })
   // The third and last of 2 MiB could be the third of five as well.
-  expect((await bench.putPart(begun, 3, even.slice(4 * MiB))).status).toBe(200)
-  await uploadClient(bench).resume(begun.confirmKey, new Blob([even])).done
-  expect(sentNumbers(bench)).toEqual([1, 2, 3, 3, 4, 5])
-  expect((await storedBytes(bench, 'a.bin')).equals(even)).toBe(true)
+  expect((await harness.putPart(begun, 3, even.slice(4 * MiB))).status).toBe(200)
+  await uploadClient(harness).resume(begun.confirmKey, new Blob([even])).done
+  expect(sentNumbers(harness)).toEqual([1, 2, 3, 3, 4, 5])
+  expect((await storedBytes(harness, 'a.bin')).equals(even)).toBe(true)
 })
 
 test('an upload whose parts are all there is only completed', async () => {
-  const bench = await startBench()
-  const begun = await bench.begin(wanted)
-  await sendBefore(bench, begun, MiB, [1, 2, 3, 4, 5, 6])
+  const harness = await startHarness()
+  const begun = await harness.begin(wanted)
+  await sendBefore(harness, begun, MiB, [1, 2, 3, 4, 5, 6])
   const details = { labels: ['holiday'], localModificationTime: new Date(0) }
-  await uploadClient(bench).resume(begun.confirmKey, file, details).done
-  expect(partStatuses(bench)).toHaveLength(6)
-  const [confirm] = bench.smhCalls('confirm')
+  await uploadClient(harness).resume(begun.confirmKey, file, details).done
+  expect(partStatuses(harness)).toHaveLength(6)
+  const [confirm] = harness.smhCalls('confirm')
   expect(JSON.parse(confirm?.body ?? '')).toMatchObject({
     labels: ['holiday'],
     localModificationTime: '1970-01-01T00:00:00.000Z',
@@ -153,8 +158,8 @@ test('an upload whose parts are all there is only completed', async () => {
 })
 
 test('a completed upload gives its file', async () => {
-  const bench = await startBench()
-  const client = uploadClient(bench)
+  const harness = await startHarness()
+  const client = uploadClient(harness)
   const first = client.upload(file, { path: 'a.bin' })
   const stored = await first.done
   const progress: number[] = []
@@ -162,13 +167,13 @@ test('a completed upload gives its file', async () => {
     onProgress: ({ sentBytes }) => progress.push(sentBytes),
   })
   expect(await again.done).toMatchObject({ path: stored.path, crc64: stored.crc64 })
-  expect(sentNumbers(bench)).toHaveLength(6)
+  expect(sentNumbers(harness)).toHaveLength(6)
   expect(progress).toEqual([content.length])
 })
 
 test('a completed upload whose file was replaced since is not taken for stored', async () => {
-  const bench = await startBench({ environment: { UPLOAD_CONFLICT_STRATEGIES: 'overwrite' } })
-  const client = uploadClient(bench)
+  const harness = await startHarness({ environment: { UPLOAD_CONFLICT_STRATEGIES: 'overwrite' } })
+  const client = uploadClient(harness)
   const options = { path: 'a.bin', strategy: 'overwrite' } as const
   const first = client.upload(file, options)
   await first.done
@@ -179,8 +184,8 @@ test('a completed upload whose file was replaced since is not taken for stored',
 })
 
 test('an upload that another device completes just then gives its file', async () => {
-  const bench = await startBench()
-  const client = uploadClient(bench)
+  const harness = await startHarness()
+  const client = uploadClient(harness)
   const first = await pausedUpload(client, file, { path: 'a.bin' })
   const overtaken: typeof fetch = async (target, init) => {
     if (String(target).endsWith('/renew')) {
@@ -189,14 +194,14 @@ test('an upload that another device completes just then gives its file', async (
     }
     return fetch(target, init)
   }
-  const second = uploadClient(bench, { fetch: overtaken }).resume(first.confirmKey!, file)
+  const second = uploadClient(harness, { fetch: overtaken }).resume(first.confirmKey!, file)
   expect(await second.done).toMatchObject({ path: ['a.bin'], size: content.length })
-  expect(bench.emulator.controls.files()).toHaveLength(1)
+  expect(harness.emulator.controls.files()).toHaveLength(1)
 })
 
 test('an upload that is under way is joined', async () => {
-  const bench = await startBench()
-  const client = uploadClient(bench)
+  const harness = await startHarness()
+  const client = uploadClient(harness)
   const begun = await pausedUpload(client, file, { path: 'a.bin' })
   expect(client.resume(begun.confirmKey!, file)).toBe(begun)
   begun.resume()
@@ -207,9 +212,9 @@ test('an upload that is under way is joined', async () => {
 })
 
 test("another user's key is of no use", async () => {
-  const bench = await startBench()
-  const { confirmKey } = await bench.begin(wanted)
-  const client = uploadClient(bench, { getToken: () => bench.issuer.token(bob) })
+  const harness = await startHarness()
+  const { confirmKey } = await harness.begin(wanted)
+  const client = uploadClient(harness, { getToken: () => harness.issuer.token(bob) })
   await expect(client.resume(confirmKey, file).done).rejects.toMatchObject({
     code: 'upload_not_found',
     status: 404,
@@ -217,8 +222,8 @@ test("another user's key is of no use", async () => {
 })
 
 test('a file of another size is not the one that was begun', async () => {
-  const bench = await startBench()
-  const { confirmKey } = await bench.begin(wanted)
-  const { done } = uploadClient(bench).resume(confirmKey, new Blob(['other']))
+  const harness = await startHarness()
+  const { confirmKey } = await harness.begin(wanted)
+  const { done } = uploadClient(harness).resume(confirmKey, new Blob(['other']))
   await expect(done).rejects.toMatchObject({ code: 'source_changed' })
 })

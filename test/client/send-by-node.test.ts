@@ -3,7 +3,7 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { sendByNode } from '../../src/client/send-by-node.ts'
-import { MiB, someBytes, startBench } from '../support/gateway.ts'
+import { MiB, someBytes, startHarness } from '../support/gateway.ts'
 import { storedBytes, uploadClient } from '../support/upload-client.ts'
 
 const send = sendByNode()!
@@ -46,9 +46,9 @@ describe("by Node's HTTP client", () => {
   })
 
   test('an upload tells of bytes on their way', async () => {
-    const bench = await startBench()
+    const harness = await startHarness()
     const content = someBytes(4 * MiB)
-    const client = uploadClient(bench, { partSize: 2 * MiB, partsInParallel: 1 })
+    const client = uploadClient(harness, { partSize: 2 * MiB, partsInParallel: 1 })
     const seen: number[] = []
     const onProgress = ({ sentBytes }: { sentBytes: number }) => seen.push(sentBytes)
     const pieces = Array.from({ length: 64 }, (_, index) =>
@@ -58,7 +58,7 @@ describe("by Node's HTTP client", () => {
     expect(seen).toEqual(seen.toSorted((one, other) => one - other))
     expect(seen.filter((bytes) => bytes % (2 * MiB) !== 0).length).toBeGreaterThan(8)
     expect(seen.at(-1)).toBe(4 * MiB)
-    expect((await storedBytes(bench, 'a.bin')).equals(content)).toBe(true)
+    expect((await storedBytes(harness, 'a.bin')).equals(content)).toBe(true)
   })
 
   test('a refusal before the end of the body is handed on', async () => {
@@ -92,7 +92,7 @@ describe("by Node's HTTP client", () => {
   })
 
   test('a network that fails is an error', async () => {
-    const { emulator } = await startBench()
+    const { emulator } = await startHarness()
     emulator.controls.force('put-part', { drop: 'before' })
     const url = `${emulator.cosUrl}/none?uploadId=1&partNumber=1`
     await expect(send(part(url, MiB))).rejects.toThrow()

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { createUploadClient } from '../../src/client/index.ts'
 import { sendByXhr } from '../../src/client/send-part.ts'
-import { ann, MiB, someBytes, startBench } from '../support/gateway.ts'
+import { ann, MiB, someBytes, startHarness } from '../support/gateway.ts'
 
 /** As much of XMLHttpRequest as is used, over fetch, with a word on progress half-way. */
 function fakeXhr() {
@@ -62,11 +62,11 @@ afterEach(() => {
 
 describe('by XMLHttpRequest', () => {
   test('an upload tells of bytes on their way', async () => {
-    const bench = await startBench()
+    const harness = await startHarness()
     vi.stubGlobal('XMLHttpRequest', fakeXhr())
     const client = createUploadClient({
-      gateway: bench.gateway.url,
-      getToken: () => bench.issuer.token(ann),
+      gateway: harness.gateway.url,
+      getToken: () => harness.issuer.token(ann),
       cosScheme: 'http',
       partSize: MiB,
       partsInParallel: 1,
@@ -89,7 +89,7 @@ describe('by XMLHttpRequest', () => {
   })
 
   test('an answer is handed on whole', async () => {
-    const { emulator } = await startBench()
+    const { emulator } = await startHarness()
     vi.stubGlobal('XMLHttpRequest', fakeXhr())
     const reply = await sendByXhr(request(`${emulator.cosUrl}/none?uploadId=1&partNumber=1`))
     expect(reply.status).toBe(403)
@@ -113,7 +113,7 @@ describe('by XMLHttpRequest', () => {
   })
 
   test('a network that fails is a TypeError, as with fetch', async () => {
-    const { emulator } = await startBench()
+    const { emulator } = await startHarness()
     emulator.controls.force('put-part', { drop: 'before' })
     vi.stubGlobal('XMLHttpRequest', fakeXhr())
     const sent = sendByXhr(request(`${emulator.cosUrl}/none?uploadId=1&partNumber=1`))
@@ -121,7 +121,7 @@ describe('by XMLHttpRequest', () => {
   })
 
   test('a signal ends it', async () => {
-    const { emulator } = await startBench()
+    const { emulator } = await startHarness()
     vi.stubGlobal('XMLHttpRequest', fakeXhr())
     const before = AbortSignal.abort(new Error('enough'))
     await expect(sendByXhr(request(emulator.cosUrl, before))).rejects.toThrow('enough')

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import { crc64 } from '../../src/client/crc64.ts'
 import { crc64Of } from '../../src/client/source.ts'
-import { MiB, someBytes, startBench } from '../support/gateway.ts'
+import { MiB, someBytes, startHarness } from '../support/gateway.ts'
 import { pausedUpload, sentNumbers, storedBytes, uploadClient } from '../support/upload-client.ts'
 
 async function aFile(content: Uint8Array): Promise<string> {
@@ -19,10 +19,10 @@ async function aFile(content: Uint8Array): Promise<string> {
 const content = someBytes(3 * MiB + 9)
 
 test('a file on disk is sent as it is', async () => {
-  const bench = await startBench()
+  const harness = await startHarness()
   const blob = await openAsBlob(await aFile(content))
-  await uploadClient(bench).upload(blob, { path: 'a.bin' }).done
-  expect((await storedBytes(bench, 'a.bin')).equals(content)).toBe(true)
+  await uploadClient(harness).upload(blob, { path: 'a.bin' }).done
+  expect((await storedBytes(harness, 'a.bin')).equals(content)).toBe(true)
 })
 
 test('the checksum of a piece of a file', async () => {
@@ -34,9 +34,9 @@ test('the checksum of a piece of a file', async () => {
 })
 
 test('a file that changes under way ends the upload', async () => {
-  const bench = await startBench()
+  const harness = await startHarness()
   const file = await aFile(content)
-  const client = uploadClient(bench, { partsInParallel: 1 })
+  const client = uploadClient(harness, { partsInParallel: 1 })
   const options = { path: 'a.bin', instant: false }
   const upload = await pausedUpload(client, await openAsBlob(file), options)
   await appendFile(file, 'more')
@@ -45,7 +45,7 @@ test('a file that changes under way ends the upload', async () => {
 })
 
 test('a file that cannot be read while its checksum is known ends the upload as well', async () => {
-  const bench = await startBench()
+  const harness = await startHarness()
   const file = await aFile(content)
   const read = Promise.withResolvers<void>()
   let first = true
@@ -58,10 +58,10 @@ test('a file that cannot be read while its checksum is known ends the upload as 
     return fetch(target, init)
   }
   const blob = await openAsBlob(file)
-  const client = uploadClient(bench, { fetch: failing, partsInParallel: 1 })
+  const client = uploadClient(harness, { fetch: failing, partsInParallel: 1 })
   const { done } = client.upload(blob, { path: 'a.bin', instant: false })
   await crc64Of(blob, new AbortController().signal)
   read.resolve()
   await expect(done).rejects.toMatchObject({ code: 'source_changed' })
-  expect(sentNumbers(bench).length).toBeLessThan(4)
+  expect(sentNumbers(harness).length).toBeLessThan(4)
 })

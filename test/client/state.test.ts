@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import type { UploadClientOptions, UploadState } from '../../src/client/types.ts'
-import { MiB, someBytes, startBench } from '../support/gateway.ts'
+import { MiB, someBytes, startHarness } from '../support/gateway.ts'
 import { beyond, pausedUpload, uploadClient } from '../support/upload-client.ts'
 
 /** Each state by its name and, where it waits, by its reason. */
@@ -16,16 +16,16 @@ function watch() {
 
 async function startUpload(
   options: Partial<UploadClientOptions> = {},
-  prepare: (bench: Awaited<ReturnType<typeof startBench>>) => void = () => {},
+  prepare: (harness: Awaited<ReturnType<typeof startHarness>>) => void = () => {},
   bytes = 1,
 ) {
-  const bench = await startBench()
-  prepare(bench)
+  const harness = await startHarness()
+  prepare(harness)
   const watching = watch()
-  const client = uploadClient(bench, options)
+  const client = uploadClient(harness, options)
   const { onState } = watching
   const upload = client.upload(new Blob([someBytes(bytes)]), { path: 'a.bin', onState })
-  return { bench, client, upload, ...watching }
+  return { harness, client, upload, ...watching }
 }
 
 test('the states of an upload come in order, the last one before `done`', async () => {
@@ -55,9 +55,9 @@ test('an aborted upload ends in `aborted`, and no state follows', async () => {
 })
 
 test('pause and resume are states', async () => {
-  const bench = await startBench()
+  const harness = await startHarness()
   const { seen, onState } = watch()
-  const it = uploadClient(bench, { partsInParallel: 1 }).upload(new Blob([someBytes(4 * MiB)]), {
+  const it = uploadClient(harness, { partsInParallel: 1 }).upload(new Blob([someBytes(4 * MiB)]), {
     path: 'a.bin',
     onState,
     onProgress: beyond(MiB, () => {
@@ -70,18 +70,18 @@ test('pause and resume are states', async () => {
 })
 
 test('an upload that goes on has the same states', async () => {
-  const bench = await startBench()
+  const harness = await startHarness()
   const file = new Blob([someBytes(2 * MiB)])
-  const { confirmKey = '' } = await pausedUpload(uploadClient(bench), file, { path: 'a.bin' })
+  const { confirmKey = '' } = await pausedUpload(uploadClient(harness), file, { path: 'a.bin' })
   const { seen, onState } = watch()
-  await uploadClient(bench).resume(confirmKey, file, { onState }).done
+  await uploadClient(harness).resume(confirmKey, file, { onState }).done
   expect(seen).toEqual(['preparing', 'uploading', 'completing', 'stored'])
 })
 
 test('a callback that throws ends the upload with its error', async () => {
-  const bench = await startBench()
+  const harness = await startHarness()
   const fault = new RangeError('No such element.')
-  const { done } = uploadClient(bench).upload(new Blob(['x']), {
+  const { done } = uploadClient(harness).upload(new Blob(['x']), {
     path: 'a',
     onState({ name }) {
       if (name === 'uploading') throw fault

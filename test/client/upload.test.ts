@@ -1,6 +1,6 @@
 import { createCRC64 } from 'hash-wasm'
 import { describe, expect, test } from 'vitest'
-import { MiB, someBytes, startBench } from '../support/gateway.ts'
+import { MiB, someBytes, startHarness } from '../support/gateway.ts'
 import {
   beyond,
   partStatuses,
@@ -11,8 +11,8 @@ import {
 } from '../support/upload-client.ts'
 
 test('a file arrives as it is, in parts that go side by side', async () => {
-  const bench = await startBench()
-  const client = uploadClient(bench)
+  const harness = await startHarness()
+  const client = uploadClient(harness)
   const content = someBytes(5 * MiB + 7)
   const crc = await createCRC64()
   const crc64 = BigInt(`0x${crc.update(content).digest('hex')}`).toString()
@@ -34,12 +34,12 @@ test('a file arrives as it is, in parts that go side by side', async () => {
   expect(keys).toEqual([upload.confirmKey])
   expect(progress.at(0)).toBe(0)
   expect(progress.at(-1)).toBe(content.length)
-  expect(sentNumbers(bench)).toEqual([1, 2, 3, 4, 5, 6])
-  expect((await storedBytes(bench, 'holiday', 'clip.mp4')).equals(content)).toBe(true)
+  expect(sentNumbers(harness)).toEqual([1, 2, 3, 4, 5, 6])
+  expect((await storedBytes(harness, 'holiday', 'clip.mp4')).equals(content)).toBe(true)
 })
 
 test('no part is sent again when the stored file has another size', async () => {
-  const bench = await startBench()
+  const harness = await startHarness()
   const tellsOtherSize: typeof fetch = async (input, init) => {
     const response = await fetch(input, init)
     if (!String(input).endsWith('/complete')) return response
@@ -54,33 +54,33 @@ test('no part is sent again when the stored file has another size', async () => 
       headers: { 'Content-Type': 'application/problem+json' },
     })
   }
-  const client = uploadClient(bench, { fetch: tellsOtherSize })
+  const client = uploadClient(harness, { fetch: tellsOtherSize })
   const { done } = client.upload(new Blob(['a']), { path: 'one' })
   await expect(done).rejects.toMatchObject({ code: 'size_mismatch', status: 422 })
-  expect(sentNumbers(bench)).toEqual([1])
+  expect(sentNumbers(harness)).toEqual([1])
 })
 
 test('a file of one byte', async () => {
-  const bench = await startBench()
-  const { done } = uploadClient(bench).upload(new Blob(['a']), { path: 'one' })
+  const harness = await startHarness()
+  const { done } = uploadClient(harness).upload(new Blob(['a']), { path: 'one' })
   expect(await done).toMatchObject({ name: 'one', size: 1, crc64: '3675645893302102789' })
 })
 
 test('an empty file is refused before any request', async () => {
-  const bench = await startBench()
+  const harness = await startHarness()
   const requests: unknown[] = []
   const counting: typeof fetch = (...request) => {
     requests.push(request)
     return fetch(...request)
   }
-  const client = uploadClient(bench, { fetch: counting })
+  const client = uploadClient(harness, { fetch: counting })
   const { done } = client.upload(new Blob([]), { path: 'empty' })
   await expect(done).rejects.toMatchObject({ code: 'empty_file', retryable: false })
   expect(requests).toEqual([])
 })
 
 test('at most four uploads begin at the same time', async () => {
-  const bench = await startBench()
+  const harness = await startHarness()
   let now = 0
   let most = 0
   const counting: typeof fetch = async (...request) => {
@@ -92,7 +92,7 @@ test('at most four uploads begin at the same time', async () => {
       if (isBegin) now -= 1
     }
   }
-  const client = uploadClient(bench, { fetch: counting })
+  const client = uploadClient(harness, { fetch: counting })
   const uploads = Array.from({ length: 20 }, (_, index) =>
     client.upload(new Blob(['x']), { path: `${index}.txt` }),
   )
@@ -102,8 +102,8 @@ test('at most four uploads begin at the same time', async () => {
 })
 
 test('what is said of the file gets to SMH', async () => {
-  const bench = await startBench()
-  const { done } = uploadClient(bench).upload(new Blob(['x']), {
+  const harness = await startHarness()
+  const { done } = uploadClient(harness).upload(new Blob(['x']), {
     path: 'a.txt',
     strategy: 'ask',
     labels: ['holiday'],
@@ -116,7 +116,7 @@ test('what is said of the file gets to SMH', async () => {
   expect(await done).toMatchObject({
     metaData: { 'x-smh-meta-origin': 'camera', 'x-smh-meta-place': 'Z%C3%BCrich' },
   })
-  const [begin] = bench.smhCalls('begin-multipart')
+  const [begin] = harness.smhCalls('begin-multipart')
   expect(begin?.query).toMatchObject({
     conflict_resolution_strategy: 'ask',
     traffic_limit: '204800',
@@ -130,7 +130,7 @@ test('what is said of the file gets to SMH', async () => {
 })
 
 test('no more parts than wanted are on their way, whichever upload they are of', async () => {
-  const bench = await startBench()
+  const harness = await startHarness()
   let now = 0
   let most = 0
   const counting: typeof fetch = async (...request) => {
@@ -142,7 +142,7 @@ test('no more parts than wanted are on their way, whichever upload they are of',
       if (isPart) now -= 1
     }
   }
-  const client = uploadClient(bench, { fetch: counting, partsInParallel: 3 })
+  const client = uploadClient(harness, { fetch: counting, partsInParallel: 3 })
   const uploads = [1, 2, 3].map((seed) =>
     client.upload(new Blob([someBytes(4 * MiB, seed)]), { path: `${seed}.bin` }),
   )
@@ -152,68 +152,69 @@ test('no more parts than wanted are on their way, whichever upload they are of',
 
 describe('credentials', () => {
   test('that end midway are renewed once, and only refused parts are sent again', async () => {
-    const bench = await startBench()
-    const { done } = uploadClient(bench).upload(new Blob([someBytes(8 * MiB)]), {
+    const harness = await startHarness()
+    const { done } = uploadClient(harness).upload(new Blob([someBytes(8 * MiB)]), {
       path: 'a.bin',
-      onProgress: beyond(3 * MiB, () => bench.emulator.controls.expireCredentials()),
+      onProgress: beyond(3 * MiB, () => harness.emulator.controls.expireCredentials()),
     })
     expect(await done).toMatchObject({ size: 8 * MiB })
-    const statuses = partStatuses(bench)
+    const statuses = partStatuses(harness)
     expect(statuses.filter((status) => status === 200)).toHaveLength(8)
     expect(statuses).toContain(403)
-    expect(bench.smhCalls('renew')).toHaveLength(1)
+    expect(harness.smhCalls('renew')).toHaveLength(1)
   })
 
   test('are renewed before they end, so that no part is refused', async () => {
-    const bench = await startBench({ emulator: { credentialTtlSeconds: 600 } })
-    const { done } = uploadClient(bench, { partsInParallel: 1 }).upload(
+    const harness = await startHarness({ emulator: { credentialTtlSeconds: 600 } })
+    const { done } = uploadClient(harness, { partsInParallel: 1 }).upload(
       new Blob([someBytes(4 * MiB)]),
-      { path: 'a.bin', onProgress: beyond(MiB, () => bench.advance(595_000)) },
+      { path: 'a.bin', onProgress: beyond(MiB, () => harness.advance(595_000)) },
     )
     await done
-    expect(partStatuses(bench)).toEqual([200, 200, 200, 200])
-    expect(bench.smhCalls('renew')).toHaveLength(1)
+    expect(partStatuses(harness)).toEqual([200, 200, 200, 200])
+    expect(harness.smhCalls('renew')).toHaveLength(1)
   })
 
   test('last as long on a device whose clock is years off', async () => {
-    const bench = await startBench()
-    const clock = () => bench.clock() - 5 * 365 * 86_400_000
-    await uploadClient(bench, { clock }).upload(new Blob([someBytes(3 * MiB)]), { path: 'a' }).done
-    expect(bench.smhCalls('renew')).toEqual([])
+    const harness = await startHarness()
+    const clock = () => harness.clock() - 5 * 365 * 86_400_000
+    await uploadClient(harness, { clock }).upload(new Blob([someBytes(3 * MiB)]), { path: 'a' })
+      .done
+    expect(harness.smhCalls('renew')).toEqual([])
   })
 
   test('that COS refuses again when they are fresh end the upload', async () => {
-    const bench = await startBench()
-    bench.emulator.controls.force('put-part', {
+    const harness = await startHarness()
+    harness.emulator.controls.force('put-part', {
       status: 403,
       code: 'AccessDenied',
       times: Infinity,
     })
-    const client = uploadClient(bench)
+    const client = uploadClient(harness)
     await expect(client.upload(new Blob(['x']), { path: 'a' }).done).rejects.toMatchObject({
       code: 'cos',
       cosCode: 'AccessDenied',
       status: 403,
       retryable: false,
     })
-    expect(partStatuses(bench)).toEqual([403, 403])
-    expect(bench.smhCalls('renew')).toHaveLength(1)
+    expect(partStatuses(harness)).toEqual([403, 403])
+    expect(harness.smhCalls('renew')).toHaveLength(1)
   })
 
   test('that COS calls an expired token are renewed', async () => {
-    const bench = await startBench()
-    bench.emulator.controls.force('put-part', { status: 400, code: 'ExpiredToken' })
-    await uploadClient(bench).upload(new Blob(['x']), { path: 'a' }).done
-    expect(partStatuses(bench)).toEqual([400, 200])
-    expect(bench.smhCalls('renew')).toHaveLength(1)
+    const harness = await startHarness()
+    harness.emulator.controls.force('put-part', { status: 400, code: 'ExpiredToken' })
+    await uploadClient(harness).upload(new Blob(['x']), { path: 'a' }).done
+    expect(partStatuses(harness)).toEqual([400, 200])
+    expect(harness.smhCalls('renew')).toHaveLength(1)
   })
 
   test('keep their traffic limit', async () => {
-    const bench = await startBench()
-    bench.emulator.controls.force('put-part', { status: 403, code: 'AccessDenied' })
+    const harness = await startHarness()
+    harness.emulator.controls.force('put-part', { status: 403, code: 'AccessDenied' })
     const options = { path: 'a', trafficLimit: 204_800 }
-    await uploadClient(bench).upload(new Blob(['x']), options).done
-    expect(bench.smhCalls('renew')[0]?.query.traffic_limit).toBe('204800')
+    await uploadClient(harness).upload(new Blob(['x']), options).done
+    expect(harness.smhCalls('renew')[0]?.query.traffic_limit).toBe('204800')
   })
 })
 
@@ -224,48 +225,48 @@ describe('a part', () => {
     ['loses its answer', { drop: 'after' as const }],
     ['never gets through', { drop: 'before' as const }],
   ])('that %s is sent again', async (_what, fault) => {
-    const bench = await startBench()
-    bench.emulator.controls.force('put-part', fault)
-    const client = uploadClient(bench)
+    const harness = await startHarness()
+    harness.emulator.controls.force('put-part', fault)
+    const client = uploadClient(harness)
     await client.upload(new Blob([someBytes(3 * MiB)]), { path: 'a.bin' }).done
-    expect(partStatuses(bench)).toHaveLength(4)
+    expect(partStatuses(harness)).toHaveLength(4)
     expect(client.waits).toHaveLength(1)
   })
 
   test('waits as long as COS asks', async () => {
-    const bench = await startBench()
+    const harness = await startHarness()
     const headers = { 'Retry-After': '7' }
-    bench.emulator.controls.force('put-part', { status: 503, code: 'SlowDown', headers })
-    const client = uploadClient(bench, { retry: { firstDelayMs: 10 } })
+    harness.emulator.controls.force('put-part', { status: 503, code: 'SlowDown', headers })
+    const client = uploadClient(harness, { retry: { firstDelayMs: 10 } })
     await client.upload(new Blob(['x']), { path: 'a' }).done
     expect(client.waits).toEqual([expect.closeTo(7005, -2)])
   })
 
   test('that never arrives ends the upload, and what arrived stays to be resumed', async () => {
-    const bench = await startBench()
+    const harness = await startHarness()
     const match = (call: { query: Record<string, string> }) => call.query.partNumber === '2'
-    bench.emulator.controls.force('put-part', { status: 500, times: Infinity, match })
+    harness.emulator.controls.force('put-part', { status: 500, times: Infinity, match })
     const arrived = () => {
-      const [task] = bench.emulator.controls.openTasks()
+      const [task] = harness.emulator.controls.openTasks()
       return task?.parts.map(({ number }) => number)
     }
     const wait = () => expect.poll(arrived, { timeout: 10_000 }).toEqual([1, 3])
-    const client = uploadClient(bench, { wait, retry: { attempts: 3 }, partsInParallel: 3 })
+    const client = uploadClient(harness, { wait, retry: { attempts: 3 }, partsInParallel: 3 })
     const { done } = client.upload(new Blob([someBytes(3 * MiB)]), { path: 'a.bin' })
     await expect(done).rejects.toMatchObject({ code: 'cos', status: 500, retryable: true })
     expect(arrived()).toEqual([1, 3])
   })
 
   test('that COS refuses for good is not tried again', async () => {
-    const bench = await startBench()
-    bench.emulator.controls.force('put-part', { status: 451, code: 'UnavailableForLegalReasons' })
-    const { done } = uploadClient(bench).upload(new Blob(['x']), { path: 'a' })
+    const harness = await startHarness()
+    harness.emulator.controls.force('put-part', { status: 451, code: 'UnavailableForLegalReasons' })
+    const { done } = uploadClient(harness).upload(new Blob(['x']), { path: 'a' })
     await expect(done).rejects.toMatchObject({ code: 'cos', status: 451, retryable: false })
-    expect(partStatuses(bench)).toEqual([451])
+    expect(partStatuses(harness)).toEqual([451])
   })
 
   test('that arrives changed is sent again', async () => {
-    const bench = await startBench()
+    const harness = await startHarness()
     let torn = false
     const tearing: typeof fetch = async (target, init) => {
       if (torn || !String(target).includes('partNumber=2')) return fetch(target, init)
@@ -273,30 +274,30 @@ describe('a part', () => {
       return fetch(target, { ...init, body: new Blob([someBytes(MiB, 9)]) })
     }
     const content = someBytes(3 * MiB)
-    const client = uploadClient(bench, { fetch: tearing })
+    const client = uploadClient(harness, { fetch: tearing })
     await client.upload(new Blob([content]), { path: 'a.bin' }).done
-    expect(sentNumbers(bench)).toEqual([1, 2, 2, 3])
-    expect((await storedBytes(bench, 'a.bin')).equals(content)).toBe(true)
+    expect(sentNumbers(harness)).toEqual([1, 2, 2, 3])
+    expect((await storedBytes(harness, 'a.bin')).equals(content)).toBe(true)
   })
 })
 
 describe('completion', () => {
   test('whose answer was lost is asked for again', async () => {
-    const bench = await startBench()
+    const harness = await startHarness()
     let lost = 0
     const losing: typeof fetch = async (target, init) => {
       const response = await fetch(target, init)
       if (!String(target).endsWith('/complete') || lost++ > 1) return response
       throw new TypeError('fetch failed')
     }
-    const client = uploadClient(bench, { fetch: losing })
+    const client = uploadClient(harness, { fetch: losing })
     expect(await client.upload(new Blob(['x']), { path: 'a' }).done).toMatchObject({ name: 'a' })
-    expect(bench.emulator.controls.files()).toHaveLength(1)
+    expect(harness.emulator.controls.files()).toHaveLength(1)
     expect(client.waits).toHaveLength(2)
   })
 
   test('that misses a part has it sent again', async () => {
-    const bench = await startBench()
+    const harness = await startHarness()
     // COS says that the part arrived, and it did not.
     let swallowed = 0
     const swallowing: typeof fetch = async (target, init) =>
@@ -304,48 +305,48 @@ describe('completion', () => {
         ? new Response()
         : fetch(target, init)
     const content = someBytes(3 * MiB)
-    const client = uploadClient(bench, { fetch: swallowing })
+    const client = uploadClient(harness, { fetch: swallowing })
     await client.upload(new Blob([content]), { path: 'a.bin' }).done
-    expect(sentNumbers(bench)).toEqual([1, 2, 3])
-    expect((await storedBytes(bench, 'a.bin')).equals(content)).toBe(true)
+    expect(sentNumbers(harness)).toEqual([1, 2, 3])
+    expect((await storedBytes(harness, 'a.bin')).equals(content)).toBe(true)
   })
 
   test('that misses the last part has it sent again', async () => {
-    const bench = await startBench()
+    const harness = await startHarness()
     let swallowed = 0
     const swallowing: typeof fetch = async (target, init) =>
       String(target).includes('partNumber=3') && swallowed++ === 0
         ? new Response()
         : fetch(target, init)
-    const client = uploadClient(bench, { fetch: swallowing })
+    const client = uploadClient(harness, { fetch: swallowing })
     await client.upload(new Blob([someBytes(3 * MiB)]), { path: 'a.bin' }).done
-    expect(sentNumbers(bench)).toEqual([1, 2, 3])
+    expect(sentNumbers(harness)).toEqual([1, 2, 3])
   })
 
   test('that misses the same part twice fails', async () => {
-    const bench = await startBench()
+    const harness = await startHarness()
     const swallowing: typeof fetch = async (target, init) =>
       String(target).includes('partNumber=2') ? new Response() : fetch(target, init)
-    const client = uploadClient(bench, { fetch: swallowing })
+    const client = uploadClient(harness, { fetch: swallowing })
     const { done } = client.upload(new Blob([someBytes(3 * MiB)]), { path: 'a.bin' })
     await expect(done).rejects.toMatchObject({ code: 'upload_incomplete', missingParts: [2] })
   })
 
   test('that finds the checksum wrong is not taken for good', async () => {
-    const bench = await startBench()
+    const harness = await startHarness()
     const lying: typeof fetch = async (target, init) => {
       const response = await fetch(target, init)
       if (!String(target).endsWith('/complete')) return response
       return Response.json({ ...((await response.json()) as object), crc64: '1' })
     }
-    const { done } = uploadClient(bench, { fetch: lying }).upload(new Blob(['x']), { path: 'a' })
+    const { done } = uploadClient(harness, { fetch: lying }).upload(new Blob(['x']), { path: 'a' })
     await expect(done).rejects.toMatchObject({ code: 'checksum_mismatch', status: undefined })
   })
 })
 
 test('a second call for the same file and path joins the first', async () => {
-  const bench = await startBench()
-  const client = uploadClient(bench)
+  const harness = await startHarness()
+  const client = uploadClient(harness)
   const file = new Blob([someBytes(2 * MiB)])
   const first = client.upload(file, { path: 'a.bin' })
   expect(client.upload(file, { path: 'a.bin' })).toBe(first)
@@ -353,32 +354,32 @@ test('a second call for the same file and path joins the first', async () => {
   expect(other).not.toBe(first)
   const [one] = await Promise.all([first.done, other.done])
   expect(one.name).toBe('a.bin')
-  expect(bench.emulator.controls.files()).toHaveLength(2)
+  expect(harness.emulator.controls.files()).toHaveLength(2)
   expect(client.upload(file, { path: 'a.bin' })).not.toBe(first)
 })
 
 test('an upload that somebody else completes meanwhile is stored all the same', async () => {
-  const bench = await startBench()
+  const harness = await startHarness()
   const content = someBytes(2 * MiB)
   const file = new Blob([content])
-  const client = uploadClient(bench, { partsInParallel: 1 })
+  const client = uploadClient(harness, { partsInParallel: 1 })
   const upload = await pausedUpload(client, file, { path: 'a.bin' })
-  const elsewhere = uploadClient(bench).resume(upload.confirmKey!, file)
+  const elsewhere = uploadClient(harness).resume(upload.confirmKey!, file)
   await elsewhere.done
   upload.resume()
   expect(await upload.done).toMatchObject({ name: 'a.bin' })
-  expect(bench.emulator.controls.files()).toHaveLength(1)
+  expect(harness.emulator.controls.files()).toHaveLength(1)
 })
 
 test('a callback that throws ends the upload with its error, and sends no part again', async () => {
-  const bench = await startBench()
+  const harness = await startHarness()
   // In Node's own way, which tells of bytes while a part is on its way.
-  const { done } = uploadClient(bench).upload(new Blob([someBytes(2 * MiB)]), {
+  const { done } = uploadClient(harness).upload(new Blob([someBytes(2 * MiB)]), {
     path: 'a.bin',
     onProgress({ sentBytes }) {
       if (sentBytes > 0) throw new RangeError('No such element.')
     },
   })
   await expect(done).rejects.toThrow(new RangeError('No such element.'))
-  expect(new Set(sentNumbers(bench)).size).toBe(sentNumbers(bench).length)
+  expect(new Set(sentNumbers(harness)).size).toBe(sentNumbers(harness).length)
 })

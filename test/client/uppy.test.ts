@@ -1,7 +1,7 @@
 import { type Body, type Meta, Uppy, type UppyFile } from '@uppy/core'
 import { describe, expect, test } from 'vitest'
 import { SmhUpload, type SmhUploadOptions } from '../../src/client/uppy/index.ts'
-import { ann, type Bench, bob, MiB, someBytes, startBench } from '../support/gateway.ts'
+import { ann, bob, type Harness, MiB, someBytes, startHarness } from '../support/gateway.ts'
 import { sentNumbers, storedBytes } from '../support/upload-client.ts'
 
 type AnyUppy = Uppy<Meta, Body>
@@ -9,15 +9,15 @@ type File = UppyFile<Meta, Body>
 type Options = Partial<SmhUploadOptions<Meta, Body>>
 
 /** Uppy without a page, uploading for ann in parts of 1 MiB. */
-function uppyOf(bench: Bench, options: Options = {}) {
+function uppyOf(harness: Harness, options: Options = {}) {
   const errors: unknown[] = []
   const uppy = new Uppy<Meta, Body>({ logger: { debug() {}, warn() {}, error() {} } })
   uppy.use(SmhUpload, {
-    gateway: bench.gateway.url,
-    getToken: () => bench.issuer.token(ann),
+    gateway: harness.gateway.url,
+    getToken: () => harness.issuer.token(ann),
     cosScheme: 'http',
     partSize: MiB,
-    clock: bench.clock,
+    clock: harness.clock,
     wait: async () => {},
     ...options,
   })
@@ -41,16 +41,16 @@ function progressBeyond(uppy: AnyUppy, id: string, bytes: number): Promise<void>
   })
 }
 
-const openTasks = (bench: Bench) => () => bench.emulator.controls.openTasks()
+const openTasks = (harness: Harness) => () => harness.emulator.controls.openTasks()
 /** How many uploads were begun that have parts to send. */
-function begun(bench: Bench): number {
-  return bench.smhCalls('begin-multipart').filter(({ status }) => status === 201).length
+function begun(harness: Harness): number {
+  return harness.smhCalls('begin-multipart').filter(({ status }) => status === 201).length
 }
 
 describe('an upload', () => {
   test('stores the file, with progress on the way', async () => {
-    const bench = await startBench()
-    const { uppy, add } = uppyOf(bench)
+    const harness = await startHarness()
+    const { uppy, add } = uppyOf(harness)
     const content = someBytes(3 * MiB + 7)
     const id = add('clip.mp4', content)
     const progress: number[] = []
@@ -63,17 +63,17 @@ describe('an upload', () => {
     expect(uppy.getFile(id).progress).toMatchObject({ uploadComplete: true, percentage: 100 })
     expect(progress.at(0)).toBe(0)
     expect(progress.at(-1)).toBe(content.length)
-    expect((await storedBytes(bench, 'clip.mp4')).equals(content)).toBe(true)
+    expect((await storedBytes(harness, 'clip.mp4')).equals(content)).toBe(true)
   })
 
   test('keeps the folders it was dropped with and the name people gave it', async () => {
-    const bench = await startBench()
-    const { uppy, add } = uppyOf(bench)
+    const harness = await startHarness()
+    const { uppy, add } = uppyOf(harness)
     add('a.txt', 'a', { relativePath: 'holiday/2026/a.txt' })
     const id = add('b.txt', 'b', { relativePath: '/holiday/b.txt' })
     uppy.setFileMeta(id, { name: 'renamed.txt' })
     await uppy.upload()
-    const paths = bench.emulator.controls.files().map(({ path }) => path.join('/'))
+    const paths = harness.emulator.controls.files().map(({ path }) => path.join('/'))
     expect(paths.toSorted()).toEqual([
       'users/ann/holiday/2026/a.txt',
       'users/ann/holiday/renamed.txt',
@@ -81,8 +81,8 @@ describe('an upload', () => {
   })
 
   test('says of a file what the app wants', async () => {
-    const bench = await startBench()
-    const { uppy, add } = uppyOf(bench, {
+    const harness = await startHarness()
+    const { uppy, add } = uppyOf(harness, {
       uploadOptions: ({ name, meta }) => ({
         path: `inbox/${name}`,
         metadata: { origin: String(meta.origin) },
@@ -97,20 +97,20 @@ describe('an upload', () => {
   })
 
   test('asks the newest getToken', async () => {
-    const bench = await startBench()
-    const { uppy, add } = uppyOf(bench)
+    const harness = await startHarness()
+    const { uppy, add } = uppyOf(harness)
     uppy.getPlugin<SmhUpload<Meta, Body>>('SmhUpload')?.setOptions({
-      getToken: () => bench.issuer.token(bob),
+      getToken: () => harness.issuer.token(bob),
     })
     add('a.txt', 'a')
     await uppy.upload()
-    expect(bench.emulator.controls.files()).toMatchObject([{ path: ['users', 'bob', 'a.txt'] }])
+    expect(harness.emulator.controls.files()).toMatchObject([{ path: ['users', 'bob', 'a.txt'] }])
   })
 
   test('is told why it fails, and sends the rest when it is tried again', async () => {
-    const bench = await startBench()
-    const { uppy, add, errors } = uppyOf(bench, { retry: { attempts: 1 }, partsInParallel: 1 })
-    bench.emulator.controls.force('put-part', {
+    const harness = await startHarness()
+    const { uppy, add, errors } = uppyOf(harness, { retry: { attempts: 1 }, partsInParallel: 1 })
+    harness.emulator.controls.force('put-part', {
       drop: 'before',
       match: ({ query }) => query.partNumber === '3',
     })
@@ -121,22 +121,22 @@ describe('an upload', () => {
 
     const result = await uppy.retryUpload(id)
     expect(result?.failed).toEqual([])
-    expect(begun(bench)).toBe(1)
-    expect(sentNumbers(bench).filter((number) => number < 3)).toEqual([1, 2])
-    expect(bench.emulator.controls.files()).toHaveLength(1)
+    expect(begun(harness)).toBe(1)
+    expect(sentNumbers(harness).filter((number) => number < 3)).toEqual([1, 2])
+    expect(harness.emulator.controls.files()).toHaveLength(1)
   })
 
   test('of an empty file fails in words that help', async () => {
-    const bench = await startBench()
-    const { uppy, add } = uppyOf(bench)
+    const harness = await startHarness()
+    const { uppy, add } = uppyOf(harness)
     const id = add('empty.txt', '')
     await uppy.upload()
     expect(uppy.getFile(id).error).toBe('Empty files cannot be uploaded.')
   })
 
   test('tells what it is doing, and fails in the words of the app', async () => {
-    const bench = await startBench()
-    const { uppy, add, errors } = uppyOf(bench, { words: { empty_file: 'Leere Datei.' } })
+    const harness = await startHarness()
+    const { uppy, add, errors } = uppyOf(harness, { words: { empty_file: 'Leere Datei.' } })
     const states: string[] = []
     uppy.on('smh-upload-state', (file, { name }) => states.push(`${file.name} ${name}`))
     const id = add('empty.txt', '')
@@ -156,66 +156,66 @@ describe('an upload', () => {
   })
 
   test('of a file whose bytes are gone asks for them', async () => {
-    const bench = await startBench()
-    const { uppy, add, errors } = uppyOf(bench)
+    const harness = await startHarness()
+    const { uppy, add, errors } = uppyOf(harness)
     const id = add('a.txt', 'a')
     uppy.setFileState(id, { data: undefined, isGhost: true })
     await uppy.upload()
     expect(errors).toMatchObject([{ code: 'source_changed' }])
-    expect(begun(bench)).toBe(0)
+    expect(begun(harness)).toBe(0)
   })
 
   test('is not repeated for what is stored already', async () => {
-    const bench = await startBench()
-    const { uppy, add } = uppyOf(bench)
+    const harness = await startHarness()
+    const { uppy, add } = uppyOf(harness)
     add('a.txt', 'a')
     await uppy.upload()
     add('b.txt', 'b')
     await uppy.upload()
-    expect(begun(bench)).toBe(2)
+    expect(begun(harness)).toBe(2)
   })
 })
 
 describe('going on', () => {
   test('takes the confirm key that the file has, and sends only what is missing', async () => {
-    const bench = await startBench()
+    const harness = await startHarness()
     const content = someBytes(4 * MiB)
-    const credentials = await bench.begin({ path: 'a.bin', size: content.length })
+    const credentials = await harness.begin({ path: 'a.bin', size: content.length })
     for (const number of [1, 3]) {
-      await bench.putPart(credentials, number, content.slice((number - 1) * MiB, number * MiB))
+      await harness.putPart(credentials, number, content.slice((number - 1) * MiB, number * MiB))
     }
-    const { uppy, add } = uppyOf(bench)
+    const { uppy, add } = uppyOf(harness)
     const id = add('a.bin', content)
     uppy.setFileState(id, { smhUpload: { confirmKey: credentials.confirmKey } })
     await uppy.upload()
     expect(uppy.getFile(id).progress.uploadComplete).toBe(true)
-    expect(begun(bench)).toBe(1)
-    expect(sentNumbers(bench)).toEqual([1, 2, 3, 4])
+    expect(begun(harness)).toBe(1)
+    expect(sentNumbers(harness)).toEqual([1, 2, 3, 4])
   })
 
   test("with another user's key is refused; trying again begins an upload of one's own", async () => {
-    const bench = await startBench()
+    const harness = await startHarness()
     const content = someBytes(2 * MiB)
-    const { confirmKey } = await bench.begin({ path: 'a.bin', size: content.length })
-    const { uppy, add, errors } = uppyOf(bench, { getToken: () => bench.issuer.token(bob) })
+    const { confirmKey } = await harness.begin({ path: 'a.bin', size: content.length })
+    const { uppy, add, errors } = uppyOf(harness, { getToken: () => harness.issuer.token(bob) })
     const id = add('a.bin', content)
     uppy.setFileState(id, { smhUpload: { confirmKey } })
     await uppy.upload()
     expect(errors).toMatchObject([{ code: 'upload_not_found' }])
-    expect(sentNumbers(bench)).toEqual([])
+    expect(sentNumbers(harness)).toEqual([])
 
     await uppy.retryUpload(id)
-    expect(bench.emulator.controls.files()).toMatchObject([{ path: ['users', 'bob', 'a.bin'] }])
-    expect(bench.emulator.controls.openTasks()).toMatchObject([{ userId: 'ann' }])
+    expect(harness.emulator.controls.files()).toMatchObject([{ path: ['users', 'bob', 'a.bin'] }])
+    expect(harness.emulator.controls.openTasks()).toMatchObject([{ userId: 'ann' }])
   })
 
   test('is left possible by what is kept of a file', async () => {
-    const bench = await startBench()
-    const { uppy, add } = uppyOf(bench)
+    const harness = await startHarness()
+    const { uppy, add } = uppyOf(harness)
     const id = add('a.bin', someBytes(3 * MiB))
     uppy.once('upload-progress', () => uppy.pauseAll())
     void uppy.upload()
-    await expect.poll(() => begun(bench)).toBe(1)
+    await expect.poll(() => begun(harness)).toBe(1)
     await expect.poll(() => uppy.getFile(id).smhUpload?.confirmKey).toMatch(/^[\w.-]+$/)
     uppy.resumeAll()
     await nextSuccess(uppy)
@@ -228,58 +228,58 @@ describe('pause', () => {
     ['of one file', (uppy: AnyUppy, id: string) => uppy.pauseResume(id)],
     ['of all', (uppy: AnyUppy) => uppy.pauseAll()],
   ])('%s sends nothing until it goes on', async (_, pause) => {
-    const bench = await startBench()
-    const { uppy, add } = uppyOf(bench, { partsInParallel: 1 })
+    const harness = await startHarness()
+    const { uppy, add } = uppyOf(harness, { partsInParallel: 1 })
     const content = someBytes(6 * MiB)
     const id = add('a.bin', content)
     const some = progressBeyond(uppy, id, MiB)
     const uploaded = uppy.upload()
     await some
     pause(uppy, id)
-    const [task] = bench.emulator.controls.openTasks()
+    const [task] = harness.emulator.controls.openTasks()
     expect(task?.parts.length).toBeLessThan(6)
     expect(uppy.getFile(id).isPaused).toBe(true)
 
     if (pause.length === 2) uppy.pauseResume(id)
     else uppy.resumeAll()
     await uploaded
-    expect((await storedBytes(bench, 'a.bin')).equals(content)).toBe(true)
+    expect((await storedBytes(harness, 'a.bin')).equals(content)).toBe(true)
   })
 
   test('lets the next file have its turn', async () => {
-    const bench = await startBench()
-    const { uppy, add } = uppyOf(bench, { filesInParallel: 1 })
+    const harness = await startHarness()
+    const { uppy, add } = uppyOf(harness, { filesInParallel: 1 })
     const first = add('first.bin', someBytes(3 * MiB))
     const second = add('second.bin', someBytes(3 * MiB, 2))
     uppy.once('upload-progress', () => uppy.pauseResume(first))
     const uploaded = uppy.upload()
     expect((await nextSuccess(uppy))?.id).toBe(second)
-    expect(bench.emulator.controls.openTasks()).toHaveLength(1)
+    expect(harness.emulator.controls.openTasks()).toHaveLength(1)
     uppy.pauseResume(first)
     expect((await uploaded)?.successful).toHaveLength(2)
   })
 
   test('of a file that waits for its turn keeps it from starting', async () => {
-    const bench = await startBench()
-    const { uppy, add } = uppyOf(bench, { filesInParallel: 1 })
+    const harness = await startHarness()
+    const { uppy, add } = uppyOf(harness, { filesInParallel: 1 })
     add('first.bin', someBytes(2 * MiB))
     const second = add('second.bin', someBytes(2 * MiB, 2))
     const uploaded = uppy.upload()
     uppy.pauseResume(second)
     await nextSuccess(uppy)
-    expect(begun(bench)).toBe(1)
+    expect(begun(harness)).toBe(1)
     uppy.pauseResume(second)
     expect((await uploaded)?.successful).toHaveLength(2)
   })
 })
 
 test('no more files than wanted are under way', async () => {
-  const bench = await startBench()
-  const { uppy, add } = uppyOf(bench, { filesInParallel: 2 })
+  const harness = await startHarness()
+  const { uppy, add } = uppyOf(harness, { filesInParallel: 2 })
   for (const name of ['a', 'b', 'c', 'd', 'e']) add(name, someBytes(MiB + 1, name.charCodeAt(0)))
   let most = 0
   uppy.on('upload-progress', () => {
-    most = Math.max(most, bench.emulator.controls.openTasks().length)
+    most = Math.max(most, harness.emulator.controls.openTasks().length)
   })
   expect((await uppy.upload())?.successful).toHaveLength(5)
   expect(most).toBe(2)
@@ -287,21 +287,21 @@ test('no more files than wanted are under way', async () => {
 
 describe('removing a file', () => {
   test('under way leaves no task in SMH, and is no error', async () => {
-    const bench = await startBench()
-    const { uppy, add, errors } = uppyOf(bench, { partsInParallel: 1 })
+    const harness = await startHarness()
+    const { uppy, add, errors } = uppyOf(harness, { partsInParallel: 1 })
     const id = add('a.bin', someBytes(6 * MiB))
     const some = progressBeyond(uppy, id, MiB)
     const uploaded = uppy.upload()
     await some
     uppy.removeFile(id)
     await uploaded
-    await expect.poll(openTasks(bench)).toEqual([])
+    await expect.poll(openTasks(harness)).toEqual([])
     expect(errors).toEqual([])
   })
 
   test('and choosing it again begins anew', async () => {
-    const bench = await startBench()
-    const { uppy, add, errors } = uppyOf(bench, { partsInParallel: 1 })
+    const harness = await startHarness()
+    const { uppy, add, errors } = uppyOf(harness, { partsInParallel: 1 })
     const content = someBytes(4 * MiB)
     const id = add('a.bin', content)
     const some = progressBeyond(uppy, id, MiB)
@@ -311,41 +311,41 @@ describe('removing a file', () => {
     expect(add('a.bin', content)).toBe(id)
     expect((await uppy.upload())?.successful).toHaveLength(1)
     expect(errors).toEqual([])
-    expect((await storedBytes(bench, 'a.bin')).equals(content)).toBe(true)
-    await expect.poll(openTasks(bench)).toEqual([])
+    expect((await storedBytes(harness, 'a.bin')).equals(content)).toBe(true)
+    await expect.poll(openTasks(harness)).toEqual([])
   })
 
   test('that waits for its turn never begins it', async () => {
-    const bench = await startBench()
-    const { uppy, add } = uppyOf(bench, { filesInParallel: 1 })
+    const harness = await startHarness()
+    const { uppy, add } = uppyOf(harness, { filesInParallel: 1 })
     add('first.bin', someBytes(2 * MiB))
     const second = add('second.bin', 'x')
     const uploaded = uppy.upload()
     uppy.removeFile(second)
     await uploaded
-    expect(begun(bench)).toBe(1)
+    expect(begun(harness)).toBe(1)
   })
 
   test('that was begun before drops what had arrived', async () => {
-    const bench = await startBench()
+    const harness = await startHarness()
     const content = someBytes(2 * MiB)
-    const { confirmKey } = await bench.begin({ path: 'a.bin', size: content.length })
-    const { uppy, add } = uppyOf(bench)
+    const { confirmKey } = await harness.begin({ path: 'a.bin', size: content.length })
+    const { uppy, add } = uppyOf(harness)
     const id = add('a.bin', content)
     uppy.setFileState(id, { smhUpload: { confirmKey } })
     uppy.removeFile(id)
-    await expect.poll(openTasks(bench)).toEqual([])
+    await expect.poll(openTasks(harness)).toEqual([])
   })
 
   test('that is stored leaves it there', async () => {
-    const bench = await startBench()
-    const { uppy, add } = uppyOf(bench)
+    const harness = await startHarness()
+    const { uppy, add } = uppyOf(harness)
     const id = add('a.txt', 'a')
     await uppy.upload()
     uppy.removeFile(id)
-    const operations = (await bench.records()).map(({ operation }) => operation)
+    const operations = (await harness.records()).map(({ operation }) => operation)
     expect(operations).not.toContain('abortUpload')
-    expect(bench.emulator.controls.files()).toHaveLength(1)
+    expect(harness.emulator.controls.files()).toHaveLength(1)
   })
 })
 
@@ -356,12 +356,12 @@ test('says what is wrong with its options', async () => {
 })
 
 test('leaves nothing behind when it is taken out', async () => {
-  const bench = await startBench()
-  const { uppy, add } = uppyOf(bench)
+  const harness = await startHarness()
+  const { uppy, add } = uppyOf(harness)
   expect(uppy.getState().capabilities.resumableUploads).toBe(true)
   uppy.removePlugin(uppy.getPlugin('SmhUpload')!)
   expect(uppy.getState().capabilities.resumableUploads).toBe(false)
   add('a.txt', 'a')
   await uppy.upload()
-  expect(begun(bench)).toBe(0)
+  expect(begun(harness)).toBe(0)
 })

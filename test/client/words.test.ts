@@ -3,7 +3,7 @@ import { UploadError, type UploadErrorCode } from '../../src/client/errors.ts'
 import type { UploadState } from '../../src/client/types.ts'
 import { describeUpload, fileSize } from '../../src/client/words.ts'
 import { statusOf } from '../../src/gateway/errors.ts'
-import { startBench } from '../support/gateway.ts'
+import { startHarness } from '../support/gateway.ts'
 import { uploadClient } from '../support/upload-client.ts'
 
 const own: UploadErrorCode[] = [
@@ -95,8 +95,8 @@ describe('an error of the gateway has a sentence for people', () => {
       'A name has at most 255 characters and none of \\ / : * ? " < > |. Rename the file.',
     ],
   ])('%s', async (_what, environment, path, expected) => {
-    const bench = await startBench({ environment })
-    const { done } = uploadClient(bench).upload(new Blob(['123456']), { path })
+    const harness = await startHarness({ environment })
+    const { done } = uploadClient(harness).upload(new Blob(['123456']), { path })
     expect(describeUpload(await done.catch((error) => error))).toBe(expected)
   })
 })

@@ -2,11 +2,13 @@ import { decodeJwt } from 'jose'
 import { expect, test } from 'vitest'
 import { NAMED_USERS, startDemoIssuer } from '../../src/demo/demo-users.ts'
 import { REFETCH_MS } from '../../src/gateway/auth/issuer-keys.ts'
-import { startIssuerBench } from '../support/issuer.ts'
+import { startIssuerHarness } from '../support/issuer.ts'
 
 test('the users of the demo pass the gateway, each as another', async () => {
-  const bench = await startIssuerBench()
-  const ids = NAMED_USERS.map(async (user) => (await bench.user(await bench.issuer.token(user))).id)
+  const harness = await startIssuerHarness()
+  const ids = NAMED_USERS.map(
+    async (user) => (await harness.user(await harness.issuer.token(user))).id,
+  )
   expect(await Promise.all(ids)).toEqual(['ada', 'boris'])
 })
 
@@ -52,13 +54,13 @@ test('publishes a discovery document and public keys only', async () => {
 })
 
 test('rotated keys end the tokens of those before', async () => {
-  const bench = await startIssuerBench()
-  const old = await bench.issuer.token({ sub: 'ann' })
-  await bench.user(old)
-  await bench.issuer.rotateKeys()
-  expect((await bench.user(await bench.issuer.token({ sub: 'ann' }))).id).toBe('ann')
-  bench.advance(REFETCH_MS)
-  await expect(bench.user(old)).rejects.toMatchObject({ code: 'invalid_token' })
+  const harness = await startIssuerHarness()
+  const old = await harness.issuer.token({ sub: 'ann' })
+  await harness.user(old)
+  await harness.issuer.rotateKeys()
+  expect((await harness.user(await harness.issuer.token({ sub: 'ann' }))).id).toBe('ann')
+  harness.advance(REFETCH_MS)
+  await expect(harness.user(old)).rejects.toMatchObject({ code: 'invalid_token' })
 })
 
 test('down, it hangs up; rehearsing, it says what it is told; closed, it is gone', async () => {

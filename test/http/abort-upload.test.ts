@@ -1,68 +1,68 @@
 import { expect, test } from 'vitest'
-import { MiB, someBytes, startBench } from '../support/gateway.ts'
+import { MiB, someBytes, startHarness } from '../support/gateway.ts'
 import { expectProblem } from '../support/problems.ts'
 
 test('the upload is gone, its parts too, and a repeat says the same', async () => {
-  const bench = await startBench()
-  const upload = await bench.begin({ path: 'a.txt', size: MiB + 5 })
-  await bench.putPart(upload, 1, someBytes(MiB))
+  const harness = await startHarness()
+  const upload = await harness.begin({ path: 'a.txt', size: MiB + 5 })
+  await harness.putPart(upload, 1, someBytes(MiB))
   for (const _ of ['first', 'second', 'third']) {
-    const response = await bench.request('DELETE', `/v1/uploads/${upload.confirmKey}`)
+    const response = await harness.request('DELETE', `/v1/uploads/${upload.confirmKey}`)
     expect([response.status, await response.text()]).toEqual([204, ''])
     expect(response.headers.get('cache-control')).toBe('no-store')
   }
-  expect(bench.emulator.controls.openTasks()).toEqual([])
-  const part = await bench.putPart(upload, 2, someBytes(5))
+  expect(harness.emulator.controls.openTasks()).toEqual([])
+  const part = await harness.putPart(upload, 2, someBytes(5))
   expect([part.status, await part.text()]).toEqual([404, expect.stringContaining('NoSuchUpload')])
 })
 
 test.each(['UploadNotFound', 'ConfirmKeyNotFound'])(
   'when SMH says %s, it is gone already',
   async (code) => {
-    const bench = await startBench()
-    const { confirmKey } = await bench.begin({ path: 'a.txt', size: 5 })
-    bench.emulator.controls.force('cancel', { status: 404, code })
-    const response = await bench.request('DELETE', `/v1/uploads/${confirmKey}`)
+    const harness = await startHarness()
+    const { confirmKey } = await harness.begin({ path: 'a.txt', size: 5 })
+    harness.emulator.controls.force('cancel', { status: 404, code })
+    const response = await harness.request('DELETE', `/v1/uploads/${confirmKey}`)
     expect(response.status).toBe(204)
   },
 )
 
 test('ten at once are all answered alike', async () => {
-  const bench = await startBench()
-  const { confirmKey } = await bench.begin({ path: 'a.txt', size: 5 })
+  const harness = await startHarness()
+  const { confirmKey } = await harness.begin({ path: 'a.txt', size: 5 })
   const answers = await Promise.all(
-    Array.from({ length: 10 }, () => bench.request('DELETE', `/v1/uploads/${confirmKey}`)),
+    Array.from({ length: 10 }, () => harness.request('DELETE', `/v1/uploads/${confirmKey}`)),
   )
   expect(answers.map(({ status }) => status)).toEqual(Array(10).fill(204))
 })
 
 test('a completed upload stays, and so does its file', async () => {
-  const bench = await startBench()
-  const upload = await bench.uploadParts('a.txt', [someBytes(5)])
-  await bench.complete(upload)
+  const harness = await startHarness()
+  const upload = await harness.uploadParts('a.txt', [someBytes(5)])
+  await harness.complete(upload)
   for (const _ of ['first', 'second']) {
-    const response = await bench.request('DELETE', `/v1/uploads/${upload.confirmKey}`)
+    const response = await harness.request('DELETE', `/v1/uploads/${upload.confirmKey}`)
     await expectProblem(response, 409, 'upload_complete')
   }
-  expect(bench.emulator.controls.files()).toMatchObject([{ size: 5 }])
-  expect(bench.smhCalls('file-delete')).toEqual([])
+  expect(harness.emulator.controls.files()).toMatchObject([{ size: 5 }])
+  expect(harness.smhCalls('file-delete')).toEqual([])
 })
 
 test('an answer that was lost is asked for again, and it is gone all the same', async () => {
-  const bench = await startBench()
-  const { confirmKey } = await bench.begin({ path: 'a.txt', size: 5 })
-  bench.emulator.controls.force('cancel', { drop: 'after' })
-  const response = await bench.request('DELETE', `/v1/uploads/${confirmKey}`)
+  const harness = await startHarness()
+  const { confirmKey } = await harness.begin({ path: 'a.txt', size: 5 })
+  harness.emulator.controls.force('cancel', { drop: 'after' })
+  const response = await harness.request('DELETE', `/v1/uploads/${confirmKey}`)
   expect(response.status).toBe(204)
-  expect(bench.smhCalls('cancel').map(({ status }) => status)).toEqual([null, 404])
+  expect(harness.smhCalls('cancel').map(({ status }) => status)).toEqual([null, 404])
 })
 
 test('the call to SMH names the task and can be no other call', async () => {
-  const bench = await startBench()
-  const { confirmKey } = await bench.begin({ path: 'a.txt', size: 5 })
-  const [task] = bench.emulator.controls.openTasks()
-  await bench.request('DELETE', `/v1/uploads/${confirmKey}`)
-  const [call] = bench.smhCalls('cancel')
+  const harness = await startHarness()
+  const { confirmKey } = await harness.begin({ path: 'a.txt', size: 5 })
+  const [task] = harness.emulator.controls.openTasks()
+  await harness.request('DELETE', `/v1/uploads/${confirmKey}`)
+  const [call] = harness.smhCalls('cancel')
   expect(call?.path).toBe(`/api/v1/file/smh0emulated/-/${task?.confirmKey}`)
   expect(call?.query).toEqual({ upload: '', user_id: 'ann', access_token: expect.any(String) })
 })

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { endpoints } from '../../src/gateway/routes/index.ts'
-import { type Bench, startBench } from '../support/gateway.ts'
+import { type Harness, startHarness } from '../support/gateway.ts'
 import { expectProblem } from '../support/problems.ts'
 
 const origin = 'https://app.example.com'
@@ -10,8 +10,8 @@ function corsHeaders(response: Response): string[] {
   return [...response.headers.keys()].filter((name) => name.startsWith('access-control-'))
 }
 
-function preflight(bench: Bench, path: string, headers: Record<string, string>) {
-  return bench.request('OPTIONS', path, { as: null, headers })
+function preflight(harness: Harness, path: string, headers: Record<string, string>) {
+  return harness.request('OPTIONS', path, { as: null, headers })
 }
 
 const listed = (response: Response, name: string) =>
@@ -21,9 +21,9 @@ describe('a preflight', () => {
   test.each(endpoints.map(({ route }) => [route.operationId, route] as const))(
     'for %s',
     async (_, route) => {
-      const bench = await startBench({ environment })
+      const harness = await startHarness({ environment })
       const path = route.path.replace('{confirmKey}', 'key')
-      const response = await preflight(bench, path, {
+      const response = await preflight(harness, path, {
         origin,
         'access-control-request-method': route.method.toUpperCase(),
         'access-control-request-headers': 'authorization,content-type',
@@ -40,13 +40,13 @@ describe('a preflight', () => {
       expect(response.headers.get('access-control-allow-credentials')).toBeNull()
       expect(listed(response, 'vary')).toContain('Origin')
       expect(response.headers.get('x-request-id')).toMatch(/^[0-9a-f-]{36}$/)
-      expect(bench.smhCalls()).toEqual([])
+      expect(harness.smhCalls()).toEqual([])
     },
   )
 
   test('is given the metadata headers it asks for and no others', async () => {
-    const bench = await startBench({ environment })
-    const response = await preflight(bench, '/v1/uploads', {
+    const harness = await startHarness({ environment })
+    const response = await preflight(harness, '/v1/uploads', {
       origin,
       'access-control-request-method': 'POST',
       'access-control-request-headers':
@@ -74,8 +74,8 @@ describe('a preflight', () => {
     'null',
     '',
   ])('from %j is not let in', async (other) => {
-    const bench = await startBench({ environment })
-    const response = await preflight(bench, '/v1/uploads', {
+    const harness = await startHarness({ environment })
+    const response = await preflight(harness, '/v1/uploads', {
       origin: other,
       'access-control-request-method': 'POST',
     })
@@ -86,8 +86,8 @@ describe('a preflight', () => {
 
 describe('an answer', () => {
   test.each([origin, 'http://localhost:5173'])('to %s', async (from) => {
-    const bench = await startBench({ environment })
-    const response = await bench.request('POST', '/v1/uploads', {
+    const harness = await startHarness({ environment })
+    const response = await harness.request('POST', '/v1/uploads', {
       body: { path: 'a', size: 5 },
       headers: { origin: from },
     })
@@ -105,8 +105,8 @@ describe('an answer', () => {
   })
 
   test.each(['https://evil.example.com', undefined])('to %s has no permission', async (from) => {
-    const bench = await startBench({ environment })
-    const response = await bench.request('GET', '/v1/uploads/x', {
+    const harness = await startHarness({ environment })
+    const response = await harness.request('GET', '/v1/uploads/x', {
       headers: from ? { origin: from } : {},
     })
     expect(response.headers.get('access-control-allow-origin')).toBeNull()
@@ -120,8 +120,8 @@ describe('an answer', () => {
     ['PUT', '/v1/uploads', { sub: 'ann' }, 405],
     ['GET', '/v1/nothing', { sub: 'ann' }, 404],
   ] as const)('%s %s as %j: a %4$d can be read by the page', async (method, path, as, status) => {
-    const bench = await startBench({ environment })
-    const response = await bench.request(method, path, { as, headers: { origin } })
+    const harness = await startHarness({ environment })
+    const response = await harness.request(method, path, { as, headers: { origin } })
     expect(response.status).toBe(status)
     expect(response.headers.get('access-control-allow-origin')).toBe(origin)
     expect(listed(response, 'access-control-expose-headers')).toContain('X-Request-Id')
@@ -130,12 +130,12 @@ describe('an answer', () => {
 
   test('that there are too many requests can be read as well', async () => {
     const limits = { MAX_IN_FLIGHT: '1', UPSTREAM_TIMEOUT_SECONDS: '1' }
-    const bench = await startBench({ environment: { ...environment, ...limits } })
-    bench.emulator.controls.force('begin-multipart', { delayMs: 3_600_000 })
+    const harness = await startHarness({ environment: { ...environment, ...limits } })
+    harness.emulator.controls.force('begin-multipart', { delayMs: 3_600_000 })
     const begin = { body: { path: 'a.txt', size: 5 }, headers: { origin } }
-    const first = bench.request('POST', '/v1/uploads', begin)
-    await expect.poll(() => bench.smhCalls('begin-multipart').length).toBe(1)
-    const second = await bench.request('POST', '/v1/uploads', begin)
+    const first = harness.request('POST', '/v1/uploads', begin)
+    await expect.poll(() => harness.smhCalls('begin-multipart').length).toBe(1)
+    const second = await harness.request('POST', '/v1/uploads', begin)
     expect(second.headers.get('access-control-allow-origin')).toBe(origin)
     await expectProblem(second, 503, 'overloaded')
     await first
@@ -149,33 +149,33 @@ test.each([
   ['no origins configured', {}, {}, 'preflight_cors_off'],
   ['nothing wrong', environment, {}, undefined],
 ])('the log says why a browser is blocked: %s', async (_, environment, headers, reason) => {
-  const bench = await startBench({ environment })
-  await preflight(bench, '/v1/uploads', {
+  const harness = await startHarness({ environment })
+  await preflight(harness, '/v1/uploads', {
     origin,
     'access-control-request-method': 'POST',
     'access-control-request-headers': 'authorization,x-smh-meta-a',
     ...headers,
   })
-  const line = (await bench.records()).find(({ event }) => event === 'request')
+  const line = (await harness.records()).find(({ event }) => event === 'request')
   expect(line).toMatchObject({ event: 'request', level: 'info', method: 'OPTIONS' })
   expect(line?.reason).toBe(reason)
 })
 
 test('without CORS_ORIGINS no origin is answered', async () => {
-  const bench = await startBench()
-  const asked = await preflight(bench, '/v1/uploads', {
+  const harness = await startHarness()
+  const asked = await preflight(harness, '/v1/uploads', {
     origin,
     'access-control-request-method': 'POST',
   })
   await expectProblem(asked, 405, 'method_not_allowed')
-  const response = await bench.request('GET', '/v1/uploads/x', { headers: { origin } })
+  const response = await harness.request('GET', '/v1/uploads/x', { headers: { origin } })
   expect([...corsHeaders(asked), ...corsHeaders(response)]).toEqual([])
 })
 
 test('outside /v1 nothing is shared with other origins', async () => {
-  const bench = await startBench({ environment })
+  const harness = await startHarness({ environment })
   for (const path of ['/livez', '/readyz', '/openapi.json', '/docs']) {
-    const response = await bench.request('GET', path, { headers: { origin } })
+    const response = await harness.request('GET', path, { headers: { origin } })
     expect(corsHeaders(response)).toEqual([])
   }
 })

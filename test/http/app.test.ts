@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import type { DemoUser } from '../../src/demo/demo-users.ts'
-import { ann, bob, startBench } from '../support/gateway.ts'
+import { ann, bob, startHarness } from '../support/gateway.ts'
 import { expectProblem } from '../support/problems.ts'
 
 const good = { path: 'a.txt', size: 5 }
@@ -18,9 +18,9 @@ describe('addresses', () => {
     ['GET', '/.env'],
     ['PATCH', '/nothing'],
   ])('%s %s is none', async (method, path) => {
-    const bench = await startBench()
-    await expectProblem(await bench.request(method, path), 404, 'not_found')
-    await expectProblem(await bench.request(method, path, { as: null }), 404, 'not_found')
+    const harness = await startHarness()
+    await expectProblem(await harness.request(method, path), 404, 'not_found')
+    await expectProblem(await harness.request(method, path, { as: null }), 404, 'not_found')
   })
 
   test.each([
@@ -33,56 +33,56 @@ describe('addresses', () => {
     ['/openapi.json', ['POST'], 'GET, HEAD'],
     ['/docs', ['POST'], 'GET, HEAD'],
   ])('%s does not know %j', async (path, methods, allow) => {
-    const bench = await startBench()
+    const harness = await startHarness()
     for (const method of methods) {
-      const response = await bench.request(method, path)
+      const response = await harness.request(method, path)
       expect(response.headers.get('allow')?.split(', ').sort().join(', ')).toBe(allow)
       await expectProblem(response, 405, 'method_not_allowed')
     }
-    expect(bench.smhCalls()).toEqual([])
+    expect(harness.smhCalls()).toEqual([])
   })
 
   test('HEAD is answered as GET would be, without a body', async () => {
-    const bench = await startBench()
-    const { confirmKey } = await bench.begin(good)
+    const harness = await startHarness()
+    const { confirmKey } = await harness.begin(good)
     for (const path of ['/livez', `/v1/uploads/${confirmKey}`]) {
-      const head = await bench.request('HEAD', path)
+      const head = await harness.request('HEAD', path)
       expect([head.status, await head.text()]).toEqual([200, ''])
     }
-    const refused = await bench.request('HEAD', '/v1/uploads')
+    const refused = await harness.request('HEAD', '/v1/uploads')
     expect([refused.status, refused.headers.get('allow')]).toEqual([405, 'POST'])
-    expect((await bench.request('HEAD', '/v1/uploads/x', { as: null })).status).toBe(401)
+    expect((await harness.request('HEAD', '/v1/uploads/x', { as: null })).status).toBe(401)
   })
 })
 
 describe('X-Request-Id', () => {
   test('is made up, in the answer, the problem and the log', async () => {
-    const bench = await startBench()
+    const harness = await startHarness()
     const ids = new Set<string | null>()
     for (const path of ['/livez', '/nothing', '/v1/uploads/x']) {
-      const response = await bench.request('GET', path)
+      const response = await harness.request('GET', path)
       const id = response.headers.get('x-request-id')
       ids.add(id)
-      expect((await bench.records()).at(-1)).toMatchObject({ event: 'request', requestId: id })
+      expect((await harness.records()).at(-1)).toMatchObject({ event: 'request', requestId: id })
     }
     expect(ids.size).toBe(3)
   })
 
   test.each(['abc-123', 'A_b=', 'x'.repeat(255)])('%s is taken over', async (id) => {
-    const bench = await startBench()
-    const response = await bench.request('GET', '/nothing', { headers: { 'x-request-id': id } })
+    const harness = await startHarness()
+    const response = await harness.request('GET', '/nothing', { headers: { 'x-request-id': id } })
     expect(response.headers.get('x-request-id')).toBe(id)
     expect((await expectProblem(response, 404, 'not_found')).requestId).toBe(id)
-    expect((await bench.records()).at(-1)?.requestId).toBe(id)
+    expect((await harness.records()).at(-1)?.requestId).toBe(id)
   })
 
   test.each(['a b', 'a"b', '<script>', 'caf\u00e9', 'x'.repeat(256), '{"level":"fatal"}'])(
     '%s is not',
     async (id) => {
-      const bench = await startBench()
-      const response = await bench.request('GET', '/nothing', { headers: { 'x-request-id': id } })
+      const harness = await startHarness()
+      const response = await harness.request('GET', '/nothing', { headers: { 'x-request-id': id } })
       expect(response.headers.get('x-request-id')).toMatch(/^[0-9a-f-]{36}$/)
-      expect(JSON.stringify(await bench.records())).not.toContain(JSON.stringify(id).slice(1, -1))
+      expect(JSON.stringify(await harness.records())).not.toContain(JSON.stringify(id).slice(1, -1))
     },
   )
 })
@@ -100,8 +100,8 @@ describe('headers of every answer', () => {
     ['POST', '/v1/uploads', 'no-store'],
     ['GET', '/v1/uploads/x', 'no-store'],
   ])('%s %s: nosniff, Cache-Control %s', async (method, path, cacheControl) => {
-    const bench = await startBench()
-    const response = await bench.request(method, path)
+    const harness = await startHarness()
+    const response = await harness.request(method, path)
     expect(response.headers.get('x-content-type-options')).toBe('nosniff')
     if (cacheControl) expect(response.headers.get('cache-control')).toBe(cacheControl)
     expect(response.headers.get('x-powered-by')).toBeNull()
@@ -111,25 +111,25 @@ describe('headers of every answer', () => {
 
 describe('RATE_LIMIT_PER_MINUTE', () => {
   test('counts begins, rejected ones as well, each user alone', async () => {
-    const bench = await startBench({ environment: { RATE_LIMIT_PER_MINUTE: '2' } })
-    await bench.begin(good)
-    const invalid = await bench.request('POST', '/v1/instant-uploads', { body: good })
+    const harness = await startHarness({ environment: { RATE_LIMIT_PER_MINUTE: '2' } })
+    await harness.begin(good)
+    const invalid = await harness.request('POST', '/v1/instant-uploads', { body: good })
     await expectProblem(invalid, 400, 'invalid_request')
-    bench.emulator.controls.clearCalls()
+    harness.emulator.controls.clearCalls()
     for (const path of ['/v1/uploads', '/v1/instant-uploads']) {
-      const response = await bench.request('POST', path, { body: good })
+      const response = await harness.request('POST', path, { body: good })
       const wait = Number(response.headers.get('retry-after'))
       expect(wait).toBeGreaterThanOrEqual(1)
       expect(wait).toBeLessThanOrEqual(60)
       await expectProblem(response, 429, 'rate_limited')
     }
-    expect(bench.smhCalls()).toEqual([])
-    await bench.begin(good, { as: bob })
+    expect(harness.smhCalls()).toEqual([])
+    await harness.begin(good, { as: bob })
   })
 
   test('allows ten other calls for each begin, of all kinds together, each user alone', async () => {
-    const bench = await startBench({ environment: { RATE_LIMIT_PER_MINUTE: '2' } })
-    const { confirmKey } = await bench.begin(good)
+    const harness = await startHarness({ environment: { RATE_LIMIT_PER_MINUTE: '2' } })
+    const { confirmKey } = await harness.begin(good)
     const other = [
       ['GET', `/v1/uploads/${confirmKey}`],
       ['POST', `/v1/uploads/${confirmKey}/renew`],
@@ -140,8 +140,8 @@ describe('RATE_LIMIT_PER_MINUTE', () => {
     /** Repeats a call until it is refused; on Workers another minute may begin meanwhile. */
     async function untilRefused([method, path]: readonly [string, string]): Promise<Response> {
       for (;;) {
-        bench.emulator.controls.clearCalls()
-        const response = await bench.request(method, path)
+        harness.emulator.controls.clearCalls()
+        const response = await harness.request(method, path)
         if (response.status === 429) return response
         allowed += 1
         expect(allowed).toBeLessThan(100)
@@ -149,7 +149,7 @@ describe('RATE_LIMIT_PER_MINUTE', () => {
     }
     for (let times = 0; times < 5; times += 1) {
       for (const [method, path] of other) {
-        expect((await bench.request(method, path)).status).not.toBe(429)
+        expect((await harness.request(method, path)).status).not.toBe(429)
       }
     }
     for (const call of [...other, ['DELETE', `/v1/uploads/${confirmKey}`] as const]) {
@@ -158,29 +158,29 @@ describe('RATE_LIMIT_PER_MINUTE', () => {
       expect(wait).toBeGreaterThanOrEqual(1)
       expect(wait).toBeLessThanOrEqual(60)
       await expectProblem(response, 429, 'rate_limited')
-      expect(bench.smhCalls()).toEqual([])
+      expect(harness.smhCalls()).toEqual([])
     }
-    expect((await bench.request('GET', '/v1/uploads/x', { as: bob })).status).toBe(404)
+    expect((await harness.request('GET', '/v1/uploads/x', { as: bob })).status).toBe(404)
     // Begins are counted apart.
-    await bench.begin(good)
+    await harness.begin(good)
   })
 
   test('users called like things of the language are users', async () => {
-    const bench = await startBench({ environment: { RATE_LIMIT_PER_MINUTE: '1' } })
+    const harness = await startHarness({ environment: { RATE_LIMIT_PER_MINUTE: '1' } })
     for (const sub of ['constructor', '__proto__', 'toString']) {
-      await bench.begin(good, { as: { sub } })
-      const again = await bench.request('POST', '/v1/uploads', { body: good, as: { sub } })
+      await harness.begin(good, { as: { sub } })
+      const again = await harness.request('POST', '/v1/uploads', { body: good, as: { sub } })
       await expectProblem(again, 429, 'rate_limited')
     }
   })
 
   test('0 switches it off', async () => {
-    const bench = await startBench({ environment: { RATE_LIMIT_PER_MINUTE: '0' } })
+    const harness = await startHarness({ environment: { RATE_LIMIT_PER_MINUTE: '0' } })
     const answers = await Promise.all(
-      Array.from({ length: 150 }, () => bench.request('POST', '/v1/uploads', { body: good })),
+      Array.from({ length: 150 }, () => harness.request('POST', '/v1/uploads', { body: good })),
     )
     expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([201]))
-    const statuses = Array.from({ length: 250 }, () => bench.request('GET', '/v1/uploads/x'))
+    const statuses = Array.from({ length: 250 }, () => harness.request('GET', '/v1/uploads/x'))
     const found = await Promise.all(statuses)
     expect(new Set(found.map(({ status }) => status))).toEqual(new Set([404]))
   })
@@ -188,61 +188,65 @@ describe('RATE_LIMIT_PER_MINUTE', () => {
 
 describe('MAX_IN_FLIGHT', () => {
   test('one request more is told at once, and the next one after is served', async () => {
-    const bench = await startBench({
+    const harness = await startHarness({
       environment: { MAX_IN_FLIGHT: '1', UPSTREAM_TIMEOUT_SECONDS: '1' },
     })
-    bench.emulator.controls.force('begin-multipart', { delayMs: 3_600_000 })
-    const first = bench.request('POST', '/v1/uploads', { body: good })
-    await expect.poll(() => bench.smhCalls('begin-multipart').length).toBe(1)
-    const second = await bench.request('POST', '/v1/uploads', { body: good })
+    harness.emulator.controls.force('begin-multipart', { delayMs: 3_600_000 })
+    const first = harness.request('POST', '/v1/uploads', { body: good })
+    await expect.poll(() => harness.smhCalls('begin-multipart').length).toBe(1)
+    const second = await harness.request('POST', '/v1/uploads', { body: good })
     expect(second.headers.get('retry-after')).toMatch(/^[1-9]\d*$/)
     await expectProblem(second, 503, 'overloaded')
-    expect((await bench.request('GET', '/livez')).status).toBe(200)
+    expect((await harness.request('GET', '/livez')).status).toBe(200)
     expect((await first).status).toBe(504)
-    expect((await bench.request('POST', '/v1/uploads', { body: good })).status).toBe(201)
+    expect((await harness.request('POST', '/v1/uploads', { body: good })).status).toBe(201)
   })
 
   test('requests without a good token are answered while all permits are in use', async () => {
-    const bench = await startBench({
+    const harness = await startHarness({
       environment: { MAX_IN_FLIGHT: '1', UPSTREAM_TIMEOUT_SECONDS: '1' },
     })
-    bench.emulator.controls.force('begin-multipart', { delayMs: 3_600_000 })
-    const first = bench.request('POST', '/v1/uploads', { body: good })
-    await expect.poll(() => bench.smhCalls('begin-multipart').length).toBe(1)
-    const forged = { authorization: `Bearer ${await bench.issuer.forgedToken(ann)}` }
+    harness.emulator.controls.force('begin-multipart', { delayMs: 3_600_000 })
+    const first = harness.request('POST', '/v1/uploads', { body: good })
+    await expect.poll(() => harness.smhCalls('begin-multipart').length).toBe(1)
+    const forged = { authorization: `Bearer ${await harness.issuer.forgedToken(ann)}` }
     for (const headers of [{}, { authorization: 'Bearer a.b.c' }, forged]) {
-      const response = await bench.request('POST', '/v1/uploads', { as: null, headers, body: good })
+      const response = await harness.request('POST', '/v1/uploads', {
+        as: null,
+        headers,
+        body: good,
+      })
       expect(response.status).toBe(401)
     }
     await first
   })
 
   test('the permit of a request that never ends is dropped when all are in use', async () => {
-    const bench = await startBench({ environment: { MAX_IN_FLIGHT: '1' } })
-    bench.emulator.controls.force('begin-multipart', { delayMs: 3_600_000 })
+    const harness = await startHarness({ environment: { MAX_IN_FLIGHT: '1' } })
+    harness.emulator.controls.force('begin-multipart', { delayMs: 3_600_000 })
     const caller = new AbortController()
     const { signal } = caller
-    const first = bench.request('POST', '/v1/uploads', { body: good, signal })
-    await expect.poll(() => bench.smhCalls('begin-multipart').length).toBe(1)
-    const begin = () => bench.request('POST', '/v1/uploads', { body: good })
+    const first = harness.request('POST', '/v1/uploads', { body: good, signal })
+    await expect.poll(() => harness.smhCalls('begin-multipart').length).toBe(1)
+    const begin = () => harness.request('POST', '/v1/uploads', { body: good })
     // Three calls of ten seconds, and a confirm of sixty.
-    bench.advance(89_000)
+    harness.advance(89_000)
     expect((await begin()).status).toBe(503)
-    bench.advance(1_000)
+    harness.advance(1_000)
     expect((await begin()).status).toBe(201)
     caller.abort()
     await expect(first).rejects.toThrow()
   })
 
   test('a user has half of the places, and the others have the rest', async () => {
-    const bench = await startBench({
+    const harness = await startHarness({
       environment: { MAX_IN_FLIGHT: '4', UPSTREAM_TIMEOUT_SECONDS: '1' },
     })
-    const { controls } = bench.emulator
+    const { controls } = harness.emulator
     controls.force('begin-multipart', { delayMs: 3_600_000, times: 2 })
-    const begin = (as: DemoUser) => bench.request('POST', '/v1/uploads', { as, body: good })
+    const begin = (as: DemoUser) => harness.request('POST', '/v1/uploads', { as, body: good })
     const held = [begin(ann), begin(ann)]
-    await expect.poll(() => bench.smhCalls('begin-multipart').length).toBe(2)
+    await expect.poll(() => harness.smhCalls('begin-multipart').length).toBe(2)
 
     const third = await begin(ann)
     expect(third.headers.get('retry-after')).toMatch(/^[1-9]\d*$/)

@@ -1,15 +1,15 @@
 import { describe, expect, test } from 'vitest'
 import { endpoints } from '../../src/gateway/routes/index.ts'
-import { ann, type Bench, type RequestOptions, startBench } from '../support/gateway.ts'
+import { ann, type Harness, type RequestOptions, startHarness } from '../support/gateway.ts'
 import { expectProblem, withoutRequestId } from '../support/problems.ts'
 
 test('many tokens for another audience and no good one: the log says which variable is wrong', async () => {
-  const bench = await startBench({ environment: { JWT_AUDIENCE: 'somebody-else' } })
-  const send = (sub: string) => bench.request('GET', '/v1/uploads/x', { as: { sub } })
+  const harness = await startHarness({ environment: { JWT_AUDIENCE: 'somebody-else' } })
+  const send = (sub: string) => harness.request('GET', '/v1/uploads/x', { as: { sub } })
   for (let user = 0; user < 12; user += 1) {
     await expectProblem(await send(`user-${user}`), 401, 'invalid_token')
   }
-  const told = (await bench.records()).filter(({ event }) => event === 'tokens_refused')
+  const told = (await harness.records()).filter(({ event }) => event === 'tokens_refused')
   expect(told).toMatchObject([{ level: 'error', reason: 'audience', count: 10 }])
   expect(told[0]?.advice).toContain('JWT_AUDIENCE')
 })
@@ -29,16 +29,16 @@ const operations = endpoints.map(({ route }) => ({
 }))
 
 describe.each(operations)('$id', ({ method, pathWith, wanted }) => {
-  async function call(bench: Bench, options: RequestOptions) {
+  async function call(harness: Harness, options: RequestOptions) {
     const owner = { as: { sub: 'ann', scope: 'upload' } }
-    const { confirmKey } = await bench.uploadParts('a.txt', [new Uint8Array(3)], owner)
-    bench.emulator.controls.clearCalls()
-    return bench.request(method, pathWith(confirmKey), { body: wanted, ...options })
+    const { confirmKey } = await harness.uploadParts('a.txt', [new Uint8Array(3)], owner)
+    harness.emulator.controls.clearCalls()
+    return harness.request(method, pathWith(confirmKey), { body: wanted, ...options })
   }
 
   test('serves a user with a good token', async () => {
-    const bench = await startBench()
-    const response = await call(bench, { as: ann })
+    const harness = await startHarness()
+    const response = await call(harness, { as: ann })
     expect([200, 201, 204]).toContain(response.status)
   })
 
@@ -47,16 +47,16 @@ describe.each(operations)('$id', ({ method, pathWith, wanted }) => {
     ['of another scheme', { authorization: 'Basic YW5uOnNlY3JldA==' }],
     ['empty', { authorization: '' }],
   ])('no bearer token: %s', async (_, headers) => {
-    const bench = await startBench()
-    const response = await call(bench, { as: null, headers: headers as Record<string, string> })
+    const harness = await startHarness()
+    const response = await call(harness, { as: null, headers: headers as Record<string, string> })
     expect(response.headers.get('www-authenticate')).toBe('Bearer realm="uploads"')
     await expectProblem(response, 401, 'missing_token')
-    expect(bench.smhCalls()).toEqual([])
+    expect(harness.smhCalls()).toEqual([])
   })
 
   test('every way a token can be bad has the same answer', async () => {
-    const bench = await startBench()
-    const { issuer } = bench
+    const harness = await startHarness()
+    const { issuer } = harness
     const encode = (part: object) => Buffer.from(JSON.stringify(part)).toString('base64url')
     const claims = { iss: issuer.issuer, aud: issuer.audience, sub: 'ann', exp: 4e9 }
     const bad = [
@@ -74,42 +74,42 @@ describe.each(operations)('$id', ({ method, pathWith, wanted }) => {
     const answers = new Set<string>()
     for (const token of bad) {
       const headers = { authorization: `Bearer ${token}` }
-      const response = await call(bench, { as: null, headers })
+      const response = await call(harness, { as: null, headers })
       const challenge = 'Bearer realm="uploads", error="invalid_token"'
       expect(response.headers.get('www-authenticate')).toBe(challenge)
       answers.add(await withoutRequestId(response))
-      expect(bench.smhCalls()).toEqual([])
+      expect(harness.smhCalls()).toEqual([])
     }
     expect([...answers]).toEqual([expect.stringMatching(/^401 .*"code":"invalid_token"/)])
   })
 
   test('a token without the scope', async () => {
-    const bench = await startBench({ environment: { JWT_REQUIRED_SCOPE: 'upload' } })
-    const response = await call(bench, { as: { sub: 'ann', scope: 'read uploads' } })
+    const harness = await startHarness({ environment: { JWT_REQUIRED_SCOPE: 'upload' } })
+    const response = await call(harness, { as: { sub: 'ann', scope: 'read uploads' } })
     const challenge = 'Bearer realm="uploads", error="insufficient_scope"'
     expect(response.headers.get('www-authenticate')).toBe(challenge)
     await expectProblem(response, 403, 'insufficient_scope')
-    expect(bench.smhCalls()).toEqual([])
-    const good = await call(bench, { as: { sub: 'ann', scope: 'read upload' } })
+    expect(harness.smhCalls()).toEqual([])
+    const good = await call(harness, { as: { sub: 'ann', scope: 'read upload' } })
     expect([200, 201, 204]).toContain(good.status)
   })
 
   test('is refused before its body is looked at', async () => {
-    const bench = await startBench()
+    const harness = await startHarness()
     const body = 'x'.repeat(64 * 1024 + 1)
     // fetch sends none with GET.
     if (method === 'GET') return
-    await expectProblem(await call(bench, { as: null, body }), 401, 'missing_token')
+    await expectProblem(await call(harness, { as: null, body }), 401, 'missing_token')
   })
 
   test('no keys to check a token with', async () => {
-    const bench = await startBench()
-    const on = await bench.startAnother({})
-    bench.issuer.down(true)
-    const headers = { authorization: `Bearer ${await bench.issuer.token(ann)}` }
-    const response = await bench.request(method, pathWith('x'), { on, headers, body: wanted })
+    const harness = await startHarness()
+    const on = await harness.startAnother({})
+    harness.issuer.down(true)
+    const headers = { authorization: `Bearer ${await harness.issuer.token(ann)}` }
+    const response = await harness.request(method, pathWith('x'), { on, headers, body: wanted })
     expect(response.headers.get('retry-after')).toMatch(/^\d+$/)
     await expectProblem(response, 503, 'upstream_unavailable')
-    expect(bench.smhCalls()).toEqual([])
+    expect(harness.smhCalls()).toEqual([])
   })
 })

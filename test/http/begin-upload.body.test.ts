@@ -1,6 +1,6 @@
 import { request } from 'node:http'
 import { describe, expect, test } from 'vitest'
-import { ann, type Bench, startBench } from '../support/gateway.ts'
+import { ann, type Harness, startHarness } from '../support/gateway.ts'
 import { expectProblem } from '../support/problems.ts'
 
 const good = { path: 'a.txt', size: 5 }
@@ -60,40 +60,40 @@ describe('a field that is not as the contract has it', () => {
     ['body', 'null'],
     ['body', '5'],
   ])('%s: %j', async (field, body) => {
-    const bench = await startBench()
-    const response = await bench.request('POST', '/v1/uploads', { body })
+    const harness = await startHarness()
+    const response = await harness.request('POST', '/v1/uploads', { body })
     const problem = await expectProblem(response, 400, 'invalid_request')
     expect(problem.errors).toEqual([{ field, message: expect.any(String) }])
-    expect(bench.smhCalls()).toEqual([])
+    expect(harness.smhCalls()).toEqual([])
   })
 
   test('a label of 64 characters that take two places of `length` each is none of them', async () => {
-    const bench = await startBench()
+    const harness = await startHarness()
     const labels = ['🎞'.repeat(64)]
-    await bench.begin({ ...good, labels })
-    expect(JSON.parse(bench.smhCalls('begin-multipart').at(-1)?.body ?? '')).toEqual({ labels })
+    await harness.begin({ ...good, labels })
+    expect(JSON.parse(harness.smhCalls('begin-multipart').at(-1)?.body ?? '')).toEqual({ labels })
   })
 
   test('several at once are all told', async () => {
-    const bench = await startBench()
+    const harness = await startHarness()
     const body = { path: 5, size: 0, more: 1, evenMore: 2 }
-    const response = await bench.request('POST', '/v1/uploads', { body })
+    const response = await harness.request('POST', '/v1/uploads', { body })
     const problem = await expectProblem(response, 400, 'invalid_request')
     const fields = problem.errors?.map(({ field }) => field).sort()
     expect(fields).toEqual(['evenMore', 'more', 'path', 'size'])
   })
 
   test('a great many are told in part', async () => {
-    const bench = await startBench()
+    const harness = await startHarness()
     const more = Object.fromEntries(Array.from({ length: 5000 }, (_, index) => [`f${index}`, 1]))
-    const response = await bench.request('POST', '/v1/uploads', { body: { ...good, ...more } })
+    const response = await harness.request('POST', '/v1/uploads', { body: { ...good, ...more } })
     const problem = await expectProblem(response, 400, 'invalid_request')
     expect(problem.errors).toHaveLength(20)
   })
 
   test('the edges of what is allowed are allowed', async () => {
-    const bench = await startBench({ environment: { UPLOAD_MAX_BYTES: '100' } })
-    const response = await bench.request('POST', '/v1/uploads', {
+    const harness = await startHarness({ environment: { UPLOAD_MAX_BYTES: '100' } })
+    const response = await harness.request('POST', '/v1/uploads', {
       body: {
         path: `${'a'.repeat(251)}.txt`,
         size: 100,
@@ -104,7 +104,7 @@ describe('a field that is not as the contract has it', () => {
       },
     })
     expect(response.status).toBe(201)
-    expect(bench.emulator.controls.openTasks()).toHaveLength(1)
+    expect(harness.emulator.controls.openTasks()).toHaveLength(1)
   })
 })
 
@@ -117,11 +117,11 @@ describe('a body that cannot be read', () => {
     ['only blanks', ' \n'],
     ['NaN', '{"path":"a.txt","size":NaN}'],
   ])('%s', async (_, body) => {
-    const bench = await startBench()
-    const response = await bench.request('POST', '/v1/uploads', { body })
+    const harness = await startHarness()
+    const response = await harness.request('POST', '/v1/uploads', { body })
     const problem = await expectProblem(response, 400, 'invalid_request')
     expect(JSON.stringify(problem)).not.toContain('a.txt')
-    expect(bench.smhCalls()).toEqual([])
+    expect(harness.smhCalls()).toEqual([])
   })
 
   test.each([
@@ -133,13 +133,13 @@ describe('a body that cannot be read', () => {
     'application/json, text/plain',
     'json',
   ])('as %s', async (type) => {
-    const bench = await startBench()
-    const response = await bench.request('POST', '/v1/uploads', {
+    const harness = await startHarness()
+    const response = await harness.request('POST', '/v1/uploads', {
       body: good,
       headers: { 'content-type': type },
     })
     await expectProblem(response, 415, 'unsupported_media_type')
-    expect(bench.smhCalls()).toEqual([])
+    expect(harness.smhCalls()).toEqual([])
   })
 
   test.each<[what: string, bytes: number[]]>([
@@ -148,23 +148,23 @@ describe('a body that cannot be read', () => {
     ['half a character', [0xed, 0xa0, 0x80]],
     ['a character that breaks off', [0xf0, 0x9f, 0x98]],
   ])('in another encoding than UTF-8: %s', async (_, bytes) => {
-    const bench = await startBench()
+    const harness = await startHarness()
     const [before, after] = ['{"path":"a', '","size":5}'].map((text) => Buffer.from(text))
-    const response = await fetch(`${bench.gateway.url}/v1/uploads`, {
+    const response = await fetch(`${harness.gateway.url}/v1/uploads`, {
       method: 'POST',
       headers: {
-        authorization: `Bearer ${await bench.issuer.token(ann)}`,
+        authorization: `Bearer ${await harness.issuer.token(ann)}`,
         'content-type': 'application/json',
       },
       body: Buffer.concat([before as Buffer, Buffer.from(bytes), after as Buffer]),
     })
     await expectProblem(response, 400, 'invalid_request')
-    expect(bench.smhCalls()).toEqual([])
+    expect(harness.smhCalls()).toEqual([])
   })
 
   test('with a charset it is JSON all the same', async () => {
-    const bench = await startBench()
-    const response = await bench.request('POST', '/v1/uploads', {
+    const harness = await startHarness()
+    const response = await harness.request('POST', '/v1/uploads', {
       body: good,
       headers: { 'content-type': 'Application/JSON; charset=utf-8' },
     })
@@ -172,10 +172,10 @@ describe('a body that cannot be read', () => {
   })
 
   test('no content type and no body at all', async () => {
-    const bench = await startBench()
-    const response = await bench.request('POST', '/v1/uploads')
+    const harness = await startHarness()
+    const response = await harness.request('POST', '/v1/uploads')
     await expectProblem(response, 400, 'invalid_request')
-    expect(bench.smhCalls()).toEqual([])
+    expect(harness.smhCalls()).toEqual([])
   })
 })
 
@@ -186,24 +186,24 @@ describe('64 KiB', () => {
   }
 
   test.each(['of known length', 'in chunks'])('are taken, %s', async (how) => {
-    const bench = await startBench()
-    const { status } = await send(bench, padded(64 * 1024), how === 'in chunks')
+    const harness = await startHarness()
+    const { status } = await send(harness, padded(64 * 1024), how === 'in chunks')
     expect(status).toBe(201)
   })
 
   test.each(['of known length', 'in chunks'])('and one byte more are not, %s', async (how) => {
-    const bench = await startBench()
-    const { status, text } = await send(bench, padded(64 * 1024 + 1), how === 'in chunks')
+    const harness = await startHarness()
+    const { status, text } = await send(harness, padded(64 * 1024 + 1), how === 'in chunks')
     expect([status, JSON.parse(text).code]).toEqual([413, 'request_too_large'])
-    expect(bench.smhCalls()).toEqual([])
+    expect(harness.smhCalls()).toEqual([])
   })
 })
 
 /** By node:http, which can leave the length away. */
-async function send(bench: Bench, body: string, chunked: boolean) {
-  const token = await bench.issuer.token(ann)
+async function send(harness: Harness, body: string, chunked: boolean) {
+  const token = await harness.issuer.token(ann)
   return new Promise<{ status: number | undefined; text: string }>((resolve, reject) => {
-    const call = request(`${bench.gateway.url}/v1/uploads`, {
+    const call = request(`${harness.gateway.url}/v1/uploads`, {
       method: 'POST',
       headers: {
         authorization: `Bearer ${token}`,

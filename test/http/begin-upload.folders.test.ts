@@ -1,128 +1,130 @@
 import { describe, expect, test } from 'vitest'
-import { ann, bob, startBench } from '../support/gateway.ts'
+import { ann, bob, startHarness } from '../support/gateway.ts'
 import { expectProblem } from '../support/problems.ts'
 
 describe('missing folders', () => {
   test('are created, however many levels', async () => {
-    const bench = await startBench()
-    await bench.begin({ path: 'a/b/c/d.txt', size: 3 })
-    expect(bench.emulator.controls.directories()).toEqual([
+    const harness = await startHarness()
+    await harness.begin({ path: 'a/b/c/d.txt', size: 3 })
+    expect(harness.emulator.controls.directories()).toEqual([
       ['users'],
       ['users', 'ann'],
       ['users', 'ann', 'a'],
       ['users', 'ann', 'a', 'b'],
       ['users', 'ann', 'a', 'b', 'c'],
     ])
-    expect(bench.smhCalls().map(({ route, status }) => `${route} ${status}`)).toEqual([
+    expect(harness.smhCalls().map(({ route, status }) => `${route} ${status}`)).toEqual([
       'mint-token 200',
       'begin-multipart 404',
       'create-directory 201',
       'begin-multipart 201',
     ])
-    const [create] = bench.smhCalls('create-directory')
+    const [create] = harness.smhCalls('create-directory')
     expect(create?.path).toBe('/api/v1/directory/smh0emulated/-/users/ann/a/b/c')
     expect(create?.query).toMatchObject({ conflict_resolution_strategy: 'ask', user_id: 'ann' })
   })
 
   test("32 levels are created, the user's folder included", async () => {
-    const bench = await startBench()
+    const harness = await startHarness()
     const path = [...Array(29).fill('a'), 'b.txt'].join('/')
-    await bench.begin({ path, size: 3 })
-    expect(bench.emulator.controls.directories()).toHaveLength(31)
+    await harness.begin({ path, size: 3 })
+    expect(harness.emulator.controls.directories()).toHaveLength(31)
   })
 
   test('33 levels are refused before SMH is called', async () => {
-    const bench = await startBench()
+    const harness = await startHarness()
     const path = [...Array(30).fill('a'), 'b.txt'].join('/')
-    const response = await bench.request('POST', '/v1/uploads', { body: { path, size: 3 } })
+    const response = await harness.request('POST', '/v1/uploads', { body: { path, size: 3 } })
     const problem = await expectProblem(response, 400, 'invalid_request')
     expect(problem.errors).toEqual([
       { field: 'path', message: 'has more than 32 levels, those of your folder included' },
     ])
-    expect(bench.smhCalls()).toEqual([])
+    expect(harness.smhCalls()).toEqual([])
   })
 
   test('twenty at once into the same new folder all succeed', async () => {
-    const bench = await startBench()
+    const harness = await startHarness()
     const answers = await Promise.all(
       Array.from({ length: 20 }, (_, index) =>
-        bench.request('POST', '/v1/uploads', {
+        harness.request('POST', '/v1/uploads', {
           body: { path: `new/folder/${index}.txt`, size: 3 },
           as: index % 2 ? ann : bob,
         }),
       ),
     )
     expect(answers.map(({ status }) => status)).toEqual(Array(20).fill(201))
-    expect(bench.emulator.controls.openTasks()).toHaveLength(20)
+    expect(harness.emulator.controls.openTasks()).toHaveLength(20)
     // Nobody's folder was made twice under another name.
-    expect(bench.emulator.controls.directories()).toHaveLength(7)
+    expect(harness.emulator.controls.directories()).toHaveLength(7)
   })
 
   test('a racing creation that SMH calls PathConflict is waited out', async () => {
-    const bench = await startBench()
-    bench.emulator.controls.force('create-directory', { status: 409, code: 'PathConflict' })
-    await bench.begin({ path: 'a/b.txt', size: 3 })
-    expect(bench.smhCalls('create-directory').map(({ status }) => status)).toEqual([409, 201])
+    const harness = await startHarness()
+    harness.emulator.controls.force('create-directory', { status: 409, code: 'PathConflict' })
+    await harness.begin({ path: 'a/b.txt', size: 3 })
+    expect(harness.smhCalls('create-directory').map(({ status }) => status)).toEqual([409, 201])
   })
 
   test('a creation whose answer was lost has happened all the same', async () => {
-    const bench = await startBench()
-    bench.emulator.controls.force('create-directory', { drop: 'after' })
-    await bench.begin({ path: 'a/b.txt', size: 3 })
-    expect(bench.smhCalls('create-directory').map(({ status }) => status)).toEqual([null, 409])
-    expect(bench.emulator.controls.directories()).toHaveLength(3)
+    const harness = await startHarness()
+    harness.emulator.controls.force('create-directory', { drop: 'after' })
+    await harness.begin({ path: 'a/b.txt', size: 3 })
+    expect(harness.smhCalls('create-directory').map(({ status }) => status)).toEqual([null, 409])
+    expect(harness.emulator.controls.directories()).toHaveLength(3)
   })
 
   test('switched off: parent_not_found, and nothing is created', async () => {
-    const bench = await startBench({ environment: { UPLOAD_CREATE_PARENTS: 'false' } })
-    const response = await bench.request('POST', '/v1/uploads', { body: { path: 'a', size: 3 } })
+    const harness = await startHarness({ environment: { UPLOAD_CREATE_PARENTS: 'false' } })
+    const response = await harness.request('POST', '/v1/uploads', { body: { path: 'a', size: 3 } })
     await expectProblem(response, 404, 'parent_not_found')
-    expect(bench.emulator.controls.directories()).toEqual([])
-    expect(bench.smhCalls('create-directory')).toEqual([])
+    expect(harness.emulator.controls.directories()).toEqual([])
+    expect(harness.smhCalls('create-directory')).toEqual([])
   })
 
   test('the begin is repeated once and no more', async () => {
-    const bench = await startBench()
+    const harness = await startHarness()
     const fault = { status: 404, code: 'DirectoryNotFound', times: Infinity }
-    bench.emulator.controls.force('begin-multipart', fault)
-    const response = await bench.request('POST', '/v1/uploads', { body: { path: 'a/b', size: 3 } })
+    harness.emulator.controls.force('begin-multipart', fault)
+    const response = await harness.request('POST', '/v1/uploads', {
+      body: { path: 'a/b', size: 3 },
+    })
     await expectProblem(response, 404, 'parent_not_found')
-    expect(bench.smhCalls('begin-multipart')).toHaveLength(2)
+    expect(harness.smhCalls('begin-multipart')).toHaveLength(2)
   })
 
   test('a file at the root needs none', async () => {
-    const bench = await startBench({ environment: { UPLOAD_PATH_PREFIX: '/' } })
-    await bench.begin({ path: 'a.txt', size: 3 })
-    expect(bench.emulator.controls.directories()).toEqual([])
+    const harness = await startHarness({ environment: { UPLOAD_PATH_PREFIX: '/' } })
+    await harness.begin({ path: 'a.txt', size: 3 })
+    expect(harness.emulator.controls.directories()).toEqual([])
   })
 })
 
 describe('names that are taken', () => {
   test.each(['taken', 'deep/taken'])('a file where a folder is wanted: %s', async (taken) => {
-    const bench = await startBench()
-    await bench.upload(taken, [new Uint8Array(3)])
+    const harness = await startHarness()
+    await harness.upload(taken, [new Uint8Array(3)])
     for (const below of ['a.txt', 'more/a.txt']) {
       const body = { path: `${taken}/${below}`, size: 3 }
-      const response = await bench.request('POST', '/v1/uploads', { body })
+      const response = await harness.request('POST', '/v1/uploads', { body })
       await expectProblem(response, 409, 'name_conflict')
     }
-    expect(bench.emulator.controls.files()).toHaveLength(1)
+    expect(harness.emulator.controls.files()).toHaveLength(1)
   })
 
   test.each(['file', 'folder'])('by a %s, and `ask` is the strategy', async (kind) => {
-    const bench = await startBench()
-    await bench.upload(kind === 'file' ? 'a' : 'a/b', [new Uint8Array(3)])
+    const harness = await startHarness()
+    await harness.upload(kind === 'file' ? 'a' : 'a/b', [new Uint8Array(3)])
     const body = { path: 'a', size: 3, conflictResolutionStrategy: 'ask' }
-    const response = await bench.request('POST', '/v1/uploads', { body })
+    const response = await harness.request('POST', '/v1/uploads', { body })
     await expectProblem(response, 409, 'name_conflict')
-    expect(bench.emulator.controls.openTasks()).toEqual([])
+    expect(harness.emulator.controls.openTasks()).toEqual([])
   })
 
   test('`overwrite` of a folder', async () => {
-    const bench = await startBench({ environment: { UPLOAD_CONFLICT_STRATEGIES: 'overwrite' } })
-    await bench.begin({ path: 'a/b', size: 3, conflictResolutionStrategy: 'overwrite' })
+    const harness = await startHarness({ environment: { UPLOAD_CONFLICT_STRATEGIES: 'overwrite' } })
+    await harness.begin({ path: 'a/b', size: 3, conflictResolutionStrategy: 'overwrite' })
     const body = { path: 'a', size: 3, conflictResolutionStrategy: 'overwrite' }
-    const response = await bench.request('POST', '/v1/uploads', { body })
+    const response = await harness.request('POST', '/v1/uploads', { body })
     await expectProblem(response, 409, 'name_conflict')
   })
 })

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { startBench } from '../support/gateway.ts'
+import { startHarness } from '../support/gateway.ts'
 import { expectProblem } from '../support/problems.ts'
 
 describe('a name arrives in SMH as it is', () => {
@@ -24,31 +24,31 @@ describe('a name arrives in SMH as it is', () => {
     'confirm&upload',
     'İstanbul ß ﬁ.txt',
   ])('%s', async (name) => {
-    const bench = await startBench()
-    const stored = await bench.upload(`${name}/${name}`, [new Uint8Array(3)])
+    const harness = await startHarness()
+    const stored = await harness.upload(`${name}/${name}`, [new Uint8Array(3)])
     expect(stored).toMatchObject({ path: [name, name], name })
-    const [file] = bench.emulator.controls.files()
+    const [file] = harness.emulator.controls.files()
     expect(file?.path).toEqual(['users', 'ann', name, name])
   })
 
   test('the longest one, counted in characters and not in bytes', async () => {
-    const bench = await startBench()
+    const harness = await startHarness()
     const name = '😀'.repeat(255)
-    await bench.begin({ path: name, size: 3 })
-    expect(bench.emulator.controls.openTasks()[0]?.path).toEqual(['users', 'ann', name])
+    await harness.begin({ path: name, size: 3 })
+    expect(harness.emulator.controls.openTasks()[0]?.path).toEqual(['users', 'ann', name])
   })
 
   test('a decomposed one arrives composed', async () => {
-    const bench = await startBench()
-    await bench.begin({ path: 'cafe\u0301/e\u0301.txt', size: 3 })
-    const [task] = bench.emulator.controls.openTasks()
+    const harness = await startHarness()
+    await harness.begin({ path: 'cafe\u0301/e\u0301.txt', size: 3 })
+    const [task] = harness.emulator.controls.openTasks()
     expect(task?.path).toEqual(['users', 'ann', 'caf\u00e9', '\u00e9.txt'])
   })
 
   test('one slash in front changes nothing', async () => {
-    const bench = await startBench()
-    await bench.begin({ path: '/a/b.txt', size: 3 })
-    expect(bench.emulator.controls.openTasks()[0]?.path).toEqual(['users', 'ann', 'a', 'b.txt'])
+    const harness = await startHarness()
+    await harness.begin({ path: '/a/b.txt', size: 3 })
+    expect(harness.emulator.controls.openTasks()[0]?.path).toEqual(['users', 'ann', 'a', 'b.txt'])
   })
 })
 
@@ -72,17 +72,17 @@ describe('a path is refused before SMH hears of it', () => {
     ['no Unicode', ['\ud800', 'a\udc00.txt']],
     ['too long', ['a'.repeat(256), `${'a'.repeat(256)}/b`, `${'a/'.repeat(512)}b`]],
   ])('%s', async (_, paths) => {
-    const bench = await startBench()
+    const harness = await startHarness()
     for (const path of paths) {
-      const response = await bench.request('POST', '/v1/uploads', { body: { path, size: 3 } })
+      const response = await harness.request('POST', '/v1/uploads', { body: { path, size: 3 } })
       const problem = await expectProblem(response, 400, 'invalid_request')
       expect([path, problem.errors]).toEqual([
         path,
         [{ field: 'path', message: expect.any(String) }],
       ])
     }
-    expect(bench.smhCalls()).toEqual([])
-    expect(bench.emulator.controls.directories()).toEqual([])
+    expect(harness.smhCalls()).toEqual([])
+    expect(harness.emulator.controls.directories()).toEqual([])
   })
 })
 
@@ -90,15 +90,15 @@ describe('the folder of a user', () => {
   test.each(['../bob', 'bob/../ann', 'a/b', '.', '%2e%2e', 'ANN', ' ann', '用户', 'a\u0000'])(
     '%j keeps to one folder of its own',
     async (sub) => {
-      const bench = await startBench()
+      const harness = await startHarness()
       const user = { sub }
-      await bench.begin({ path: 'a.txt', size: 3 })
-      await bench.begin({ path: 'a.txt', size: 3 }, { as: user })
-      const [ann, other] = bench.emulator.controls.openTasks()
+      await harness.begin({ path: 'a.txt', size: 3 })
+      await harness.begin({ path: 'a.txt', size: 3 }, { as: user })
+      const [ann, other] = harness.emulator.controls.openTasks()
       expect(other?.userId).toBe(sub)
       expect(other?.path).toEqual(['users', expect.stringMatching(/^[a-z0-9_.=A-F-]+$/), 'a.txt'])
       expect(other?.path).not.toEqual(ann?.path)
-      expect(bench.emulator.controls.directories()).toHaveLength(3)
+      expect(harness.emulator.controls.directories()).toHaveLength(3)
     },
   )
 })

@@ -1,19 +1,19 @@
 import { describe, expect, test } from 'vitest'
-import { bob, MiB, startBench } from '../support/gateway.ts'
+import { bob, MiB, startHarness } from '../support/gateway.ts'
 import { onBun } from '../support/launch.ts'
 import { expectProblem } from '../support/problems.ts'
 
 describe('201', () => {
   test('has exactly what a client needs to send parts', async () => {
-    const bench = await startBench()
-    const response = await bench.request('POST', '/v1/uploads', {
+    const harness = await startHarness()
+    const response = await harness.request('POST', '/v1/uploads', {
       body: { path: 'a.txt', size: 5, trafficLimit: 204_800 },
     })
     expect(response.status).toBe(201)
-    const [task] = bench.emulator.controls.openTasks()
+    const [task] = harness.emulator.controls.openTasks()
     const body = await response.json()
     expect(body).toEqual({
-      domain: bench.emulator.cosUrl.replace('http://', ''),
+      domain: harness.emulator.cosUrl.replace('http://', ''),
       path: expect.stringMatching(/^\//),
       uploadId: task?.uploadId,
       headers: {
@@ -29,9 +29,9 @@ describe('201', () => {
   })
 
   test('Upload-Expires is the end of the credentials as SMH said it', async () => {
-    const bench = await startBench({ emulator: { credentialTtlSeconds: 77 } })
-    const earliest = Math.floor(bench.clock() / 1000) + 77
-    const response = await bench.request('POST', '/v1/uploads', { body: { path: 'a', size: 5 } })
+    const harness = await startHarness({ emulator: { credentialTtlSeconds: 77 } })
+    const earliest = Math.floor(harness.clock() / 1000) + 77
+    const response = await harness.request('POST', '/v1/uploads', { body: { path: 'a', size: 5 } })
     const expires = response.headers.get('upload-expires') ?? ''
     expect(expires).toMatch(/^\w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d GMT$/)
     const signed = (await response.json()).headers.Authorization as string
@@ -45,10 +45,10 @@ describe('201', () => {
   })
 
   test('the confirm key of SMH is not in it, and two begins have two keys', async () => {
-    const bench = await startBench()
-    const first = await bench.begin({ path: 'a', size: 5 })
-    const second = await bench.begin({ path: 'a', size: 5 })
-    const tasks = bench.emulator.controls.openTasks()
+    const harness = await startHarness()
+    const first = await harness.begin({ path: 'a', size: 5 })
+    const second = await harness.begin({ path: 'a', size: 5 })
+    const tasks = harness.emulator.controls.openTasks()
     expect(
       new Set([first.confirmKey, second.confirmKey, first.uploadId, second.uploadId]).size,
     ).toBe(4)
@@ -58,17 +58,17 @@ describe('201', () => {
   })
 
   test('an Idempotency-Key is ignored for now', async () => {
-    const bench = await startBench()
+    const harness = await startHarness()
     const headers = { 'idempotency-key': '"once"' }
-    const first = await bench.begin({ path: 'a', size: 5 }, { headers })
-    const second = await bench.begin({ path: 'a', size: 5 }, { headers })
+    const first = await harness.begin({ path: 'a', size: 5 }, { headers })
+    const second = await harness.begin({ path: 'a', size: 5 }, { headers })
     expect(second.uploadId).not.toBe(first.uploadId)
   })
 
   test.each([200, 201] as const)('whether SMH says %d to a new task', async (beginStatus) => {
-    const bench = await startBench()
-    bench.emulator.controls.setDialect({ beginStatus })
-    const response = await bench.request('POST', '/v1/uploads', { body: { path: 'a', size: 5 } })
+    const harness = await startHarness()
+    harness.emulator.controls.setDialect({ beginStatus })
+    const response = await harness.request('POST', '/v1/uploads', { body: { path: 'a', size: 5 } })
     expect(response.status).toBe(201)
     expect(Object.keys(await response.json()).sort()).toEqual([
       'confirmKey',
@@ -82,10 +82,10 @@ describe('201', () => {
 
 describe('the call to SMH', () => {
   test('names the user, size, strategy and token, and has no body nobody asked for', async () => {
-    const bench = await startBench()
-    await bench.begin({ path: 'a b.txt', size: 7 }, { as: bob })
+    const harness = await startHarness()
+    await harness.begin({ path: 'a b.txt', size: 7 }, { as: bob })
     // The first begin met no folder, so the one that counts is the last.
-    const call = bench.smhCalls('begin-multipart').at(-1)
+    const call = harness.smhCalls('begin-multipart').at(-1)
     expect(call).toMatchObject({ method: 'POST', bodyBytes: 0, status: 201 })
     expect(call?.path).toBe('/api/v1/file/smh0emulated/-/users/bob/a%20b.txt')
     expect(call?.query).toEqual({
@@ -96,12 +96,12 @@ describe('the call to SMH', () => {
       access_token: expect.stringMatching(/^acctk/),
     })
     expect(call?.headers).not.toHaveProperty('content-type')
-    expect(bench.emulator.controls.openTasks()).toMatchObject([{ userId: 'bob' }])
+    expect(harness.emulator.controls.openTasks()).toMatchObject([{ userId: 'bob' }])
   })
 
   test('carries metadata headers verbatim and nothing else of the request', async () => {
-    const bench = await startBench()
-    await bench.begin(
+    const harness = await startHarness()
+    await harness.begin(
       { path: 'a.txt', size: 7 },
       {
         headers: {
@@ -113,7 +113,7 @@ describe('the call to SMH', () => {
         },
       },
     )
-    const headers = bench.smhCalls('begin-multipart').at(-1)?.headers ?? {}
+    const headers = harness.smhCalls('begin-multipart').at(-1)?.headers ?? {}
     expect(headers['x-smh-meta-origin']).toBe('camera; q="1"')
     expect(headers['x-smh-meta-title']).toBe('%E7%85%A7%E7%89%87')
     // What each runtime says of its connection; workerd adds the Worker's zone and asks for no cache.
@@ -124,14 +124,14 @@ describe('the call to SMH', () => {
   })
 
   test('carries what was asked for, each in its place', async () => {
-    const bench = await startBench({ environment: { UPLOAD_CONFLICT_STRATEGIES: 'overwrite' } })
+    const harness = await startHarness({ environment: { UPLOAD_CONFLICT_STRATEGIES: 'overwrite' } })
     const details = {
       labels: ['holiday', '海'],
       category: 'photo',
       localCreationTime: '2026-01-02T03:04:05Z',
       localModificationTime: '2026-01-02T03:04:05+08:00',
     }
-    await bench.begin({
+    await harness.begin({
       path: 'a.txt',
       size: MiB,
       conflictResolutionStrategy: 'overwrite',
@@ -139,7 +139,7 @@ describe('the call to SMH', () => {
       preferSameOrigin: true,
       ...details,
     })
-    const call = bench.smhCalls('begin-multipart').at(-1)
+    const call = harness.smhCalls('begin-multipart').at(-1)
     expect(call?.query).toMatchObject({
       conflict_resolution_strategy: 'overwrite',
       traffic_limit: '102400',
@@ -150,19 +150,19 @@ describe('the call to SMH', () => {
   })
 
   test('is one single call when the folder is there', async () => {
-    const bench = await startBench({ environment: { UPLOAD_PATH_PREFIX: '/' } })
-    await bench.begin({ path: 'a.txt', size: 7 })
-    expect(bench.smhCalls().map(({ route }) => route)).toEqual(['mint-token', 'begin-multipart'])
+    const harness = await startHarness({ environment: { UPLOAD_PATH_PREFIX: '/' } })
+    await harness.begin({ path: 'a.txt', size: 7 })
+    expect(harness.smhCalls().map(({ route }) => route)).toEqual(['mint-token', 'begin-multipart'])
   })
 })
 
 describe('what SMH refuses', () => {
   test('no room: 507, and with enough of it 201', async () => {
-    const bench = await startBench({ environment: { UPLOAD_PATH_PREFIX: '/' } })
-    bench.emulator.controls.setQuota('-', 1000)
-    const full = await bench.request('POST', '/v1/uploads', { body: { path: 'a', size: 1001 } })
+    const harness = await startHarness({ environment: { UPLOAD_PATH_PREFIX: '/' } })
+    harness.emulator.controls.setQuota('-', 1000)
+    const full = await harness.request('POST', '/v1/uploads', { body: { path: 'a', size: 1001 } })
     await expectProblem(full, 507, 'quota_exceeded')
-    const fits = await bench.request('POST', '/v1/uploads', { body: { path: 'a', size: 1000 } })
+    const fits = await harness.request('POST', '/v1/uploads', { body: { path: 'a', size: 1000 } })
     expect(fits.status).toBe(201)
   })
 
@@ -177,13 +177,13 @@ describe('what SMH refuses', () => {
     [403, 'SpaceBanned', 502, 'upstream_error'],
     [418, 'NeverHeardOf', 502, 'upstream_error'],
   ] as const)('%d %s becomes %d %s', async (status, smhCode, ours, code) => {
-    const bench = await startBench()
-    bench.emulator.controls.force('begin-multipart', { status, code: smhCode })
-    const response = await bench.request('POST', '/v1/uploads', { body: { path: 'a', size: 1 } })
+    const harness = await startHarness()
+    harness.emulator.controls.force('begin-multipart', { status, code: smhCode })
+    const response = await harness.request('POST', '/v1/uploads', { body: { path: 'a', size: 1 } })
     const problem = await expectProblem(response, ours, code)
     expect(JSON.stringify(problem)).not.toContain(smhCode)
-    expect(bench.smhCalls('begin-multipart')).toHaveLength(1)
-    expect((await bench.records()).find(({ event }) => event === 'request')).toMatchObject({
+    expect(harness.smhCalls('begin-multipart')).toHaveLength(1)
+    expect((await harness.records()).find(({ event }) => event === 'request')).toMatchObject({
       status: ours,
       smhStatus: status,
       smhCode,
@@ -210,23 +210,23 @@ describe('what SMH refuses', () => {
       },
     ],
   ])('%s although no hash was sent: 502', async (_, fault) => {
-    const bench = await startBench()
-    await bench.begin({ path: 'warm', size: 1 })
-    bench.emulator.controls.force('begin-multipart', fault)
-    const response = await bench.request('POST', '/v1/uploads', { body: { path: 'a', size: 1 } })
+    const harness = await startHarness()
+    await harness.begin({ path: 'warm', size: 1 })
+    harness.emulator.controls.force('begin-multipart', fault)
+    const response = await harness.request('POST', '/v1/uploads', { body: { path: 'a', size: 1 } })
     await expectProblem(response, 502, 'upstream_error')
     const told = { level: 'error', reason: 'unusable_reply', status: 502 }
-    expect((await bench.records()).at(-1)).toMatchObject(told)
+    expect((await harness.records()).at(-1)).toMatchObject(told)
   })
 
   test('PathConflict is tried again before anybody hears of it', async () => {
-    const bench = await startBench({ environment: { UPLOAD_PATH_PREFIX: '/' } })
-    const { controls } = bench.emulator
+    const harness = await startHarness({ environment: { UPLOAD_PATH_PREFIX: '/' } })
+    const { controls } = harness.emulator
     controls.force('begin-multipart', { status: 409, code: 'PathConflict', times: 2 })
-    await bench.begin({ path: 'a.txt', size: 7 })
-    expect(bench.smhCalls('begin-multipart').map(({ status }) => status)).toEqual([409, 409, 201])
+    await harness.begin({ path: 'a.txt', size: 7 })
+    expect(harness.smhCalls('begin-multipart').map(({ status }) => status)).toEqual([409, 409, 201])
     controls.force('begin-multipart', { status: 409, code: 'PathConflict', times: Infinity })
-    const response = await bench.request('POST', '/v1/uploads', { body: { path: 'b', size: 1 } })
+    const response = await harness.request('POST', '/v1/uploads', { body: { path: 'b', size: 1 } })
     await expectProblem(response, 409, 'name_conflict')
     expect(controls.openTasks()).toHaveLength(1)
   })
@@ -243,7 +243,7 @@ test.each<[what: string, change: object, reason: string]>([
 ])(
   'beginUpload: SMH answers with %s: 502, and nothing of it goes on',
   async (_, change, reason) => {
-    const bench = await startBench()
+    const harness = await startHarness()
     const task = {
       domain: 'cos.example',
       path: '/a',
@@ -252,13 +252,13 @@ test.each<[what: string, change: object, reason: string]>([
       confirmKey: 'k',
       expiration: '2026-03-09T13:22:33.000Z',
     }
-    bench.emulator.controls.force('begin-multipart', {
+    harness.emulator.controls.force('begin-multipart', {
       status: 201,
       body: JSON.stringify({ ...task, ...change }),
     })
-    const response = await bench.request('POST', '/v1/uploads', { body: { path: 'a', size: 5 } })
+    const response = await harness.request('POST', '/v1/uploads', { body: { path: 'a', size: 5 } })
     await expectProblem(response, 502, 'upstream_error')
-    expect((await bench.records()).at(-1)).toMatchObject({ reason })
+    expect((await harness.records()).at(-1)).toMatchObject({ reason })
   },
 )
 

@@ -1,34 +1,34 @@
 import { describe, expect, test } from 'vitest'
-import { bob, startBench } from '../support/gateway.ts'
+import { bob, startHarness } from '../support/gateway.ts'
 import { expectProblem } from '../support/problems.ts'
 
 const good = { path: 'a.txt', size: 5 }
 
 describe('SMH_TOKEN_MODE shared', () => {
   test('one admin token without a user serves everybody', async () => {
-    const bench = await startBench()
-    await bench.begin(good)
-    await bench.begin(good, { as: bob })
-    const mints = bench.smhCalls('mint-token')
+    const harness = await startHarness()
+    await harness.begin(good)
+    await harness.begin(good, { as: bob })
+    const mints = harness.smhCalls('mint-token')
     expect(mints.map(({ query }) => query)).toEqual([
       {
-        library_id: bench.emulator.libraryId,
-        library_secret: bench.emulator.librarySecret,
+        library_id: harness.emulator.libraryId,
+        library_secret: harness.emulator.librarySecret,
         period: '3600',
         grant: 'admin',
       },
     ])
-    const owners = bench.emulator.controls.openTasks().map(({ userId }) => userId)
+    const owners = harness.emulator.controls.openTasks().map(({ userId }) => userId)
     expect(owners).toEqual(['ann', 'bob'])
   })
 
   test('a fixed space is named when the token is minted', async () => {
-    const bench = await startBench({
+    const harness = await startHarness({
       environment: { SMH_SPACE_ID: 'space-a', SMH_TOKEN_PERIOD_SECONDS: '1200' },
       emulator: { multiTenant: true, spaces: ['space-a'] },
     })
-    await bench.begin(good)
-    const [mint] = bench.smhCalls('mint-token')
+    await harness.begin(good)
+    const [mint] = harness.smhCalls('mint-token')
     expect(mint?.query).toMatchObject({ space_id: 'space-a', period: '1200', grant: 'admin' })
   })
 })
@@ -37,18 +37,18 @@ describe('SMH_TOKEN_MODE per-user', () => {
   const perUser = { SMH_TOKEN_MODE: 'per-user' }
 
   test('two users, two tokens, each for its user with the least grants', async () => {
-    const bench = await startBench({ environment: perUser })
-    await bench.begin(good)
-    await bench.begin(good)
-    await bench.begin(good, { as: bob })
-    const mints = bench.smhCalls('mint-token').map(({ query }) => [query.user_id, query.grant])
+    const harness = await startHarness({ environment: perUser })
+    await harness.begin(good)
+    await harness.begin(good)
+    await harness.begin(good, { as: bob })
+    const mints = harness.smhCalls('mint-token').map(({ query }) => [query.user_id, query.grant])
     expect(mints).toEqual([
       ['ann', 'upload_file,create_directory'],
       ['bob', 'upload_file,create_directory'],
     ])
-    const tokens = bench.smhCalls('begin-multipart').map(({ query }) => query.access_token)
+    const tokens = harness.smhCalls('begin-multipart').map(({ query }) => query.access_token)
     expect(new Set(tokens).size).toBe(2)
-    const owners = bench.emulator.controls.openTasks().map(({ userId }) => userId)
+    const owners = harness.emulator.controls.openTasks().map(({ userId }) => userId)
     expect(owners).toEqual(['ann', 'ann', 'bob'])
   })
 
@@ -56,43 +56,43 @@ describe('SMH_TOKEN_MODE per-user', () => {
     [{ UPLOAD_CONFLICT_STRATEGIES: 'rename,overwrite' }, 'upload_file_force,create_directory'],
     [{ UPLOAD_CREATE_PARENTS: 'false', UPLOAD_PATH_PREFIX: '/' }, 'upload_file'],
   ])('%j: %s', async (environment, grant) => {
-    const bench = await startBench({ environment: { ...perUser, ...environment } })
-    await bench.begin(good)
-    expect(bench.smhCalls('mint-token').map(({ query }) => query.grant)).toEqual([grant])
+    const harness = await startHarness({ environment: { ...perUser, ...environment } })
+    await harness.begin(good)
+    expect(harness.smhCalls('mint-token').map(({ query }) => query.grant)).toEqual([grant])
   })
 
   test('a token is for one space, too', async () => {
-    const bench = await startBench({
+    const harness = await startHarness({
       environment: { ...perUser, SMH_SPACE_CLAIM: 'tenant' },
       emulator: { multiTenant: true, spaces: ['space-a', 'space-b'] },
     })
     for (const tenant of ['space-a', 'space-b']) {
-      await bench.begin(good, { as: { sub: 'ann', claims: { tenant } } })
+      await harness.begin(good, { as: { sub: 'ann', claims: { tenant } } })
     }
-    expect(bench.smhCalls('mint-token').map(({ query }) => query.space_id)).toEqual([
+    expect(harness.smhCalls('mint-token').map(({ query }) => query.space_id)).toEqual([
       'space-a',
       'space-b',
     ])
   })
 
   test('all of an upload works with such a token', async () => {
-    const bench = await startBench({ environment: perUser })
-    const upload = await bench.uploadParts('a/b.txt', [new Uint8Array(3)])
+    const harness = await startHarness({ environment: perUser })
+    const upload = await harness.uploadParts('a/b.txt', [new Uint8Array(3)])
     const path = `/v1/uploads/${upload.confirmKey}`
-    expect((await bench.request('GET', path)).status).toBe(200)
-    expect((await bench.request('POST', `${path}/renew`)).status).toBe(200)
-    expect((await bench.complete(upload)).status).toBe(200)
-    const other = await bench.begin(good)
-    const aborted = await bench.request('DELETE', `/v1/uploads/${other.confirmKey}`)
+    expect((await harness.request('GET', path)).status).toBe(200)
+    expect((await harness.request('POST', `${path}/renew`)).status).toBe(200)
+    expect((await harness.complete(upload)).status).toBe(200)
+    const other = await harness.begin(good)
+    const aborted = await harness.request('DELETE', `/v1/uploads/${other.confirmKey}`)
     expect(aborted.status).toBe(204)
   })
 
   test('a grant that is missing wakes the operator and is told the caller as a 502', async () => {
-    const bench = await startBench({ environment: perUser })
-    bench.emulator.controls.force('begin-multipart', { status: 403, code: 'NoPermission' })
-    const response = await bench.request('POST', '/v1/uploads', { body: good })
+    const harness = await startHarness({ environment: perUser })
+    harness.emulator.controls.force('begin-multipart', { status: 403, code: 'NoPermission' })
+    const response = await harness.request('POST', '/v1/uploads', { body: good })
     await expectProblem(response, 502, 'upstream_error')
-    expect((await bench.records()).at(-1)).toMatchObject({
+    expect((await harness.records()).at(-1)).toMatchObject({
       level: 'error',
       smhCode: 'NoPermission',
     })

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { environmentOf } from '../../src/demo/environment.ts'
 import { FILE_NAME, SAID_BY_SMH, takeTour } from '../support/canary-tour.ts'
-import { type Bench, startBench } from '../support/gateway.ts'
+import { type Harness, startHarness } from '../support/gateway.ts'
 import { type LaunchedGateway, onWorkers } from '../support/launch.ts'
 import { run } from '../support/process.ts'
 
@@ -19,12 +19,12 @@ const statuses = [
   ...[502, 503, 504, 507],
 ].sort()
 
-const startCanaryBench = () => startBench({ environment, emulator: { librarySecret } })
+const startCanaryHarness = () => startHarness({ environment, emulator: { librarySecret } })
 
 /** Takes the tour and gives all of every answer, by its status. */
-async function answersOf(bench: Bench, on: LaunchedGateway) {
+async function answersOf(harness: Harness, on: LaunchedGateway) {
   const answers: { status: number; all: string }[] = []
-  await takeTour(bench, on, async (response) => {
+  await takeTour(harness, on, async (response) => {
     const all = JSON.stringify([...response.headers]) + (await response.text())
     answers.push({ status: response.status, all })
   })
@@ -32,8 +32,8 @@ async function answersOf(bench: Bench, on: LaunchedGateway) {
 }
 
 /** What only SMH and the gateway may know, as it really went over the wire. */
-function secretsOf(bench: Bench): string[] {
-  const calls = bench.smhCalls()
+function secretsOf(harness: Harness): string[] {
+  const calls = harness.smhCalls()
   const tokens = new Set(calls.map(({ query }) => query.access_token ?? ''))
   const smhKeys = new Set(calls.flatMap(({ path }) => path.match(/[0-9a-f]{64}$/) ?? []))
   tokens.delete('')
@@ -45,15 +45,15 @@ function secretsOf(bench: Bench): string[] {
 }
 
 /** What a client may know and a log may not. */
-function privateOf(answers: { all: string }[], bench: Bench): string[] {
+function privateOf(answers: { all: string }[], harness: Harness): string[] {
   const all = answers.map((answer) => answer.all).join('\n')
   const found = [
     ...(all.match(/1\.\w+\.\w+\.r\.[\w-]+\.[\w-]{43}/g) ?? []),
     ...(all.match(/q-signature=[0-9a-f]{40}/g) ?? []),
     ...(all.match(/"x-cos-security-token":"[^"]+"/g) ?? []).map((text) => text.slice(24, -1)),
-    ...bench.issued,
+    ...harness.issued,
   ]
-  expect(bench.issued.size).toBeGreaterThan(100)
+  expect(harness.issued.size).toBeGreaterThan(100)
   expect(found.length).toBeGreaterThan(300)
   return [FILE_NAME, 'access_token', 'library_secret', 'Bearer', ...found]
 }
@@ -64,32 +64,32 @@ const foundIn = (text: string, secrets: string[]) =>
 
 /** Looks through every answer and every log record of a gateway in this process. */
 async function searchAnswersAndRecords(): Promise<void> {
-  const bench = await startCanaryBench()
-  const answers = await answersOf(bench, bench.gateway)
+  const harness = await startCanaryHarness()
+  const answers = await answersOf(harness, harness.gateway)
   expect([...new Set(answers.map(({ status }) => status))].sort()).toEqual(statuses)
 
-  const secrets = secretsOf(bench)
-  const smh = new URL(bench.emulator.smhUrl).host
-  const smhRequestIds = (await bench.records()).flatMap(({ smhRequestId }) => smhRequestId ?? [])
+  const secrets = secretsOf(harness)
+  const smh = new URL(harness.emulator.smhUrl).host
+  const smhRequestIds = (await harness.records()).flatMap(({ smhRequestId }) => smhRequestId ?? [])
   expect(smhRequestIds.length).toBeGreaterThan(10)
-  const hidden = [...secrets, smh, ...smhRequestIds, ...bench.issued]
+  const hidden = [...secrets, smh, ...smhRequestIds, ...harness.issued]
   for (const { status, all } of answers) {
     expect([status, foundIn(all, hidden)]).toEqual([status, []])
   }
-  const records = JSON.stringify(await bench.records())
-  expect(foundIn(records, [...secrets, smh, ...privateOf(answers, bench)])).toEqual([])
+  const records = JSON.stringify(await harness.records())
+  expect(foundIn(records, [...secrets, smh, ...privateOf(answers, harness)])).toEqual([])
 }
 
 /** Looks through all that the entry, run as an operator runs it, has written. */
 async function searchWrittenLines(): Promise<void> {
-  const bench = await startCanaryBench()
-  const entry = await (onWorkers ? startWorkerEntry(bench) : startNodeEntry(bench))
-  const answers = await answersOf(bench, entry.on)
+  const harness = await startCanaryHarness()
+  const entry = await (onWorkers ? startWorkerEntry(harness) : startNodeEntry(harness))
+  const answers = await answersOf(harness, entry.on)
   const written = await entry.end()
   expect(written.split('\n').length).toBeGreaterThan(answers.length)
 
-  const secrets = [...secretsOf(bench), ...privateOf(answers, bench)]
-  expect(foundIn(written, [...secrets, new URL(bench.emulator.smhUrl).host])).toEqual([])
+  const secrets = [...secretsOf(harness), ...privateOf(answers, harness)]
+  expect(foundIn(written, [...secrets, new URL(harness.emulator.smhUrl).host])).toEqual([])
 }
 
 // Both wait a good deal for second tries, so they go side by side.
@@ -98,9 +98,9 @@ test('no secret leaves by an answer, a log record or a written line', { timeout:
 )
 
 /** The gateway's variables, at its most talkative. */
-const variablesOf = (bench: Bench) => ({
+const variablesOf = (harness: Harness) => ({
   ...environment,
-  ...environmentOf(bench),
+  ...environmentOf(harness),
   LOG_LEVEL: 'debug',
 })
 
@@ -110,8 +110,8 @@ interface Entry {
   end(): Promise<string>
 }
 
-async function startNodeEntry(bench: Bench): Promise<Entry> {
-  const running = run('src/gateway/runtimes/node/main.ts', { ...variablesOf(bench), PORT: '0' })
+async function startNodeEntry(harness: Harness): Promise<Entry> {
+  const running = run('src/gateway/runtimes/node/main.ts', { ...variablesOf(harness), PORT: '0' })
   const listening = await running.line((line) => line.includes('"event":"listening"'))
   return {
     on: { url: JSON.parse(listening).address } as LaunchedGateway,
@@ -123,9 +123,9 @@ async function startNodeEntry(bench: Bench): Promise<Entry> {
   }
 }
 
-async function startWorkerEntry(bench: Bench): Promise<Entry> {
+async function startWorkerEntry(harness: Harness): Promise<Entry> {
   const { startDeployedWorker } = await import('../support/deployed-worker.ts')
-  const worker = await startDeployedWorker(variablesOf(bench))
+  const worker = await startDeployedWorker(variablesOf(harness))
   return {
     on: worker,
     async end() {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import type { Fault } from '../../src/emulator/faults.ts'
-import { ann, type Bench, bob, startBench } from '../support/gateway.ts'
+import { ann, bob, type Harness, startHarness } from '../support/gateway.ts'
 import { onBun, onWorkers } from '../support/launch.ts'
 import { expectProblem } from '../support/problems.ts'
 
@@ -12,18 +12,20 @@ const users = ['ann', 'bob', 'cid', 'dan'].map((sub) => ({ sub }))
 const always = { times: Number.POSITIVE_INFINITY }
 
 async function startWithToken(environment: Record<string, string> = {}) {
-  const bench = await startBench({ environment: { RATE_LIMIT_PER_MINUTE: '0', ...environment } })
-  const { confirmKey } = await bench.begin({ path: 'a', size: 3 })
-  bench.emulator.controls.clearCalls()
-  const status = () => bench.request('GET', `/v1/uploads/${confirmKey}`)
+  const harness = await startHarness({
+    environment: { RATE_LIMIT_PER_MINUTE: '0', ...environment },
+  })
+  const { confirmKey } = await harness.begin({ path: 'a', size: 3 })
+  harness.emulator.controls.clearCalls()
+  const status = () => harness.request('GET', `/v1/uploads/${confirmKey}`)
   const begin = (as = ann) =>
-    bench.request('POST', '/v1/uploads', { as, body: { path: 'b', size: 3 } })
-  const ready = () => bench.request('GET', '/readyz', { as: null })
-  return { bench, status, begin, ready, confirmKey }
+    harness.request('POST', '/v1/uploads', { as, body: { path: 'b', size: 3 } })
+  const ready = () => harness.request('GET', '/readyz', { as: null })
+  return { harness, status, begin, ready, confirmKey }
 }
 
-const events = async (bench: Bench) =>
-  (await bench.records()).filter(({ event }) => event.startsWith('SMH circuit'))
+const events = async (harness: Harness) =>
+  (await harness.records()).filter(({ event }) => event.startsWith('SMH circuit'))
 
 async function times(count: number, ask: () => Promise<Response>): Promise<number[]> {
   const answers = []
@@ -37,50 +39,50 @@ const atOnce = async (count: number, ask: () => Promise<Response>) =>
 const idOf = ({ headers }: Response) => headers.get('x-request-id')
 
 /** Twenty calls at once are all refused by the circuit, without a call to SMH. */
-async function expectToldAtOnce(bench: Bench, ask: () => Promise<Response>, reason: string) {
+async function expectToldAtOnce(harness: Harness, ask: () => Promise<Response>, reason: string) {
   const refused = await Promise.all(Array.from({ length: 20 }, () => ask()))
   for (const response of refused) {
     expect(response.headers.get('retry-after')).toMatch(/^[1-5]$/)
     await expectProblem(response, 503, 'upstream_unavailable')
   }
   const ids = new Set<string | null | undefined>(refused.map(idOf))
-  const lines = (await bench.records()).filter(({ requestId }) => ids.has(requestId))
+  const lines = (await harness.records()).filter(({ requestId }) => ids.has(requestId))
   expect(lines.filter((line) => line.reason === reason)).toHaveLength(20)
 }
 
 describe('while SMH is down', { timeout: 30_000 }, () => {
   test('a user who is alone gets 503 at once, SMH gets no call, and five seconds later all is well', async () => {
-    const { bench, status } = await startWithToken()
-    await bench.emulator.controls.refuseConnections(true)
+    const { harness, status } = await startWithToken()
+    await harness.emulator.controls.refuseConnections(true)
     expect(await times(FAILURES, status)).toEqual(Array(FAILURES).fill(503))
-    await expectToldAtOnce(bench, status, 'user_circuit_open')
+    await expectToldAtOnce(harness, status, 'user_circuit_open')
 
     // Left alone though it is back.
-    await bench.emulator.controls.refuseConnections(false)
+    await harness.emulator.controls.refuseConnections(false)
     expect(await times(1, status)).toEqual([503])
-    expect(bench.smhCalls()).toEqual([])
-    bench.advance(5_000)
+    expect(harness.smhCalls()).toEqual([])
+    harness.advance(5_000)
     expect((await status()).status).toBe(200)
     expect(await times(3, status)).toEqual([200, 200, 200])
-    expect(await events(bench)).toEqual([])
+    expect(await events(harness)).toEqual([])
   })
 
   test('all users get 503 at once, SMH gets no call, and five seconds later all is well', async () => {
-    const { bench, status, begin } = await startWithToken()
-    await bench.emulator.controls.refuseConnections(true)
+    const { harness, status, begin } = await startWithToken()
+    await harness.emulator.controls.refuseConnections(true)
     for (const user of users) await times(2, () => begin(user))
-    bench.advance(3_000)
+    harness.advance(3_000)
     for (const user of users) await times(1, () => begin(user))
-    await expectToldAtOnce(bench, status, 'circuit_open')
+    await expectToldAtOnce(harness, status, 'circuit_open')
 
     // Left alone though it is back.
-    await bench.emulator.controls.refuseConnections(false)
+    await harness.emulator.controls.refuseConnections(false)
     expect(await times(1, status)).toEqual([503])
-    expect(bench.smhCalls()).toEqual([])
-    bench.advance(5_000)
+    expect(harness.smhCalls()).toEqual([])
+    harness.advance(5_000)
     expect((await status()).status).toBe(200)
     expect(await times(3, status)).toEqual([200, 200, 200])
-    expect(await events(bench)).toMatchObject([
+    expect(await events(harness)).toMatchObject([
       {
         level: 'warn',
         event: 'SMH circuit opened',
@@ -92,45 +94,45 @@ describe('while SMH is down', { timeout: 30_000 }, () => {
   })
 
   test('callers wait for SMH that is silent once, not again', async () => {
-    const { bench, status } = await startWithToken({ UPSTREAM_TIMEOUT_SECONDS: '1' })
-    bench.emulator.controls.force('status', { delayMs: 3_600_000, ...always })
+    const { harness, status } = await startWithToken({ UPSTREAM_TIMEOUT_SECONDS: '1' })
+    harness.emulator.controls.force('status', { delayMs: 3_600_000, ...always })
     expect(await atOnce(FAILURES, status)).toEqual(Array(FAILURES).fill(504))
     expect(await times(3, status)).toEqual([503, 503, 503])
-    expect(bench.smhCalls('status')).toHaveLength(FAILURES)
+    expect(harness.smhCalls('status')).toHaveLength(FAILURES)
   })
 
   test('one call at a time tries whether it is back', async () => {
-    const { bench, status } = await startWithToken()
-    const { controls } = bench.emulator
+    const { harness, status } = await startWithToken()
+    const { controls } = harness.emulator
     controls.force('status', { status: 503, ...always })
     await atOnce(FAILURES, status)
     controls.clearFaults()
     controls.clearCalls()
-    bench.advance(5_000)
+    harness.advance(5_000)
     controls.force('status', { status: 503, headers: { 'retry-after': '60' } })
     expect(await atOnce(10, status)).toEqual(Array(10).fill(503))
-    expect(bench.smhCalls('status')).toHaveLength(1)
+    expect(harness.smhCalls('status')).toHaveLength(1)
     expect(await times(1, status)).toEqual([503])
-    bench.advance(5_000)
+    harness.advance(5_000)
     expect(await times(1, status)).toEqual([200])
   })
 
   test('a trial that never ends makes room for another', async () => {
-    const { bench, status, confirmKey } = await startWithToken()
-    const { controls } = bench.emulator
+    const { harness, status, confirmKey } = await startWithToken()
+    const { controls } = harness.emulator
     controls.force('status', { status: 503, ...always })
     await atOnce(FAILURES, status)
     controls.clearFaults()
-    bench.advance(5_000)
+    harness.advance(5_000)
     controls.clearCalls()
     controls.force('status', { delayMs: 3_600_000 })
     const left = new AbortController()
     const path = `/v1/uploads/${confirmKey}`
-    const trial = bench.request('GET', path, { signal: left.signal }).catch(() => undefined)
-    await expect.poll(() => bench.smhCalls('status').length).toBe(1)
+    const trial = harness.request('GET', path, { signal: left.signal }).catch(() => undefined)
+    await expect.poll(() => harness.smhCalls('status').length).toBe(1)
     expect(await times(1, status)).toEqual([503])
     // Three times the time of one call.
-    bench.advance(30_000)
+    harness.advance(30_000)
     expect(await times(1, status)).toEqual([200])
     left.abort()
     await trial
@@ -139,38 +141,38 @@ describe('while SMH is down', { timeout: 30_000 }, () => {
   test.each(['shared', 'per-user'])(
     '/readyz says so though it has a %s token, and is the trial when nobody else asks',
     async (mode) => {
-      const { bench, status, ready } = await startWithToken({ SMH_TOKEN_MODE: mode })
+      const { harness, status, ready } = await startWithToken({ SMH_TOKEN_MODE: mode })
       expect(await times(1, ready)).toEqual([200])
-      bench.emulator.controls.clearCalls()
-      await bench.emulator.controls.refuseConnections(true)
+      harness.emulator.controls.clearCalls()
+      await harness.emulator.controls.refuseConnections(true)
       await atOnce(FAILURES, status)
-      bench.advance(5_000)
+      harness.advance(5_000)
       await expectProblem(await ready(), 503, 'upstream_unavailable')
-      await bench.emulator.controls.refuseConnections(false)
-      bench.advance(5_000)
+      await harness.emulator.controls.refuseConnections(false)
+      harness.advance(5_000)
       expect(await times(1, ready)).toEqual([200])
-      expect(bench.smhCalls().map(({ route }) => route)).toEqual(['mint-token'])
+      expect(harness.smhCalls().map(({ route }) => route)).toEqual(['mint-token'])
       expect(await times(1, status)).toEqual([200])
     },
   )
 
   test('a token that cannot be had counts for all who would need it', async () => {
-    const bench = await startBench({ environment: { RATE_LIMIT_PER_MINUTE: '0' } })
-    bench.emulator.controls.force('mint-token', { status: 500, ...always })
-    const begin = () => bench.request('POST', '/v1/uploads', { body: { path: 'a', size: 3 } })
+    const harness = await startHarness({ environment: { RATE_LIMIT_PER_MINUTE: '0' } })
+    harness.emulator.controls.force('mint-token', { status: 500, ...always })
+    const begin = () => harness.request('POST', '/v1/uploads', { body: { path: 'a', size: 3 } })
     expect(await times(4, begin)).toEqual([502, 502, 502, 503])
   })
 })
 
 describe('SMH is not taken to be down', { timeout: 30_000 }, () => {
   test('for what fails among calls that succeed', async () => {
-    const { bench, status, begin } = await startWithToken()
-    bench.emulator.controls.force('begin-multipart', { drop: 'before', ...always })
+    const { harness, status, begin } = await startWithToken()
+    harness.emulator.controls.force('begin-multipart', { drop: 'before', ...always })
     for (let time = 0; time < 3; time += 1) {
       await times(FAILURES - 1, begin)
       expect(await times(1, status)).toEqual([200])
     }
-    expect(await events(bench)).toEqual([])
+    expect(await events(harness)).toEqual([])
   })
 
   test.each<[what: string, fault: Fault]>([
@@ -179,8 +181,12 @@ describe('SMH is not taken to be down', { timeout: 30_000 }, () => {
     ['told 500', { status: 500 }],
     ['cut off', { drop: 'before' }],
   ])('for one user who is %s on 16 connections: all others get their answers', async (_, fault) => {
-    const { bench, begin } = await startWithToken()
-    bench.emulator.controls.force('begin-multipart', { ...fault, ...always, match: byUser('ann') })
+    const { harness, begin } = await startWithToken()
+    harness.emulator.controls.force('begin-multipart', {
+      ...fault,
+      ...always,
+      match: byUser('ann'),
+    })
     for (let second = 0; second < 10; second += 1) {
       const [mine, others] = await Promise.all([
         atOnce(16, () => begin(ann)),
@@ -188,28 +194,28 @@ describe('SMH is not taken to be down', { timeout: 30_000 }, () => {
       ])
       expect(others).toEqual([201, 201])
       expect(mine.every((status) => status === 502 || status === 503)).toBe(true)
-      bench.advance(1_000)
+      harness.advance(1_000)
     }
     // Ann alone for a while, then users who are new.
     await atOnce(16, () => begin(ann))
     for (const user of users.slice(1)) expect(await times(1, () => begin(user))).toEqual([201])
-    expect(await events(bench)).toEqual([])
+    expect(await events(harness)).toEqual([])
     // SMH has been spared: the first calls of ann, three tries each, and a trial in five seconds.
-    const calls = bench.smhCalls('begin-multipart').filter(({ query }) => query.user_id === 'ann')
+    const calls = harness.smhCalls('begin-multipart').filter(({ query }) => query.user_id === 'ann')
     expect(calls.length).toBeLessThanOrEqual((16 + 2) * 3)
   })
 
   test('for several users who fail together, once a user comes whose calls succeed', async () => {
-    const { bench, begin } = await startWithToken()
+    const { harness, begin } = await startWithToken()
     const match = ({ query }: { query: Record<string, string> }) => query.user_id !== 'eve'
-    bench.emulator.controls.force('begin-multipart', { status: 500, ...always, match })
+    harness.emulator.controls.force('begin-multipart', { status: 500, ...always, match })
     for (const user of users) await times(2, () => begin(user))
-    bench.advance(3_000)
+    harness.advance(3_000)
     for (const user of users) await times(1, () => begin(user))
-    expect(await events(bench)).toMatchObject([{ event: 'SMH circuit opened' }])
+    expect(await events(harness)).toMatchObject([{ event: 'SMH circuit opened' }])
     // At once, not at their next trial.
     expect(await times(3, () => begin({ sub: 'eve' }))).toEqual([201, 201, 201])
-    expect(await events(bench)).toHaveLength(2)
+    expect(await events(harness)).toHaveLength(2)
   })
 
   test.each([
@@ -217,23 +223,23 @@ describe('SMH is not taken to be down', { timeout: 30_000 }, () => {
     ['refuses the wiring', { status: 403, code: 'NoPermission' }, 502],
     ['answers nonsense', { status: 200, body: '<html>' }, 502],
   ] satisfies [string, Fault, number][])('when it %s', async (_, fault, answer) => {
-    const { bench, status } = await startWithToken()
-    bench.emulator.controls.force('status', { ...fault, ...always })
+    const { harness, status } = await startWithToken()
+    harness.emulator.controls.force('status', { ...fault, ...always })
     expect(await times(3 * FAILURES, status)).toEqual(Array(3 * FAILURES).fill(answer))
-    expect(await events(bench)).toEqual([])
+    expect(await events(harness)).toEqual([])
   })
 
   test('when callers leave', async () => {
-    const { bench, status, confirmKey } = await startWithToken()
+    const { harness, status, confirmKey } = await startWithToken()
     for (let time = 0; time < FAILURES + 2; time += 1) {
       const leaving = new AbortController()
       const match = () => {
         leaving.abort()
         return true
       }
-      bench.emulator.controls.force('status', { delayMs: 3_600_000, match })
+      harness.emulator.controls.force('status', { delayMs: 3_600_000, match })
       const path = `/v1/uploads/${confirmKey}`
-      await bench.request('GET', path, { signal: leaving.signal }).catch(() => undefined)
+      await harness.request('GET', path, { signal: leaving.signal }).catch(() => undefined)
     }
     expect(await times(1, status)).toEqual([200])
   })

@@ -1,6 +1,6 @@
 import { request as httpRequest } from 'node:http'
 import { expect, test } from 'vitest'
-import { type Bench, type Credentials, someBytes, startBench } from '../support/gateway.ts'
+import { type Credentials, type Harness, someBytes, startHarness } from '../support/gateway.ts'
 import { expectProblem } from '../support/problems.ts'
 
 /*
@@ -19,7 +19,7 @@ const expected = (run: number) =>
   run % 2 === 0 ? ([422, 'size_mismatch'] as const) : ([413, 'file_too_large'] as const)
 
 const start = () =>
-  startBench({ environment: { UPLOAD_MAX_BYTES: String(LIMIT), RATE_LIMIT_PER_MINUTE: '0' } })
+  startHarness({ environment: { UPLOAD_MAX_BYTES: String(LIMIT), RATE_LIMIT_PER_MINUTE: '0' } })
 
 /** Sends part 1 but for its last byte; what it gives sends that byte and waits for COS. */
 function sendAllButTheEnd({ domain, path, uploadId, headers }: Credentials, size: number) {
@@ -38,23 +38,23 @@ function sendAllButTheEnd({ domain, path, uploadId, headers }: Credentials, size
   }
 }
 
-const linesOf = async (bench: Bench, reason: string) =>
-  (await bench.records()).filter((record) => record.reason === reason)
+const linesOf = async (harness: Harness, reason: string) =>
+  (await harness.records()).filter((record) => record.reason === reason)
 
 test('complete: a part changed between check and confirm is an error, and the log finds the file', {
   timeout: 120_000,
 }, async () => {
-  const bench = await start()
+  const harness = await start()
   for (let run = 0; run < TRIES; run += 1) {
-    const upload = await bench.uploadParts(`${run}.bin`, [someBytes(DECLARED)])
+    const upload = await harness.uploadParts(`${run}.bin`, [someBytes(DECLARED)])
     const storedSize = realSize(run)
     const sendTheEnd = sendAllButTheEnd(upload, storedSize)
     const smhRequestId = `race-${run}`
-    bench.emulator.controls.force('confirm', {
+    harness.emulator.controls.force('confirm', {
       until: sendTheEnd,
       headers: { 'X-Request-Id': smhRequestId },
     })
-    const response = await bench.complete(upload)
+    const response = await harness.complete(upload)
     const requestId = response.headers.get('x-request-id')
     const [status, code] = expected(run)
     const problem = await expectProblem(response, status, code)
@@ -62,10 +62,10 @@ test('complete: a part changed between check and confirm is an error, and the lo
 
     // It stays: SMH can delete by path alone, and the path may be another file's by then.
     const path = ['users', 'ann', `${run}.bin`]
-    expect(bench.emulator.controls.files()).toContainEqual(
+    expect(harness.emulator.controls.files()).toContainEqual(
       expect.objectContaining({ path, size: storedSize }),
     )
-    const lines = (await linesOf(bench, 'stored_size')).filter((r) => r.requestId === requestId)
+    const lines = (await linesOf(harness, 'stored_size')).filter((r) => r.requestId === requestId)
     expect(lines).toMatchObject([
       {
         level: 'error',
@@ -88,47 +88,47 @@ test('complete: a part changed between check and confirm is an error, and the lo
 test('complete: a part changed between a confirm that failed and the next one is not stored', {
   timeout: 120_000,
 }, async () => {
-  const bench = await start()
+  const harness = await start()
   for (let run = 0; run < TRIES; run += 1) {
-    const upload = await bench.uploadParts(`${run}.bin`, [someBytes(DECLARED)])
-    bench.emulator.controls.clearCalls()
-    bench.emulator.controls.force('confirm', {
+    const upload = await harness.uploadParts(`${run}.bin`, [someBytes(DECLARED)])
+    harness.emulator.controls.clearCalls()
+    harness.emulator.controls.force('confirm', {
       status: 500,
-      until: () => bench.putPart(upload, 1, someBytes(realSize(run))),
+      until: () => harness.putPart(upload, 1, someBytes(realSize(run))),
     })
     const [status, code] = expected(run)
-    await expectProblem(await bench.complete(upload), status, code)
-    expect(bench.smhCalls('confirm')).toHaveLength(1)
-    expect(bench.smhCalls('cancel')).toHaveLength(status === 413 ? 1 : 0)
+    await expectProblem(await harness.complete(upload), status, code)
+    expect(harness.smhCalls('confirm')).toHaveLength(1)
+    expect(harness.smhCalls('cancel')).toHaveLength(status === 413 ? 1 : 0)
   }
-  expect(bench.emulator.controls.files()).toEqual([])
+  expect(harness.emulator.controls.files()).toEqual([])
 })
 
 test('complete: a lost answer to a confirm does not hide the wrong size', async () => {
-  const bench = await start()
-  const upload = await bench.uploadParts('a.bin', [someBytes(DECLARED)])
-  bench.emulator.controls.force('confirm', {
+  const harness = await start()
+  const upload = await harness.uploadParts('a.bin', [someBytes(DECLARED)])
+  harness.emulator.controls.force('confirm', {
     drop: 'after',
-    until: () => bench.putPart(upload, 1, someBytes(DECLARED + 1)),
+    until: () => harness.putPart(upload, 1, someBytes(DECLARED + 1)),
   })
-  await expectProblem(await bench.complete(upload), 422, 'size_mismatch')
-  expect(await linesOf(bench, 'stored_size')).toMatchObject([
+  await expectProblem(await harness.complete(upload), 422, 'size_mismatch')
+  expect(await linesOf(harness, 'stored_size')).toMatchObject([
     { level: 'error', smhUploadId: upload.uploadId, storedSize: DECLARED + 1 },
   ])
 })
 
 test('complete: a repeat says the wrong size again, and that the file may be another one', async () => {
-  const bench = await start()
-  const upload = await bench.uploadParts('a.bin', [someBytes(DECLARED)])
-  bench.emulator.controls.force('confirm', {
-    until: () => bench.putPart(upload, 1, someBytes(LIMIT + 1)),
+  const harness = await start()
+  const upload = await harness.uploadParts('a.bin', [someBytes(DECLARED)])
+  harness.emulator.controls.force('confirm', {
+    until: () => harness.putPart(upload, 1, someBytes(LIMIT + 1)),
   })
-  await expectProblem(await bench.complete(upload), 413, 'file_too_large')
-  const problem = await expectProblem(await bench.complete(upload), 413, 'file_too_large')
+  await expectProblem(await harness.complete(upload), 413, 'file_too_large')
+  const problem = await expectProblem(await harness.complete(upload), 413, 'file_too_large')
   expect(problem.detail).toBe(
     'The stored file has 2001 bytes, and 1000 were declared. Another upload of the same name may have replaced the file since.',
   )
-  const lines = await linesOf(bench, 'stored_size')
+  const lines = await linesOf(harness, 'stored_size')
   expect(lines.map(({ level }) => level)).toEqual(['error', 'warn'])
   expect(lines[1]?.smhRequestId).toMatch(/^\w+$/)
   expect(JSON.stringify(lines)).not.toMatch(/a\.bin|"ann"/)

@@ -1,17 +1,17 @@
 import { expect, test } from 'vitest'
-import { bob, MiB, someBytes, startBench } from '../support/gateway.ts'
+import { bob, MiB, someBytes, startHarness } from '../support/gateway.ts'
 import { expectProblem } from '../support/problems.ts'
 
 test('the stored file, in the fields of the contract', async () => {
-  const bench = await startBench()
+  const harness = await startHarness()
   const bytes = someBytes(5)
-  const upload = await bench.uploadParts('holiday/clip.mp4', [bytes], {
+  const upload = await harness.uploadParts('holiday/clip.mp4', [bytes], {
     headers: { 'x-smh-meta-origin': 'camera' },
   })
-  const response = await bench.complete(upload)
+  const response = await harness.complete(upload)
   expect(response.status).toBe(200)
   expect(response.headers.get('cache-control')).toBe('no-store')
-  const [file] = bench.emulator.controls.files()
+  const [file] = harness.emulator.controls.files()
   expect(await response.json()).toEqual({
     path: ['holiday', 'clip.mp4'],
     name: 'clip.mp4',
@@ -30,33 +30,33 @@ test('the stored file, in the fields of the contract', async () => {
     fileType: 'video',
   })
   const stored = await new Response(
-    bench.emulator.controls.readFile('-', ['users', 'ann', 'holiday', 'clip.mp4']),
+    harness.emulator.controls.readFile('-', ['users', 'ann', 'holiday', 'clip.mp4']),
   ).arrayBuffer()
   expect(new Uint8Array(stored)).toEqual(bytes)
 })
 
 test('what the client says of the file is stored with it', async () => {
-  const bench = await startBench()
-  const upload = await bench.uploadParts('a.txt', [someBytes(5)])
+  const harness = await startHarness()
+  const upload = await harness.uploadParts('a.txt', [someBytes(5)])
   const body = {
     labels: ['holiday'],
     category: 'photo',
     localCreationTime: '2026-01-02T03:04:05Z',
     localModificationTime: '2026-01-03T03:04:05Z',
   }
-  expect((await bench.complete(upload, { body })).status).toBe(200)
-  expect(JSON.parse(bench.smhCalls('confirm')[0]?.body ?? '')).toEqual(body)
-  expect(bench.emulator.controls.files()).toMatchObject([body])
+  expect((await harness.complete(upload, { body })).status).toBe(200)
+  expect(JSON.parse(harness.smhCalls('confirm')[0]?.body ?? '')).toEqual(body)
+  expect(harness.emulator.controls.files()).toMatchObject([body])
 })
 
 test('the call to SMH repeats the strategy and is made as the user', async () => {
-  const bench = await startBench()
-  const upload = await bench.uploadParts('a.txt', [someBytes(5)], {
+  const harness = await startHarness()
+  const upload = await harness.uploadParts('a.txt', [someBytes(5)], {
     as: bob,
     wanted: { conflictResolutionStrategy: 'ask' },
   })
-  await bench.complete(upload, { as: bob })
-  expect(bench.smhCalls('confirm')[0]?.query).toEqual({
+  await harness.complete(upload, { as: bob })
+  expect(harness.smhCalls('confirm')[0]?.query).toEqual({
     confirm: '',
     conflict_resolution_strategy: 'ask',
     user_id: 'bob',
@@ -69,58 +69,58 @@ test.each<[strategy: string, answer: object, names: string[]]>([
   ['overwrite', { name: 'a.txt', isOverwritten: true }, ['a.txt']],
 ])('a name that is taken, with %s', async (strategy, answer, names) => {
   const environment = { UPLOAD_CONFLICT_STRATEGIES: 'rename,overwrite' }
-  const bench = await startBench({ environment })
-  await bench.upload('a.txt', [someBytes(5)])
+  const harness = await startHarness({ environment })
+  await harness.upload('a.txt', [someBytes(5)])
   const wanted = { conflictResolutionStrategy: strategy }
-  expect(await bench.upload('a.txt', [someBytes(6)], { wanted })).toMatchObject(answer)
-  const stored = bench.emulator.controls.files().map(({ path }) => path.at(-1))
+  expect(await harness.upload('a.txt', [someBytes(6)], { wanted })).toMatchObject(answer)
+  const stored = harness.emulator.controls.files().map(({ path }) => path.at(-1))
   expect(stored.sort()).toEqual(names)
 })
 
 test('a name that was taken meanwhile, with ask', async () => {
-  const bench = await startBench()
+  const harness = await startHarness()
   const wanted = { conflictResolutionStrategy: 'ask' }
-  const upload = await bench.uploadParts('a.txt', [someBytes(5)], { wanted })
-  await bench.upload('a.txt', [someBytes(6)])
-  await expectProblem(await bench.complete(upload), 409, 'name_conflict')
-  expect(bench.emulator.controls.files()).toMatchObject([{ size: 6 }])
+  const upload = await harness.uploadParts('a.txt', [someBytes(5)], { wanted })
+  await harness.upload('a.txt', [someBytes(6)])
+  await expectProblem(await harness.complete(upload), 409, 'name_conflict')
+  expect(harness.emulator.controls.files()).toMatchObject([{ size: 6 }])
 })
 
 test('a folder that was deleted meanwhile', async () => {
-  const bench = await startBench()
-  const upload = await bench.uploadParts('a/b.txt', [someBytes(5)])
-  const token = bench.smhCalls('begin-multipart')[0]?.query.access_token
-  const folder = `${bench.emulator.smhUrl}/api/v1/directory/smh0emulated/-/users/ann/a`
+  const harness = await startHarness()
+  const upload = await harness.uploadParts('a/b.txt', [someBytes(5)])
+  const token = harness.smhCalls('begin-multipart')[0]?.query.access_token
+  const folder = `${harness.emulator.smhUrl}/api/v1/directory/smh0emulated/-/users/ann/a`
   await fetch(`${folder}?access_token=${token}`, { method: 'DELETE' })
-  await expectProblem(await bench.complete(upload), 404, 'parent_not_found')
-  expect(bench.emulator.controls.files()).toEqual([])
+  await expectProblem(await harness.complete(upload), 404, 'parent_not_found')
+  expect(harness.emulator.controls.files()).toEqual([])
 })
 
 test('an upload that was aborted is not found', async () => {
-  const bench = await startBench()
-  const upload = await bench.uploadParts('a.txt', [someBytes(5)])
-  await bench.request('DELETE', `/v1/uploads/${upload.confirmKey}`)
-  await expectProblem(await bench.complete(upload), 404, 'upload_not_found')
+  const harness = await startHarness()
+  const upload = await harness.uploadParts('a.txt', [someBytes(5)])
+  await harness.request('DELETE', `/v1/uploads/${upload.confirmKey}`)
+  await expectProblem(await harness.complete(upload), 404, 'upload_not_found')
 })
 
 test('what SMH adds to its answers goes no further', async () => {
-  const bench = await startBench()
-  bench.emulator.controls.addExtraReplyFields({ inode: 'b10c', userId: 'x', virusAuditStatus: 0 })
-  const upload = await bench.uploadParts('a.txt', [someBytes(5)])
-  const first = await (await bench.complete(upload)).text()
-  const again = await (await bench.complete(upload)).text()
+  const harness = await startHarness()
+  harness.emulator.controls.addExtraReplyFields({ inode: 'b10c', userId: 'x', virusAuditStatus: 0 })
+  const upload = await harness.uploadParts('a.txt', [someBytes(5)])
+  const first = await (await harness.complete(upload)).text()
+  const again = await (await harness.complete(upload)).text()
   expect(first + again).not.toMatch(/inode|userId|virusAuditStatus/)
 })
 
 test('quota that filled up meanwhile, and content that is refused', async () => {
-  const bench = await startBench()
-  const upload = await bench.uploadParts('a.txt', [someBytes(MiB)])
-  bench.emulator.controls.setQuota('-', 5)
-  await expectProblem(await bench.complete(upload), 507, 'quota_exceeded')
-  bench.emulator.controls.setQuota('-', null)
+  const harness = await startHarness()
+  const upload = await harness.uploadParts('a.txt', [someBytes(MiB)])
+  harness.emulator.controls.setQuota('-', 5)
+  await expectProblem(await harness.complete(upload), 507, 'quota_exceeded')
+  harness.emulator.controls.setQuota('-', null)
   const refusal = { status: 451, code: 'SensitiveContentRecognized' }
-  bench.emulator.controls.force('confirm', refusal)
-  await expectProblem(await bench.complete(upload), 451, 'content_refused')
-  expect(bench.emulator.controls.files()).toEqual([])
-  expect((await bench.complete(upload)).status).toBe(200)
+  harness.emulator.controls.force('confirm', refusal)
+  await expectProblem(await harness.complete(upload), 451, 'content_refused')
+  expect(harness.emulator.controls.files()).toEqual([])
+  expect((await harness.complete(upload)).status).toBe(200)
 })

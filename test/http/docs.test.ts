@@ -4,7 +4,7 @@ import { get, type IncomingMessage } from 'node:http'
 import { buffer } from 'node:stream/consumers'
 import { gunzipSync } from 'node:zlib'
 import { describe, expect, test } from 'vitest'
-import { startBench } from '../support/gateway.ts'
+import { startHarness } from '../support/gateway.ts'
 
 /** What `fetch` does not show: the body as it was sent. */
 async function asSent(url: string, acceptEncoding: string) {
@@ -21,7 +21,7 @@ describe.each([
   const published = () => readFile(new URL(`../../openapi/${file}`, import.meta.url), 'utf8')
 
   async function startDocs() {
-    const { request } = await startBench()
+    const { request } = await startHarness()
     return (headers: Record<string, string> = {}, method = 'GET') =>
       request(method, path, { as: null, headers })
   }
@@ -36,7 +36,7 @@ describe.each([
   })
 
   test('is compressed for clients that accept gzip', async () => {
-    const { gateway } = await startBench()
+    const { gateway } = await startHarness()
     const whole = Buffer.from(await published())
     const plain = await asSent(gateway.url + path, 'identity')
     expect(plain.headers['content-encoding']).toBeUndefined()
@@ -77,16 +77,16 @@ describe.each([
 })
 
 test('/docs: everything that the page loads comes from the gateway', async () => {
-  const bench = await startBench()
-  const html = await (await bench.request('GET', '/docs', { as: null })).text()
+  const harness = await startHarness()
+  const html = await (await harness.request('GET', '/docs', { as: null })).text()
   expect(html).not.toMatch(/<script|<img|<iframe|<form|style=|\son\w+=/)
   const links = [...html.matchAll(/<link [^>]*href="([^"]+)"/g)].map(([, link]) => link ?? '')
   expect(links).toEqual(['docs/reference.css', 'data:,'])
 })
 
 test('/docs: the policy lets a browser load nothing from elsewhere, and run nothing', async () => {
-  const bench = await startBench()
-  const page = await bench.request('GET', '/docs', { as: null })
+  const harness = await startHarness()
+  const page = await harness.request('GET', '/docs', { as: null })
   expect(page.headers.get('content-security-policy')?.split('; ').sort()).toEqual([
     "base-uri 'none'",
     "default-src 'none'",
@@ -100,7 +100,7 @@ test('/docs: the policy lets a browser load nothing from elsewhere, and run noth
 test.each(['/docs/', '/docs/reference.html', '/docs/openapi.json', '/docs/generate.ts'])(
   '%s is 404',
   async (path) => {
-    const bench = await startBench()
-    expect((await bench.request('GET', path, { as: null })).status).toBe(404)
+    const harness = await startHarness()
+    expect((await harness.request('GET', path, { as: null })).status).toBe(404)
   },
 )

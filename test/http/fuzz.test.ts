@@ -10,7 +10,7 @@ import {
   userOf,
 } from '../support/fuzz-oracle.ts'
 import { type FuzzRequest, fuzzRequests } from '../support/fuzz-requests.ts'
-import { ann, bob, startBench } from '../support/gateway.ts'
+import { ann, bob, startHarness } from '../support/gateway.ts'
 
 /** A few hundred in `npm test`; `npm run test:fuzz` takes minutes and tells what it has met. */
 const runs = Number(process.env.FUZZ_RUNS ?? 400)
@@ -19,21 +19,21 @@ const seed = process.env.FUZZ_SEED ? { seed: Number(process.env.FUZZ_SEED) } : {
 test('no request gets more out of the gateway than the published document says', {
   timeout: 60_000 + runs * 100,
 }, async () => {
-  const bench = await startBench({ environment: { RATE_LIMIT_PER_MINUTE: '0' } })
-  const { controls, libraryId, librarySecret } = bench.emulator
-  const underWay = await bench.uploadParts('under-way.bin', [new Uint8Array(3)])
-  const done = await bench.uploadParts('done.bin', [new Uint8Array(3)])
-  await bench.complete(done)
-  const tokens = new Set(bench.smhCalls().map(({ query }) => query.access_token ?? librarySecret))
+  const harness = await startHarness({ environment: { RATE_LIMIT_PER_MINUTE: '0' } })
+  const { controls, libraryId, librarySecret } = harness.emulator
+  const underWay = await harness.uploadParts('under-way.bin', [new Uint8Array(3)])
+  const done = await harness.uploadParts('done.bin', [new Uint8Array(3)])
+  await harness.complete(done)
+  const tokens = new Set(harness.smhCalls().map(({ query }) => query.access_token ?? librarySecret))
   const secrets = [librarySecret, ...tokens]
   const world = { confirmKeys: [underWay.confirmKey, done.confirmKey] }
   const authorization = {
-    owner: [`Bearer ${await bench.issuer.token(ann)}`],
-    other: [`Bearer ${await bench.issuer.token(bob)}`],
-    forged: [`Bearer ${await bench.issuer.forgedToken(ann)}`],
+    owner: [`Bearer ${await harness.issuer.token(ann)}`],
+    other: [`Bearer ${await harness.issuer.token(bob)}`],
+    forged: [`Bearer ${await harness.issuer.forgedToken(ann)}`],
     nobody: [],
   }
-  const send = startSender(bench.gateway.url)
+  const send = startSender(harness.gateway.url)
   const counts: Record<number, number> = {}
   let askedSmh = 0
 
@@ -46,7 +46,7 @@ test('no request gets more out of the gateway than the published document says',
       if (answer.headers.has('x-request-id')) {
         await checkDeclared(request.method, pathOf(request.target), answer)
       }
-      const calls = bench.smhCalls()
+      const calls = harness.smhCalls()
       if (calls.length > 0) askedSmh += 1
       const permitted = permittedCalls(request, world)
       expect(calls.map(({ route }) => route).filter((route) => !permitted.includes(route))).toEqual(

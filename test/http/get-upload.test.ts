@@ -1,12 +1,12 @@
 import { createHash } from 'node:crypto'
 import { expect, test } from 'vitest'
-import { MiB, someBytes, startBench } from '../support/gateway.ts'
+import { MiB, someBytes, startHarness } from '../support/gateway.ts'
 import { expectProblem } from '../support/problems.ts'
 
 test('an upload without parts', async () => {
-  const bench = await startBench()
-  const upload = await bench.begin({ path: 'a/b.txt', size: 12 })
-  const response = await bench.request('GET', `/v1/uploads/${upload.confirmKey}`)
+  const harness = await startHarness()
+  const upload = await harness.begin({ path: 'a/b.txt', size: 12 })
+  const response = await harness.request('GET', `/v1/uploads/${upload.confirmKey}`)
   expect(response.status).toBe(200)
   expect(response.headers.get('cache-control')).toBe('no-store')
   expect(await response.json()).toEqual({
@@ -19,14 +19,14 @@ test('an upload without parts', async () => {
 })
 
 test('the parts that have arrived, as COS has them', async () => {
-  const bench = await startBench()
-  const upload = await bench.begin({ path: 'a.txt', size: 2 * MiB + 5 })
+  const harness = await startHarness()
+  const upload = await harness.begin({ path: 'a.txt', size: 2 * MiB + 5 })
   const sent = [
     [3, someBytes(5, 3)],
     [1, someBytes(MiB, 1)],
   ] as const
-  for (const [number, bytes] of sent) await bench.putPart(upload, number, bytes)
-  const response = await bench.request('GET', `/v1/uploads/${upload.confirmKey}`)
+  for (const [number, bytes] of sent) await harness.putPart(upload, number, bytes)
+  const response = await harness.request('GET', `/v1/uploads/${upload.confirmKey}`)
   const { parts } = await response.json()
   const part = (partNumber: number, bytes: Uint8Array) => ({
     partNumber,
@@ -38,74 +38,74 @@ test('the parts that have arrived, as COS has them', async () => {
 })
 
 test('a part that was sent again is there once, as the last one', async () => {
-  const bench = await startBench()
-  const upload = await bench.begin({ path: 'a.txt', size: 5 })
-  await bench.putPart(upload, 1, someBytes(4))
-  await bench.putPart(upload, 1, someBytes(5))
-  const response = await bench.request('GET', `/v1/uploads/${upload.confirmKey}`)
+  const harness = await startHarness()
+  const upload = await harness.begin({ path: 'a.txt', size: 5 })
+  await harness.putPart(upload, 1, someBytes(4))
+  await harness.putPart(upload, 1, someBytes(5))
+  const response = await harness.request('GET', `/v1/uploads/${upload.confirmKey}`)
   expect((await response.json()).parts).toMatchObject([{ partNumber: 1, size: 5 }])
 })
 
 test('no credentials are in it, though SMH sends some', async () => {
-  const bench = await startBench()
-  const upload = await bench.begin({ path: 'a.txt', size: 5 })
-  const response = await bench.request('GET', `/v1/uploads/${upload.confirmKey}`)
+  const harness = await startHarness()
+  const upload = await harness.begin({ path: 'a.txt', size: 5 })
+  const response = await harness.request('GET', `/v1/uploads/${upload.confirmKey}`)
   expect(await response.text()).not.toMatch(/q-sign|security-token|uploadPartInfo|cos/i)
 })
 
 test('a completed one says so, with the name it got in the end', async () => {
-  const bench = await startBench()
-  await bench.upload('a.txt', [someBytes(3)])
-  const upload = await bench.uploadParts('a.txt', [someBytes(4)])
-  await bench.complete(upload)
-  const response = await bench.request('GET', `/v1/uploads/${upload.confirmKey}`)
+  const harness = await startHarness()
+  await harness.upload('a.txt', [someBytes(3)])
+  const upload = await harness.uploadParts('a.txt', [someBytes(4)])
+  await harness.complete(upload)
+  const response = await harness.request('GET', `/v1/uploads/${upload.confirmKey}`)
   expect(await response.json()).toEqual({ confirmed: true, path: ['a (1).txt'], size: 4 })
 })
 
 test('the size is the declared one, whatever has been sent', async () => {
-  const bench = await startBench()
-  const upload = await bench.begin({ path: 'a.txt', size: 100 })
-  await bench.putPart(upload, 1, someBytes(7))
-  const response = await bench.request('GET', `/v1/uploads/${upload.confirmKey}`)
+  const harness = await startHarness()
+  const upload = await harness.begin({ path: 'a.txt', size: 100 })
+  await harness.putPart(upload, 1, someBytes(7))
+  const response = await harness.request('GET', `/v1/uploads/${upload.confirmKey}`)
   expect(await response.json()).toMatchObject({ size: 100, parts: [{ size: 7 }] })
 })
 
 test('the path is null once the folder is gone, and when it lies elsewhere', async () => {
-  const bench = await startBench()
-  const upload = await bench.begin({ path: 'a/b.txt', size: 5 })
-  const token = bench.smhCalls('begin-multipart')[0]?.query.access_token
-  const folder = `${bench.emulator.smhUrl}/api/v1/directory/smh0emulated/-/users/ann/a`
+  const harness = await startHarness()
+  const upload = await harness.begin({ path: 'a/b.txt', size: 5 })
+  const token = harness.smhCalls('begin-multipart')[0]?.query.access_token
+  const folder = `${harness.emulator.smhUrl}/api/v1/directory/smh0emulated/-/users/ann/a`
   await fetch(`${folder}?access_token=${token}`, { method: 'DELETE' })
-  const gone = await bench.request('GET', `/v1/uploads/${upload.confirmKey}`)
+  const gone = await harness.request('GET', `/v1/uploads/${upload.confirmKey}`)
   expect(await gone.json()).toMatchObject({ confirmed: false, path: null })
 
   const body = JSON.stringify({ confirmed: true, path: ['users', 'bob', 'secret.txt'] })
-  bench.emulator.controls.force('status', { body })
-  const elsewhere = await bench.request('GET', `/v1/uploads/${upload.confirmKey}`)
+  harness.emulator.controls.force('status', { body })
+  const elsewhere = await harness.request('GET', `/v1/uploads/${upload.confirmKey}`)
   expect(await elsewhere.json()).toEqual({ confirmed: true, path: null, size: 5 })
 })
 
 test('one that was aborted is not found', async () => {
-  const bench = await startBench()
-  const { confirmKey } = await bench.begin({ path: 'a.txt', size: 5 })
-  await bench.request('DELETE', `/v1/uploads/${confirmKey}`)
-  const response = await bench.request('GET', `/v1/uploads/${confirmKey}`)
+  const harness = await startHarness()
+  const { confirmKey } = await harness.begin({ path: 'a.txt', size: 5 })
+  await harness.request('DELETE', `/v1/uploads/${confirmKey}`)
+  const response = await harness.request('GET', `/v1/uploads/${confirmKey}`)
   await expectProblem(response, 404, 'upload_not_found')
 })
 
 test('part numbers that COS cannot have are not worked with', async () => {
-  const bench = await startBench()
-  const { confirmKey } = await bench.begin({ path: 'a.txt', size: 5 })
+  const harness = await startHarness()
+  const { confirmKey } = await harness.begin({ path: 'a.txt', size: 5 })
   const part = { LastModified: '2026-03-09T11:23:01.000Z', ETag: '"x"', Size: 5 }
   for (const PartNumber of [10_001, Number.MAX_SAFE_INTEGER, 0, -1, 1.5, '1']) {
     const body = JSON.stringify({ confirmed: false, path: ['a'], parts: [{ PartNumber, ...part }] })
-    bench.emulator.controls.force('status', { body, times: 2 })
-    const shown = await bench.request('GET', `/v1/uploads/${confirmKey}`)
+    harness.emulator.controls.force('status', { body, times: 2 })
+    const shown = await harness.request('GET', `/v1/uploads/${confirmKey}`)
     await expectProblem(shown, 502, 'upstream_error')
-    const completed = await bench.complete({ confirmKey })
+    const completed = await harness.complete({ confirmKey })
     await expectProblem(completed, 502, 'upstream_error')
   }
-  expect(bench.smhCalls('confirm')).toEqual([])
+  expect(harness.smhCalls('confirm')).toEqual([])
 })
 
 const partOf = (number: number) => ({
@@ -116,13 +116,13 @@ const partOf = (number: number) => ({
 })
 
 test('getUpload: a status of 10,000 parts lists all of them', async () => {
-  const bench = await startBench({ environment: { UPLOAD_MAX_BYTES: String(10_000 * MiB) } })
-  const { confirmKey } = await bench.begin({ path: 'a.bin', size: 10_000 * MiB })
+  const harness = await startHarness({ environment: { UPLOAD_MAX_BYTES: String(10_000 * MiB) } })
+  const { confirmKey } = await harness.begin({ path: 'a.bin', size: 10_000 * MiB })
   const parts = Array.from({ length: 10_000 }, (_, index) => partOf(index + 1))
-  bench.emulator.controls.force('status', {
+  harness.emulator.controls.force('status', {
     body: JSON.stringify({ confirmed: false, path: ['users', 'ann', 'a.bin'], parts }),
   })
-  const response = await bench.request('GET', `/v1/uploads/${confirmKey}`)
+  const response = await harness.request('GET', `/v1/uploads/${confirmKey}`)
   expect((await response.json()).parts).toHaveLength(10_000)
 })
 
@@ -131,11 +131,11 @@ test.each([
   ['a million brackets', `${'['.repeat(1e6)}${']'.repeat(1e6)}`],
   ['an upload id of 1 MB', `[],"uploadId":"${'u'.repeat(1e6)}"`],
 ])('getUpload: a status with %s is unusable', async (_, parts) => {
-  const bench = await startBench()
-  const { confirmKey } = await bench.begin({ path: 'a.bin', size: 5 })
+  const harness = await startHarness()
+  const { confirmKey } = await harness.begin({ path: 'a.bin', size: 5 })
   const body = `{"confirmed":false,"path":null,"parts":${parts}}`
-  bench.emulator.controls.force('status', { body })
-  const response = await bench.request('GET', `/v1/uploads/${confirmKey}`)
+  harness.emulator.controls.force('status', { body })
+  const response = await harness.request('GET', `/v1/uploads/${confirmKey}`)
   await expectProblem(response, 502, 'upstream_error')
-  expect((await bench.records()).at(-1)).toMatchObject({ reason: 'unusable_reply' })
+  expect((await harness.records()).at(-1)).toMatchObject({ reason: 'unusable_reply' })
 })

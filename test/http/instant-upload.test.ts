@@ -2,12 +2,12 @@ import { describe, expect, test } from 'vitest'
 import { chainedHashes } from '../../src/emulator/hashes.ts'
 import {
   ann,
-  type Bench,
   bob,
   type Credentials,
+  type Harness,
   MiB,
   someBytes,
-  startBench,
+  startHarness,
 } from '../support/gateway.ts'
 import { expectProblem } from '../support/problems.ts'
 
@@ -15,13 +15,13 @@ const parts = [someBytes(MiB, 7), someBytes(500, 8)]
 const size = MiB + 500
 const unknown = 'a'.repeat(64)
 
-const instant = (bench: Bench, body: object, headers: Record<string, string> = {}) =>
-  bench.request('POST', '/v1/instant-uploads', { body, headers })
+const instant = (harness: Harness, body: object, headers: Record<string, string> = {}) =>
+  harness.request('POST', '/v1/instant-uploads', { body, headers })
 
 /** The hashes of `parts`, which a first user has uploaded already. */
-async function storedHashes(bench: Bench) {
-  await bench.upload('mine/original.bin', parts, { as: bob })
-  bench.emulator.controls.clearCalls()
+async function storedHashes(harness: Harness) {
+  await harness.upload('mine/original.bin', parts, { as: bob })
+  harness.emulator.controls.clearCalls()
   async function* chunks() {
     yield* parts
   }
@@ -44,40 +44,40 @@ const storedAs = (change: object) => ({
 
 describe('instant upload', () => {
   test('a known beginning asks for the full hash, and the full hash stores the file', async () => {
-    const bench = await startBench()
-    const { beginningHash, fullHash } = await storedHashes(bench)
+    const harness = await startHarness()
+    const { beginningHash, fullHash } = await storedHashes(harness)
     const wanted = { path: 'copies/copy.bin', size, beginningHash }
-    const first = await instant(bench, wanted)
+    const first = await instant(harness, wanted)
     expect(first.status).toBe(200)
     expect(await first.json()).toEqual({ outcome: 'full_hash_required' })
     expect(first.headers.get('location')).toBeNull()
     expect(first.headers.get('upload-expires')).toBeNull()
     expect(first.headers.get('cache-control')).toBe('no-store')
-    expect(bench.emulator.controls.openTasks()).toEqual([])
+    expect(harness.emulator.controls.openTasks()).toEqual([])
 
-    const second = await instant(bench, { ...wanted, fullHash })
+    const second = await instant(harness, { ...wanted, fullHash })
     expect(second.status).toBe(200)
     expect(second.headers.get('location')).toBeNull()
     const { outcome, file, ...others } = await second.json()
     expect([outcome, others]).toEqual(['stored', {}])
     expect(file).toMatchObject({ path: ['copies', 'copy.bin'], name: 'copy.bin', size })
-    const stored = bench.emulator.controls.files().find(({ userId }) => userId === 'ann')
+    const stored = harness.emulator.controls.files().find(({ userId }) => userId === 'ann')
     expect(stored).toMatchObject({ path: ['users', 'ann', 'copies', 'copy.bin'], size })
     expect(file.crc64).toBe(stored?.crc64)
   })
 
   test('the stored file may have another name, as with any upload', async () => {
-    const bench = await startBench()
-    const body = { path: 'copy.bin', size, ...(await storedHashes(bench)) }
-    await instant(bench, body)
-    const { file } = await (await instant(bench, body)).json()
+    const harness = await startHarness()
+    const body = { path: 'copy.bin', size, ...(await storedHashes(harness)) }
+    await instant(harness, body)
+    const { file } = await (await instant(harness, body)).json()
     expect(file).toMatchObject({ path: ['copy (1).bin'], name: 'copy (1).bin' })
   })
 
   test('an unknown file gets credentials, and the upload goes on as after begin', async () => {
-    const bench = await startBench()
-    await storedHashes(bench)
-    const response = await instant(bench, { path: 'new.bin', size: 3, beginningHash: unknown })
+    const harness = await startHarness()
+    await storedHashes(harness)
+    const response = await instant(harness, { path: 'new.bin', size: 3, beginningHash: unknown })
     expect(response.status).toBe(200)
     const { outcome, credentials, ...others } = await response.json()
     expect([outcome, others]).toEqual(['upload_required', {}])
@@ -88,8 +88,8 @@ describe('instant upload', () => {
     const ends = Date.parse(response.headers.get('upload-expires') ?? '')
     expect(ends).toBeGreaterThan(Date.now())
 
-    expect((await bench.putPart(credentials, 1, new Uint8Array(3))).status).toBe(200)
-    const completed = await bench.complete(credentials, { as: ann })
+    expect((await harness.putPart(credentials, 1, new Uint8Array(3))).status).toBe(200)
+    const completed = await harness.complete(credentials, { as: ann })
     expect(await completed.json()).toMatchObject({ path: ['new.bin'], size: 3 })
   })
 
@@ -98,20 +98,20 @@ describe('instant upload', () => {
     ['another size', { size: size + 1 }],
     ['a size under 1 MiB', { size: MiB - 1 }],
   ])('%s: the bytes have to be sent', async (_, change) => {
-    const bench = await startBench()
-    const hashes = await storedHashes(bench)
-    const response = await instant(bench, { path: 'copy.bin', size, ...hashes, ...change })
+    const harness = await startHarness()
+    const hashes = await storedHashes(harness)
+    const response = await instant(harness, { path: 'copy.bin', size, ...hashes, ...change })
     expect(await response.json()).toMatchObject({ outcome: 'upload_required' })
-    expect(bench.emulator.controls.files()).toHaveLength(1)
+    expect(harness.emulator.controls.files()).toHaveLength(1)
   })
 
   test('SMH gets every field and header that begin passes on, and the hashes', async () => {
-    const bench = await startBench()
+    const harness = await startHarness()
     const hashes = { beginningHash: unknown, fullHash: 'b'.repeat(64) }
     const details = { labels: ['holiday'], category: 'photo' }
     const wanted = { path: 'a.bin', size, conflictResolutionStrategy: 'ask', trafficLimit: 102_400 }
-    await instant(bench, { ...wanted, ...hashes, ...details }, { 'x-smh-meta-origin': 'camera' })
-    const call = bench.smhCalls('begin-multipart').at(-1)
+    await instant(harness, { ...wanted, ...hashes, ...details }, { 'x-smh-meta-origin': 'camera' })
+    const call = harness.smhCalls('begin-multipart').at(-1)
     expect(JSON.parse(call?.body ?? '')).toEqual({ ...hashes, ...details, size: String(size) })
     expect(call?.query).toMatchObject({
       conflict_resolution_strategy: 'ask',
@@ -133,23 +133,23 @@ describe('instant upload', () => {
     ['path', { path: '' }],
     ['method', { method: 'multipart' }],
   ])('%s as in %j is 400', async (field, change) => {
-    const bench = await startBench()
-    const response = await instant(bench, { path: 'a', size, beginningHash: unknown, ...change })
+    const harness = await startHarness()
+    const response = await instant(harness, { path: 'a', size, beginningHash: unknown, ...change })
     const problem = await expectProblem(response, 400, 'invalid_request')
     expect(problem.errors).toEqual([{ field, message: expect.any(String) }])
-    expect(bench.smhCalls()).toEqual([])
+    expect(harness.smhCalls()).toEqual([])
   })
 
   test('a stored file of another size is 422, and the log finds the file', async () => {
-    const bench = await startBench()
-    const body = { path: 'copy.bin', size, ...(await storedHashes(bench)) }
-    bench.emulator.controls.force('begin-multipart', {
+    const harness = await startHarness()
+    const body = { path: 'copy.bin', size, ...(await storedHashes(harness)) }
+    harness.emulator.controls.force('begin-multipart', {
       body: JSON.stringify(storedAs({ size: String(1e12) })),
       headers: { 'X-Request-Id': 'instant-1' },
     })
-    const { detail } = await expectProblem(await instant(bench, body), 422, 'size_mismatch')
+    const { detail } = await expectProblem(await instant(harness, body), 422, 'size_mismatch')
     expect(detail).toBe(`The stored file has 1000000000000 bytes, and ${size} were declared.`)
-    expect((await bench.records()).at(-1)).toMatchObject({
+    expect((await harness.records()).at(-1)).toMatchObject({
       level: 'error',
       reason: 'stored_size',
       smhRequestId: 'instant-1',
@@ -161,15 +161,15 @@ describe('instant upload', () => {
   test.each([[['users', 'bob', 'copy.bin']], [['users', 'ann']], [null]])(
     'a stored file at %j, not in the folder of the user, is 502 and an error in the log',
     async (path) => {
-      const bench = await startBench()
-      const body = { path: 'copy.bin', size, ...(await storedHashes(bench)) }
-      bench.emulator.controls.force('begin-multipart', {
+      const harness = await startHarness()
+      const body = { path: 'copy.bin', size, ...(await storedHashes(harness)) }
+      harness.emulator.controls.force('begin-multipart', {
         body: JSON.stringify(storedAs({ path })),
         headers: { 'X-Request-Id': 'instant-2' },
       })
-      const problem = await expectProblem(await instant(bench, body), 502, 'upstream_error')
+      const problem = await expectProblem(await instant(harness, body), 502, 'upstream_error')
       expect(JSON.stringify(problem)).not.toMatch(/bob|copy/)
-      const line = (await bench.records()).at(-1)
+      const line = (await harness.records()).at(-1)
       expect(line).toMatchObject({
         level: 'error',
         reason: 'foreign_path',
@@ -180,26 +180,26 @@ describe('instant upload', () => {
   )
 
   test('counts as a begin for the rate limit', async () => {
-    const bench = await startBench({ environment: { RATE_LIMIT_PER_MINUTE: '2' } })
+    const harness = await startHarness({ environment: { RATE_LIMIT_PER_MINUTE: '2' } })
     const body = { path: 'a', size, beginningHash: unknown }
-    expect((await instant(bench, body)).status).toBe(200)
-    await bench.begin({ path: 'b', size: 1 })
-    const response = await instant(bench, body)
+    expect((await instant(harness, body)).status).toBe(200)
+    await harness.begin({ path: 'b', size: 1 })
+    const response = await instant(harness, body)
     expect(response.headers.get('retry-after')).toMatch(/^[1-9]\d*$/)
     await expectProblem(response, 429, 'rate_limited')
   })
 
   test('switched off, not even a right hash gets a file', async () => {
-    const bench = await startBench({ environment: { UPLOAD_INSTANT: 'false' } })
-    const response = await instant(bench, {
+    const harness = await startHarness({ environment: { UPLOAD_INSTANT: 'false' } })
+    const response = await instant(harness, {
       path: 'copy.bin',
       size,
-      ...(await storedHashes(bench)),
+      ...(await storedHashes(harness)),
     })
     const { detail } = await expectProblem(response, 403, 'not_permitted')
     expect(detail).toContain('Instant upload')
-    expect(bench.emulator.controls.files()).toHaveLength(1)
-    expect(bench.smhCalls()).toEqual([])
-    await bench.begin({ path: 'copy.bin', size })
+    expect(harness.emulator.controls.files()).toHaveLength(1)
+    expect(harness.smhCalls()).toEqual([])
+    await harness.begin({ path: 'copy.bin', size })
   })
 })

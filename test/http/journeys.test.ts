@@ -1,13 +1,13 @@
 import { createCRC64 } from 'hash-wasm'
 import { expect, test } from 'vitest'
 import {
-  type Bench,
   bob,
   type Credentials,
   expectFetches,
+  type Harness,
   MiB,
   someBytes,
-  startBench,
+  startHarness,
 } from '../support/gateway.ts'
 import { expectProblem } from '../support/problems.ts'
 
@@ -19,64 +19,64 @@ async function crc64Of(parts: readonly Uint8Array[]): Promise<string> {
   return BigInt(`0x${crc.digest('hex')}`).toString()
 }
 
-async function storedBytes(bench: Bench, path: string[]): Promise<Uint8Array> {
+async function storedBytes(harness: Harness, path: string[]): Promise<Uint8Array> {
   return new Uint8Array(
-    await new Response(bench.emulator.controls.readFile('-', path)).arrayBuffer(),
+    await new Response(harness.emulator.controls.readFile('-', path)).arrayBuffer(),
   )
 }
 
 test('a file goes up in parts, in any order and side by side, and is stored whole', async () => {
-  const bench = await startBench()
+  const harness = await startHarness()
   const parts = [someBytes(MiB, 1), someBytes(MiB, 2), someBytes(MiB, 3), someBytes(10, 4)]
-  const upload = await bench.begin({ path: 'holiday/clip.mp4', size: 3 * MiB + 10 })
-  await Promise.all([4, 2, 1, 3].map((n) => bench.putPart(upload, n, parts[n - 1]!)))
+  const upload = await harness.begin({ path: 'holiday/clip.mp4', size: 3 * MiB + 10 })
+  await Promise.all([4, 2, 1, 3].map((n) => harness.putPart(upload, n, parts[n - 1]!)))
   const crc64 = await crc64Of(parts)
-  const response = await bench.complete(upload, { body: { crc64 } })
+  const response = await harness.complete(upload, { body: { crc64 } })
   expect(response.status).toBe(200)
   expect(await response.json()).toMatchObject({ path: ['holiday', 'clip.mp4'], crc64 })
-  const stored = await storedBytes(bench, ['users', 'ann', 'holiday', 'clip.mp4'])
+  const stored = await storedBytes(harness, ['users', 'ann', 'holiday', 'clip.mp4'])
   expect(Buffer.compare(stored, Buffer.concat(parts))).toBe(0)
 })
 
 test('a file of one byte', async () => {
-  const bench = await startBench()
-  expect(await bench.upload('one', [someBytes(1)])).toMatchObject({ name: 'one', size: 1 })
+  const harness = await startHarness()
+  expect(await harness.upload('one', [someBytes(1)])).toMatchObject({ name: 'one', size: 1 })
 })
 
 test('an upload is taken up again on another day by another device', async () => {
-  const bench = await startBench()
+  const harness = await startHarness()
   const parts = [someBytes(MiB, 1), someBytes(MiB, 2), someBytes(5, 3)]
-  const begun = await bench.begin({ path: 'clip.mp4', size: 2 * MiB + 5 })
-  await bench.putPart(begun, 2, parts[1]!)
+  const begun = await harness.begin({ path: 'clip.mp4', size: 2 * MiB + 5 })
+  await harness.putPart(begun, 2, parts[1]!)
 
-  bench.advance(24 * 60 * 60_000)
+  harness.advance(24 * 60 * 60_000)
   const path = `/v1/uploads/${begun.confirmKey}`
-  const status = await (await bench.request('GET', path)).json()
+  const status = await (await harness.request('GET', path)).json()
   const arrived: number[] = status.parts.map((part: { partNumber: number }) => part.partNumber)
-  const renewed = (await (await bench.request('POST', `${path}/renew`)).json()) as Credentials
+  const renewed = (await (await harness.request('POST', `${path}/renew`)).json()) as Credentials
   for (const [index, part] of parts.entries()) {
     if (arrived.includes(index + 1)) continue
-    expect((await bench.putPart(renewed, index + 1, part)).status).toBe(200)
+    expect((await harness.putPart(renewed, index + 1, part)).status).toBe(200)
   }
   const body = { crc64: await crc64Of(parts) }
-  expect((await bench.complete(renewed, { body })).status).toBe(200)
-  const sent = bench.emulator.controls.calls().filter(({ route }) => route === 'put-part')
+  expect((await harness.complete(renewed, { body })).status).toBe(200)
+  const sent = harness.emulator.controls.calls().filter(({ route }) => route === 'put-part')
   expect(sent.filter(({ status: answered }) => answered === 200)).toHaveLength(3)
 })
 
 test('two users upload the same path and do not meet', async () => {
-  const bench = await startBench()
-  const annas = await bench.uploadParts('a.txt', [someBytes(5, 1)])
-  const bobs = await bench.uploadParts('a.txt', [someBytes(6, 2)], { as: bob })
+  const harness = await startHarness()
+  const annas = await harness.uploadParts('a.txt', [someBytes(5, 1)])
+  const bobs = await harness.uploadParts('a.txt', [someBytes(6, 2)], { as: bob })
   for (const [upload, as] of [
     [annas, bob],
     [bobs, undefined],
   ] as const) {
-    await expectProblem(await bench.complete(upload, as ? { as } : {}), 404, 'upload_not_found')
+    await expectProblem(await harness.complete(upload, as ? { as } : {}), 404, 'upload_not_found')
   }
-  const answers = [await bench.complete(annas), await bench.complete(bobs, { as: bob })]
+  const answers = [await harness.complete(annas), await harness.complete(bobs, { as: bob })]
   for (const answer of answers) expect(await answer.json()).toMatchObject({ path: ['a.txt'] })
-  const stored = bench.emulator.controls.files().map(({ path, userId }) => [path[1], userId])
+  const stored = harness.emulator.controls.files().map(({ path, userId }) => [path[1], userId])
   expect(stored).toEqual([
     ['ann', 'ann'],
     ['bob', 'bob'],
@@ -84,38 +84,38 @@ test('two users upload the same path and do not meet', async () => {
 })
 
 test('given up half-way and begun anew', async () => {
-  const bench = await startBench()
-  const first = await bench.begin({ path: 'a.txt', size: MiB + 5 })
-  await bench.putPart(first, 1, someBytes(MiB))
-  await bench.request('DELETE', `/v1/uploads/${first.confirmKey}`)
-  expect((await bench.putPart(first, 2, someBytes(5))).status).toBe(404)
-  expect(await bench.upload('a.txt', [someBytes(MiB), someBytes(5)])).toMatchObject({
+  const harness = await startHarness()
+  const first = await harness.begin({ path: 'a.txt', size: MiB + 5 })
+  await harness.putPart(first, 1, someBytes(MiB))
+  await harness.request('DELETE', `/v1/uploads/${first.confirmKey}`)
+  expect((await harness.putPart(first, 2, someBytes(5))).status).toBe(404)
+  expect(await harness.upload('a.txt', [someBytes(MiB), someBytes(5)])).toMatchObject({
     name: 'a.txt',
   })
-  expect(bench.emulator.controls.openTasks()).toEqual([])
+  expect(harness.emulator.controls.openTasks()).toEqual([])
 })
 
 test('complete and abort at once: one of them wins, and both say which', async () => {
-  const bench = await startBench()
-  const upload = await bench.uploadParts('a.txt', [someBytes(5)])
+  const harness = await startHarness()
+  const upload = await harness.uploadParts('a.txt', [someBytes(5)])
   const [completed, aborted] = await Promise.all([
-    bench.complete(upload),
-    bench.request('DELETE', `/v1/uploads/${upload.confirmKey}`),
+    harness.complete(upload),
+    harness.request('DELETE', `/v1/uploads/${upload.confirmKey}`),
   ])
-  const stored = bench.emulator.controls.files().length
+  const stored = harness.emulator.controls.files().length
   expect([completed.status, aborted.status, stored]).toEqual(
     stored === 1 ? [200, 409, 1] : [404, 204, 0],
   )
 })
 
 test('fifty users at once, each with a file of their own', async () => {
-  const bench = await startBench()
+  const harness = await startHarness()
   const users = Array.from({ length: 50 }, (_, index) => ({ sub: `user-${index}` }))
   const files = await Promise.all(
-    users.map((as, index) => bench.upload('a/b.bin', [someBytes(100 + index, index)], { as })),
+    users.map((as, index) => harness.upload('a/b.bin', [someBytes(100 + index, index)], { as })),
   )
   expect(files.map(({ size }) => size)).toEqual(users.map((_, index) => 100 + index))
-  expectFetches(bench.smhCalls('mint-token').length, 50)
-  const owners = new Set(bench.emulator.controls.files().map(({ userId }) => userId))
+  expectFetches(harness.smhCalls('mint-token').length, 50)
+  const owners = new Set(harness.emulator.controls.files().map(({ userId }) => userId))
   expect(owners.size).toBe(50)
 })

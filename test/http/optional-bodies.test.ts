@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { startBench } from '../support/gateway.ts'
+import { startHarness } from '../support/gateway.ts'
 import { expectProblem } from '../support/problems.ts'
 
 const operations = ['renew', 'complete'] as const
@@ -12,13 +12,13 @@ describe.each(operations)('the body of %s', (operation) => {
     ['blank', { body: ' \n' }],
     ['an empty object', { body: '{}' }],
   ])('may be %s', async (_, options) => {
-    const bench = await startBench()
-    const { confirmKey } = await bench.uploadParts('a.txt', [new Uint8Array(3)])
+    const harness = await startHarness()
+    const { confirmKey } = await harness.uploadParts('a.txt', [new Uint8Array(3)])
     const path = `/v1/uploads/${confirmKey}/${operation}`
-    const response = await bench.request('POST', path, options)
+    const response = await harness.request('POST', path, options)
     expect(response.status).toBe(200)
     const route = operation === 'renew' ? 'renew' : 'confirm'
-    expect(bench.smhCalls(route)).toMatchObject([{ bodyBytes: 0, status: 200 }])
+    expect(harness.smhCalls(route)).toMatchObject([{ bodyBytes: 0, status: 200 }])
   })
 
   test.each<[field: string, body: string]>([
@@ -27,14 +27,14 @@ describe.each(operations)('the body of %s', (operation) => {
     ['body', '[]'],
     ['body', '"x"'],
   ])('is refused for %s in %s', async (field, body) => {
-    const bench = await startBench()
-    const { confirmKey } = await bench.uploadParts('a.txt', [new Uint8Array(3)])
-    bench.emulator.controls.clearCalls()
+    const harness = await startHarness()
+    const { confirmKey } = await harness.uploadParts('a.txt', [new Uint8Array(3)])
+    harness.emulator.controls.clearCalls()
     const path = `/v1/uploads/${confirmKey}/${operation}`
-    const response = await bench.request('POST', path, { body })
+    const response = await harness.request('POST', path, { body })
     const problem = await expectProblem(response, 400, 'invalid_request')
     expect(problem.errors).toEqual([{ field, message: expect.any(String) }])
-    expect(bench.smhCalls()).toEqual([])
+    expect(harness.smhCalls()).toEqual([])
   })
 
   test.each<[status: number, code: string, headers: Record<string, string>, body: string]>([
@@ -43,27 +43,27 @@ describe.each(operations)('the body of %s', (operation) => {
     [415, 'unsupported_media_type', { 'content-encoding': 'gzip' }, '{}'],
     [413, 'request_too_large', {}, `{}${' '.repeat(64 * 1024)}`],
   ])('%d %s', async (status, code, headers, body) => {
-    const bench = await startBench()
-    const { confirmKey } = await bench.uploadParts('a.txt', [new Uint8Array(3)])
-    bench.emulator.controls.clearCalls()
+    const harness = await startHarness()
+    const { confirmKey } = await harness.uploadParts('a.txt', [new Uint8Array(3)])
+    harness.emulator.controls.clearCalls()
     const path = `/v1/uploads/${confirmKey}/${operation}`
-    const response = await bench.request('POST', path, { headers, body })
+    const response = await harness.request('POST', path, { headers, body })
     await expectProblem(response, status, code as never)
-    expect(bench.smhCalls()).toEqual([])
+    expect(harness.smhCalls()).toEqual([])
   })
 
   test('bytes without a content type are not ignored', async () => {
-    const bench = await startBench()
-    const { confirmKey } = await bench.uploadParts('a.txt', [new Uint8Array(3)])
+    const harness = await startHarness()
+    const { confirmKey } = await harness.uploadParts('a.txt', [new Uint8Array(3)])
     const path = `/v1/uploads/${confirmKey}/${operation}`
     const body = new Blob([new TextEncoder().encode('{"crc64":"1"}')])
-    const response = await fetch(bench.gateway.url + path, {
+    const response = await fetch(harness.gateway.url + path, {
       method: 'POST',
-      headers: { authorization: `Bearer ${await bench.issuer.token({ sub: 'ann' })}` },
+      headers: { authorization: `Bearer ${await harness.issuer.token({ sub: 'ann' })}` },
       body,
     })
     await expectProblem(response, 415, 'unsupported_media_type')
-    expect(bench.emulator.controls.files()).toEqual([])
+    expect(harness.emulator.controls.files()).toEqual([])
   })
 })
 
@@ -84,11 +84,11 @@ test.each<[operation: string, field: string, body: unknown]>([
   ['complete', 'localCreationTime', { localCreationTime: 'now' }],
   ['complete', 'size', { size: 3 }],
 ])('%s refuses %s in %j', async (operation, field, body) => {
-  const bench = await startBench()
-  const { confirmKey } = await bench.uploadParts('a.txt', [new Uint8Array(3)])
-  bench.emulator.controls.clearCalls()
-  const response = await bench.request('POST', `/v1/uploads/${confirmKey}/${operation}`, { body })
+  const harness = await startHarness()
+  const { confirmKey } = await harness.uploadParts('a.txt', [new Uint8Array(3)])
+  harness.emulator.controls.clearCalls()
+  const response = await harness.request('POST', `/v1/uploads/${confirmKey}/${operation}`, { body })
   const problem = await expectProblem(response, 400, 'invalid_request')
   expect(problem.errors).toEqual([{ field, message: expect.any(String) }])
-  expect(bench.smhCalls()).toEqual([])
+  expect(harness.smhCalls()).toEqual([])
 })

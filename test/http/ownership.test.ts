@@ -1,11 +1,11 @@
 import { describe, expect, test } from 'vitest'
 import {
-  type Bench,
   bob,
   type Credentials,
+  type Harness,
   type RequestOptions,
   someBytes,
-  startBench,
+  startHarness,
 } from '../support/gateway.ts'
 import { expectProblem, withoutRequestId } from '../support/problems.ts'
 
@@ -18,24 +18,24 @@ const operations: [name: string, method: string, path: (key: string) => string][
 ]
 
 /** What the owner is told of an upload that SMH does not know (any more). */
-async function unknownUpload(bench: Bench): Promise<string> {
-  const { confirmKey } = await bench.begin({ path: 'gone.txt', size: 5 })
-  await bench.request('DELETE', `/v1/uploads/${confirmKey}`)
-  return withoutRequestId(await bench.request('GET', `/v1/uploads/${confirmKey}`))
+async function unknownUpload(harness: Harness): Promise<string> {
+  const { confirmKey } = await harness.begin({ path: 'gone.txt', size: 5 })
+  await harness.request('DELETE', `/v1/uploads/${confirmKey}`)
+  return withoutRequestId(await harness.request('GET', `/v1/uploads/${confirmKey}`))
 }
 
 /** Tries every operation with `key`; all must answer like an unknown upload, with SMH unasked. */
-async function expectUnknown(bench: Bench, key: string, options: RequestOptions = {}) {
-  const unknown = await unknownUpload(bench)
-  bench.emulator.controls.clearCalls()
+async function expectUnknown(harness: Harness, key: string, options: RequestOptions = {}) {
+  const unknown = await unknownUpload(harness)
+  harness.emulator.controls.clearCalls()
   for (const [, method, path] of operations) {
-    const response = await bench.request(method, path(encodeURIComponent(key)), options)
+    const response = await harness.request(method, path(encodeURIComponent(key)), options)
     const { headers } = response
     const own = [...headers.keys()].filter((name) => !ofTheServer.has(name))
     expect(own.sort()).toEqual(usualHeaders)
     expect(await withoutRequestId(response)).toBe(unknown)
   }
-  expect(bench.smhCalls()).toEqual([])
+  expect(harness.smhCalls()).toEqual([])
 }
 
 /** What the HTTP server in front says of its connection, the same for every answer. */
@@ -60,17 +60,17 @@ test('all later operations are examined here', async () => {
 
 describe('one answer to every key that is not the caller’s', () => {
   test('somebody else’s', async () => {
-    const bench = await startBench()
-    const upload = await bench.uploadParts('a.txt', [someBytes(5)])
-    await expectUnknown(bench, upload.confirmKey, { as: bob })
-    expect(bench.emulator.controls.openTasks()).toHaveLength(1)
-    expect((await bench.complete(upload)).status).toBe(200)
-    await expectUnknown(bench, upload.confirmKey, { as: bob })
+    const harness = await startHarness()
+    const upload = await harness.uploadParts('a.txt', [someBytes(5)])
+    await expectUnknown(harness, upload.confirmKey, { as: bob })
+    expect(harness.emulator.controls.openTasks()).toHaveLength(1)
+    expect((await harness.complete(upload)).status).toBe(200)
+    await expectUnknown(harness, upload.confirmKey, { as: bob })
   })
 
   test('changed in any of its parts', async () => {
-    const bench = await startBench()
-    const { confirmKey } = await bench.begin({ path: 'a.txt', size: 5 })
+    const harness = await startHarness()
+    const { confirmKey } = await harness.begin({ path: 'a.txt', size: 5 })
     const fields = confirmKey.split('.')
     const changed = [
       ...[0, 2, 9, 13, 16, 40, confirmKey.length - 1].map((index) => flip(confirmKey, index)),
@@ -82,25 +82,25 @@ describe('one answer to every key that is not the caller’s', () => {
       fields.slice(0, -1).join('.'),
       confirmKey.toUpperCase(),
     ]
-    for (const key of changed) await expectUnknown(bench, key)
+    for (const key of changed) await expectUnknown(harness, key)
   })
 
   test('every other spelling of the last character', async () => {
-    const bench = await startBench()
-    const { confirmKey } = await bench.begin({ path: 'a.txt', size: 5 })
+    const harness = await startHarness()
+    const { confirmKey } = await harness.begin({ path: 'a.txt', size: 5 })
     const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'
     const others = [...alphabet].filter((character) => !confirmKey.endsWith(character))
-    bench.emulator.controls.clearCalls()
+    harness.emulator.controls.clearCalls()
     for (const character of others) {
       const key = confirmKey.slice(0, -1) + character
-      const response = await bench.request('GET', `/v1/uploads/${key}`)
+      const response = await harness.request('GET', `/v1/uploads/${key}`)
       await expectProblem(response, 404, 'upload_not_found')
     }
-    expect(bench.smhCalls()).toEqual([])
+    expect(harness.smhCalls()).toEqual([])
   })
 
   test.each([
-    ['SMH’s own', (bench: Bench) => bench.emulator.controls.openTasks()[0]?.confirmKey ?? ''],
+    ['SMH’s own', (harness: Harness) => harness.emulator.controls.openTasks()[0]?.confirmKey ?? ''],
     ['garbage', () => 'garbage'],
     ['dots', () => '....'],
     ['a slash', () => '../uploads'],
@@ -110,70 +110,70 @@ describe('one answer to every key that is not the caller’s', () => {
     ['10 kB', () => 'k'.repeat(10_000)],
     ['10 kB of the right shape', () => `1.a.a.r.${'k'.repeat(10_000)}.${'m'.repeat(43)}`],
   ])('%s', async (_, key) => {
-    const bench = await startBench()
-    await bench.begin({ path: 'a.txt', size: 5 })
-    await expectUnknown(bench, key(bench))
+    const harness = await startHarness()
+    await harness.begin({ path: 'a.txt', size: 5 })
+    await expectUnknown(harness, key(harness))
   })
 
   test('past its end', async () => {
-    const bench = await startBench({ environment: { UPLOAD_MAX_AGE_SECONDS: '600' } })
-    const upload = await bench.uploadParts('a.txt', [someBytes(5)])
-    bench.advance(580_000)
+    const harness = await startHarness({ environment: { UPLOAD_MAX_AGE_SECONDS: '600' } })
+    const upload = await harness.uploadParts('a.txt', [someBytes(5)])
+    harness.advance(580_000)
     const path = `/v1/uploads/${upload.confirmKey}`
-    expect((await bench.request('GET', path)).status).toBe(200)
-    bench.advance(20_000)
-    await expectUnknown(bench, upload.confirmKey)
-    expect(bench.emulator.controls.openTasks()).toHaveLength(1)
+    expect((await harness.request('GET', path)).status).toBe(200)
+    harness.advance(20_000)
+    await expectUnknown(harness, upload.confirmKey)
+    expect(harness.emulator.controls.openTasks()).toHaveLength(1)
   })
 
   test('made in another space', async () => {
-    const bench = await startBench({
+    const harness = await startHarness({
       environment: { SMH_SPACE_CLAIM: 'tenant' },
       emulator: { multiTenant: true, spaces: ['space-a', 'space-b'] },
     })
     const of = (tenant: string) => ({ as: { sub: 'ann', claims: { tenant } } })
-    const { confirmKey } = await bench.begin({ path: 'a.txt', size: 5 }, of('space-a'))
-    bench.emulator.controls.clearCalls()
-    const response = await bench.request('GET', `/v1/uploads/${confirmKey}`, of('space-b'))
+    const { confirmKey } = await harness.begin({ path: 'a.txt', size: 5 }, of('space-a'))
+    harness.emulator.controls.clearCalls()
+    const response = await harness.request('GET', `/v1/uploads/${confirmKey}`, of('space-b'))
     await expectProblem(response, 404, 'upload_not_found')
-    expect(bench.smhCalls()).toEqual([])
-    const own = await bench.request('GET', `/v1/uploads/${confirmKey}`, of('space-a'))
+    expect(harness.smhCalls()).toEqual([])
+    const own = await harness.request('GET', `/v1/uploads/${confirmKey}`, of('space-a'))
     expect(own.status).toBe(200)
   })
 
   test('made while another claim named the user', async () => {
-    const bench = await startBench({
+    const harness = await startHarness({
       environment: { UPLOAD_PATH_PREFIX: '/', JWT_USER_CLAIM: 'sub' },
     })
-    const { confirmKey } = await bench.begin({ path: 'a.txt', size: 5 })
-    const on = await bench.startAnother({ UPLOAD_PATH_PREFIX: '/', JWT_USER_CLAIM: 'email' })
+    const { confirmKey } = await harness.begin({ path: 'a.txt', size: 5 })
+    const on = await harness.startAnother({ UPLOAD_PATH_PREFIX: '/', JWT_USER_CLAIM: 'email' })
     // In the other claim another user has the id of the owner.
     const as = { sub: 'bob', claims: { email: 'ann' } }
-    bench.emulator.controls.clearCalls()
-    const response = await bench.request('GET', `/v1/uploads/${confirmKey}`, { as, on })
+    harness.emulator.controls.clearCalls()
+    const response = await harness.request('GET', `/v1/uploads/${confirmKey}`, { as, on })
     await expectProblem(response, 404, 'upload_not_found')
-    expect(bench.smhCalls()).toEqual([])
+    expect(harness.smhCalls()).toEqual([])
   })
 
   test('one that SMH says is another’s', async () => {
-    const bench = await startBench()
-    const unknown = await unknownUpload(bench)
-    const { confirmKey } = await bench.begin({ path: 'a.txt', size: 5 })
+    const harness = await startHarness()
+    const unknown = await unknownUpload(harness)
+    const { confirmKey } = await harness.begin({ path: 'a.txt', size: 5 })
     for (const [name, method, path] of operations) {
       const route = ({ renewUpload: 'renew', abortUpload: 'cancel' } as const)[name] ?? 'status'
-      bench.emulator.controls.force(route, { status: 403, code: 'UploadNotBelongYou' })
-      const response = await bench.request(method, path(confirmKey))
+      harness.emulator.controls.force(route, { status: 403, code: 'UploadNotBelongYou' })
+      const response = await harness.request(method, path(confirmKey))
       expect(await withoutRequestId(response)).toBe(unknown)
     }
   })
 
   test('an empty one is no address at all', async () => {
-    const bench = await startBench()
+    const harness = await startHarness()
     for (const [, method, path] of operations) {
-      const response = await bench.request(method, path(''))
+      const response = await harness.request(method, path(''))
       await expectProblem(response, 404, 'not_found')
     }
-    expect(bench.smhCalls()).toEqual([])
+    expect(harness.smhCalls()).toEqual([])
   })
 })
 
@@ -183,39 +183,42 @@ describe('CONFIRM_KEY_SECRETS', () => {
     string,
     string,
   ]
-  const opens = async (bench: Bench, { confirmKey }: Credentials, secrets: string) => {
-    const on = await bench.startAnother({ CONFIRM_KEY_SECRETS: secrets })
-    return (await bench.request('GET', `/v1/uploads/${confirmKey}`, { on })).status === 200
+  const opens = async (harness: Harness, { confirmKey }: Credentials, secrets: string) => {
+    const on = await harness.startAnother({ CONFIRM_KEY_SECRETS: secrets })
+    return (await harness.request('GET', `/v1/uploads/${confirmKey}`, { on })).status === 200
   }
 
   test('an old secret still opens, a foreign one does not', async () => {
-    const bench = await startBench({ environment: { CONFIRM_KEY_SECRETS: old } })
-    const upload = await bench.begin({ path: 'a.txt', size: 5 })
-    expect(await opens(bench, upload, `${fresh},${old}`)).toBe(true)
-    expect(await opens(bench, upload, fresh)).toBe(false)
-    expect(await opens(bench, upload, foreign)).toBe(false)
+    const harness = await startHarness({ environment: { CONFIRM_KEY_SECRETS: old } })
+    const upload = await harness.begin({ path: 'a.txt', size: 5 })
+    expect(await opens(harness, upload, `${fresh},${old}`)).toBe(true)
+    expect(await opens(harness, upload, fresh)).toBe(false)
+    expect(await opens(harness, upload, foreign)).toBe(false)
   })
 
   test('the first one signs', async () => {
-    const bench = await startBench({ environment: { CONFIRM_KEY_SECRETS: `${fresh},${old}` } })
-    const upload = await bench.begin({ path: 'a.txt', size: 5 })
-    expect(await opens(bench, upload, fresh)).toBe(true)
-    expect(await opens(bench, upload, old)).toBe(false)
+    const harness = await startHarness({ environment: { CONFIRM_KEY_SECRETS: `${fresh},${old}` } })
+    const upload = await harness.begin({ path: 'a.txt', size: 5 })
+    expect(await opens(harness, upload, fresh)).toBe(true)
+    expect(await opens(harness, upload, old)).toBe(false)
   })
 
   test('derived from the library secret, two gateways come to the same', async () => {
-    const bench = await startBench()
-    const { confirmKey } = await bench.begin({ path: 'a.txt', size: 5 })
-    const on = await bench.startAnother({})
-    const response = await bench.request('GET', `/v1/uploads/${confirmKey}`, { on })
+    const harness = await startHarness()
+    const { confirmKey } = await harness.begin({ path: 'a.txt', size: 5 })
+    const on = await harness.startAnother({})
+    const response = await harness.request('GET', `/v1/uploads/${confirmKey}`, { on })
     expect(response.status).toBe(200)
   })
 })
 
 test('keys are short and safe in a URL, for ids of ordinary length', async () => {
-  const bench = await startBench()
+  const harness = await startHarness()
   const sub = 'u'.repeat(128)
-  const { confirmKey } = await bench.begin({ path: 'a.txt', size: 5_368_709_120 }, { as: { sub } })
+  const { confirmKey } = await harness.begin(
+    { path: 'a.txt', size: 5_368_709_120 },
+    { as: { sub } },
+  )
   expect(confirmKey).toMatch(/^[\w.-]{1,512}$/)
   expect(encodeURIComponent(confirmKey)).toBe(confirmKey)
 })

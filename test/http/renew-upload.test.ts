@@ -1,12 +1,12 @@
 import { expect, test } from 'vitest'
-import { type Credentials, MiB, someBytes, startBench } from '../support/gateway.ts'
+import { type Credentials, MiB, someBytes, startHarness } from '../support/gateway.ts'
 import { expectProblem } from '../support/problems.ts'
 
 test('fresh credentials for the same upload, in exactly five fields', async () => {
-  const bench = await startBench()
-  const upload = await bench.begin({ path: 'a.txt', size: 5 })
-  bench.advance(60_000)
-  const response = await bench.request('POST', `/v1/uploads/${upload.confirmKey}/renew`)
+  const harness = await startHarness()
+  const upload = await harness.begin({ path: 'a.txt', size: 5 })
+  harness.advance(60_000)
+  const response = await harness.request('POST', `/v1/uploads/${upload.confirmKey}/renew`)
   expect(response.status).toBe(200)
   const renewed = (await response.json()) as Credentials
   expect(renewed).toEqual({
@@ -24,75 +24,75 @@ test('fresh credentials for the same upload, in exactly five fields', async () =
 })
 
 test('after the old ones expired: the parts sent before still count', async () => {
-  const bench = await startBench()
-  const upload = await bench.begin({ path: 'a.txt', size: MiB + 5 })
-  expect((await bench.putPart(upload, 1, someBytes(MiB))).status).toBe(200)
-  bench.emulator.controls.expireCredentials()
-  expect((await bench.putPart(upload, 2, someBytes(5))).status).toBe(403)
-  const response = await bench.request('POST', `/v1/uploads/${upload.confirmKey}/renew`)
+  const harness = await startHarness()
+  const upload = await harness.begin({ path: 'a.txt', size: MiB + 5 })
+  expect((await harness.putPart(upload, 1, someBytes(MiB))).status).toBe(200)
+  harness.emulator.controls.expireCredentials()
+  expect((await harness.putPart(upload, 2, someBytes(5))).status).toBe(403)
+  const response = await harness.request('POST', `/v1/uploads/${upload.confirmKey}/renew`)
   const renewed = (await response.json()) as Credentials
-  expect((await bench.putPart(renewed, 2, someBytes(5))).status).toBe(200)
-  expect((await bench.complete(renewed)).status).toBe(200)
-  expect(bench.emulator.controls.files()).toMatchObject([{ size: MiB + 5 }])
+  expect((await harness.putPart(renewed, 2, someBytes(5))).status).toBe(200)
+  expect((await harness.complete(renewed)).status).toBe(200)
+  expect(harness.emulator.controls.files()).toMatchObject([{ size: MiB + 5 }])
 })
 
 test('by the clock, up to the end of the upload itself', async () => {
-  const bench = await startBench({ environment: { UPLOAD_MAX_AGE_SECONDS: '86400' } })
-  const upload = await bench.begin({ path: 'a.txt', size: 5 })
-  bench.advance(86_380_000)
-  expect((await bench.putPart(upload, 1, someBytes(5))).status).toBe(403)
-  const response = await bench.request('POST', `/v1/uploads/${upload.confirmKey}/renew`)
+  const harness = await startHarness({ environment: { UPLOAD_MAX_AGE_SECONDS: '86400' } })
+  const upload = await harness.begin({ path: 'a.txt', size: 5 })
+  harness.advance(86_380_000)
+  expect((await harness.putPart(upload, 1, someBytes(5))).status).toBe(403)
+  const response = await harness.request('POST', `/v1/uploads/${upload.confirmKey}/renew`)
   const renewed = (await response.json()) as Credentials
-  expect((await bench.putPart(renewed, 1, someBytes(5))).status).toBe(200)
-  bench.advance(20_000)
-  const late = await bench.request('POST', `/v1/uploads/${upload.confirmKey}/renew`)
+  expect((await harness.putPart(renewed, 1, someBytes(5))).status).toBe(200)
+  harness.advance(20_000)
+  const late = await harness.request('POST', `/v1/uploads/${upload.confirmKey}/renew`)
   await expectProblem(late, 404, 'upload_not_found')
 })
 
 test('the traffic limit wanted now is the one that is signed', async () => {
-  const bench = await startBench()
-  const upload = await bench.begin({ path: 'a.txt', size: 5 })
+  const harness = await startHarness()
+  const upload = await harness.begin({ path: 'a.txt', size: 5 })
   const path = `/v1/uploads/${upload.confirmKey}/renew`
-  const response = await bench.request('POST', path, { body: { trafficLimit: 204_800 } })
+  const response = await harness.request('POST', path, { body: { trafficLimit: 204_800 } })
   const { headers } = (await response.json()) as Credentials
   expect(headers['x-cos-traffic-limit']).toMatch(/^\d+$/)
-  expect(bench.smhCalls('renew')[0]?.query.traffic_limit).toBe('204800')
+  expect(harness.smhCalls('renew')[0]?.query.traffic_limit).toBe('204800')
 })
 
 test('the call to SMH is made as the user and has no body', async () => {
-  const bench = await startBench()
-  const upload = await bench.begin({ path: 'a.txt', size: 5 })
-  await bench.request('POST', `/v1/uploads/${upload.confirmKey}/renew`)
-  const [task] = bench.emulator.controls.openTasks()
-  const [call] = bench.smhCalls('renew')
+  const harness = await startHarness()
+  const upload = await harness.begin({ path: 'a.txt', size: 5 })
+  await harness.request('POST', `/v1/uploads/${upload.confirmKey}/renew`)
+  const [task] = harness.emulator.controls.openTasks()
+  const [call] = harness.smhCalls('renew')
   expect(call).toMatchObject({ method: 'POST', bodyBytes: 0 })
   expect(call?.path).toBe(`/api/v1/file/smh0emulated/-/${task?.confirmKey}`)
   expect(call?.query).toEqual({ renew: '', user_id: 'ann', access_token: expect.any(String) })
 })
 
 test('a completed upload is not renewed', async () => {
-  const bench = await startBench()
-  const upload = await bench.uploadParts('a.txt', [someBytes(5)])
-  await bench.complete(upload)
-  const response = await bench.request('POST', `/v1/uploads/${upload.confirmKey}/renew`)
+  const harness = await startHarness()
+  const upload = await harness.uploadParts('a.txt', [someBytes(5)])
+  await harness.complete(upload)
+  const response = await harness.request('POST', `/v1/uploads/${upload.confirmKey}/renew`)
   await expectProblem(response, 409, 'upload_complete')
 })
 
 test('an aborted one is not found', async () => {
-  const bench = await startBench()
-  const { confirmKey } = await bench.begin({ path: 'a.txt', size: 5 })
-  await bench.request('DELETE', `/v1/uploads/${confirmKey}`)
-  const response = await bench.request('POST', `/v1/uploads/${confirmKey}/renew`)
+  const harness = await startHarness()
+  const { confirmKey } = await harness.begin({ path: 'a.txt', size: 5 })
+  await harness.request('DELETE', `/v1/uploads/${confirmKey}`)
+  const response = await harness.request('POST', `/v1/uploads/${confirmKey}/renew`)
   await expectProblem(response, 404, 'upload_not_found')
 })
 
 test('ten at once all get credentials that work', async () => {
-  const bench = await startBench()
-  const upload = await bench.begin({ path: 'a.txt', size: 5 })
+  const harness = await startHarness()
+  const upload = await harness.begin({ path: 'a.txt', size: 5 })
   const path = `/v1/uploads/${upload.confirmKey}/renew`
-  const answers = await Promise.all(Array.from({ length: 10 }, () => bench.request('POST', path)))
+  const answers = await Promise.all(Array.from({ length: 10 }, () => harness.request('POST', path)))
   for (const answer of answers) {
     const renewed = (await answer.json()) as Credentials
-    expect((await bench.putPart(renewed, 1, someBytes(5))).status).toBe(200)
+    expect((await harness.putPart(renewed, 1, someBytes(5))).status).toBe(200)
   }
 })

@@ -1,16 +1,20 @@
 import { connect } from 'node:net'
 import { expect, onTestFinished, test } from 'vitest'
 import type { DemoUser } from '../../src/demo/demo-users.ts'
-import { ann, type Bench, bob, startBench } from '../support/gateway.ts'
+import { ann, bob, type Harness, startHarness } from '../support/gateway.ts'
 import { expectProblem } from '../support/problems.ts'
 import { readAnswer } from '../support/raw-http.ts'
 
 const good = { path: 'a.txt', size: 5 }
 
 /** Sends the head of a begin and half of its body, and gives the response when the connection ends. */
-async function sendHalf(bench: Bench, as: DemoUser, framing = 'Content-Length: 50\r\n\r\n{"pa') {
-  const { hostname, port } = new URL(bench.gateway.url)
-  const token = await bench.issuer.token(as)
+async function sendHalf(
+  harness: Harness,
+  as: DemoUser,
+  framing = 'Content-Length: 50\r\n\r\n{"pa',
+) {
+  const { hostname, port } = new URL(harness.gateway.url)
+  const token = await harness.issuer.token(as)
   const socket = connect(Number(port), hostname).setEncoding('latin1')
   onTestFinished(() => void socket.destroy())
   socket.on('error', () => undefined)
@@ -29,9 +33,9 @@ async function sendHalf(bench: Bench, as: DemoUser, framing = 'Content-Length: 5
 }
 
 test('half-sent bodies of two users refuse no other user', async () => {
-  const bench = await startBench({ environment: { MAX_IN_FLIGHT: '4' } })
-  const begin = (as: DemoUser) => bench.request('POST', '/v1/uploads', { as, body: good })
-  const held = await Promise.all([ann, ann, bob, bob].map((as) => sendHalf(bench, as)))
+  const harness = await startHarness({ environment: { MAX_IN_FLIGHT: '4' } })
+  const begin = (as: DemoUser) => harness.request('POST', '/v1/uploads', { as, body: good })
+  const held = await Promise.all([ann, ann, bob, bob].map((as) => sendHalf(harness, as)))
   // Half of MAX_IN_FLIGHT bodies of one user are received at once.
   for (const as of [ann, bob]) {
     await expect.poll(async () => (await begin(as)).status).toBe(503)
@@ -41,7 +45,7 @@ test('half-sent bodies of two users refuse no other user', async () => {
     expect((await begin({ sub: `user-${times}` })).status).toBe(201)
   }
   // A request without a body needs no room for one.
-  expect((await bench.request('GET', '/v1/uploads/x')).status).toBe(404)
+  expect((await harness.request('GET', '/v1/uploads/x')).status).toBe(404)
   for (const { socket } of held) socket.destroy()
   for (const as of [ann, bob]) {
     await expect.poll(async () => (await begin(as)).status).toBe(201)
@@ -53,14 +57,14 @@ test.each([
   ['a body of which nothing arrives', 'Content-Length: 50\r\n\r\n'],
   ['a body of unknown length', 'Transfer-Encoding: chunked\r\n\r\n4\r\n{"pa\r\n'],
 ])('%s is refused after a while, and the log says why', async (_, framing) => {
-  const bench = await startBench({ bodyTimeoutMs: 200 })
-  const { socket, response } = await sendHalf(bench, ann, framing)
+  const harness = await startHarness({ bodyTimeoutMs: 200 })
+  const { socket, response } = await sendHalf(harness, ann, framing)
   await expect
-    .poll(async () => (await bench.records()).at(-1), { timeout: 10_000 })
+    .poll(async () => (await harness.records()).at(-1), { timeout: 10_000 })
     .toMatchObject({ level: 'info', code: 'invalid_request', reason: 'body_timeout' })
   socket.end()
   const { status, body } = readAnswer(await response)
   expect(status).toBe(400)
   expect(body).toContain('The body did not arrive in time.')
-  expect(bench.smhCalls()).toEqual([])
+  expect(harness.smhCalls()).toEqual([])
 })

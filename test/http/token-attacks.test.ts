@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { encoded, startForge, startTrap } from '../support/forge.ts'
-import { type Bench, startBench } from '../support/gateway.ts'
+import { type Harness, startHarness } from '../support/gateway.ts'
 import { attacks } from '../support/token-attacks.ts'
 
 const body = { path: 'a.txt', size: 5 }
@@ -19,9 +19,9 @@ const dull = {
   }),
 }
 
-async function begin(bench: Bench, token: string) {
+async function begin(harness: Harness, token: string) {
   const headers = { authorization: `Bearer ${token}`, 'x-request-id': 'fixed' }
-  const response = await bench.request('POST', '/v1/uploads', { as: null, headers, body })
+  const response = await harness.request('POST', '/v1/uploads', { as: null, headers, body })
   return {
     status: response.status,
     challenge: response.headers.get('www-authenticate'),
@@ -30,40 +30,40 @@ async function begin(bench: Bench, token: string) {
 }
 
 test.each(Object.entries(attacks))('a token that is bad in %s', async (_, table) => {
-  const bench = await startBench()
-  const [forge, trap] = [startForge(bench), await startTrap()]
+  const harness = await startHarness()
+  const [forge, trap] = [startForge(harness), await startTrap()]
   for (const [name, make] of Object.entries(table)) {
-    expect(await begin(bench, await make(forge, trap.url)), name).toEqual(dull)
+    expect(await begin(harness, await make(forge, trap.url)), name).toEqual(dull)
   }
-  expect([bench.smhCalls(), trap.callers()]).toEqual([[], 0])
+  expect([harness.smhCalls(), trap.callers()]).toEqual([[], 0])
   // One fetch to know the keys at all, and at most one more for all ids that are not among them.
-  expect(bench.issuer.hits().keys).toBeLessThanOrEqual(2)
+  expect(harness.issuer.hits().keys).toBeLessThanOrEqual(2)
   // What was refused are the attacks and not the forge.
   for (const by of ['ES256', 'RS256', 'EdDSA'] as const) {
-    expect(await begin(bench, await forge.token({ by }))).toMatchObject({ status: 201 })
+    expect(await begin(harness, await forge.token({ by }))).toMatchObject({ status: 201 })
   }
 })
 
 test('a token is good whichever usual type it says it has', async () => {
-  const bench = await startBench()
-  const forge = startForge(bench)
+  const harness = await startHarness()
+  const forge = startForge(harness)
   for (const typ of [undefined, 'JWT', 'jwt', 'at+jwt', 'AT+JWT', 'application/at+jwt']) {
     const token = await forge.token({ header: forge.header({ typ }) })
-    expect(await begin(bench, token)).toMatchObject({ status: 201 })
+    expect(await begin(harness, token)).toMatchObject({ status: 201 })
   }
 })
 
 test('nothing in a token is believed before its signature', async () => {
-  const bench = await startBench()
-  const forge = startForge(bench)
+  const harness = await startHarness()
+  const forge = startForge(harness)
   const claims = [{ exp: 1 }, { nbf: 4e9 }, { iss: 'x' }, { aud: 'x' }, { sub: 7 }, { exp: 4e12 }]
   for (const each of claims) {
     const signed = await forge.token({ payload: forge.claims(each) })
     for (const token of [signed, signed.replace(/[^.]+$/, encoded(new Uint8Array(64)))]) {
-      expect(await begin(bench, token)).toEqual(dull)
+      expect(await begin(harness, token)).toEqual(dull)
     }
   }
-  const requests = (await bench.records()).filter(({ event }) => event === 'request')
+  const requests = (await harness.records()).filter(({ event }) => event === 'request')
   const reasons = requests.map(({ reason }) => reason)
   expect(reasons.filter((_, index) => index % 2)).toEqual(claims.map(() => 'signature'))
   expect(reasons.filter((_, index) => index % 2 === 0)).toEqual([

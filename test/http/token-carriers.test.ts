@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { startBench } from '../support/gateway.ts'
+import { startHarness } from '../support/gateway.ts'
 import { expectProblem } from '../support/problems.ts'
 import { readAnswer, sendRaw } from '../support/raw-http.ts'
 
@@ -19,21 +19,21 @@ test.each<[where: string, path: string, headers: (token: string) => Record<strin
   ['of another scheme', '/v1/uploads', (token) => ({ authorization: `DPoP ${token}` })],
   ['of no scheme', '/v1/uploads', (token) => ({ authorization: token })],
 ])('a token %s is none', async (_, path, headers) => {
-  const bench = await startBench()
-  const token = await bench.issuer.token({ sub: 'ann' })
+  const harness = await startHarness()
+  const token = await harness.issuer.token({ sub: 'ann' })
   const at = path.includes('?') ? path + token : path
-  const response = await bench.request('POST', at, { as: null, headers: headers(token), body })
+  const response = await harness.request('POST', at, { as: null, headers: headers(token), body })
   await expectProblem(response, 401, 'missing_token')
-  expect(bench.smhCalls()).toEqual([])
-  expect(JSON.stringify(await bench.records())).not.toContain(token)
+  expect(harness.smhCalls()).toEqual([])
+  expect(JSON.stringify(await harness.records())).not.toContain(token)
 })
 
 test('a token in the form of a body is none', async () => {
-  const bench = await startBench()
-  const response = await bench.request('POST', '/v1/uploads', {
+  const harness = await startHarness()
+  const response = await harness.request('POST', '/v1/uploads', {
     as: null,
     headers: { 'content-type': 'application/x-www-form-urlencoded' },
-    body: `access_token=${await bench.issuer.token({ sub: 'ann' })}`,
+    body: `access_token=${await harness.issuer.token({ sub: 'ann' })}`,
   })
   await expectProblem(response, 401, 'missing_token')
 })
@@ -56,13 +56,13 @@ test.each<[how: string, lines: (good: string, bad: string) => string[]]>([
   ['before a NUL', (good) => [`Authorization: Bearer ${good}\0`]],
   ['with a blank before the colon', (good) => [`Authorization : Bearer ${good}`]],
 ])('a token %s is refused', async (_, lines) => {
-  const bench = await startBench()
-  const good = await bench.issuer.token({ sub: 'ann' })
-  const bad = await bench.issuer.forgedToken({ sub: 'bob' })
+  const harness = await startHarness()
+  const good = await harness.issuer.token({ sub: 'ann' })
+  const bad = await harness.issuer.forgedToken({ sub: 'bob' })
   const text = JSON.stringify(body)
   const request = [
     'POST /v1/uploads HTTP/1.1',
-    `Host: ${new URL(bench.gateway.url).host}`,
+    `Host: ${new URL(harness.gateway.url).host}`,
     'Content-Type: application/json',
     `Content-Length: ${text.length}`,
     'Connection: close',
@@ -70,20 +70,20 @@ test.each<[how: string, lines: (good: string, bad: string) => string[]]>([
     '',
     text,
   ]
-  const { status } = readAnswer(await sendRaw(bench.gateway.url, [request.join('\r\n')]))
+  const { status } = readAnswer(await sendRaw(harness.gateway.url, [request.join('\r\n')]))
   // 400 is the parser's word, before the gateway is asked.
   expect([400, 401]).toContain(status)
-  expect(bench.smhCalls()).toEqual([])
+  expect(harness.smhCalls()).toEqual([])
 })
 
 test.each([1, 10])('in %d MB of header is refused, and the next caller is served', async (size) => {
-  const bench = await startBench()
-  const good = await bench.issuer.token({ sub: 'ann' })
-  const host = `Host: ${new URL(bench.gateway.url).host}`
+  const harness = await startHarness()
+  const good = await harness.issuer.token({ sub: 'ann' })
+  const host = `Host: ${new URL(harness.gateway.url).host}`
   const lines = ['GET /v1/uploads/x HTTP/1.1', host, 'Connection: close', '']
   const header = `Authorization: Bearer ${good}${'A'.repeat(size * 1024 * 1024)}\r\n\r\n`
-  const answer = await sendRaw(bench.gateway.url, [lines.join('\r\n'), header])
+  const answer = await sendRaw(harness.gateway.url, [lines.join('\r\n'), header])
   // Whoever still sends when he is refused may find the connection reset instead of an answer.
   if (answer !== '') expect([400, 401, 431]).toContain(readAnswer(answer).status)
-  expect((await bench.request('GET', '/v1/uploads/x')).status).toBe(404)
+  expect((await harness.request('GET', '/v1/uploads/x')).status).toBe(404)
 })

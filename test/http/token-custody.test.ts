@@ -1,20 +1,21 @@
 import { describe, expect, test } from 'vitest'
 import type { Emulator } from '../../src/emulator/start.ts'
-import { type Bench, expectFetches, startBench } from '../support/gateway.ts'
+import { expectFetches, type Harness, startHarness } from '../support/gateway.ts'
 import { expectProblem } from '../support/problems.ts'
 
 const good = { path: 'a.txt', size: 5 }
 const busy = { UPLOAD_PATH_PREFIX: '/', RATE_LIMIT_PER_MINUTE: '0' }
 
 /** So many begins at once; gives their statuses, each once. */
-async function beginMany(bench: Bench, count: number): Promise<number[]> {
+async function beginMany(harness: Harness, count: number): Promise<number[]> {
   const answers = await Promise.all(
-    Array.from({ length: count }, () => bench.request('POST', '/v1/uploads', { body: good })),
+    Array.from({ length: count }, () => harness.request('POST', '/v1/uploads', { body: good })),
   )
   return [...new Set(answers.map(({ status }) => status))]
 }
 
-const count = (bench: Bench, route: 'mint-token' | 'renew-token') => bench.smhCalls(route).length
+const count = (harness: Harness, route: 'mint-token' | 'renew-token') =>
+  harness.smhCalls(route).length
 
 /** A token that somebody else has minted. */
 async function mintElsewhere(emulator: Emulator, grant = 'admin', period = 1200): Promise<string> {
@@ -38,60 +39,60 @@ const given = (grant?: string) => async (parts: { emulator: Emulator }) => ({
 
 describe('a token that is minted here', () => {
   test('200 begins at once on a cold start: one mint, one key set', async () => {
-    const bench = await startBench({ environment: busy })
-    expect(await beginMany(bench, 200)).toEqual([201])
-    const { discovery, keys } = bench.issuer.hits()
-    for (const fetched of [count(bench, 'mint-token'), discovery, keys]) {
+    const harness = await startHarness({ environment: busy })
+    expect(await beginMany(harness, 200)).toEqual([201])
+    const { discovery, keys } = harness.issuer.hits()
+    for (const fetched of [count(harness, 'mint-token'), discovery, keys]) {
       expectFetches(fetched, 200)
     }
-    expect(bench.emulator.controls.openTasks()).toHaveLength(200)
+    expect(harness.emulator.controls.openTasks()).toHaveLength(200)
   })
 
   test('dies while 50 requests are on their way: all succeed, one more mint', async () => {
-    const bench = await startBench({ environment: busy })
-    await bench.begin(good)
-    bench.emulator.controls.clearCalls()
+    const harness = await startHarness({ environment: busy })
+    await harness.begin(good)
+    harness.emulator.controls.clearCalls()
     let arrived = 0
     const match = () => {
       arrived += 1
-      if (arrived === 50) bench.emulator.controls.expireToken()
+      if (arrived === 50) harness.emulator.controls.expireToken()
       return true
     }
     // Long enough for fifty to arrive; should one slip through, what is asserted stays true.
-    bench.emulator.controls.force('begin-multipart', { delayMs: 500, times: 50, match })
-    expect(await beginMany(bench, 50)).toEqual([201])
-    expectFetches(count(bench, 'mint-token'), 50)
-    const refused = bench.smhCalls('begin-multipart').filter(({ status }) => status === 403)
+    harness.emulator.controls.force('begin-multipart', { delayMs: 500, times: 50, match })
+    expect(await beginMany(harness, 50)).toEqual([201])
+    expectFetches(count(harness, 'mint-token'), 50)
+    const refused = harness.smhCalls('begin-multipart').filter(({ status }) => status === 403)
     expect(refused.length).toBeGreaterThan(0)
-    expect(bench.emulator.controls.openTasks()).toHaveLength(51)
+    expect(harness.emulator.controls.openTasks()).toHaveLength(51)
   })
 
   test('is replaced before SMH can refuse it, once it has been idle too long', async () => {
-    const bench = await startBench({ environment: busy })
-    await bench.begin(good)
-    bench.advance(3_600_000)
-    await bench.begin(good)
-    expect(count(bench, 'mint-token')).toBe(2)
-    expect(bench.smhCalls('begin-multipart').map(({ status }) => status)).toEqual([201, 201])
+    const harness = await startHarness({ environment: busy })
+    await harness.begin(good)
+    harness.advance(3_600_000)
+    await harness.begin(good)
+    expect(count(harness, 'mint-token')).toBe(2)
+    expect(harness.smhCalls('begin-multipart').map(({ status }) => status)).toEqual([201, 201])
   })
 
   test('stays for as long as it is used', async () => {
-    const bench = await startBench({ environment: busy })
+    const harness = await startHarness({ environment: busy })
     for (let hour = 0; hour < 5; hour += 1) {
-      await bench.begin(good)
-      bench.advance(3_000_000)
+      await harness.begin(good)
+      harness.advance(3_000_000)
     }
-    expect(count(bench, 'mint-token')).toBe(1)
+    expect(count(harness, 'mint-token')).toBe(1)
   })
 
   test('that SMH refuses a second time is not minted a third', async () => {
-    const bench = await startBench({ environment: busy })
+    const harness = await startHarness({ environment: busy })
     const fault = { status: 403, code: 'InvalidAccessToken', times: Number.POSITIVE_INFINITY }
-    bench.emulator.controls.force('begin-multipart', fault)
-    const response = await bench.request('POST', '/v1/uploads', { body: good })
+    harness.emulator.controls.force('begin-multipart', fault)
+    const response = await harness.request('POST', '/v1/uploads', { body: good })
     await expectProblem(response, 502, 'upstream_error')
-    expect(count(bench, 'mint-token')).toBe(2)
-    expect((await bench.records()).at(-1)).toMatchObject({
+    expect(count(harness, 'mint-token')).toBe(2)
+    expect((await harness.records()).at(-1)).toMatchObject({
       level: 'error',
       smhCode: 'InvalidAccessToken',
     })
@@ -107,78 +108,78 @@ describe('a token that is minted here', () => {
     [{ body: '{"accessToken":"t"}' }, 502, 'upstream_error' as const],
     [{ body: '{"accessToken":"t","expiresIn":0}' }, 502, 'upstream_error' as const],
   ])('minting meets %j: %d', async (fault, status, code) => {
-    const bench = await startBench({ environment: busy })
-    bench.emulator.controls.force('mint-token', fault)
-    const response = await bench.request('POST', '/v1/uploads', { body: good })
+    const harness = await startHarness({ environment: busy })
+    harness.emulator.controls.force('mint-token', fault)
+    const response = await harness.request('POST', '/v1/uploads', { body: good })
     expect(response.status).toBe(status)
     if (code) await expectProblem(response, status, code)
-    bench.emulator.controls.clearFaults()
-    await bench.begin(good)
+    harness.emulator.controls.clearFaults()
+    await harness.begin(good)
   })
 
   test('with a wrong secret nothing begins, and the operator is woken', async () => {
-    const bench = await startBench({ environment: { SMH_LIBRARY_SECRET: 'wrong' } })
-    const response = await bench.request('POST', '/v1/uploads', { body: good })
+    const harness = await startHarness({ environment: { SMH_LIBRARY_SECRET: 'wrong' } })
+    const response = await harness.request('POST', '/v1/uploads', { body: good })
     await expectProblem(response, 502, 'upstream_error')
-    expect((await bench.records()).at(-1)).toMatchObject({
+    expect((await harness.records()).at(-1)).toMatchObject({
       level: 'error',
       smhCode: 'WrongLibraryIdOrSecret',
     })
-    expect(count(bench, 'mint-token')).toBe(1)
+    expect(count(harness, 'mint-token')).toBe(1)
   })
 })
 
 describe('SMH_ACCESS_TOKEN', () => {
   test('is renewed and used, and never is another minted', async () => {
-    const bench = await startBench({ environment: given() })
+    const harness = await startHarness({ environment: given() })
     for (let round = 0; round < 4; round += 1) {
-      await bench.begin(good)
-      bench.advance(1_000_000)
+      await harness.begin(good)
+      harness.advance(1_000_000)
     }
-    expect(count(bench, 'mint-token')).toBe(0)
-    expect(count(bench, 'renew-token')).toBeGreaterThanOrEqual(1)
-    const used = bench.smhCalls('begin-multipart').map(({ query }) => query.access_token)
+    expect(count(harness, 'mint-token')).toBe(0)
+    expect(count(harness, 'renew-token')).toBeGreaterThanOrEqual(1)
+    const used = harness.smhCalls('begin-multipart').map(({ query }) => query.access_token)
     expect(new Set(used).size).toBe(1)
   })
 
   test('that is close to its end is renewed before it is used', async () => {
-    const bench = await startBench({ environment: given() })
-    await bench.begin(good)
-    const before = count(bench, 'renew-token')
-    bench.advance(1_100_000)
-    await bench.begin(good)
-    expect(count(bench, 'renew-token')).toBe(before + 1)
-    expect(bench.smhCalls('begin-multipart').map(({ status }) => status)).toEqual([201, 201])
+    const harness = await startHarness({ environment: given() })
+    await harness.begin(good)
+    const before = count(harness, 'renew-token')
+    harness.advance(1_100_000)
+    await harness.begin(good)
+    expect(count(harness, 'renew-token')).toBe(before + 1)
+    expect(harness.smhCalls('begin-multipart').map(({ status }) => status)).toEqual([201, 201])
   })
 
   test('that is dead cannot be replaced: 502, and the operator is woken', async () => {
-    const bench = await startBench({ environment: given() })
-    await bench.begin(good)
-    bench.emulator.controls.expireToken()
-    const response = await bench.request('POST', '/v1/uploads', { body: good })
+    const harness = await startHarness({ environment: given() })
+    await harness.begin(good)
+    harness.emulator.controls.expireToken()
+    const response = await harness.request('POST', '/v1/uploads', { body: good })
     await expectProblem(response, 502, 'upstream_error')
-    expect((await bench.records()).at(-1)).toMatchObject({
+    expect((await harness.records()).at(-1)).toMatchObject({
       event: 'request',
       level: 'error',
       smhCode: 'InvalidAccessToken',
     })
-    expect(count(bench, 'mint-token')).toBe(0)
+    expect(count(harness, 'mint-token')).toBe(0)
   })
 
   test('without the grants for it: 502, and the operator is woken', async () => {
-    const bench = await startBench({ environment: given('confirm_upload') })
-    const response = await bench.request('POST', '/v1/uploads', { body: good })
+    const harness = await startHarness({ environment: given('confirm_upload') })
+    const response = await harness.request('POST', '/v1/uploads', { body: good })
     await expectProblem(response, 502, 'upstream_error')
-    expect((await bench.records()).at(-1)).toMatchObject({
+    expect((await harness.records()).at(-1)).toMatchObject({
       level: 'error',
       smhCode: 'NoPermission',
     })
   })
 
   test('with all its grants serves a whole upload for the user', async () => {
-    const bench = await startBench({ environment: given() })
-    expect(await bench.upload('a/b.txt', [new Uint8Array(3)])).toMatchObject({ size: 3 })
-    expect(bench.emulator.controls.files()).toMatchObject([{ userId: 'ann' }])
+    const harness = await startHarness({ environment: given() })
+    expect(await harness.upload('a/b.txt', [new Uint8Array(3)])).toMatchObject({ size: 3 })
+    expect(harness.emulator.controls.files()).toMatchObject([{ userId: 'ann' }])
   })
 })
 
@@ -186,15 +187,15 @@ test.each([
   ['was minted here and the secret no longer mints', {}],
   ['was made elsewhere', given()],
 ])('a dead token that %s makes /readyz bad', async (_, environment) => {
-  const bench = await startBench({ environment })
-  const begin = () => bench.request('POST', '/v1/uploads', { body: { path: 'a', size: 1 } })
+  const harness = await startHarness({ environment })
+  const begin = () => harness.request('POST', '/v1/uploads', { body: { path: 'a', size: 1 } })
   expect((await begin()).status).toBe(201)
-  bench.emulator.controls.expireToken()
+  harness.emulator.controls.expireToken()
   const wrong = { status: 404, code: 'WrongLibraryIdOrSecret', times: Number.POSITIVE_INFINITY }
-  bench.emulator.controls.force('mint-token', wrong)
+  harness.emulator.controls.force('mint-token', wrong)
   expect((await begin()).status).toBe(502)
-  const ready = await bench.request('GET', '/readyz', { as: null })
+  const ready = await harness.request('GET', '/readyz', { as: null })
   await expectProblem(ready, 503, 'upstream_unavailable')
   const line = { level: 'error', event: 'not ready', reason: 'wiring' }
-  expect(await bench.records()).toContainEqual(expect.objectContaining(line))
+  expect(await harness.records()).toContainEqual(expect.objectContaining(line))
 })

@@ -1,52 +1,52 @@
 import { describe, expect, test } from 'vitest'
 import type { RouteName } from '../../src/emulator/route-names.ts'
-import { type Bench, type Credentials, startBench } from '../support/gateway.ts'
+import { type Credentials, type Harness, startHarness } from '../support/gateway.ts'
 import { onWorkers } from '../support/launch.ts'
 import { expectProblem } from '../support/problems.ts'
 
 interface Operation {
   /** The call to SMH that the fault hits. */
   route: RouteName
-  call(bench: Bench, upload: Credentials): Promise<Response>
+  call(harness: Harness, upload: Credentials): Promise<Response>
 }
 
 /** The faults themselves, step by step, are in upstream-table.test.ts. */
 const operations: Record<string, Operation> = {
   beginUpload: {
     route: 'begin-multipart',
-    call: (bench) => bench.request('POST', '/v1/uploads', { body: { path: 'b', size: 3 } }),
+    call: (harness) => harness.request('POST', '/v1/uploads', { body: { path: 'b', size: 3 } }),
   },
   instantUpload: {
     route: 'begin-multipart',
-    call: (bench) =>
-      bench.request('POST', '/v1/instant-uploads', {
+    call: (harness) =>
+      harness.request('POST', '/v1/instant-uploads', {
         body: { path: 'b', size: 3, beginningHash: 'a'.repeat(64) },
       }),
   },
   getUpload: {
     route: 'status',
-    call: (bench, { confirmKey }) => bench.request('GET', `/v1/uploads/${confirmKey}`),
+    call: (harness, { confirmKey }) => harness.request('GET', `/v1/uploads/${confirmKey}`),
   },
   renewUpload: {
     route: 'renew',
-    call: (bench, { confirmKey }) => bench.request('POST', `/v1/uploads/${confirmKey}/renew`),
+    call: (harness, { confirmKey }) => harness.request('POST', `/v1/uploads/${confirmKey}/renew`),
   },
   completeUpload: {
     route: 'confirm',
-    call: (bench, upload) => bench.complete(upload),
+    call: (harness, upload) => harness.complete(upload),
   },
   abortUpload: {
     route: 'cancel',
-    call: (bench, { confirmKey }) => bench.request('DELETE', `/v1/uploads/${confirmKey}`),
+    call: (harness, { confirmKey }) => harness.request('DELETE', `/v1/uploads/${confirmKey}`),
   },
 }
 
 /** An upload that could be completed, in a folder that exists. */
 async function startUpload(environment: Record<string, string> = {}) {
-  const bench = await startBench({ environment: { UPLOAD_PATH_PREFIX: '/', ...environment } })
-  const upload = await bench.uploadParts('a', [new Uint8Array(3)])
-  bench.emulator.controls.clearCalls()
-  return { bench, upload }
+  const harness = await startHarness({ environment: { UPLOAD_PATH_PREFIX: '/', ...environment } })
+  const upload = await harness.uploadParts('a', [new Uint8Array(3)])
+  harness.emulator.controls.clearCalls()
+  return { harness, upload }
 }
 
 const always = { times: Number.POSITIVE_INFINITY }
@@ -65,12 +65,12 @@ describe('every operation', { timeout: 30_000 }, () => {
   test('meets an answer that is good and takes more than 4 MiB', () =>
     onEach([''], async (name, { route, call }) => {
       if (route === 'cancel') return
-      const { bench, upload } = await startUpload()
-      bench.emulator.controls.addExtraReplyFields({ more: 'm'.repeat(4 * 1024 * 1024) })
-      const response = await call(bench, upload)
+      const { harness, upload } = await startUpload()
+      harness.emulator.controls.addExtraReplyFields({ more: 'm'.repeat(4 * 1024 * 1024) })
+      const response = await call(harness, upload)
       expect([name, response.status]).toEqual([name, 502])
       await expectProblem(response, 502, 'upstream_error')
-      expect((await bench.records()).at(-1)).toMatchObject({ reason: 'too_large' })
+      expect((await harness.records()).at(-1)).toMatchObject({ reason: 'too_large' })
     }))
 
   test('meets a refusal that belongs to another operation', () =>
@@ -82,16 +82,16 @@ describe('every operation', { timeout: 30_000 }, () => {
         { status: 404, code: 'DirectoryNotFound' },
       ],
       async (name, { route, call }, fault) => {
-        const { bench, upload } = await startUpload()
-        bench.emulator.controls.force(route, { ...always, ...fault })
+        const { harness, upload } = await startUpload()
+        harness.emulator.controls.force(route, { ...always, ...fault })
         // Whatever it is, the published document knows it: see `request`.
-        const response = await call(bench, upload)
+        const response = await call(harness, upload)
         const own = ['beginUpload', 'instantUpload', 'completeUpload'].includes(name)
         if (own) return
         expect([name, fault.code, response.status]).toEqual([name, fault.code, 502])
         await expectProblem(response, 502, 'upstream_error')
         const told = { reason: 'unexpected', smhStatus: fault.status, smhCode: fault.code }
-        expect((await bench.records()).at(-1)).toMatchObject(told)
+        expect((await harness.records()).at(-1)).toMatchObject(told)
       },
     ))
 })
@@ -100,7 +100,7 @@ describe('time', { timeout: 30_000 }, () => {
   test('nobody waits for ever: not for one answer, and not for several slow ones', async () => {
     const impatient = { UPSTREAM_TIMEOUT_SECONDS: '1' }
     const slow = async () => {
-      const bench = await startBench({ environment: impatient })
+      const harness = await startHarness({ environment: impatient })
       // None takes a second, which is allowed; together they take more than three.
       for (const [route, delayMs] of [
         ['mint-token', 900],
@@ -108,17 +108,19 @@ describe('time', { timeout: 30_000 }, () => {
         ['create-directory', 600],
         ['begin-multipart', 700],
       ] as const) {
-        bench.emulator.controls.force(route, { delayMs })
+        harness.emulator.controls.force(route, { delayMs })
       }
-      const response = await bench.request('POST', '/v1/uploads', { body: { path: 'a', size: 3 } })
+      const response = await harness.request('POST', '/v1/uploads', {
+        body: { path: 'a', size: 3 },
+      })
       await expectProblem(response, 504, 'upstream_timeout')
     }
     const held = onEach([''], async (_, { route, call }) => {
-      const { bench, upload } = await startUpload(impatient)
+      const { harness, upload } = await startUpload(impatient)
       const first = route === 'confirm' ? 'status' : route
-      bench.emulator.controls.force(first, { delayMs: 3_600_000, ...always })
-      await expectProblem(await call(bench, upload), 504, 'upstream_timeout')
-      expect(bench.smhCalls(first)).toHaveLength(1)
+      harness.emulator.controls.force(first, { delayMs: 3_600_000, ...always })
+      await expectProblem(await call(harness, upload), 504, 'upstream_timeout')
+      expect(harness.smhCalls(first)).toHaveLength(1)
     })
     await Promise.all([held, slow()])
   })
@@ -128,37 +130,37 @@ describe('time', { timeout: 30_000 }, () => {
     ['86400', '120'],
     ['Wed, 21 Oct 2026 07:28:00 GMT', '2'],
   ])('Retry-After %s of SMH is handed on as %s', async (said, ours) => {
-    const { bench } = await startUpload()
+    const { harness } = await startUpload()
     const fault = { status: 429, code: 'RateLimitExceeded', headers: { 'retry-after': said } }
-    bench.emulator.controls.force('begin-multipart', { ...fault, ...always })
-    const response = await operations.beginUpload!.call(bench, {} as Credentials)
+    harness.emulator.controls.force('begin-multipart', { ...fault, ...always })
+    const response = await operations.beginUpload!.call(harness, {} as Credentials)
     expect(response.headers.get('retry-after')).toBe(ours)
     await expectProblem(response, 503, 'upstream_unavailable')
   })
 
   test('a long Retry-After of SMH is not waited for', async () => {
-    const { bench } = await startUpload()
+    const { harness } = await startUpload()
     const fault = { status: 429, code: 'RateLimitExceeded', headers: { 'retry-after': '30' } }
-    bench.emulator.controls.force('begin-multipart', fault)
-    const response = await operations.beginUpload!.call(bench, {} as Credentials)
+    harness.emulator.controls.force('begin-multipart', fault)
+    const response = await operations.beginUpload!.call(harness, {} as Credentials)
     await expectProblem(response, 503, 'upstream_unavailable')
-    expect(bench.smhCalls('begin-multipart')).toHaveLength(1)
+    expect(harness.smhCalls('begin-multipart')).toHaveLength(1)
   })
 
   test('a caller who leaves takes the call to SMH along, and nobody is alarmed', async () => {
-    const { bench, upload } = await startUpload()
+    const { harness, upload } = await startUpload()
     const leaving = new AbortController()
     const match = () => {
       leaving.abort()
       return true
     }
-    bench.emulator.controls.force('status', { delayMs: 3_600_000, match })
+    harness.emulator.controls.force('status', { delayMs: 3_600_000, match })
     const path = `/v1/uploads/${upload.confirmKey}`
-    await expect(bench.request('GET', path, { signal: leaving.signal })).rejects.toThrow()
+    await expect(harness.request('GET', path, { signal: leaving.signal })).rejects.toThrow()
     // On Workers the platform ends the request with its caller, before a line could be written.
     if (onWorkers) return
     const line = { event: 'request', operation: 'getUpload', level: 'info', reason: 'caller_left' }
-    const records = expect.poll(() => bench.records(), { timeout: 5_000 })
+    const records = expect.poll(() => harness.records(), { timeout: 5_000 })
     await records.toContainEqual(expect.objectContaining(line))
   })
 })
@@ -168,9 +170,9 @@ test.each([
   ['POST', '/renew', 'renew'],
   ['DELETE', '', 'cancel'],
 ] as const)('%s%s is told so when others keep the path busy', async (method, suffix, route) => {
-  const bench = await startBench()
-  const { confirmKey } = await bench.begin({ path: 'a.txt', size: 5 })
-  bench.emulator.controls.force(route, { status: 409, code: 'PathConflict', times: 3 })
-  const response = await bench.request(method, `/v1/uploads/${confirmKey}${suffix}`)
+  const harness = await startHarness()
+  const { confirmKey } = await harness.begin({ path: 'a.txt', size: 5 })
+  harness.emulator.controls.force(route, { status: 409, code: 'PathConflict', times: 3 })
+  const response = await harness.request(method, `/v1/uploads/${confirmKey}${suffix}`)
   await expectProblem(response, 409, 'name_conflict')
 })

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import type { ErrorCode } from '../../src/gateway/errors.ts'
 import { REFUSED_MS } from '../../src/gateway/smh/access-tokens.ts'
-import { type Bench, startBench } from '../support/gateway.ts'
+import { type Harness, startHarness } from '../support/gateway.ts'
 import { type LaunchedGateway, onBun } from '../support/launch.ts'
 import { expectProblem } from '../support/problems.ts'
 import {
@@ -124,14 +124,14 @@ async function answerOf(
   name: string,
   row: Row,
   request: (on: LaunchedGateway) => Promise<Response>,
-  { bench, hasty }: Column,
+  { harness, hasty }: Column,
 ): Promise<string> {
   const startedAt = performance.now()
-  const response = await request(row.slow ? hasty : bench.gateway)
+  const response = await request(row.slow ? hasty : harness.gateway)
   const seconds = (performance.now() - startedAt) / 1000
   // The promise is 3 s and 30 s; the rest is for a busy machine.
   expect(seconds, name).toBeLessThan(row.slow ? 4 : 31)
-  expect(bench.smhCalls('library-usage'), name).toEqual([])
+  expect(harness.smhCalls('library-usage'), name).toEqual([])
   if (response.status < 300) return 'ok'
   const problem = await expectProblem(response, response.status, codes[response.status]!)
   expect(JSON.stringify(problem), name).not.toMatch(/html|10\.0\.0\.7|Unheard|RateLimit|Overload/i)
@@ -145,35 +145,35 @@ type Column = Awaited<ReturnType<typeof startColumn>>
 
 /** What one cell comes to; afterwards the same request succeeds. */
 async function runCell(rowName: string, name: string, column: Column, times: number) {
-  const { bench, hasty } = column
-  const { controls } = bench.emulator
+  const { harness, hasty } = column
+  const { controls } = harness.emulator
   const { route, before, match, arrange } = steps[name]!
   const row = rows[rowName]!
   const cell = `${rowName} at ${name}`
   // It has a token of its own, which is not what is slow here.
-  if (row.slow && name !== 'mint') await bench.begin({ path: 'warm', size: 3 }, { on: hasty })
+  if (row.slow && name !== 'mint') await harness.begin({ path: 'warm', size: 3 }, { on: hasty })
   // The retries of earlier rows come back.
-  bench.advance(10_000)
-  const request = await arrange(bench)
+  harness.advance(10_000)
+  const request = await arrange(harness)
   controls.clearCalls()
   if (row.fault !== 'refused') {
-    controls.force(route, { ...row.fault, times, ...(match && { match: match(bench) }) })
-  } else if (before) controls.force(before, { match: refusesFromNowOn(bench) })
+    controls.force(route, { ...row.fault, times, ...(match && { match: match(harness) }) })
+  } else if (before) controls.force(before, { match: refusesFromNowOn(harness) })
   else await controls.refuseConnections(true)
   const answer = await answerOf(cell, row, request, column)
   // The first of two begins is another step.
-  const calls = bench.smhCalls(route).length - (name === 'again' ? 1 : 0)
+  const calls = harness.smhCalls(route).length - (name === 'again' ? 1 : 0)
 
   controls.clearFaults()
   await controls.refuseConnections(false)
   // A refused secret stands for a while.
-  bench.advance(REFUSED_MS)
-  expect((await request(bench.gateway)).status, `after ${cell}`).toBeLessThan(300)
+  harness.advance(REFUSED_MS)
+  expect((await request(harness.gateway)).status, `after ${cell}`).toBeLessThan(300)
   return `${answer}·${calls}`
 }
 
 /** Lets the call through that it looks at, and none after it. */
-function refusesFromNowOn({ emulator }: Bench): () => boolean {
+function refusesFromNowOn({ emulator }: Harness): () => boolean {
   return () => {
     void emulator.controls.refuseConnections(true)
     return false
@@ -223,24 +223,24 @@ test('every fault of the issuer: 503 after one call, and good again afterwards',
   const ofIssuer = async (name: DocumentName) => {
     const { variables, user, good } = documents[name]
     const column = await startColumn({ environment: ({ emulator }) => variables(emulator.smhUrl) })
-    const { bench } = column
-    const { controls } = bench.emulator
-    const as = user(bench.emulator.smhUrl)
-    const body = JSON.stringify(await good(bench))
-    const request = (on: LaunchedGateway) => bench.request('GET', '/v1/uploads/none', { as, on })
+    const { harness } = column
+    const { controls } = harness.emulator
+    const as = user(harness.emulator.smhUrl)
+    const body = JSON.stringify(await good(harness))
+    const request = (on: LaunchedGateway) => harness.request('GET', '/v1/uploads/none', { as, on })
     for (const [rowName, row] of Object.entries(rows)) {
       // Longer than the last good keys serve; and what discovery said is asked for anew after a fault.
-      bench.advance(25 * anHour)
-      bench.issuer.down(true)
-      for (const on of [bench.gateway, column.hasty]) await request(on)
-      bench.issuer.down(false)
-      bench.advance(1_000)
+      harness.advance(25 * anHour)
+      harness.issuer.down(true)
+      for (const on of [harness.gateway, column.hasty]) await request(on)
+      harness.issuer.down(false)
+      harness.advance(1_000)
       controls.clearCalls()
       if (row.fault === 'refused') await controls.refuseConnections(true)
       else controls.force('unknown', { body, ...row.fault, times: Number.POSITIVE_INFINITY })
       const cell = `${rowName} at ${name}`
       const answer = await answerOf(cell, { ...row, retryAfter: '5' }, request, column)
-      const calls = bench.smhCalls('unknown').length
+      const calls = harness.smhCalls('unknown').length
       const wanted = `503·${row.fault === 'refused' ? 0 : 1}`
       expect([cell, withoutBunsOwn(rowName, `${answer}·${calls}`)]).toEqual([
         cell,
@@ -249,9 +249,9 @@ test('every fault of the issuer: 503 after one call, and good again afterwards',
 
       controls.clearFaults()
       await controls.refuseConnections(false)
-      bench.advance(1_000)
+      harness.advance(1_000)
       controls.force('unknown', { body })
-      const after = await request(bench.gateway)
+      const after = await request(harness.gateway)
       await expectProblem(after, 404, 'upload_not_found')
     }
   }
@@ -263,18 +263,18 @@ test.each([
   ['a server without TLS', (url: string) => url.replace('http:', 'https:')],
 ])('%s: SMH, discovery and key set alike', async (_, addressOf) => {
   const refused = async (variables: (smhUrl: string) => Record<string, string>) => {
-    const bench = await startBench({
+    const harness = await startHarness({
       environment: ({ emulator }) => variables(addressOf(emulator.smhUrl)),
     })
-    const iss = variables(addressOf(bench.emulator.smhUrl)).JWT_ISSUER
+    const iss = variables(addressOf(harness.emulator.smhUrl)).JWT_ISSUER
     const as = { sub: 'ann', ...(iss !== undefined && { claims: { iss } }) }
-    const response = await bench.request('POST', '/v1/uploads', {
+    const response = await harness.request('POST', '/v1/uploads', {
       as,
       body: { path: 'a', size: 3 },
     })
     expect(response.headers.get('retry-after')).toMatch(/^[1-9]$/)
     await expectProblem(response, 503, 'upstream_unavailable')
-    expect(bench.smhCalls()).toEqual([])
+    expect(harness.smhCalls()).toEqual([])
   }
   await Promise.all([
     refused((url) => ({ SMH_ENDPOINT: url })),
@@ -284,12 +284,12 @@ test.each([
 })
 
 test('COS credentials that end: COS says 403, new ones take the part, the file is whole', async () => {
-  const bench = await startBench()
+  const harness = await startHarness()
   const bytes = new Uint8Array(3)
-  const upload = await bench.begin({ path: 'a.bin', size: bytes.length })
-  bench.emulator.controls.expireCredentials()
-  expect((await bench.putPart(upload, 1, bytes)).status).toBe(403)
-  const renewed = await bench.request('POST', `/v1/uploads/${upload.confirmKey}/renew`)
-  expect((await bench.putPart(await renewed.json(), 1, bytes)).status).toBe(200)
-  expect((await bench.complete(upload)).status).toBe(200)
+  const upload = await harness.begin({ path: 'a.bin', size: bytes.length })
+  harness.emulator.controls.expireCredentials()
+  expect((await harness.putPart(upload, 1, bytes)).status).toBe(403)
+  const renewed = await harness.request('POST', `/v1/uploads/${upload.confirmKey}/renew`)
+  expect((await harness.putPart(await renewed.json(), 1, bytes)).status).toBe(200)
+  expect((await harness.complete(upload)).status).toBe(200)
 })

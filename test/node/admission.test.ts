@@ -5,15 +5,15 @@ import { parseConfig } from '../../src/gateway/config/parse.ts'
 import { noMetrics } from '../../src/gateway/ports.ts'
 import { createNodeCallOut } from '../../src/gateway/runtimes/node/undici-client.ts'
 import { oneFlight } from '../../src/gateway/runtimes/shared/single-flight.ts'
-import { ann, bob, startBench } from '../support/gateway.ts'
+import { ann, bob, startHarness } from '../support/gateway.ts'
 
 /** An app with four permits behind a server whose clients take no response unless they say so. */
 async function startUnread() {
-  const bench = await startBench()
+  const harness = await startHarness()
   const { callOut, close } = createNodeCallOut()
   onTestFinished(close)
   const app = createApp({
-    config: parseConfig({ ...environmentOf(bench), MAX_IN_FLIGHT: '4' }),
+    config: parseConfig({ ...environmentOf(harness), MAX_IN_FLIGHT: '4' }),
     clock: Date.now,
     steadyClock: () => performance.now(),
     log: () => {},
@@ -25,7 +25,7 @@ async function startUnread() {
     readDocsAsset: async () => undefined,
   })
   return {
-    bench,
+    harness,
     async begin(authorization?: string) {
       const request = new Request('http://gateway/v1/uploads', {
         method: 'POST',
@@ -41,9 +41,9 @@ async function startUnread() {
 }
 
 test('admission: unread responses to clients without a good token refuse no request', async () => {
-  const { bench, begin } = await startUnread()
-  const [head, claims] = (await bench.issuer.token(ann)).split('.')
-  const [, , otherSignature] = (await bench.issuer.token(bob)).split('.')
+  const { harness, begin } = await startUnread()
+  const [head, claims] = (await harness.issuer.token(ann)).split('.')
+  const [, , otherSignature] = (await harness.issuer.token(bob)).split('.')
   const forged = `Bearer ${head}.${claims}.${otherSignature}`
   for (let times = 0; times < 50; times += 1) {
     expect([await begin(), await begin('Bearer a.b.c'), await begin(forged)]).toEqual([
@@ -52,12 +52,12 @@ test('admission: unread responses to clients without a good token refuse no requ
   }
   const statuses = await Promise.all(Array.from({ length: 16 }, () => begin(forged)))
   expect(new Set(statuses)).toEqual(new Set([401]))
-  expect(await begin(`Bearer ${await bench.issuer.token(ann)}`)).toBe(201)
+  expect(await begin(`Bearer ${await harness.issuer.token(ann)}`)).toBe(201)
 })
 
 test('admission: unread responses of one user leave half of the permits', async () => {
-  const { bench, begin } = await startUnread()
-  const ofAnn = `Bearer ${await bench.issuer.token(ann)}`
+  const { harness, begin } = await startUnread()
+  const ofAnn = `Bearer ${await harness.issuer.token(ann)}`
   expect([await begin(ofAnn), await begin(ofAnn), await begin(ofAnn)]).toEqual([201, 201, 503])
-  expect(await begin(`Bearer ${await bench.issuer.token(bob)}`)).toBe(201)
+  expect(await begin(`Bearer ${await harness.issuer.token(bob)}`)).toBe(201)
 })

@@ -1,14 +1,14 @@
 import { once } from 'node:events'
 import { request } from 'node:http'
 import { expect, test } from 'vitest'
-import { ann, type Bench, startBench } from '../support/gateway.ts'
+import { ann, type Harness, startHarness } from '../support/gateway.ts'
 
 /** Sends half of a body, leaves, and gives what the gateway logged of it. */
-async function leaveHalfway(bench: Bench, path: string, framing: Record<string, string>) {
-  const asked = request(bench.gateway.url + path, {
+async function leaveHalfway(harness: Harness, path: string, framing: Record<string, string>) {
+  const asked = request(harness.gateway.url + path, {
     method: 'POST',
     headers: {
-      authorization: `Bearer ${await bench.issuer.token(ann)}`,
+      authorization: `Bearer ${await harness.issuer.token(ann)}`,
       'content-type': 'application/json',
       expect: '100-continue',
       ...framing,
@@ -18,7 +18,7 @@ async function leaveHalfway(bench: Bench, path: string, framing: Record<string, 
   asked.flushHeaders()
   await once(asked, 'continue')
   asked.write('{"path', () => asked.destroy())
-  const records = await bench.records()
+  const records = await harness.records()
   const before = records.length
   while (records.length === before) await new Promise((resolve) => setImmediate(resolve))
   return records.at(-1)
@@ -29,12 +29,12 @@ test.each([
   ['renew', '/v1/uploads/some/renew'],
   ['complete', '/v1/uploads/some/complete'],
 ])('half a body of %s is no error of the gateway', async (_, path) => {
-  const bench = await startBench({ environment: { MAX_IN_FLIGHT: '1' } })
+  const harness = await startHarness({ environment: { MAX_IN_FLIGHT: '1' } })
   for (const framing of [{ 'content-length': '50' }, { 'transfer-encoding': 'chunked' }]) {
-    const record = await leaveHalfway(bench, path, framing as Record<string, string>)
+    const record = await leaveHalfway(harness, path, framing as Record<string, string>)
     expect(record).toMatchObject({ level: 'info', status: 400, code: 'invalid_request' })
   }
-  expect(bench.smhCalls()).toEqual([])
+  expect(harness.smhCalls()).toEqual([])
   // Nor does it keep its place among the requests in flight.
-  expect((await bench.request('GET', '/v1/uploads/some')).status).toBe(404)
+  expect((await harness.request('GET', '/v1/uploads/some')).status).toBe(404)
 })

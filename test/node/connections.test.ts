@@ -7,7 +7,7 @@ import { listen } from '../../src/demo/listen.ts'
 import { parseConfig } from '../../src/gateway/config/parse.ts'
 import { serveInTurn } from '../../src/gateway/runtimes/node/connections.ts'
 import { startGateway } from '../../src/gateway/runtimes/node/start.ts'
-import { startBench } from '../support/gateway.ts'
+import { startHarness } from '../support/gateway.ts'
 import { sendRaw } from '../support/raw-http.ts'
 
 /** The largest answer that needs no token, some 60 kB. */
@@ -21,10 +21,10 @@ const MANY = 300
 
 /** A gateway that soon gives up those who take nothing of their answers. */
 async function startHasty(takingMs = 200) {
-  const bench = await startBench()
+  const harness = await startHarness()
   let answered = 0
   const on = await startGateway({
-    config: parseConfig({ ...environmentOf(bench), PORT: '0' }),
+    config: parseConfig({ ...environmentOf(harness), PORT: '0' }),
     log: (_level, { event }) => {
       if (event === 'request') answered += 1
     },
@@ -175,8 +175,8 @@ test('a response has to be taken as a whole: to take some of it now and then is 
 })
 
 test('an idle connection is kept longer than load balancers keep theirs', async () => {
-  const bench = await startBench()
-  const { hostname, port } = new URL(bench.gateway.url)
+  const harness = await startHarness()
+  const { hostname, port } = new URL(harness.gateway.url)
   const received = await sendRaw(
     `http://${hostname}:${port}`,
     ['GET /livez HTTP/1.1\r\nHost: gateway\r\n\r\n'],
@@ -186,9 +186,9 @@ test('an idle connection is kept longer than load balancers keep theirs', async 
 })
 
 test('the 1,025th connection of a small gateway is closed, and those before it are served', async () => {
-  const bench = await startBench()
+  const harness = await startHarness()
   const gateway = await startGateway({
-    config: parseConfig({ ...environmentOf(bench), PORT: '0', MAX_IN_FLIGHT: '1' }),
+    config: parseConfig({ ...environmentOf(harness), PORT: '0', MAX_IN_FLIGHT: '1' }),
     log: () => {},
   })
   onTestFinished(() => gateway.close())

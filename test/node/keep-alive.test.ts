@@ -1,14 +1,14 @@
 import { expect, onTestFinished, test, vi } from 'vitest'
-import { startBench } from '../support/gateway.ts'
+import { startHarness } from '../support/gateway.ts'
 
 test('a token made elsewhere that cannot be renewed is told of each minute, though nobody asks', async () => {
   vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] })
   onTestFinished(() => void vi.useRealTimers())
   const token = 'canary-of-a-token'
-  const bench = await startBench({
+  const harness = await startHarness({
     environment: { SMH_ACCESS_TOKEN: token, CONFIRM_KEY_SECRETS: 'c'.repeat(32) },
   })
-  const logged = await bench.records()
+  const logged = await harness.records()
   const told = async (times: number) => {
     while (logged.length < times) await new Promise((resolve) => setImmediate(resolve))
   }

@@ -1,13 +1,13 @@
 import { METHODS } from 'node:http'
 import { expect, test } from 'vitest'
-import { ann, type Bench, startBench } from '../support/gateway.ts'
+import { ann, type Harness, startHarness } from '../support/gateway.ts'
 import { readAnswer, sendRaw } from '../support/raw-http.ts'
 
 const text = '{"path":"a.txt","size":5}'
 
 /** A begin that would succeed, with other lines and another body if told. */
 async function send(
-  bench: Bench,
+  harness: Harness,
   lines: string[],
   body = text,
   line = 'POST /v1/uploads HTTP/1.1',
@@ -17,12 +17,12 @@ async function send(
     'Host: gateway',
     'Connection: close',
     'Content-Type: application/json',
-    `Authorization: Bearer ${await bench.issuer.token(ann)}`,
+    `Authorization: Bearer ${await harness.issuer.token(ann)}`,
     ...lines,
     '',
     body,
   ]
-  return readAnswer(await sendRaw(bench.gateway.url, [request.join('\r\n')]))
+  return readAnswer(await sendRaw(harness.gateway.url, [request.join('\r\n')]))
 }
 
 const length = `Content-Length: ${text.length}`
@@ -34,8 +34,8 @@ test.each<[how: string, lines: string[], body?: string]>([
   ['in chunks', [chunked], inChunks],
   ['in chunks with extensions', [chunked], inChunks.replace('\r\n', ';a="b"\r\n')],
 ])('%s a begin succeeds', async (_, lines, body) => {
-  const bench = await startBench()
-  expect(await send(bench, lines, body)).toMatchObject({ status: 201 })
+  const harness = await startHarness()
+  expect(await send(harness, lines, body)).toMatchObject({ status: 201 })
 })
 
 test.each<[how: string, lines: string[], body?: string]>([
@@ -69,32 +69,32 @@ test.each<[how: string, lines: string[], body?: string]>([
   ['an encoded body', [length, 'Content-Encoding: gzip'], '\x1f\x8b\x08'.padEnd(text.length)],
   ['an expectation nobody knows', [length, 'Expect: a-miracle']],
 ])('%s: refused, and SMH is not asked', async (_, lines, body) => {
-  const bench = await startBench()
-  const { status } = await send(bench, lines, body)
+  const harness = await startHarness()
+  const { status } = await send(harness, lines, body)
   expect(status).toBeGreaterThanOrEqual(400)
   expect(status).toBeLessThan(500)
-  expect(bench.smhCalls()).toEqual([])
-  expect((await bench.request('GET', '/v1/uploads/x')).status).toBe(404)
+  expect(harness.smhCalls()).toEqual([])
+  expect((await harness.request('GET', '/v1/uploads/x')).status).toBe(404)
 })
 
 test('what follows a chunked body is no header', async () => {
-  const bench = await startBench()
+  const harness = await startHarness()
   const trailers = 'X-Smh-Meta-A: b\r\nAuthorization: Basic YTpi\r\n\r\n'
   const answer = await send(
-    bench,
+    harness,
     [chunked, 'Trailer: X-Smh-Meta-A'],
     inChunks.slice(0, -2) + trailers,
   )
   expect(answer.status).toBe(201)
-  expect(bench.smhCalls('begin-multipart').at(-1)?.headers).not.toHaveProperty('x-smh-meta-a')
+  expect(harness.smhCalls('begin-multipart').at(-1)?.headers).not.toHaveProperty('x-smh-meta-a')
 })
 
 test('a value cannot add a header on the way to SMH', async () => {
-  const bench = await startBench()
+  const harness = await startHarness()
   const value = 'a%0d%0ax-smh-meta-b: c\\r\\nx-smh-meta-d: e'
-  const answer = await send(bench, [length, `X-Smh-Meta-A: ${value}`, 'X-Smh-Meta-E: f, g'])
+  const answer = await send(harness, [length, `X-Smh-Meta-A: ${value}`, 'X-Smh-Meta-E: f, g'])
   expect(answer.status).toBe(201)
-  const { headers } = bench.smhCalls('begin-multipart')[0] ?? { headers: {} }
+  const { headers } = harness.smhCalls('begin-multipart')[0] ?? { headers: {} }
   const metadata = Object.entries(headers).filter(([name]) => name.startsWith('x-smh'))
   expect(metadata).toEqual([
     ['x-smh-meta-a', value],
@@ -103,10 +103,10 @@ test('a value cannot add a header on the way to SMH', async () => {
 })
 
 test('a request in the body of another is no request', async () => {
-  const bench = await startBench()
-  const { confirmKey } = await bench.begin({ path: 'a.txt', size: 5 })
-  bench.emulator.controls.clearCalls()
-  const token = await bench.issuer.token(ann)
+  const harness = await startHarness()
+  const { confirmKey } = await harness.begin({ path: 'a.txt', size: 5 })
+  harness.emulator.controls.clearCalls()
+  const token = await harness.issuer.token(ann)
   const inner = `DELETE /v1/uploads/${confirmKey} HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer ${token}\r\n\r\n`
   const outer = [
     'GET /livez HTTP/1.1',
@@ -116,21 +116,21 @@ test('a request in the body of another is no request', async () => {
     '',
     inner,
   ]
-  const received = await sendRaw(bench.gateway.url, [outer.join('\r\n')])
+  const received = await sendRaw(harness.gateway.url, [outer.join('\r\n')])
   expect(received.match(/HTTP\/1\.1 \d+/g)).toEqual(['HTTP/1.1 200'])
-  expect(bench.smhCalls()).toEqual([])
+  expect(harness.smhCalls()).toEqual([])
 })
 
 test('pipelined requests get each its own answer', async () => {
-  const bench = await startBench()
+  const harness = await startHarness()
   const ask = async (sub: string, id: string, last = '') => {
-    const authorization = `Authorization: Bearer ${await bench.issuer.token({ sub })}`
+    const authorization = `Authorization: Bearer ${await harness.issuer.token({ sub })}`
     const head = ['GET /v1/uploads/x HTTP/1.1', 'Host: gateway', authorization]
     return [...head, `X-Request-Id: ${id}`, ...(last && [last]), '', ''].join('\r\n')
   }
   const bad = 'GET /v1/uploads/x HTTP/1.1\r\nHost: gateway\r\nX-Request-Id: two\r\n\r\n'
   const pieces = [await ask('ann', 'one'), bad, await ask('bob', 'three', 'Connection: close')]
-  const received = await sendRaw(bench.gateway.url, [pieces.join('')])
+  const received = await sendRaw(harness.gateway.url, [pieces.join('')])
   expect(received.match(/HTTP\/1\.1 \d+/g)).toEqual([
     'HTTP/1.1 404',
     'HTTP/1.1 401',
@@ -159,26 +159,26 @@ test.each([
   'CONNECT gateway:443 HTTP/1.1',
   'PRI * HTTP/2.0',
 ])('%j leads nowhere', async (line) => {
-  const bench = await startBench()
-  const { status } = await send(bench, [length], text, line)
+  const harness = await startHarness()
+  const { status } = await send(harness, [length], text, line)
   // Nothing at all is the server's answer to CONNECT.
   if (!Number.isNaN(status)) expect(Math.floor(status / 100)).toBe(4)
-  expect(bench.smhCalls()).toEqual([])
-  expect((await bench.request('GET', '/livez')).status).toBe(200)
+  expect(harness.smhCalls()).toEqual([])
+  expect((await harness.request('GET', '/livez')).status).toBe(200)
 })
 
 test.each([
   ['a second host', 'Host: elsewhere'],
   ['gzip before the chunks', 'Transfer-Encoding: gzip, chunked'],
 ])('a request with %s is refused, and its connection closed', async (_, line) => {
-  const bench = await startBench()
+  const harness = await startHarness()
   const request = `GET /livez HTTP/1.1\r\nHost: gateway\r\n${line}\r\n\r\n0\r\n\r\n`
-  const { status, headers } = readAnswer(await sendRaw(bench.gateway.url, [request]))
+  const { status, headers } = readAnswer(await sendRaw(harness.gateway.url, [request]))
   expect([status, headers.get('connection')]).toEqual([400, 'close'])
 })
 
 test('no method that HTTP knows is a fault of the gateway, at any address', async () => {
-  const bench = await startBench({ environment: { CORS_ORIGINS: 'https://app.example.com' } })
+  const harness = await startHarness({ environment: { CORS_ORIGINS: 'https://app.example.com' } })
   for (const method of METHODS.filter((name) => name !== 'CONNECT')) {
     for (const path of [
       '/v1/uploads',
@@ -189,7 +189,7 @@ test('no method that HTTP knows is a fault of the gateway, at any address', asyn
       '/',
     ]) {
       const { status, headers } = await send(
-        bench,
+        harness,
         ['Content-Length: 2'],
         '{}',
         `${method} ${path} HTTP/1.1`,
@@ -203,5 +203,5 @@ test('no method that HTTP knows is a fault of the gateway, at any address', asyn
       if (path.startsWith('/v1')) expect(headers.get('cache-control')).toBe('no-store')
     }
   }
-  expect(bench.smhCalls()).toEqual([])
+  expect(harness.smhCalls()).toEqual([])
 })

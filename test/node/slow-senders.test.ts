@@ -3,19 +3,19 @@ import { expect, onTestFinished, test } from 'vitest'
 import { environmentOf } from '../../src/demo/environment.ts'
 import { parseConfig } from '../../src/gateway/config/parse.ts'
 import { startGateway } from '../../src/gateway/runtimes/node/start.ts'
-import { ann, startBench } from '../support/gateway.ts'
+import { ann, startHarness } from '../support/gateway.ts'
 
 /** A gateway of one place, with next to no patience for requests that are slow to arrive. */
 async function startImpatient(patience: { arrivalMs: number } | { bodyTimeoutMs: number }) {
-  const bench = await startBench()
+  const harness = await startHarness()
   const logged: object[] = []
   const on = await startGateway({
-    config: parseConfig({ ...environmentOf(bench), PORT: '0', MAX_IN_FLIGHT: '1' }),
+    config: parseConfig({ ...environmentOf(harness), PORT: '0', MAX_IN_FLIGHT: '1' }),
     log: (level, record) => logged.push({ level, ...record }),
     ...patience,
   })
   onTestFinished(() => on.close())
-  return { bench, on, logged }
+  return { harness, on, logged }
 }
 
 /** Says `start`, then one of `drops` every few milliseconds, and gives the answer it is cut off with. */
@@ -46,10 +46,10 @@ test.each([
   ['its headers without end', head, 'x-a: b\r\n'],
   ['one header without end', `${head}x-a: `, 'b'],
 ])('whoever sends %s is cut off', async (_, start, drop) => {
-  const { bench, on, logged } = await startImpatient({ arrivalMs: 200 })
+  const { harness, on, logged } = await startImpatient({ arrivalMs: 200 })
   expect(await trickle(on.url, start, drop)).toMatch(/^(HTTP\/1\.1 4(08|31) |$)/)
   expect(logged).toEqual([])
-  expect(bench.smhCalls()).toEqual([])
+  expect(harness.smhCalls()).toEqual([])
 })
 
 test.each([
@@ -59,8 +59,8 @@ test.each([
   ['chunks without end', 'Transfer-Encoding: chunked\r\n\r\n', '1\r\n \r\n'],
   ['a chunk that does not come', 'Transfer-Encoding: chunked\r\n\r\nff\r\n', ''],
 ])('a body of which %s comes is refused, and its connection closed', async (_, start, drop) => {
-  const { bench, on, logged } = await startImpatient({ bodyTimeoutMs: 50 })
-  const authorization = `Authorization: Bearer ${await bench.issuer.token(ann)}\r\n`
+  const { harness, on, logged } = await startImpatient({ bodyTimeoutMs: 50 })
+  const authorization = `Authorization: Bearer ${await harness.issuer.token(ann)}\r\n`
   expect(await trickle(on.url, head + authorization + start, drop)).toMatch(/^HTTP\/1\.1 400 /)
   expect(logged).toContainEqual(
     expect.objectContaining({
@@ -70,7 +70,7 @@ test.each([
       reason: 'body_timeout',
     }),
   )
-  expect(bench.smhCalls()).toEqual([])
+  expect(harness.smhCalls()).toEqual([])
 })
 
 test.each([
@@ -78,8 +78,8 @@ test.each([
   ['POST /v1/uploads', 401],
   ['POST /nothing', 404],
 ])('%s is answered at once, and its body is not waited for', async (line, status) => {
-  const { bench, on } = await startImpatient({ arrivalMs: 200 })
+  const { harness, on } = await startImpatient({ arrivalMs: 200 })
   const start = `${line} HTTP/1.1\r\nHost: gateway\r\nTransfer-Encoding: chunked\r\n\r\n`
   expect(await trickle(on.url, start, '1\r\n \r\n')).toMatch(new RegExp(`^HTTP/1.1 ${status} `))
-  expect(bench.smhCalls()).toEqual([])
+  expect(harness.smhCalls()).toEqual([])
 })

@@ -2,10 +2,10 @@ import { expect, test } from 'vitest'
 import { environmentOf } from '../../src/demo/environment.ts'
 import { parseConfig } from '../../src/gateway/config/parse.ts'
 import { startGateway } from '../../src/gateway/runtimes/node/start.ts'
-import { type Bench, someBytes, startBench } from '../support/gateway.ts'
+import { type Harness, someBytes, startHarness } from '../support/gateway.ts'
 
-/** A gateway beside the bench's own that gives requests next to no time to end. */
-function startHasty({ emulator, issuer }: Bench) {
+/** A gateway beside the harness's own that gives requests next to no time to end. */
+function startHasty({ emulator, issuer }: Harness) {
   return startGateway({
     config: parseConfig({
       ...environmentOf({ emulator, issuer }),
@@ -17,8 +17,8 @@ function startHasty({ emulator, issuer }: Bench) {
 }
 
 /** Resolves when SMH has a confirm before it. */
-async function confirmReached(bench: Bench) {
-  while (bench.smhCalls('confirm').length === 0) {
+async function confirmReached(harness: Harness) {
+  while (harness.smhCalls('confirm').length === 0) {
     await new Promise((resolve) => setImmediate(resolve))
   }
 }
@@ -27,35 +27,35 @@ test.each([
   ['waits', false],
   ['has left', true],
 ])('ends in time though a confirm takes longer and its caller %s', async (_, leaves) => {
-  const bench = await startBench()
-  const on = await startHasty(bench)
-  const upload = await bench.uploadParts('a.bin', [someBytes(10)])
-  bench.emulator.controls.force('confirm', { delayMs: 3_600_000 })
+  const harness = await startHarness()
+  const on = await startHasty(harness)
+  const upload = await harness.uploadParts('a.bin', [someBytes(10)])
+  harness.emulator.controls.force('confirm', { delayMs: 3_600_000 })
   const caller = new AbortController()
-  const asked = bench.complete(upload, { on, signal: caller.signal })
+  const asked = harness.complete(upload, { on, signal: caller.signal })
   const lost = expect(asked).rejects.toThrow()
-  await confirmReached(bench)
+  await confirmReached(harness)
   if (leaves) caller.abort()
   await on.close()
   await lost
   // Another instance takes over.
-  bench.emulator.controls.clearFaults()
-  expect((await bench.complete(upload)).status).toBe(200)
+  harness.emulator.controls.clearFaults()
+  expect((await harness.complete(upload)).status).toBe(200)
 })
 
 test('may be told to end more than once', async () => {
-  const on = await startHasty(await startBench())
+  const on = await startHasty(await startHarness())
   await Promise.all([on.close(), on.close()])
   await on.close()
 })
 
 test('a clock that is set back keeps no user from beginning for longer', async () => {
-  const bench = await startBench({ environment: { RATE_LIMIT_PER_MINUTE: '1' } })
+  const harness = await startHarness({ environment: { RATE_LIMIT_PER_MINUTE: '1' } })
   const begin = async () =>
-    (await bench.request('POST', '/v1/uploads', { body: { path: 'a', size: 3 } })).status
+    (await harness.request('POST', '/v1/uploads', { body: { path: 'a', size: 3 } })).status
   expect(await begin()).toBe(201)
-  bench.setClock(-8 * 3_600_000)
+  harness.setClock(-8 * 3_600_000)
   expect(await begin()).toBe(429)
-  bench.advance(60_000)
+  harness.advance(60_000)
   expect(await begin()).toBe(201)
 })

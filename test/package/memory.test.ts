@@ -3,7 +3,7 @@ import { open, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { expect, test } from 'vitest'
-import { ann, MiB, startBench } from '../support/gateway.ts'
+import { ann, MiB, startHarness } from '../support/gateway.ts'
 import { packPackage } from '../support/installed-package.ts'
 
 /** A bare Node process has some 45 MiB. */
@@ -19,7 +19,7 @@ const program = `
 `
 
 test('the client uploads 1 GiB from Node in little memory', async () => {
-  const bench = await startBench()
+  const harness = await startHarness()
   const packed = await packPackage()
   try {
     const project = await packed.installWith()
@@ -28,7 +28,7 @@ test('the client uploads 1 GiB from Node in little memory', async () => {
     await file.truncate(1024 * MiB)
     await file.close()
     await writeFile(join(project, 'upload.js'), program)
-    const env = { GATEWAY: bench.gateway.url, TOKEN: await bench.issuer.token(ann) }
+    const env = { GATEWAY: harness.gateway.url, TOKEN: await harness.issuer.token(ann) }
     const { stdout } = await promisify(execFile)(process.execPath, ['upload.js'], {
       cwd: project,
       env,
@@ -39,7 +39,7 @@ test('the client uploads 1 GiB from Node in little memory', async () => {
     // What `xz --check=crc64` has of 1 GiB of zeros.
     expect(crc64).toBe('3534425600523290380')
     expect(peakKiB).toBeLessThan(LIMIT_MIB * 1024)
-    expect(bench.emulator.controls.openTasks()).toEqual([])
+    expect(harness.emulator.controls.openTasks()).toEqual([])
   } finally {
     await packed.remove()
   }

@@ -8,7 +8,7 @@ import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vit
 import { environmentOf } from '../../src/demo/environment.ts'
 import { wranglerManners, wranglerScript } from '../../src/demo/wrangler.ts'
 import { bundleForBrowsers } from '../support/bundle-browser.ts'
-import { ann, MiB, someBytes, startBench } from '../support/gateway.ts'
+import { ann, MiB, someBytes, startHarness } from '../support/gateway.ts'
 import { type PackedPackage, packPackage } from '../support/installed-package.ts'
 import { readmeBlocks } from '../support/readme.ts'
 import { storedBytes } from '../support/upload-client.ts'
@@ -150,11 +150,11 @@ describe('types', () => {
 
 describe('the client', () => {
   test("uploads, and goes on after a reload, as the README's module has it", async () => {
-    const bench = await startBench()
+    const harness = await startHarness()
     const project = await packed.installWith()
     const uploads = uploadsModule.replace(
       "gateway: 'https://uploads.example.com'",
-      `gateway: '${bench.gateway.url}', cosScheme: 'http', partSize: ${MiB}, partsInParallel: 1`,
+      `gateway: '${harness.gateway.url}', cosScheme: 'http', partSize: ${MiB}, partsInParallel: 1`,
     )
     expect(uploads).not.toBe(uploadsModule)
     await writeFile(join(project, 'uploads.ts'), uploads)
@@ -187,7 +187,7 @@ describe('the client', () => {
       console.log(JSON.stringify({ kept, names, key: first.confirmKey, ended, left: store.size }))
       process.exit()
       `,
-      { TOKEN: await bench.issuer.token(ann) },
+      { TOKEN: await harness.issuer.token(ann) },
     )
     expect(said.kept).toEqual([said.key])
     // Another user of the same browser does not find it.
@@ -195,9 +195,9 @@ describe('the client', () => {
     expect(said.ended.find((text: string) => text.endsWith('%'))).toBe('33 %')
     expect(said.ended.at(-1)).toBe('Stored as holiday/sea.bin.')
     expect(said.left).toBe(0)
-    expect((await storedBytes(bench, 'holiday', 'sea.bin')).equals(content)).toBe(true)
-    expect(bench.emulator.controls.files()).toHaveLength(1)
-    expect(bench.emulator.controls.openTasks()).toEqual([])
+    expect((await storedBytes(harness, 'holiday', 'sea.bin')).equals(content)).toBe(true)
+    expect(harness.emulator.controls.files()).toHaveLength(1)
+    expect(harness.emulator.controls.openTasks()).toEqual([])
   })
 
   test.each([
@@ -221,7 +221,7 @@ describe('the client', () => {
 
 describe('the gateway', () => {
   test('runs by the exports, and has its documents', async () => {
-    const { emulator, issuer } = await startBench()
+    const { emulator, issuer } = await startHarness()
     const said = await runModule(
       server,
       `
@@ -262,7 +262,7 @@ describe('the gateway', () => {
   })
 
   test('runs on any runtime with `fetch`, by what the package has for createApp', async () => {
-    const { emulator, issuer } = await startBench()
+    const { emulator, issuer } = await startHarness()
     const said = await runModule(
       server,
       `
@@ -307,7 +307,7 @@ describe('the gateway', () => {
   })
 
   test('runs by its command', async () => {
-    const { emulator, issuer } = await startBench()
+    const { emulator, issuer } = await startHarness()
     const command = join(server, 'node_modules/smh-upload-gateway', packed.manifest.bin)
     // As npm does when it installs it: the file's first line says by what it is run.
     await chmod(command, 0o755)

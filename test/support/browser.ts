@@ -14,7 +14,7 @@ const FOR_EVER_MS = 3_600_000
 export const PART_BYTES = 1024 * 1024
 
 /** The whole demo on free ports, and a fresh browser context to visit it with. All end with the test. */
-export async function startBrowserBench(options: BrowserContextOptions = {}) {
+export async function startBrowserHarness(options: BrowserContextOptions = {}) {
   const { signal } = new AbortController()
   const demo = await startDemo({ log: () => {}, worker: false, signal, pagePort: 0 })
   onTestFinished(() => demo.close())
@@ -93,17 +93,17 @@ export async function uploadFromDisk(page: Page, ...files: string[]): Promise<vo
 
 /** An upload of five parts, paused when COS has three of them. */
 export async function startPausedUpload() {
-  const bench = await startBrowserBench()
-  const { page } = bench
-  await bench.visitDemo()
+  const harness = await startBrowserHarness()
+  const { page } = harness
+  await harness.visitDemo()
   const content = someBytes(5 * PART_BYTES)
   const file = await fileOnDisk('clip.mp4', content)
-  const release = bench.holdPartsAfter(3)
+  const release = harness.holdPartsAfter(3)
   await uploadFromDisk(page, file)
-  await expect.poll(bench.partsReceived).toHaveLength(3)
+  await expect.poll(harness.partsReceived).toHaveLength(3)
   await press(page, 'Pause clip.mp4')
   release()
-  return { ...bench, content, file }
+  return { ...harness, content, file }
 }
 
 /** Presses a button. */

@@ -1,9 +1,9 @@
 import type { Fault } from '../../src/emulator/faults.ts'
 import type { RouteName } from '../../src/emulator/route-names.ts'
 import {
-  type Bench,
   bob,
   type Credentials,
+  type Harness,
   MiB,
   type RequestOptions,
   someBytes,
@@ -51,15 +51,15 @@ const faults: Fault[] = [
  * answers, and whatever it refuses with, holds {@link SAID_BY_SMH}.
  */
 export async function takeTour(
-  bench: Bench,
+  harness: Harness,
   on: LaunchedGateway,
   see: (response: Response) => Promise<void>,
 ): Promise<void> {
-  const { controls } = bench.emulator
+  const { controls } = harness.emulator
   controls.addExtraReplyFields({ inode: SAID_BY_SMH, cosUrl: SAID_BY_SMH, userId: SAID_BY_SMH })
 
   async function ask(method: string, path: string, options: RequestOptions = {}) {
-    const response = await bench.request(method, path, { on, ...options })
+    const response = await harness.request(method, path, { on, ...options })
     await see(response.clone() as Response)
     return response
   }
@@ -73,7 +73,7 @@ export async function takeTour(
   async function goodLife(): Promise<Credentials> {
     const bytes = someBytes(MiB)
     const upload = await begin(`a/${FILE_NAME}.bin`, { size: MiB })
-    await bench.putPart(upload, 1, bytes)
+    await harness.putPart(upload, 1, bytes)
     await ask('GET', at(upload))
     await ask('POST', at(upload, '/renew'))
     const body = { crc64: '1' }
@@ -96,7 +96,7 @@ export async function takeTour(
   }
 
   async function refusals(upload: Credentials): Promise<void> {
-    const forged = await bench.issuer.forgedToken({ sub: 'ann' })
+    const forged = await harness.issuer.forgedToken({ sub: 'ann' })
     await ask('GET', at(upload), { as: null })
     await ask('GET', at(upload), { headers: { authorization: `Bearer ${forged}` } })
     await ask('GET', at(upload), { as: bob })
@@ -123,7 +123,7 @@ export async function takeTour(
   async function faultsOf(route: RouteName, call: (upload: Credentials) => Promise<unknown>) {
     for (const fault of faults) {
       const upload = await begin(FILE_NAME)
-      await bench.putPart(upload, 1, someBytes(5))
+      await harness.putPart(upload, 1, someBytes(5))
       if (route === 'mint-token') controls.expireToken()
       controls.force(route, fault)
       await call(upload)

@@ -11,7 +11,7 @@ interface Declared {
 
 /**
  * Fails on an answer that the OpenAPI document does not promise: another status, media type or
- * problem code, a field too many or too few. Every request of a bench goes through here.
+ * problem code, a field too many or too few. Every request of a harness goes through here.
  */
 export async function checkDeclared(
   method: string,

@@ -1,7 +1,7 @@
 import { createServer } from 'node:net'
 import { base64url, exportJWK, exportSPKI, generateKeyPair } from 'jose'
 import { onTestFinished } from 'vitest'
-import type { Bench } from './gateway.ts'
+import type { Harness } from './gateway.ts'
 
 const subtle = {
   ES256: { name: 'ECDSA', hash: 'SHA-256' },
@@ -38,20 +38,20 @@ export interface Parts {
 }
 
 /**
- * Signs whatever it is told with keys that the bench's issuer publishes from now on, besides its
+ * Signs whatever it is told with keys that the harness's issuer publishes from now on, besides its
  * own: the attacks that are made of it lack nothing but what each of them is about.
  */
-export function startForge(bench: Bench) {
+export function startForge(harness: Harness) {
   const published = Object.values(pairs).map(({ jwk }) => jwk)
-  bench.issuer.rehearse((document, usual) => ({
+  harness.issuer.rehearse((document, usual) => ({
     body: document === 'keys' ? { keys: [...(usual.keys as unknown[]), ...published] } : usual,
   }))
-  const now = Math.floor(bench.clock() / 1000)
+  const now = Math.floor(harness.clock() / 1000)
 
   /** Claims that the gateway accepts, and the given ones, which win. */
   const claims = (more: object = {}) => ({
-    iss: bench.issuer.issuer,
-    aud: bench.issuer.audience,
+    iss: harness.issuer.issuer,
+    aud: harness.issuer.audience,
     sub: 'ann',
     iat: now,
     exp: now + 60,

@@ -26,7 +26,7 @@ export interface RequestOptions {
   /** Sent as JSON, a string as it is. */
   body?: unknown
   signal?: AbortSignal
-  /** Which gateway is asked; the bench's first one unless told. */
+  /** Which gateway is asked; the harness's first one unless told. */
   on?: LaunchedGateway
 }
 
@@ -38,7 +38,7 @@ type Environment =
  * The real parts on loopback: emulator, issuer and the gateway as Node runs it, with clocks that all
  * go by what `advance` says. All end with the test.
  */
-export async function startBench({
+export async function startHarness({
   environment = {},
   emulator: emulatorOptions = {},
   bodyTimeoutMs,
@@ -203,7 +203,7 @@ export async function startBench({
   }
 }
 
-export type Bench = Awaited<ReturnType<typeof startBench>>
+export type Harness = Awaited<ReturnType<typeof startHarness>>
 
 /** `bytes` of content that differs from part to part and is the same in every run. */
 export function someBytes(bytes: number, seed = 1): Uint8Array<ArrayBuffer> {

@@ -12,7 +12,7 @@ import { oneFlight } from '../../src/gateway/runtimes/shared/single-flight.ts'
  * A real issuer on a loopback port, the parts that check its tokens, and clocks that only `advance`
  * moves. Ends with the test.
  */
-export async function startIssuerBench({
+export async function startIssuerHarness({
   jwt = {},
   share = oneFlight(),
   timeoutMs = 5_000,
@@ -94,7 +94,7 @@ export async function startIssuerBench({
   }
 }
 
-export type IssuerBench = Awaited<ReturnType<typeof startIssuerBench>>
+export type IssuerHarness = Awaited<ReturnType<typeof startIssuerHarness>>
 
 const callByFetch: CallOut = async ({ method, url, headers = {}, timeoutMs }) => {
   try {

@@ -5,17 +5,17 @@ import type {
   UploadClientOptions,
   UploadOptions,
 } from '../../src/client/types.ts'
-import { ann, type Bench, MiB } from './gateway.ts'
+import { ann, type Harness, MiB } from './gateway.ts'
 
 /** A client of ann's, with parts of 1 MiB, that notes how long it would have waited. */
-export function uploadClient(bench: Bench, options: Partial<UploadClientOptions> = {}) {
+export function uploadClient(harness: Harness, options: Partial<UploadClientOptions> = {}) {
   const waits: number[] = []
   const client = createUploadClient({
-    gateway: bench.gateway.url,
-    getToken: () => bench.issuer.token(ann),
+    gateway: harness.gateway.url,
+    getToken: () => harness.issuer.token(ann),
     cosScheme: 'http',
     partSize: MiB,
-    clock: bench.clock,
+    clock: harness.clock,
     wait: async (ms, signal) => {
       signal.throwIfAborted()
       waits.push(ms)
@@ -39,19 +39,19 @@ export function pausedUpload(
 }
 
 /** What COS answered to each part it was sent, in the order in which they came. */
-export function partStatuses({ emulator }: Bench): (number | null)[] {
+export function partStatuses({ emulator }: Harness): (number | null)[] {
   const calls = emulator.controls.calls().filter(({ route }) => route === 'put-part')
   return calls.map(({ status }) => status)
 }
 
 /** The numbers of the parts that COS was sent. */
-export function sentNumbers({ emulator }: Bench): number[] {
+export function sentNumbers({ emulator }: Harness): number[] {
   const calls = emulator.controls.calls().filter(({ route }) => route === 'put-part')
   return calls.map(({ query }) => Number(query.partNumber)).sort((one, other) => one - other)
 }
 
-export async function storedBytes(bench: Bench, ...path: string[]): Promise<Buffer> {
-  const stored = bench.emulator.controls.readFile('-', ['users', 'ann', ...path])
+export async function storedBytes(harness: Harness, ...path: string[]): Promise<Buffer> {
+  const stored = harness.emulator.controls.readFile('-', ['users', 'ann', ...path])
   return Buffer.from(await new Response(stored).arrayBuffer())
 }
 

@@ -1,7 +1,7 @@
 import type { DemoUser } from '../../src/demo/demo-users.ts'
 import type { Fault } from '../../src/emulator/faults.ts'
 import type { RouteName } from '../../src/emulator/route-names.ts'
-import { ann, type Bench, startBench } from './gateway.ts'
+import { ann, type Harness, startHarness } from './gateway.ts'
 import type { LaunchedGateway } from './launch.ts'
 
 /** One step of what the gateway asks of others, and a request of ours that comes to it. */
@@ -11,43 +11,47 @@ interface Step {
   /** The call to SMH before it in the same request, if there is one. */
   before?: RouteName
   /** Makes ready, with nothing wrong; gives the request that then comes to the step. */
-  arrange(bench: Bench): Promise<(on: LaunchedGateway) => Promise<Response>>
+  arrange(harness: Harness): Promise<(on: LaunchedGateway) => Promise<Response>>
 }
 
 const hour = 3_600_000
 let names = 0
 
 function beginIn(folder: string) {
-  return async (bench: Bench) => {
-    await bench.begin({ path: 'warm', size: 3 })
+  return async (harness: Harness) => {
+    await harness.begin({ path: 'warm', size: 3 })
     names += 1
     const path = folder === '' ? `b${names}` : `${folder}${names}/b`
     return (on: LaunchedGateway) =>
-      bench.request('POST', '/v1/uploads', { on, body: { path, size: 3 } })
+      harness.request('POST', '/v1/uploads', { on, body: { path, size: 3 } })
   }
 }
 
-function onUpload(method: string, suffix: string, before?: (bench: Bench, key: string) => unknown) {
-  return async (bench: Bench) => {
+function onUpload(
+  method: string,
+  suffix: string,
+  before?: (harness: Harness, key: string) => unknown,
+) {
+  return async (harness: Harness) => {
     names += 1
-    const { confirmKey } = await bench.uploadParts(`u${names}`, [new Uint8Array(3)])
-    await before?.(bench, confirmKey)
+    const { confirmKey } = await harness.uploadParts(`u${names}`, [new Uint8Array(3)])
+    await before?.(harness, confirmKey)
     const path = `/v1/uploads/${confirmKey}${suffix}`
-    return (on: LaunchedGateway) => bench.request(method, path, { on })
+    return (on: LaunchedGateway) => harness.request(method, path, { on })
   }
 }
 
-const afterFolder = (bench: Bench) => () => bench.smhCalls('create-directory').length > 0
+const afterFolder = (harness: Harness) => () => harness.smhCalls('create-directory').length > 0
 
 /** Every step with SMH, by the name of its column. */
-export const steps: Record<string, Step & { match?: (bench: Bench) => () => boolean }> = {
+export const steps: Record<string, Step & { match?: (harness: Harness) => () => boolean }> = {
   mint: {
     route: 'mint-token',
-    arrange(bench) {
-      bench.advance(2 * hour)
+    arrange(harness) {
+      harness.advance(2 * hour)
       names += 1
       const body = { path: `b${names}`, size: 3 }
-      return Promise.resolve((on) => bench.request('POST', '/v1/uploads', { on, body }))
+      return Promise.resolve((on) => harness.request('POST', '/v1/uploads', { on, body }))
     },
   },
   begin: { route: 'begin-multipart', arrange: beginIn('') },
@@ -65,26 +69,28 @@ export const steps: Record<string, Step & { match?: (bench: Bench) => () => bool
   file: {
     route: 'directory-info',
     before: 'status',
-    arrange: onUpload('POST', '/complete', (bench, confirmKey) => bench.complete({ confirmKey })),
+    arrange: onUpload('POST', '/complete', (harness, confirmKey) =>
+      harness.complete({ confirmKey }),
+    ),
   },
 }
 
-/** A bench for one column, with a gateway beside that waits a second where others wait ten. */
-export async function startColumn(environment: Parameters<typeof startBench>[0] = {}) {
+/** A harness for one column, with a gateway beside that waits a second where others wait ten. */
+export async function startColumn(environment: Parameters<typeof startHarness>[0] = {}) {
   const common = { UPLOAD_PATH_PREFIX: '/', RATE_LIMIT_PER_MINUTE: '0' }
   const own = environment.environment
-  const bench = await startBench({
+  const harness = await startHarness({
     environment: async (parts) => ({
       ...common,
       ...(typeof own === 'function' ? await own(parts) : own),
     }),
   })
-  const hasty = await bench.startAnother(async (parts) => ({
+  const hasty = await harness.startAnother(async (parts) => ({
     ...common,
     ...(typeof own === 'function' ? await own(parts) : own),
     UPSTREAM_TIMEOUT_SECONDS: '1',
   }))
-  return { bench, hasty }
+  return { harness, hasty }
 }
 
 /** The issuer's two documents, by the name of their column: the emulator serves them, and its faults. */
@@ -92,15 +98,15 @@ export const documents = {
   discovery: {
     variables: (smhUrl: string) => ({ JWT_ISSUER: smhUrl }),
     user: (smhUrl: string): DemoUser => ({ ...ann, claims: { iss: smhUrl } }),
-    good: (bench: Bench) => ({
-      issuer: bench.emulator.smhUrl,
-      jwks_uri: `${bench.issuer.issuer}/keys`,
+    good: (harness: Harness) => ({
+      issuer: harness.emulator.smhUrl,
+      jwks_uri: `${harness.issuer.issuer}/keys`,
     }),
   },
   keys: {
     variables: (smhUrl: string) => ({ JWT_JWKS_URL: `${smhUrl}/keys` }),
     user: () => ann,
-    good: async (bench: Bench) => (await fetch(`${bench.issuer.issuer}/keys`)).json(),
+    good: async (harness: Harness) => (await fetch(`${harness.issuer.issuer}/keys`)).json(),
   },
 }
 

@@ -22,8 +22,8 @@ interface Gateway {
 export default {
   async fetch(request: Request, bindings: Bindings, execution: Execution): Promise<Response> {
     const { port } = new URL(request.url)
-    const bench = bindings.TEST_BENCH as { fetch(url: string): Promise<Response> }
-    const told = (await (await bench.fetch(`http://bench.test/${port}`)).json()) as {
+    const harness = bindings.TEST_BENCH as { fetch(url: string): Promise<Response> }
+    const told = (await (await harness.fetch(`http://bench.test/${port}`)).json()) as {
       id: string
       environment: Record<string, string>
       now: number

@@ -10,7 +10,7 @@ interface Workerd {
   port: number
   /** By the port that callers name, which may have been another gateway's before. */
   ports: Map<string, string>
-  benches: Map<string, LaunchOptions>
+  harnesses: Map<string, LaunchOptions>
   dispose(): Promise<void>
 }
 
@@ -35,8 +35,8 @@ export async function launchWorker(options: LaunchOptions): Promise<LaunchedGate
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const { port } = server.address() as AddressInfo
-  const id = String(workerd.benches.size)
-  workerd.benches.set(id, options)
+  const id = String(workerd.harnesses.size)
+  workerd.harnesses.set(id, options)
   workerd.ports.set(String(port), id)
   return {
     url: `http://127.0.0.1:${port}`,
@@ -48,7 +48,7 @@ export async function launchWorker(options: LaunchOptions): Promise<LaunchedGate
 }
 
 async function startWorkerd(limit: number): Promise<Workerd> {
-  const benches: Workerd['benches'] = new Map()
+  const harnesses: Workerd['harnesses'] = new Map()
   const ports: Workerd['ports'] = new Map()
   const miniflare = new Miniflare(
     convertV4MiniflareOptions({
@@ -66,13 +66,13 @@ async function startWorkerd(limit: number): Promise<Workerd> {
       serviceBindings: {
         TEST_BENCH: (request: Request) => {
           const id = ports.get(new URL(request.url).pathname.slice(1)) ?? ''
-          const bench = benches.get(id)
+          const harness = harnesses.get(id)
           return Response.json({
             id,
-            environment: bench?.environment,
-            now: bench?.clock(),
-            lasted: bench?.steadyClock(),
-            bodyTimeoutMs: bench?.bodyTimeoutMs,
+            environment: harness?.environment,
+            now: harness?.clock(),
+            lasted: harness?.steadyClock(),
+            bodyTimeoutMs: harness?.bodyTimeoutMs,
           })
         },
       },
@@ -84,10 +84,10 @@ async function startWorkerd(limit: number): Promise<Workerd> {
       }),
       handleStructuredLogs: ({ message }: { message: string }) => {
         const [, id = '', line = 'null'] = /^(\d+) (\{.*\})$/.exec(message) ?? []
-        benches.get(id)?.onRecord(JSON.parse(line))
+        harnesses.get(id)?.onRecord(JSON.parse(line))
       },
     } as never),
   )
   const url = await miniflare.ready
-  return { port: Number(url.port), ports, benches, dispose: () => miniflare.dispose() }
+  return { port: Number(url.port), ports, harnesses, dispose: () => miniflare.dispose() }
 }

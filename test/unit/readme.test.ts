@@ -11,7 +11,7 @@ describe.each(['README.md', 'SECURITY.md', 'CHANGELOG.md'])('%s', (document) => 
   const text = readFileSync(fileAt(document), 'utf8')
 
   test('names only files that exist', () => {
-    const named = [...text.matchAll(/`((?:src|test|openapi|bench)\/[\w./-]*)`/g)]
+    const named = [...text.matchAll(/`((?:src|test|openapi|harness)\/[\w./-]*)`/g)]
     const missing = named.map((match) => match[1] ?? '').filter((path) => !existsSync(fileAt(path)))
     expect(missing).toEqual([])
   })

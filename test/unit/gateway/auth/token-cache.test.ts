@@ -1,27 +1,27 @@
 import { expect, test } from 'vitest'
 import { rememberUsers } from '../../../../src/gateway/auth/token-cache.ts'
-import { startIssuerBench } from '../../../support/issuer.ts'
+import { startIssuerHarness } from '../../../support/issuer.ts'
 
 const ann = { sub: 'ann' }
 
 /** The real check behind the memory, with a count of how often it is done. */
 async function startMemory(seconds = 60) {
-  const bench = await startIssuerBench()
+  const harness = await startIssuerHarness()
   let checks = 0
   const remembering = rememberUsers({
     authenticate(authorization) {
       checks += 1
-      return bench.authenticate(authorization)
+      return harness.authenticate(authorization)
     },
-    keys: bench.keys,
-    clock: bench.clock,
-    steadyClock: bench.steadyClock,
+    keys: harness.keys,
+    clock: harness.clock,
+    steadyClock: harness.steadyClock,
     seconds,
   })
   const user = (token: string) => remembering(`Bearer ${token}`, () => {})
   // A first token brings the keys, and keys that come while a token is checked do not count.
-  await bench.user(await bench.issuer.token(ann))
-  return { ...bench, remembering, user, checks: () => checks }
+  await harness.user(await harness.issuer.token(ann))
+  return { ...harness, remembering, user, checks: () => checks }
 }
 
 test('a token is checked once', async () => {
