@@ -43,23 +43,23 @@ export interface App {
 
 /** Builds the gateway of its parts. Opens nothing and calls nobody. */
 export function createApp(deps: Deps): App {
-  const { config, clock, steadyClock, log, share, metrics } = deps
+  const { config, clock, monotonicClock, log, share, metrics } = deps
   const timeoutMs = config.upstreamTimeoutSeconds * 1000
-  const circuit = createCircuit({ steadyClock, log, metrics, trialMs: 3 * timeoutMs })
+  const circuit = createCircuit({ monotonicClock, log, metrics, trialMs: 3 * timeoutMs })
   const callSmh = circuit.guard(
     createCallSmh(
       config.smh.endpoint,
       timeoutMs,
       deps.callOut,
       metrics,
-      createRetryBudget(steadyClock),
+      createRetryBudget(monotonicClock),
     ),
   )
-  const tokens = createAccessTokens({ ...config, callSmh, steadyClock, share, timeoutMs })
+  const tokens = createAccessTokens({ ...config, callSmh, monotonicClock, share, timeoutMs })
   const keys = createIssuerKeys({
     jwt: config.jwt,
     callOut: deps.callOut,
-    steadyClock,
+    monotonicClock,
     share,
     log,
     timeoutMs,
@@ -70,7 +70,7 @@ export function createApp(deps: Deps): App {
     max: config.maxInFlight,
     servedMs: 3 * timeoutMs + CONFIRM_TIMEOUT_MS,
     waitedMs: Math.max(bodyTimeoutMs, timeoutMs),
-    steadyClock,
+    monotonicClock,
     metrics,
   })
   const authenticate = watchAuthentication({
@@ -78,17 +78,17 @@ export function createApp(deps: Deps): App {
       authenticate: inFlight.verifying(createAuthenticate({ jwt: config.jwt, keys, clock })),
       keys,
       clock,
-      steadyClock,
+      monotonicClock,
       seconds: config.jwt.rememberSeconds,
     }),
-    steadyClock,
+    monotonicClock,
     log,
     metrics,
   })
   const services: Services = {
     config,
     clock,
-    steadyClock,
+    monotonicClock,
     log,
     share,
     smh: limitPartLists(createSmhClient(config.smh.libraryId, tokens, callSmh), deps),

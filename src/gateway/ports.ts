@@ -97,7 +97,7 @@ export interface Deps {
   /** Since the epoch, for dates that others have set or will read. Machines set it back at times. */
   clock: Clock
   /** Since some moment or other, for how long a thing lasts. It never goes back. */
-  steadyClock: Clock
+  monotonicClock: Clock
   log: Log
   callOut: CallOut
   share: Share

@@ -15,7 +15,7 @@ async function startUnread() {
   const app = createApp({
     config: parseConfig({ ...environmentOf(harness), MAX_IN_FLIGHT: '4' }),
     clock: Date.now,
-    steadyClock: () => performance.now(),
+    monotonicClock: () => performance.now(),
     log: () => {},
     callOut,
     share: oneFlight(),

@@ -84,11 +84,11 @@ describe('types', () => {
     const config: Config = parseConfig(process.env)
     const { callOut, close } = createNodeCallOut()
     const app = createApp({
-      config, callOut, clock: Date.now, steadyClock: () => performance.now(), log: (level, { event }) => void [level, event],
+      config, callOut, clock: Date.now, monotonicClock: () => performance.now(), log: (level, { event }) => void [level, event],
       share: oneFlight(), limitBegins: async () => 0, limitOtherCalls: async () => 0, metrics: noMetrics, readDocsAsset: async () => undefined,
     })
     const elsewhere = createApp({
-      config, clock: Date.now, steadyClock: () => performance.now(), share: oneFlight(), metrics: noMetrics,
+      config, clock: Date.now, monotonicClock: () => performance.now(), share: oneFlight(), metrics: noMetrics,
       callOut: fetchCallOut, log: createConsoleLog('info'), limitBegins: createLimitCalls(120, Date.now), limitOtherCalls: async () => 0, readDocsAsset,
     })
     await elsewhere.keepAlive()
@@ -232,7 +232,7 @@ describe('the gateway', () => {
       const config = parseConfig(process.env)
       const { callOut, close } = createNodeCallOut()
       const app = createApp({
-        config, callOut, clock: Date.now, steadyClock: () => performance.now(), log() {}, share: oneFlight(),
+        config, callOut, clock: Date.now, monotonicClock: () => performance.now(), log() {}, share: oneFlight(),
         limitBegins: async () => 0, limitOtherCalls: async () => 0, metrics: noMetrics, readDocsAsset: async () => undefined,
       })
       const headers = { authorization: 'Bearer ' + process.env.TOKEN, 'content-type': 'application/json' }
@@ -270,7 +270,7 @@ describe('the gateway', () => {
       import { readDocsAsset } from 'smh-upload-gateway/node'
       const lines = []
       const app = createApp({
-        config: parseConfig(process.env), clock: Date.now, steadyClock: () => performance.now(), share: oneFlight(),
+        config: parseConfig(process.env), clock: Date.now, monotonicClock: () => performance.now(), share: oneFlight(),
         metrics: noMetrics, callOut: fetchCallOut, log: createConsoleLog('info', (line) => lines.push(JSON.parse(line))),
         limitBegins: createLimitCalls(1, () => performance.now()), limitOtherCalls: async () => 0, readDocsAsset,
       })

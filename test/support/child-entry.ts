@@ -40,7 +40,7 @@ async function start(id: number, options: NonNullable<ParentMessage['start']>): 
         const [movedMs, setMs] = moved()
         return Date.now() + movedMs + setMs
       },
-      steadyClock: () => performance.now() + moved()[0],
+      monotonicClock: () => performance.now() + moved()[0],
       log: (level, record) => tell({ id, record: { level, ...record } }),
       bodyTimeoutMs,
       idleMs: 0,

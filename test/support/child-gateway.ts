@@ -28,7 +28,7 @@ export async function launchChild(options: LaunchOptions): Promise<LaunchedGatew
   const id = launched
   const clockFile = join(child.directory, String(id))
   const clockMoved = () => {
-    const movedMs = options.steadyClock() - performance.now()
+    const movedMs = options.monotonicClock() - performance.now()
     const setMs = options.clock() - Date.now() - movedMs
     writeFileSync(clockFile, JSON.stringify([Math.round(movedMs), Math.round(setMs)]))
   }

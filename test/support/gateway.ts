@@ -72,7 +72,7 @@ export async function startHarness({
     const gateway = await launch({
       environment: variables,
       clock: () => clock() + setTo,
-      steadyClock: () => performance.now() + moved,
+      monotonicClock: () => performance.now() + moved,
       onRecord: (record) => logged.push(record),
       bodyTimeoutMs,
     })

@@ -28,7 +28,7 @@ export async function startIssuerHarness({
   let now = Date.parse('2026-03-04T05:06:07.890Z')
   let lasted = 0
   const clock = () => now
-  const steadyClock = () => lasted
+  const monotonicClock = () => lasted
   const issuer = await startDemoIssuer({ now: clock })
   onTestFinished(() => issuer.close())
 
@@ -53,7 +53,7 @@ export async function startIssuerHarness({
   const keys = createIssuerKeys({
     jwt: config,
     callOut,
-    steadyClock,
+    monotonicClock,
     share,
     log,
     timeoutMs,
@@ -69,7 +69,7 @@ export async function startIssuerHarness({
     logged,
     keys,
     clock,
-    steadyClock,
+    monotonicClock,
     config,
     advance(milliseconds: number) {
       now += milliseconds

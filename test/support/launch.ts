@@ -4,7 +4,7 @@ import type { LogLevel, LogRecord } from '../../src/gateway/ports.ts'
 export interface LaunchOptions {
   environment: Record<string, string>
   clock: () => number
-  steadyClock: () => number
+  monotonicClock: () => number
   onRecord: (record: LogRecord & { level: LogLevel }) => void
   /** How long the body of a request may take to arrive; default: 30 seconds. */
   bodyTimeoutMs?: number | undefined
@@ -41,7 +41,7 @@ export async function launch(options: LaunchOptions): Promise<LaunchedGateway> {
   return startGateway({
     config: parseConfig({ PORT: '0', ...options.environment }),
     clock: options.clock,
-    steadyClock: options.steadyClock,
+    monotonicClock: options.monotonicClock,
     log: (level, record) => options.onRecord({ level, ...record }),
     bodyTimeoutMs: options.bodyTimeoutMs,
     // A test's requests are over by then.

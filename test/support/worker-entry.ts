@@ -47,7 +47,7 @@ function start(id: string, environment: Record<string, string>, bodyTimeoutMs?: 
   const gateway: Gateway = {
     worker: createGatewayWorker({
       clock: () => gateway.now,
-      steadyClock: () => gateway.lasted,
+      monotonicClock: () => gateway.lasted,
       write: (line) => console.log(`${id} ${line}`),
       bodyTimeoutMs,
     }),

@@ -71,7 +71,7 @@ async function startWorkerd(limit: number): Promise<Workerd> {
             id,
             environment: harness?.environment,
             now: harness?.clock(),
-            lasted: harness?.steadyClock(),
+            lasted: harness?.monotonicClock(),
             bodyTimeoutMs: harness?.bodyTimeoutMs,
           })
         },

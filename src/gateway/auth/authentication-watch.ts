@@ -51,18 +51,18 @@ interface Refused {
  */
 export function watchAuthentication(deps: {
   authenticate: Authenticate
-  steadyClock: Clock
+  monotonicClock: Clock
   log: Log
   metrics: Metrics
 }): Authenticate {
-  const { authenticate, steadyClock, log, metrics } = deps
-  let startedAt = steadyClock()
+  const { authenticate, monotonicClock, log, metrics } = deps
+  let startedAt = monotonicClock()
   let good = 0
   const refused = new Map<string, Refused>()
   let quietUntil = Number.NEGATIVE_INFINITY
 
   function startWindow(): void {
-    startedAt = steadyClock()
+    startedAt = monotonicClock()
     good = 0
     refused.clear()
   }
@@ -73,8 +73,8 @@ export function watchAuthentication(deps: {
     counts.requests += 1
     if (counts.tokens.size < MIN_TOKENS) counts.tokens.add(authorization)
     const level = suspectedFault({ good, refused: counts.requests, tokens: counts.tokens.size })
-    if (!level || steadyClock() < quietUntil) return
-    quietUntil = steadyClock() + WINDOW_MS
+    if (!level || monotonicClock() < quietUntil) return
+    quietUntil = monotonicClock() + WINDOW_MS
     log(level, {
       event: 'tokens_refused',
       reason,
@@ -84,7 +84,7 @@ export function watchAuthentication(deps: {
   }
 
   return async function authenticateWatched(authorization, background) {
-    if (steadyClock() - startedAt >= WINDOW_MS) startWindow()
+    if (monotonicClock() - startedAt >= WINDOW_MS) startWindow()
     try {
       const user = await authenticate(authorization, background)
       good += 1

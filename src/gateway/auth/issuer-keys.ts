@@ -101,13 +101,13 @@ interface KeySet {
 export function createIssuerKeys(deps: {
   jwt: JwtConfig
   callOut: CallOut
-  steadyClock: Clock
+  monotonicClock: Clock
   share: Share
   log: Log
   timeoutMs: number
   maxInFlight: number
 }): IssuerKeys {
-  const { jwt, callOut, steadyClock, share, log, timeoutMs, maxInFlight } = deps
+  const { jwt, callOut, monotonicClock, share, log, timeoutMs, maxInFlight } = deps
   const maxWaiting = Math.max(1, Math.min(MAX_WAITING, Math.floor(maxInFlight * SHARE_OF_WAITING)))
   let held: KeySet | undefined
   let keysUrl: string | undefined
@@ -142,7 +142,7 @@ export function createIssuerKeys(deps: {
       const set = {
         find: createLocalJWKSet({ keys: usable }),
         text: JSON.stringify(usable),
-        fetchedAt: steadyClock(),
+        fetchedAt: monotonicClock(),
       }
       // A set without a usable key is an answer, too: the keys it no longer has are not to be trusted.
       keep(fetchNumber, usable.length > 0 ? set : undefined)
@@ -151,7 +151,7 @@ export function createIssuerKeys(deps: {
     } catch (error) {
       // The issuer may have moved its keys.
       keysUrl = undefined
-      retryNotBefore = steadyClock() + RETRY_MS
+      retryNotBefore = monotonicClock() + RETRY_MS
       const reason = faultReason(error)
       const status = error instanceof KeyFault && error.status
       const facts = status ? { issuerStatus: status } : {}
@@ -188,22 +188,22 @@ export function createIssuerKeys(deps: {
   /** Keys that may still serve, or those of a fetch that this caller then has to wait for. */
   async function current(background?: Background): Promise<KeySet> {
     const set = held
-    if (!set || steadyClock() - set.fetchedAt >= LAST_GOOD_MS) {
+    if (!set || monotonicClock() - set.fetchedAt >= LAST_GOOD_MS) {
       return share('issuer-keys', async () => {
-        if (steadyClock() < retryNotBefore) throw unavailable('retry_later')
+        if (monotonicClock() < retryNotBefore) throw unavailable('retry_later')
         return fetchKeys()
       })
     }
-    const age = steadyClock() - set.fetchedAt
-    if (age >= STALE_MS && steadyClock() >= waitNotBefore) {
+    const age = monotonicClock() - set.fetchedAt
+    if (age >= STALE_MS && monotonicClock() >= waitNotBefore) {
       // Only a try that failed lets others go on without waiting: whoever comes meanwhile joins it.
       await share('issuer-keys', fetchKeys).catch(() => {
-        waitNotBefore = steadyClock() + REFETCH_MS
+        waitNotBefore = monotonicClock() + REFETCH_MS
       })
       return stillHeld()
     }
-    if (age >= FRESH_MS && age < STALE_MS && steadyClock() >= renewNotBefore) {
-      renewNotBefore = steadyClock() + REFETCH_MS
+    if (age >= FRESH_MS && age < STALE_MS && monotonicClock() >= renewNotBefore) {
+      renewNotBefore = monotonicClock() + REFETCH_MS
       const renewal = share('issuer-keys', fetchKeys).then(ignore, ignore)
       if (!background) {
         await renewal
@@ -235,8 +235,8 @@ export function createIssuerKeys(deps: {
     waiting += 1
     try {
       await share('issuer-keys-refetch', async () => {
-        if (steadyClock() < refetchNotBefore) return whenRefetched()
-        refetchNotBefore = steadyClock() + REFETCH_MS
+        if (monotonicClock() < refetchNotBefore) return whenRefetched()
+        refetchNotBefore = monotonicClock() + REFETCH_MS
         refetchEndsAt = performance.now() + timeoutMs
         await fetchKeys().then(ignore, ignore)
         refetchEndsAt = 0

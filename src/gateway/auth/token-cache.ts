@@ -29,10 +29,10 @@ export function rememberUsers(deps: {
   authenticate: Authenticate
   keys: Pick<IssuerKeys, 'version'>
   clock: Clock
-  steadyClock: Clock
+  monotonicClock: Clock
   seconds: number
 }): Authenticate {
-  const { authenticate, keys, clock, steadyClock, seconds } = deps
+  const { authenticate, keys, clock, monotonicClock, seconds } = deps
   if (seconds === 0) return authenticate
   const remembered = new LRUCache<string, Remembered>({
     maxSize: MAX_REMEMBERED_CHARACTERS,
@@ -40,7 +40,7 @@ export function rememberUsers(deps: {
   })
 
   function isGood({ user, keysVersion, until }: Remembered): boolean {
-    if (keysVersion !== keys.version() || steadyClock() >= until) return false
+    if (keysVersion !== keys.version() || monotonicClock() >= until) return false
     return clock() < Number(user.claims.exp) * 1000
   }
 
@@ -52,7 +52,7 @@ export function rememberUsers(deps: {
     if (known && isGood(known)) return known.user
     // Before the check: keys that change meanwhile are not the ones it may have gone by.
     const keysVersion = keys.version()
-    const until = steadyClock() + seconds * 1000
+    const until = monotonicClock() + seconds * 1000
     const user = await authenticate(authorization, background)
     remembered.set(authorization, { user, keysVersion, until })
     return user

@@ -36,20 +36,20 @@ export function limitInFlight(options: {
   max: number
   servedMs: number
   waitedMs: number
-  steadyClock: Clock
+  monotonicClock: Clock
   metrics: Pick<Metrics, 'inFlight'>
 }): InFlightLimits {
-  const { max, servedMs, waitedMs, steadyClock, metrics } = options
+  const { max, servedMs, waitedMs, monotonicClock, metrics } = options
   const maxOfUser = Math.max(1, Math.floor(max * SHARE_OF_ONE_USER))
   const maxWaiting = max * WAITING_PER_SERVED
-  const waits = { max: maxWaiting, maxAgeMs: waitedMs, steadyClock }
+  const waits = { max: maxWaiting, maxAgeMs: waitedMs, monotonicClock }
   const verified = createPermits(waits)
   const received = createPermits({ ...waits, maxOfUser })
   const served = createPermits({
     max,
     maxOfUser,
     maxAgeMs: servedMs,
-    steadyClock,
+    monotonicClock,
     onCount: (count) => metrics.inFlight(count),
   })
 

@@ -27,10 +27,10 @@ export function createPermits(options: {
   max: number
   maxOfUser?: number
   maxAgeMs: number
-  steadyClock: Clock
+  monotonicClock: Clock
   onCount?: (count: number) => void
 }): Permits {
-  const { max, maxOfUser = max, maxAgeMs, steadyClock, onCount } = options
+  const { max, maxOfUser = max, maxAgeMs, monotonicClock, onCount } = options
   /** Oldest first. */
   const held = new Set<Permit>()
   const ofUsers = new Map<string, number>()
@@ -60,7 +60,7 @@ export function createPermits(options: {
 
   return {
     acquire(userId) {
-      const now = steadyClock()
+      const now = monotonicClock()
       if (isFull() || isFullFor(userId)) dropOld(now)
       if (isFull()) throw overloaded('Too many requests are being served at once.')
       if (isFullFor(userId)) throw overloaded('Too many of your requests are being served at once.')

@@ -15,13 +15,13 @@ const MAX_USERS = 50_000
  *
  * @param perMinute 0 allows everything
  */
-export function createLimitCalls(perMinute: number, steadyClock: Clock): LimitCalls {
+export function createLimitCalls(perMinute: number, monotonicClock: Clock): LimitCalls {
   if (perMinute === 0) return async () => 0
   const oneTakesMs = MINUTE_MS / perMinute
   /** When all calls of a user would be done, each taking its time. */
   const doneAt = new LRUCache<string, number>({ max: MAX_USERS })
   return async (userId) => {
-    const now = steadyClock()
+    const now = monotonicClock()
     const done = Math.max(now, doneAt.get(userId) ?? 0) + oneTakesMs
     const waitMs = done - (now + MINUTE_MS)
     // With room for one it is nothing, but for what the division has lost.

@@ -14,7 +14,7 @@ import { problems } from './openapi-responses.ts'
 export interface Services {
   config: Config
   clock: Clock
-  steadyClock: Clock
+  monotonicClock: Clock
   log: Log
   share: Share
   smh: SmhClient

@@ -66,12 +66,12 @@ const getReadiness = defineEndpoint(
         services.log(levelOfFault(error), { event: 'not ready', ...errorFields(error) })
       }
       underWay.delete(bounds)
-      last = { ready, at: services.steadyClock() }
+      last = { ready, at: services.monotonicClock() }
       return ready
     }
 
     return async (c) => {
-      const isRecent = last && services.steadyClock() - last.at < KEEP_ANSWER_MS
+      const isRecent = last && services.monotonicClock() - last.at < KEEP_ANSWER_MS
       const ready = isRecent
         ? last?.ready
         : await services.share('readiness', () => check(c as Context<AppEnv>))

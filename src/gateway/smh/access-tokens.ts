@@ -68,14 +68,14 @@ export interface AccessTokensOptions {
   smh: SmhConfig
   upload: UploadRules
   callSmh: CallSmh
-  steadyClock: Clock
+  monotonicClock: Clock
   share: Share
   /** For one mint or renewal, whoever waits for it. */
   timeoutMs: number
 }
 
 export function createAccessTokens(options: AccessTokensOptions): AccessTokens {
-  const { smh, upload, callSmh, steadyClock, share, timeoutMs } = options
+  const { smh, upload, callSmh, monotonicClock, share, timeoutMs } = options
   const held = new LRUCache<string, HeldToken>({ max: MAX_HELD_TOKENS })
   const alarmed = new WeakSet<GatewayError>()
   let refusal: { error: GatewayError; until: number } | undefined
@@ -105,7 +105,7 @@ export function createAccessTokens(options: AccessTokensOptions): AccessTokens {
   async function good(identity: MintQuery, bounds: Bounds): Promise<HeldToken> {
     const key = JSON.stringify(identity)
     const token = held.get(key)
-    if (token && steadyClock() < token.goodUntil - margin(token)) return token
+    if (token && monotonicClock() < token.goodUntil - margin(token)) return token
     return within(bounds, fresh(key, identity))
   }
 
@@ -141,12 +141,12 @@ export function createAccessTokens(options: AccessTokensOptions): AccessTokens {
 
   /** Asks SMH, but not again within {@link REFUSED_MS} of a refusal that concerns all users. */
   async function obtain(key: string, identity: MintQuery): Promise<HeldToken> {
-    if (refusal && steadyClock() < refusal.until) throw refusal.error
+    if (refusal && monotonicClock() < refusal.until) throw refusal.error
     try {
       return await mintOrRenew(key, identity)
     } catch (error) {
       if (error instanceof GatewayError && ofAllUsers.has(error.facts.smhCode ?? '')) {
-        refusal = { error, until: steadyClock() + REFUSED_MS }
+        refusal = { error, until: monotonicClock() + REFUSED_MS }
       }
       throw error
     }
@@ -154,7 +154,7 @@ export function createAccessTokens(options: AccessTokensOptions): AccessTokens {
 
   /** Mints a token of the library secret, or renews the one that was made elsewhere. */
   async function mintOrRenew(key: string, identity: MintQuery): Promise<HeldToken> {
-    const askedAt = steadyClock()
+    const askedAt = monotonicClock()
     const bounds = { endsAt: performance.now() + timeoutMs }
     const reply =
       smh.credential.kind === 'library-secret'
@@ -196,7 +196,7 @@ export function createAccessTokens(options: AccessTokensOptions): AccessTokens {
   }
 
   async function useToken<T>(token: HeldToken, call: (token: string) => Promise<T>): Promise<T> {
-    const usedAt = steadyClock()
+    const usedAt = monotonicClock()
     const result = await call(token.value)
     token.goodUntil = Math.max(token.goodUntil, usedAt + token.idleMs)
     return result
@@ -236,7 +236,7 @@ export function createAccessTokens(options: AccessTokensOptions): AccessTokens {
       const identity = identityOf({ userId: '', spaceId: '' })
       const key = JSON.stringify(identity)
       const token = held.get(key)
-      if (token && steadyClock() < token.goodUntil - token.idleMs / 2) return
+      if (token && monotonicClock() < token.goodUntil - token.idleMs / 2) return
       await fresh(key, identity)
     },
   }

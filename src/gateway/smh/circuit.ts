@@ -37,12 +37,12 @@ export interface Circuit {
  * @param deps.trialMs how long a trial may stay without an outcome
  */
 export function createCircuit(deps: {
-  steadyClock: Clock
+  monotonicClock: Clock
   log: Log
   metrics: Metrics
   trialMs: number
 }): Circuit {
-  const { steadyClock, log, metrics, trialMs } = deps
+  const { monotonicClock, log, metrics, trialMs } = deps
   const users = new LRUCache<string, UserState>({ max: MAX_USERS })
   let all = noFailures
 
@@ -54,7 +54,7 @@ export function createCircuit(deps: {
 
   function enter(id: string | undefined): Admission {
     const user = id === undefined ? undefined : users.get(id)
-    const decision = admit(all, user, id, steadyClock(), trialMs)
+    const decision = admit(all, user, id, monotonicClock(), trialMs)
     if ('refused' in decision) throw refusal(decision.refused, decision.waitMs)
     all = decision.all
     keepUser(id, decision.user)
@@ -62,7 +62,7 @@ export function createCircuit(deps: {
   }
 
   function settle(admission: Admission, verdict: Verdict, error?: unknown): void {
-    const now = steadyClock()
+    const now = monotonicClock()
     const id = admission.user
     if (id !== undefined) keepUser(id, userAfter(users.get(id), admission, verdict, now))
     const wasOpen = all.open !== undefined

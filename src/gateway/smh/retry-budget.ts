@@ -26,16 +26,16 @@ export interface RetryBudget {
   spend(userId?: string): boolean
 }
 
-/** @param steadyClock milliseconds; the reserve comes back by it */
-export function createRetryBudget(steadyClock: Clock): RetryBudget {
-  const ofAll = createBucket(1, steadyClock)
+/** @param monotonicClock milliseconds; the reserve comes back by it */
+export function createRetryBudget(monotonicClock: Clock): RetryBudget {
+  const ofAll = createBucket(1, monotonicClock)
   /** Of users who have taken a retry: only those can have less than their reserve. */
   const ofUsers = new LRUCache<string, Bucket>({ max: MAX_USERS })
 
   function bucketOf(userId: string): Bucket {
     const known = ofUsers.get(userId)
     if (known) return known
-    const bucket = createBucket(SHARE_OF_ONE_USER, steadyClock)
+    const bucket = createBucket(SHARE_OF_ONE_USER, monotonicClock)
     ofUsers.set(userId, bucket)
     return bucket
   }
@@ -62,19 +62,19 @@ interface Bucket {
 }
 
 /** @param share of the reserve, of what comes back of it, and of what can be earned in advance */
-function createBucket(share: number, steadyClock: Clock): Bucket {
+function createBucket(share: number, monotonicClock: Clock): Bucket {
   // Counted in calls, so that sums are exact.
   const reserve = RESERVE * CALLS_PER_RETRY * share
   const most = MOST * CALLS_PER_RETRY * share
   let left = reserve
-  let refilledAt = steadyClock()
+  let refilledAt = monotonicClock()
 
   return {
     earn() {
       left = Math.min(left + 1, most)
     },
     hasOne() {
-      const now = steadyClock()
+      const now = monotonicClock()
       const refill = ((now - refilledAt) / 1000) * CALLS_PER_RETRY * share
       refilledAt = now
       left = Math.max(left, Math.min(reserve, left + refill))

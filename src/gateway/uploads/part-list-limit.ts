@@ -34,17 +34,17 @@ const SHORT_LIST_PARTS = 100
  */
 export function limitPartLists(
   smh: SmhClient,
-  { steadyClock, log }: { steadyClock: Clock; log: Log },
+  { monotonicClock, log }: { monotonicClock: Clock; log: Log },
 ): SmhClient {
   /** When the budget of a user is whole again. */
   const paidAt = new LRUCache<string, number>({ max: MAX_USERS })
 
   function owe(userId: string, costMs: number): void {
-    paidAt.set(userId, Math.max(steadyClock(), paidAt.get(userId) ?? 0) + costMs)
+    paidAt.set(userId, Math.max(monotonicClock(), paidAt.get(userId) ?? 0) + costMs)
   }
 
   function refuseIfOwing(userId: string): void {
-    const owedMs = Math.max(0, (paidAt.get(userId) ?? 0) - steadyClock())
+    const owedMs = Math.max(0, (paidAt.get(userId) ?? 0) - monotonicClock())
     const waitMs = owedMs + LONGEST_COST_MS - BUDGET_MS
     if (waitMs <= 0) return
     throw new GatewayError('rate_limited', 'Too many requests for long part lists.', {

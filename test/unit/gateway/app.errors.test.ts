@@ -24,7 +24,7 @@ async function startBroken(broken: Partial<Deps>) {
       UPLOAD_PATH_PREFIX: '/',
     }),
     clock: Date.now,
-    steadyClock: () => performance.now(),
+    monotonicClock: () => performance.now(),
     log: (level, record) => logged.push({ level, ...record }),
     callOut,
     share: oneFlight(),

@@ -58,7 +58,7 @@ export interface GatewayOptions {
   config: Config
   log: Log
   clock?: Clock
-  steadyClock?: Clock
+  monotonicClock?: Clock
   /** How many log lines have been dropped so far, for the metrics. */
   droppedLogLines?: () => number
   /** How long requests may take to end after `close`; nine seconds unless told. */
@@ -79,7 +79,7 @@ export interface GatewayOptions {
  * @throws Error with `code` EADDRINUSE and the like when it cannot listen
  */
 export async function startGateway(options: GatewayOptions): Promise<RunningGateway> {
-  const { config, log, clock = Date.now, steadyClock = () => performance.now() } = options
+  const { config, log, clock = Date.now, monotonicClock = () => performance.now() } = options
   const { drainMs = DRAIN_MS, idleMs = IDLE_MS } = options
   const { arrivalMs = ARRIVAL_MS, bodyTimeoutMs, takingMs } = options
   const pool = createNodeCallOut()
@@ -89,14 +89,14 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
   const app = createApp({
     config,
     clock,
-    steadyClock,
+    monotonicClock,
     log,
     callOut: pool.callOut,
     share: oneFlight(),
-    limitBegins: createLimitCalls(config.rateLimitPerMinute, steadyClock),
+    limitBegins: createLimitCalls(config.rateLimitPerMinute, monotonicClock),
     limitOtherCalls: createLimitCalls(
       OTHER_CALLS_PER_BEGIN * config.rateLimitPerMinute,
-      steadyClock,
+      monotonicClock,
     ),
     metrics: metrics ?? noMetrics,
     readDocsAsset,

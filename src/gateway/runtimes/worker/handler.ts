@@ -38,7 +38,7 @@ const RATE_LIMIT_PERIOD_SECONDS = 60
 
 export interface WorkerOptions {
   clock?: Clock
-  steadyClock?: Clock
+  monotonicClock?: Clock
   write?: WriteLine
   /** How long the body of a request may take to arrive, milliseconds. Default: 30,000. */
   bodyTimeoutMs?: number | undefined
@@ -49,12 +49,12 @@ export interface WorkerOptions {
  * its life; when it is faulty every request is told 503 and the log says which variables are.
  */
 export function createGatewayWorker(options: WorkerOptions = {}): GatewayWorker {
-  const { clock = Date.now, steadyClock = () => performance.now() } = options
+  const { clock = Date.now, monotonicClock = () => performance.now() } = options
   const { write = writeToConsole, bodyTimeoutMs } = options
   let app: App | 'unconfigured' | undefined
 
   function appOf(bindings: Bindings): App | 'unconfigured' {
-    app ??= build(bindings, { clock, steadyClock, write, bodyTimeoutMs })
+    app ??= build(bindings, { clock, monotonicClock, write, bodyTimeoutMs })
     return app
   }
 
@@ -79,7 +79,7 @@ export function createGatewayWorker(options: WorkerOptions = {}): GatewayWorker 
 
 function build(
   bindings: Bindings,
-  { clock, steadyClock, write, bodyTimeoutMs }: Required<WorkerOptions>,
+  { clock, monotonicClock, write, bodyTimeoutMs }: Required<WorkerOptions>,
 ): App | 'unconfigured' {
   try {
     // Those of Node have no effect, not even as faults.
@@ -98,7 +98,7 @@ function build(
     return createApp({
       config,
       clock,
-      steadyClock,
+      monotonicClock,
       log,
       callOut,
       share: fewFlights(config.upstreamTimeoutSeconds * 1000),

@@ -37,7 +37,7 @@ function startWatch() {
       const code = verdict === 'missing_token' ? verdict : 'invalid_token'
       throw new GatewayError(code, 'No.', facts)
     },
-    steadyClock: () => now,
+    monotonicClock: () => now,
     log: (level, record) => logged.push({ level, ...record }),
     metrics: { ...noMetrics, authenticationFailed: (reason) => counted.push(reason) },
   })

@@ -15,7 +15,7 @@ async function startMemory(seconds = 60) {
     },
     keys: harness.keys,
     clock: harness.clock,
-    steadyClock: harness.steadyClock,
+    monotonicClock: harness.monotonicClock,
     seconds,
   })
   const user = (token: string) => remembering(`Bearer ${token}`, () => {})

@@ -15,7 +15,7 @@ function startLimited(max: number) {
     max,
     servedMs: SERVED_MS,
     waitedMs: WAITED_MS,
-    steadyClock: () => now,
+    monotonicClock: () => now,
     metrics: noMetrics,
   })
   const app = new Hono<AppEnv>()

@@ -64,7 +64,7 @@ async function startCustody({
     smh: config,
     upload: { ...upload, ...rules },
     callSmh,
-    steadyClock: clock,
+    monotonicClock: clock,
     share,
     timeoutMs: 5000,
   })
@@ -312,7 +312,7 @@ describe('a token made elsewhere', () => {
       },
       upload,
       callSmh,
-      steadyClock: () => now,
+      monotonicClock: () => now,
       share: oneFlight(),
       timeoutMs: 5000,
     })

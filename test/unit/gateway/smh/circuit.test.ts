@@ -31,7 +31,7 @@ function start() {
   let now = 0
   const events: string[] = []
   const circuit = createCircuit({
-    steadyClock: () => now,
+    monotonicClock: () => now,
     log: (_, { event }) => events.push(event),
     metrics: noMetrics,
     trialMs: 30_000,
