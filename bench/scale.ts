@@ -24,7 +24,7 @@ const some = many.slice(0, 1000)
 
 const calls = await callsOf(some)
 const usual = await startServer(gateway, stage.environment)
-const forgetful = await startServer(gateway, { ...stage.environment, JWT_REMEMBER_SECONDS: '0' })
+const forgetful = await startServer(gateway, { ...stage.environment, JWT_CACHE_SECONDS: '0' })
 for (const server of [usual, forgetful]) await begins(server, few, WARM_UP)
 
 const byFew: number[] = []

@@ -79,7 +79,7 @@ export function createApp(deps: Deps): App {
       keys,
       clock,
       monotonicClock,
-      seconds: config.jwt.rememberSeconds,
+      seconds: config.jwt.cacheSeconds,
     }),
     monotonicClock,
     log,

@@ -46,7 +46,7 @@ export async function startIssuerHarness({
     userClaim: 'sub',
     requiredScope: undefined,
     clockToleranceSeconds: 5,
-    rememberSeconds: 60,
+    cacheSeconds: 60,
     ...jwt,
   }
   const log = (level: LogLevel, record: LogRecord) => logged.push({ level, ...record })

@@ -23,7 +23,7 @@ export interface JwtConfig {
   requiredScope: string | undefined
   clockToleranceSeconds: number
   /** How long a token that was good is not checked again; 0 checks it every time. */
-  rememberSeconds: number
+  cacheSeconds: number
 }
 
 export type ConflictStrategy = 'ask' | 'rename' | 'overwrite'
@@ -179,7 +179,7 @@ function toConfig(read: Variables): Config {
       userClaim: read.JWT_USER_CLAIM,
       requiredScope: read.JWT_REQUIRED_SCOPE,
       clockToleranceSeconds: read.JWT_CLOCK_TOLERANCE_SECONDS,
-      rememberSeconds: read.JWT_REMEMBER_SECONDS,
+      cacheSeconds: read.JWT_CACHE_SECONDS,
     },
     upload: {
       prefix: read.UPLOAD_PATH_PREFIX,

@@ -74,7 +74,7 @@ export const variables = z.object({
     /^[\x21\x23-\x5b\x5d-\x7e]+$/,
   ).optional(),
   JWT_CLOCK_TOLERANCE_SECONDS: integer(0, 60).default(5),
-  JWT_REMEMBER_SECONDS: integer(0, 60).default(60),
+  JWT_CACHE_SECONDS: integer(0, 60).default(60),
 
   UPLOAD_PATH_PREFIX: pathPrefix,
   UPLOAD_MAX_BYTES: integer(1, LARGEST_OBJECT_BYTES).default(5_368_709_120),
