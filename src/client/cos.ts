@@ -7,7 +7,7 @@ import type { PartReply, SendPart } from './send-part.ts'
 const LEAST_TIMEOUT_MS = 5 * 60_000
 const SLOWEST_BYTES_PER_MS = 10
 
-/** Faults of the connection that COS answers 400 to (SMH §11.3); another try may succeed. */
+/** Faults of the connection that COS answers 400 to (docs/smh-protocol.md#11.3); another try may succeed. */
 const TORN = ['BadDigest', 'IncompleteBody', 'RequestTimeout', 'UserNetworkTooSlow']
 
 interface PartUpload {

@@ -42,7 +42,7 @@ interface OpenTask {
   parts: { number: number; size: number; crc64: string; receivedTimes: number }[]
 }
 
-/** What tests and people may do behind SMH's back (SMH §14.6); times are in milliseconds. */
+/** What tests and people may do behind SMH's back (docs/smh-protocol.md#14.6); times are in milliseconds. */
 export interface EmulatorControls {
   /**
    * Drops all state, files, faults, calls and the dialect. The library's id stays, and its secret is

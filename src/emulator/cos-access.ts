@@ -73,7 +73,7 @@ function credentialOf(state: State, secretId: string): Credential {
 }
 
 function checkCredential(state: State, credential: Credential, token: string, key: string) {
-  // SMH §14.5: a token or key of another task is a wrong signature, not a missing right.
+  // docs/smh-protocol.md#14.5: a token or key of another task is a wrong signature, not a missing right.
   if (!same(token, credential.securityToken)) throw cosError('SignatureDoesNotMatch')
   if (key !== credential.cosKey) throw cosError('SignatureDoesNotMatch')
   if (credential.notAfter <= state.now()) throw cosError('RequestExpired')

@@ -5,7 +5,7 @@ import type { State } from './state.ts'
 const METHODS = ['PUT', 'POST', 'GET', 'HEAD']
 const EXPOSED = 'ETag, x-cos-hash-crc64ecma, x-cos-request-id, Date'
 
-/** CORS headers of the bucket's one rule (SMH §12); none for an origin that it does not name. */
+/** CORS headers of the bucket's one rule (docs/smh-protocol.md#12); none for an origin that it does not name. */
 export function corsHeaders(state: State, request: Incoming): Record<string, string> {
   const origin = request.headers.origin
   const listed: Record<string, string> = state.corsOrigins.includes('*') ? {} : { Vary: 'Origin' }

@@ -1,6 +1,6 @@
 import { CosError } from './errors.ts'
 
-/** The refusals of COS that the emulator can give, by name (SMH §11.3, doc 436/7730). */
+/** The refusals of COS that the emulator can give, by name (docs/smh-protocol.md#11.3, doc 436/7730). */
 const REFUSALS = {
   AccessDenied: [403, 'Access Denied.'],
   RequestExpired: [403, 'Request has expired'],
@@ -29,7 +29,7 @@ const REFUSALS = {
   InternalError: [500, 'We encountered an internal error. Please try again.'],
 } satisfies Record<string, [status: number, message: string]>
 
-/** One of COS's refusals; `RequestExpired` is its `AccessDenied` with the message of SMH §11.4. */
+/** One of COS's refusals; `RequestExpired` is its `AccessDenied` with the message of docs/smh-protocol.md#11.4. */
 export function cosError(
   name: keyof typeof REFUSALS,
   headers: Record<string, string> = {},
@@ -45,7 +45,7 @@ export function escapeXml(text: string): string {
   return text.replace(/[&<>"]/g, (character) => ENTITIES[character] ?? character)
 }
 
-/** The error document of SMH §11.3. */
+/** The error document of docs/smh-protocol.md#11.3. */
 export function errorDocument(
   error: { code: string; message: string },
   resource: string,

@@ -8,7 +8,7 @@ import type { State } from './state.ts'
 /** Forms are read into memory, unlike parts; COS itself would take 5 GB. */
 const MAX_FORM_BYTES = 64 * 1024 * 1024
 
-/** Takes an object from a browser's form: all fields first, the bytes in `file` (SMH §5.4). */
+/** Takes an object from a browser's form: all fields first, the bytes in `file` (docs/smh-protocol.md#5.4). */
 export async function postForm(state: State, bytes: Bytes, request: Incoming): Promise<Reply> {
   const length = request.headers['content-length']
   if (length === undefined) throw cosError('MissingContentLength')

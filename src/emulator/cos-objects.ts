@@ -44,7 +44,7 @@ function rangeOf({ method, headers }: Incoming, content: Content): ByteRange | u
   throw cosError('InvalidRange', { 'Content-Range': `bytes */${content.size}` })
 }
 
-/** Lists the parts of an open upload (SMH §11.6); SMH's own headers sign PUT only. */
+/** Lists the parts of an open upload (docs/smh-protocol.md#11.6); SMH's own headers sign PUT only. */
 export function listParts(state: State, request: Incoming, key: string): Reply {
   checkAccess(state, request, key)
   const { query } = request

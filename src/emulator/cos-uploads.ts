@@ -4,13 +4,13 @@ import { cosError } from './cos-errors.ts'
 import type { Incoming, Reply } from './http-side.ts'
 import type { State, Task } from './state.ts'
 
-/** One part, and one object sent at once, may have 5 GiB (SMH §9). */
+/** One part, and one object sent at once, may have 5 GiB (docs/smh-protocol.md#9). */
 const MAX_BODY_BYTES = 5 * 1024 ** 3
 
-/** x-cos-traffic-limit in bit/s (SMH §9). */
+/** x-cos-traffic-limit in bit/s (docs/smh-protocol.md#9). */
 const TRAFFIC_LIMIT = { least: 819_200, most: 838_860_800 }
 
-/** Takes one part of a multipart upload (SMH §11); a repeated number replaces the part. */
+/** Takes one part of a multipart upload (docs/smh-protocol.md#11); a repeated number replaces the part. */
 export async function putPart(
   state: State,
   bytes: Bytes,
@@ -42,7 +42,7 @@ export async function putPart(
   return storedReply(piece)
 }
 
-/** Takes a whole object at the bare key (SMH §5.3). */
+/** Takes a whole object at the bare key (docs/smh-protocol.md#5.3). */
 export async function putObject(
   state: State,
   bytes: Bytes,
@@ -69,7 +69,7 @@ export async function keepObject(state: State, bytes: Bytes, key: string, piece:
   }
 }
 
-/** The headers that COS answers a stored part or object with (SMH §11.2). */
+/** The headers that COS answers a stored part or object with (docs/smh-protocol.md#11.2). */
 export function storedHeaders(piece: Piece): Record<string, string> {
   return { ETag: `"${piece.md5}"`, 'x-cos-hash-crc64ecma': piece.crc64 }
 }

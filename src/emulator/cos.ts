@@ -10,7 +10,7 @@ import type { Incoming, Reply, Side } from './http-side.ts'
 import type { RouteName } from './route-names.ts'
 import { hex, type State } from './state.ts'
 
-/** The object store's side: takes parts and objects under signature, serves them (SMH §11). */
+/** The object store's side: takes parts and objects under signature, serves them (docs/smh-protocol.md#11). */
 export function createCosSide(state: State, bytes: Bytes): Side {
   return {
     host: 'cos',

@@ -22,7 +22,7 @@ function keyTimeOf(state: State, credential: Credential): string {
 
 /**
  * Fresh COS coordinates for a task: one signature that fits every part, because it covers neither
- * header nor parameter (SMH §5.2). `uploadId` is there for multipart tasks only.
+ * header nor parameter (docs/smh-protocol.md#5.2). `uploadId` is there for multipart tasks only.
  */
 export function uploadTarget(state: State, task: Task) {
   const credential = mintCredential(state, task.cosKey, state.credentialTtlMs)
@@ -43,7 +43,7 @@ export function uploadTarget(state: State, task: Task) {
   }
 }
 
-/** The fields of a browser form that uploads a task's object (SMH §5.4, doc 436/14690). */
+/** The fields of a browser form that uploads a task's object (docs/smh-protocol.md#5.4, doc 436/14690). */
 export function formTarget(state: State, task: Task) {
   const credential = mintCredential(state, task.cosKey, state.credentialTtlMs)
   const keyTime = keyTimeOf(state, credential)
@@ -75,7 +75,7 @@ export function formTarget(state: State, task: Task) {
   }
 }
 
-/** A signed URL that serves an object for `ttlMs` (SMH §6.2). */
+/** A signed URL that serves an object for `ttlMs` (docs/smh-protocol.md#6.2). */
 export function downloadUrl(
   state: State,
   cosKey: string,

@@ -1,10 +1,10 @@
 import { SmhError } from './errors.ts'
 import type { Description } from './state.ts'
 
-/** ISO 8601 with a zone, as `2025-03-09T11:22:33Z` (SMH §5.1). */
+/** ISO 8601 with a zone, as `2025-03-09T11:22:33Z` (docs/smh-protocol.md#5.1). */
 const ISO_TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:?\d\d)$/
 
-/** `category` may have so many bytes (SMH §5.1). */
+/** `category` may have so many bytes (docs/smh-protocol.md#5.1). */
 const MAX_CATEGORY_BYTES = 16
 
 /** A string field of a body; undefined when absent. */
@@ -15,7 +15,7 @@ export function stringField(body: Record<string, unknown>, name: string): string
   return value
 }
 
-/** Labels, category and local times of a begin's or confirm's body (SMH §5.1). */
+/** Labels, category and local times of a begin's or confirm's body (docs/smh-protocol.md#5.1). */
 export function descriptionOf(body: Record<string, unknown>): Description {
   const description: Description = {}
   if (body.labels !== undefined) description.labels = labelsOf(body.labels)
@@ -44,7 +44,7 @@ function labelsOf(value: unknown): string[] {
   return value
 }
 
-/** The `x-smh-meta-*` headers, prefix kept (SMH §5.7). */
+/** The `x-smh-meta-*` headers, prefix kept (docs/smh-protocol.md#5.7). */
 export function metaDataOf(headers: Record<string, string>): Record<string, string> {
   return Object.fromEntries(
     Object.entries(headers).filter(([name]) => name.startsWith('x-smh-meta-')),

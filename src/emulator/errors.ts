@@ -1,5 +1,5 @@
 /**
- * A refusal as SMH words it (SMH §2.2): `code` is the stable part, the message is for people.
+ * A refusal as SMH words it (docs/smh-protocol.md#2.2): `code` is the stable part, the message is for people.
  */
 export class SmhError extends Error {
   readonly status: number
@@ -21,7 +21,7 @@ function sentenceFrom(code: string): string {
   return `${words}.`
 }
 
-/** A refusal as COS words it (SMH §11.3); it becomes an XML document. */
+/** A refusal as COS words it (docs/smh-protocol.md#11.3); it becomes an XML document. */
 export class CosError extends Error {
   readonly status: number
   readonly code: string

@@ -10,7 +10,7 @@ const BEGIN = [
 ]
 const CONFIRM = ['admin', 'space_admin', 'upload_file', 'upload_file_force', 'confirm_upload']
 
-/** Which grants are each enough for a call (SMH §3.7, §6, §7); calls not listed ask for none. */
+/** Which grants are each enough for a call (docs/smh-protocol.md#3.7, docs/smh-protocol.md#6, docs/smh-protocol.md#7); calls not listed ask for none. */
 const SUFFICIENT: Partial<Record<RouteName, string[]>> = {
   'begin-multipart': BEGIN,
   'begin-simple': BEGIN,
@@ -31,7 +31,7 @@ const SUFFICIENT: Partial<Record<RouteName, string[]>> = {
   'create-quota': ['admin'],
 }
 
-/** Grants that let a begin ask for `overwrite` (SMH §3.6). */
+/** Grants that let a begin ask for `overwrite` (docs/smh-protocol.md#3.6). */
 const MAY_OVERWRITE = ['admin', 'space_admin', 'upload_file_force', 'begin_upload_force']
 
 /** Whether one of the token's grants is enough for the call. */

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { createCRC64 } from 'hash-wasm'
 
-/** What is known of a run of bytes: MD5 as lower-case hex, CRC64 as SMH §10.2 writes it. */
+/** What is known of a run of bytes: MD5 as lower-case hex, CRC64 as docs/smh-protocol.md#10.2 writes it. */
 export interface Digests {
   size: number
   md5: string
@@ -33,7 +33,7 @@ export async function createDigester() {
   }
 }
 
-/** The CRC-64/XZ polynomial, reflected: the highest bit stands for x^0 (SMH §10.2). */
+/** The CRC-64/XZ polynomial, reflected: the highest bit stands for x^0 (docs/smh-protocol.md#10.2). */
 const POLYNOMIAL = 0xc96c5795d7870f42n
 const ONE = 1n << 63n
 
@@ -78,10 +78,10 @@ export function multipartETag(parts: readonly { md5: string }[]): string {
   return `"${hash.digest('hex')}-${parts.length}"`
 }
 
-/** Files shorter than this take no part in instant upload (SMH §5.9). */
+/** Files shorter than this take no part in instant upload (docs/smh-protocol.md#5.9). */
 export const HASH_SEGMENT_BYTES = 1024 * 1024
 
-/** SHA-256 of the first MiB, and SMH's chained hash of everything (SMH §10.1). */
+/** SHA-256 of the first MiB, and SMH's chained hash of everything (docs/smh-protocol.md#10.1). */
 export async function chainedHashes(bytes: AsyncIterable<Uint8Array>) {
   let hash = createHash('sha256')
   let room = HASH_SEGMENT_BYTES

@@ -1,12 +1,12 @@
 import { SmhError } from './errors.ts'
 
-/** One level may have so many characters (SMH §9); counted as code points (inferred). */
+/** One level may have so many characters (docs/smh-protocol.md#9); counted as code points (inferred). */
 export const MAX_NAME_CHARACTERS = 255
 
 const FORBIDDEN = /[\\/:*?"<>|]/
 
 /**
- * Splits the decoded rest of a URL into names. A leading slash is tolerated (SMH §2.1), an empty
+ * Splits the decoded rest of a URL into names. A leading slash is tolerated (docs/smh-protocol.md#2.1), an empty
  * name inside is not (inferred).
  */
 function splitPath(decoded: string): string[] {
@@ -36,7 +36,7 @@ function checkNames(names: string[], tooLong: string) {
   for (const name of names) {
     if (name === '') throw new SmhError(400, 'InvalidSpaceOrDirectoryPath')
     if ([...name].length > MAX_NAME_CHARACTERS) throw new SmhError(400, tooLong)
-    // SMH §9 lists the printable ones; dots alone and control characters are (inferred).
+    // docs/smh-protocol.md#9 lists the printable ones; dots alone and control characters are (inferred).
     if (FORBIDDEN.test(name) || name === '.' || name === '..' || hasControls(name)) {
       throw new SmhError(400, 'IllegalFileName')
     }

@@ -9,7 +9,7 @@ export interface LibraryCall {
   bytes: Bytes
   request: Incoming
   token: Token
-  /** Whom the call is made as (SMH §3.9). */
+  /** Whom the call is made as (docs/smh-protocol.md#3.9). */
   user: string
 }
 
@@ -28,7 +28,7 @@ export function json(status: number, body: unknown): Reply {
   }
 }
 
-/** The body as an object; {} when it is empty. Content type: SMH §2. */
+/** The body as an object; {} when it is empty. Content type: docs/smh-protocol.md#2. */
 export function jsonBody(request: Incoming): Record<string, unknown> {
   if (request.body === '') return {}
   const type = request.headers['content-type']?.split(';')[0]?.trim().toLowerCase()

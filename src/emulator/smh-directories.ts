@@ -7,13 +7,13 @@ import { json, jsonBody, type SpaceCall, strategyParameter } from './smh-call.ts
 import { type DirectoryNode, hex, isoTime, type Node } from './state.ts'
 import { findDirectory, findNode, freeName, removeNode } from './tree.ts'
 
-/** Whether a directory is there (SMH §6.4); a file's path is not one (inferred). */
+/** Whether a directory is there (docs/smh-protocol.md#6.4); a file's path is not one (inferred). */
 export function directoryHead(call: SpaceCall): Reply {
   findDirectory(call.space, directoryPath(call.rest))
   return { status: 200 }
 }
 
-/** Details of a file or a directory (SMH §6.3). */
+/** Details of a file or a directory (docs/smh-protocol.md#6.3). */
 export function directoryInfo(call: SpaceCall): Reply {
   const path = directoryPath(call.rest)
   const node = findNode(call.space, path)
@@ -42,7 +42,7 @@ export function nodeFields(node: Node) {
 }
 
 /**
- * Creates a directory and every missing one above it (SMH §6.5). Nothing in here waits, so of
+ * Creates a directory and every missing one above it (docs/smh-protocol.md#6.5). Nothing in here waits, so of
  * two calls at once one gets 201 and the other 409.
  */
 export function createDirectory(call: SpaceCall): Reply {
@@ -106,7 +106,7 @@ function metaDataField(body: Record<string, unknown>): Record<string, string> | 
   return Object.fromEntries(entries)
 }
 
-/** Deletes a directory and all in it; there is no recycle bin (inferred from SMH §6.7). */
+/** Deletes a directory and all in it; there is no recycle bin (inferred from docs/smh-protocol.md#6.7). */
 export function deleteDirectory(call: SpaceCall): Reply {
   const path = directoryPath(call.rest)
   if (path.length === 0) throw new SmhError(400, 'RootDirectoryNotAllowed')

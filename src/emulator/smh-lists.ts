@@ -6,7 +6,7 @@ import { nodeFields } from './smh-directories.ts'
 import type { Node } from './state.ts'
 import { findDirectory } from './tree.ts'
 
-/** Lists a directory, by marker unless pages are asked for (SMH §6.6). */
+/** Lists a directory, by marker unless pages are asked for (docs/smh-protocol.md#6.6). */
 export function listDirectory(call: SpaceCall): Reply {
   const { query } = call.request
   const path = directoryPath(call.rest)

@@ -13,7 +13,7 @@ export interface SmhRoute {
 
 type Names = Partial<Record<string, RouteName>>
 
-/** Calls without a flag, by kind of resource and method (SMH §14.2, §6, §7). */
+/** Calls without a flag, by kind of resource and method (docs/smh-protocol.md#14.2, docs/smh-protocol.md#6, docs/smh-protocol.md#7). */
 const PLAIN: Record<string, Names> = {
   file: {
     POST: 'begin-form',
@@ -30,7 +30,7 @@ const PLAIN: Record<string, Names> = {
   },
 }
 
-/** Flags in the order in which SMH looks for them (SMH §14.2). */
+/** Flags in the order in which SMH looks for them (docs/smh-protocol.md#14.2). */
 const FLAGS: Record<string, [flag: string, name: RouteName][]> = {
   'file POST': [
     ['multipart', 'begin-multipart'],
@@ -175,7 +175,7 @@ function bareNames({ rawQuery }: Incoming): string[] {
 }
 
 function plainRoute(request: Incoming, kind: string): RouteName | undefined {
-  // The body alone makes a PUT something else (SMH §5.3).
+  // The body alone makes a PUT something else (docs/smh-protocol.md#5.3).
   if (request.method === 'PUT' && movesOrLinks(request.body)) return 'link-copy-or-move'
   return PLAIN[kind]?.[request.method]
 }

@@ -4,10 +4,10 @@ import { json, jsonBody, type LibraryCall, numberParameter, type SpaceCall } fro
 import { addSpace, hex, isoTime } from './state.ts'
 import { filesUnder, removeNode } from './tree.ts'
 
-/** 2–32 of `[a-z0-9-]`, no hyphen at either end (SMH §7.1). */
+/** 2–32 of `[a-z0-9-]`, no hyphen at either end (docs/smh-protocol.md#7.1). */
 const SPACE_ID = /^[a-z0-9][a-z0-9-]{0,30}[a-z0-9]$/
 
-/** Makes a tenant space (SMH §7.1). */
+/** Makes a tenant space (docs/smh-protocol.md#7.1). */
 export function createSpace(call: LibraryCall): Reply {
   const { state, request } = call
   if (!state.multiTenant) throw new SmhError(400, 'NotMultiSpaceLibrary')
@@ -20,7 +20,7 @@ export function createSpace(call: LibraryCall): Reply {
   return json(201, { spaceId: id })
 }
 
-/** Lists spaces in order of their making: all of them, or the caller's own (SMH §7.1). */
+/** Lists spaces in order of their making: all of them, or the caller's own (docs/smh-protocol.md#7.1). */
 export function listSpaces(call: LibraryCall): Reply {
   const { state, request, token, user } = call
   const limit = numberParameter(request.query, 'limit', 1, 1000) ?? 1000
@@ -40,13 +40,13 @@ export function listSpaces(call: LibraryCall): Reply {
   })
 }
 
-/** A space's properties (SMH §7.1). */
+/** A space's properties (docs/smh-protocol.md#7.1). */
 export function spaceExtension(call: SpaceCall): Reply {
   const defaults = { isPublicRead: false, isMultiAlbum: false, recognizeSensitiveContent: false }
   return json(200, { ...defaults, ...call.space.extension })
 }
 
-/** Changes a space's properties (SMH §7.1). */
+/** Changes a space's properties (docs/smh-protocol.md#7.1). */
 export function setSpaceExtension(call: SpaceCall): Reply {
   Object.assign(call.space.extension, jsonBody(call.request))
   return { status: 204 }
@@ -58,12 +58,12 @@ export function setTrafficLimit(call: SpaceCall): Reply {
   return { status: 204 }
 }
 
-/** Bytes of all files in a space (SMH §7.1). */
+/** Bytes of all files in a space (docs/smh-protocol.md#7.1). */
 export function spaceSize(call: SpaceCall): Reply {
   return json(200, { size: String(call.space.usedBytes) })
 }
 
-/** Deletes a space; one with files only with `force=1` (SMH §7.1). */
+/** Deletes a space; one with files only with `force=1` (docs/smh-protocol.md#7.1). */
 export function deleteSpace(call: SpaceCall): Reply {
   const { state, bytes, space, request } = call
   if (!state.multiTenant) throw new SmhError(400, 'NotMultiSpaceLibrary')

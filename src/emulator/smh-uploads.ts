@@ -13,7 +13,7 @@ import { checkRoom, checkTarget, placeFile } from './tree.ts'
 
 const HASH = /^[0-9a-fA-F]{64}$/
 
-/** Begin of a multipart, simple or form upload (SMH §5.2–5.4). */
+/** Begin of a multipart, simple or form upload (docs/smh-protocol.md#5.2–5.4). */
 export async function beginUpload(call: SpaceCall, kind: Task['kind']): Promise<Reply> {
   const { state, space, request } = call
   // A grant decides this, so it comes before all that is wrong with the parameters.
@@ -98,7 +98,7 @@ function readHashes(call: SpaceCall): WantedHashes | undefined {
 
 /**
  * Looks for stored bytes with these hashes, in the whole library (its scope is unpublished,
- * SMH §5.9). A full hash decides alone; a beginning that matches asks for the full hash.
+ * docs/smh-protocol.md#5.9). A full hash decides alone; a beginning that matches asks for the full hash.
  */
 async function findKnown(
   call: SpaceCall,

@@ -73,7 +73,7 @@ function notEmulated({ request, space, rest }: SpaceCall): never {
   )
 }
 
-/** The media service's side: names a call, runs the checks of SMH §14.3 in order, answers. */
+/** The media service's side: names a call, runs the checks of docs/smh-protocol.md#14.3 in order, answers. */
 export function createSmhSide(state: State, bytes: Bytes): Side {
   const routes = new WeakMap<Incoming, SmhRoute>()
   return {
@@ -104,7 +104,7 @@ export function createSmhSide(state: State, bytes: Bytes): Side {
     },
     force: forcedReply,
     commonHeaders: (request) => ({
-      // Clients correct their clocks by this header (SMH §2), so it shows the emulator's.
+      // Clients correct their clocks by this header (docs/smh-protocol.md#2), so it shows the emulator's.
       Date: new Date(state.now()).toUTCString(),
       'X-Request-Id': request.requestId,
       'Access-Control-Allow-Origin': '*',
@@ -181,7 +181,7 @@ function userOf(state: State, query: URLSearchParams): string {
   return token?.userId || (query.get('user_id') ?? '')
 }
 
-/** Only an `admin` token issued without a user acts as the user of the call (SMH §3.9). */
+/** Only an `admin` token issued without a user acts as the user of the call (docs/smh-protocol.md#3.9). */
 function effectiveUser(token: Token, query: URLSearchParams): string {
   if (token.userId !== '' || !token.grants.has('admin')) return token.userId
   return query.get('user_id') ?? ''

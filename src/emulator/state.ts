@@ -24,7 +24,7 @@ export interface Content {
   contentType: string
   lastModified: number
   references: number
-  /** Computed when a begin with hashes first asks (SMH §5.9). */
+  /** Computed when a begin with hashes first asks (docs/smh-protocol.md#5.9). */
   hashes?: { beginningHash: string; fullHash: string }
 }
 
@@ -113,7 +113,7 @@ export interface Credential {
 }
 
 export interface Dialect {
-  /** Older pages answer a created task with 200 (SMH §15). */
+  /** Older pages answer a created task with 200 (docs/smh-protocol.md#15). */
   beginStatus: 200 | 201
   uploadIncompleteStatus: 404 | 400
   /** Which spelling of `?multipart` is taken: bare as the pages have it, or `=1`. */
@@ -204,7 +204,7 @@ export function hex(bytes: number): string {
   return randomBytes(bytes).toString('hex')
 }
 
-/** SMH's way to write a time: ISO 8601 with milliseconds and Z (SMH §14.5). */
+/** SMH's way to write a time: ISO 8601 with milliseconds and Z (docs/smh-protocol.md#14.5). */
 export function isoTime(milliseconds: number): string {
   return new Date(milliseconds).toISOString()
 }

@@ -34,7 +34,7 @@ export function findFile(space: Space, path: readonly string[]): FileNode {
   return node
 }
 
-/** The conflict rules of SMH §5.10 that can already be told at begin. */
+/** The conflict rules of docs/smh-protocol.md#5.10 that can already be told at begin. */
 export function checkTarget(space: Space, path: readonly string[], strategy: ConflictStrategy) {
   findDirectory(space, path.slice(0, -1))
   const taken = findNode(space, path)
@@ -44,7 +44,7 @@ export function checkTarget(space: Space, path: readonly string[], strategy: Con
   }
 }
 
-/** Smallest n ≥ 1 whose numbered name is free (SMH §14.5). */
+/** Smallest n ≥ 1 whose numbered name is free (docs/smh-protocol.md#14.5). */
 export function freeName(directory: DirectoryNode, name: string, kind: 'file' | 'dir'): string {
   if (!directory.children.has(name)) return name
   for (let number = 1; ; number += 1) {
@@ -71,7 +71,7 @@ export interface PlacedFile {
 }
 
 /**
- * Puts a file into the tree under the conflict rules of SMH §5.10. Nothing in here waits, so of
+ * Puts a file into the tree under the conflict rules of docs/smh-protocol.md#5.10. Nothing in here waits, so of
  * two calls for one name the second always sees the first.
  */
 export function placeFile(state: State, bytes: Bytes, space: Space, file: NewFile): PlacedFile {

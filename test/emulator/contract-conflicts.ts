@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { filled } from '../support/smh-client.ts'
 import type { Contract } from '../support/smh-contract.ts'
 
-/** Items 2 and 3 of SMH §14.7. */
+/** Items 2 and 3 of docs/smh-protocol.md#14.7. */
 export function conflictContract(contract: () => Contract) {
   describe('a name that is taken', () => {
     test('rename, the default, counts up before the extension', async () => {

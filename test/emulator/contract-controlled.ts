@@ -3,7 +3,7 @@ import type { EmulatorControls } from '../../src/emulator/controls.ts'
 import { createSmhClient, filled, MIB, type SmhClient } from '../support/smh-client.ts'
 import { emulatorTarget, type SmhTarget } from '../support/smh-target.ts'
 
-/** Items 4, 6, 8 and 12 of SMH §14.7: they move the clock, tear answers and set quotas. */
+/** Items 4, 6, 8 and 12 of docs/smh-protocol.md#14.7: they move the clock, tear answers and set quotas. */
 export function controlledContract() {
   describe('under control', () => {
     let target: SmhTarget

@@ -4,7 +4,7 @@ import type { Contract } from '../support/smh-contract.ts'
 
 const BEGIN = ['begin-multipart', 'begin-simple', 'begin-form', 'renew', 'status', 'cancel']
 
-/** The matrix of SMH §3.7: what each grant allows by itself, besides reading. */
+/** The matrix of docs/smh-protocol.md#3.7: what each grant allows by itself, besides reading. */
 const MATRIX: [grant: string, allows: string[]][] = [
   ['admin', [...BEGIN, 'confirm', 'create-directory', 'get-quota']],
   ['space_admin', [...BEGIN, 'confirm', 'create-directory']],
@@ -17,7 +17,7 @@ const MATRIX: [grant: string, allows: string[]][] = [
   ['', []],
 ]
 
-/** Item 9 of SMH §14.7. */
+/** Item 9 of docs/smh-protocol.md#14.7. */
 export function grantContract(contract: () => Contract) {
   describe('grants', () => {
     test.each(MATRIX)('%j allows its own calls and no others', async (grant, allows) => {

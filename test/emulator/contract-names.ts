@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { encodePath, filled } from '../support/smh-client.ts'
 import type { Contract } from '../support/smh-contract.ts'
 
-/** Item 11 of SMH §14.7. */
+/** Item 11 of docs/smh-protocol.md#14.7. */
 export function nameContract(contract: () => Contract) {
   describe('names', () => {
     test.each(['two words', '100%', '%41', 'a#b', 'a+b', '报告', '🎬 take', "it's (1)!", 'ö'])(

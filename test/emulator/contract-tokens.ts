@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { filled } from '../support/smh-client.ts'
 import type { Contract } from '../support/smh-contract.ts'
 
-/** Item 8 of SMH §14.7, as far as no clock has to move; and whom a call is made as (SMH §3.9). */
+/** Item 8 of docs/smh-protocol.md#14.7, as far as no clock has to move; and whom a call is made as (docs/smh-protocol.md#3.9). */
 export function tokenContract(contract: () => Contract) {
   describe('tokens', () => {
     test('a deleted token is dead, a renewed one keeps its value', async () => {

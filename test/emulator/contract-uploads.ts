@@ -6,7 +6,7 @@ import type { Contract } from '../support/smh-contract.ts'
 const sha256 = (...parts: Uint8Array[]) =>
   parts.reduce((hash, part) => hash.update(part), createHash('sha256')).digest()
 
-/** Items 1, 5, 7 and 10 of SMH §14.7. */
+/** Items 1, 5, 7 and 10 of docs/smh-protocol.md#14.7. */
 export function uploadContract(contract: () => Contract) {
   describe('multipart upload', () => {
     test('parts in any order become one file with the combined CRC64', async () => {

@@ -11,7 +11,7 @@ import { tokenContract } from './contract-tokens.ts'
 import { uploadContract } from './contract-uploads.ts'
 
 /*
- * The contract of SMH §14.7, held against the emulator or, with SMH_CONTRACT_ENDPOINT,
+ * The contract of docs/smh-protocol.md#14.7, held against the emulator or, with SMH_CONTRACT_ENDPOINT,
  * SMH_CONTRACT_LIBRARY_ID, SMH_CONTRACT_LIBRARY_SECRET and SMH_CONTRACT_SPACE_ID, against the real
  * service. Nobody can move the real service's clock or tear its answers: what needs that is in
  * contract-controlled.ts, which is registered for the emulator only.

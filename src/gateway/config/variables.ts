@@ -18,7 +18,7 @@ import {
 } from './readers.ts'
 import { parseTrustworthyUrl } from './secure-url.ts'
 
-/** What COS can hold in one multipart object: 10,000 parts of 5 GiB (SMH §9). */
+/** What COS can hold in one multipart object: 10,000 parts of 5 GiB (docs/smh-protocol.md#9). */
 const LARGEST_OBJECT_BYTES = 10_000 * 5 * 1024 ** 3
 
 /** A hundred years. Ends of life further off are beyond what a date can be. */

@@ -3,7 +3,7 @@ import type { FileReply, TaskReply } from '../smh/replies.ts'
 import { MAX_LEVELS, MAX_NAME_CHARACTERS, MAX_PATH_CHARACTERS } from '../uploads/names.ts'
 import { relativePath } from '../uploads/policy.ts'
 
-/** COS takes 100 KiB/s to 100 MiB/s (SMH §5.1). */
+/** COS takes 100 KiB/s to 100 MiB/s (docs/smh-protocol.md#5.1). */
 export const trafficLimit = z.int().min(102_400).max(104_857_600).meta({
   description: 'Bytes per second for each connection to COS.',
   format: 'int64',

@@ -40,14 +40,14 @@ export interface AccessTokens {
 interface HeldToken {
   readonly value: string
   readonly idleMs: number
-  /** Moves with every use, as SMH's own deadline does (SMH §3.2). By the steady clock. */
+  /** Moves with every use, as SMH's own deadline does (docs/smh-protocol.md#3.2). By the steady clock. */
   goodUntil: number
 }
 
 /** Tokens of as many users at once are remembered in `per-user` mode: some 10 MB. */
 const MAX_HELD_TOKENS = 10_000
 
-/** Replaced when less than this, or a tenth of its idle time, is left (SMH §13). */
+/** Replaced when less than this, or a tenth of its idle time, is left (docs/smh-protocol.md#13). */
 const MIN_MARGIN_MS = 60_000
 
 /** How long a refusal that only the operator can mend stands for all callers, milliseconds. */
@@ -93,11 +93,11 @@ export function createAccessTokens(options: AccessTokensOptions): AccessTokens {
         space_id: owner.spaceId === '-' ? undefined : owner.spaceId,
       }
     }
-    // Without a user of its own the token may act for the one that each call names (SMH §3.9).
+    // Without a user of its own the token may act for the one that each call names (docs/smh-protocol.md#3.9).
     return { grant: 'admin', user_id: undefined, space_id: fixedSpace() }
   }
 
-  /** In a single-tenant library tokens are made without a space (SMH §3.1). */
+  /** In a single-tenant library tokens are made without a space (docs/smh-protocol.md#3.1). */
   function fixedSpace(): string | undefined {
     return smh.space.kind === 'fixed' && smh.space.id !== '-' ? smh.space.id : undefined
   }
@@ -109,7 +109,7 @@ export function createAccessTokens(options: AccessTokensOptions): AccessTokens {
     return within(bounds, fresh(key, identity))
   }
 
-  /** What the last renewal gave (SMH §3.3), at first what the configuration has. */
+  /** What the last renewal gave (docs/smh-protocol.md#3.3), at first what the configuration has. */
   function renewable(key: string, given: Secret): string {
     return held.get(key)?.value ?? given.reveal()
   }

@@ -14,7 +14,7 @@ import {
 } from './replies.ts'
 import type { Bounds, CallSmh, SmhCall, SmhReply } from './transport.ts'
 
-/** SMH §5.2: what a begin can come to. */
+/** docs/smh-protocol.md#5.2: what a begin can come to. */
 export type BeginOutcome =
   | { kind: 'task'; task: TaskReply }
   | { kind: 'needs-full-hash' }
@@ -26,7 +26,7 @@ export interface SmhFile {
   smhRequestId: string | undefined
 }
 
-/** Details a client may give at completion (SMH §5.7). */
+/** Details a client may give at completion (docs/smh-protocol.md#5.7). */
 export interface ConfirmDetails {
   crc64?: string | undefined
   labels?: string[] | undefined
@@ -40,23 +40,23 @@ export interface ConfirmDetails {
  * error-codes.ts; `facts.smhCode` tells refusals apart where a caller has to.
  */
 export interface SmhClient {
-  /** SMH §5.2. Not repeatable: every begin makes a task of its own. */
+  /** docs/smh-protocol.md#5.2. Not repeatable: every begin makes a task of its own. */
   begin(upload: PermittedUpload, bounds: Bounds): Promise<BeginOutcome>
-  /** SMH §6.5, missing ancestors included. Resolves to false when something of that name is there. */
+  /** docs/smh-protocol.md#6.5, missing ancestors included. Resolves to false when something of that name is there. */
   createDirectory(place: Place, path: readonly string[], bounds: Bounds): Promise<boolean>
-  /** SMH §5.6 */
+  /** docs/smh-protocol.md#5.6 */
   status(upload: OwnedUpload, bounds: Bounds): Promise<StatusReply>
-  /** SMH §5.5 */
+  /** docs/smh-protocol.md#5.5 */
   renew(upload: OwnedUpload, trafficLimit: number | undefined, bounds: Bounds): Promise<TaskReply>
-  /** SMH §5.7. Not repeatable: ask for the status first. */
+  /** docs/smh-protocol.md#5.7. Not repeatable: ask for the status first. */
   confirm(upload: OwnedUpload, details: ConfirmDetails, bounds: Bounds): Promise<SmhFile>
-  /** SMH §5.8 */
+  /** docs/smh-protocol.md#5.8 */
   cancel(upload: OwnedUpload, bounds: Bounds): Promise<void>
-  /** SMH §6.3. `facts.smhStatus` is 404 when nothing of that name is there. */
+  /** docs/smh-protocol.md#6.3. `facts.smhStatus` is 404 when nothing of that name is there. */
   fileDetails(place: Place, path: readonly string[], bounds: Bounds): Promise<SmhFile>
 }
 
-/** COS puts the parts together while SMH waits for it (SMH §5.7). */
+/** COS puts the parts together while SMH waits for it (docs/smh-protocol.md#5.7). */
 export const CONFIRM_TIMEOUT_MS = 60_000
 
 export function createSmhClient(
@@ -80,7 +80,7 @@ export function createSmhClient(
 
   /**
    * The one place where paths of SMH are built. The same method and path mean another thing without
-   * the flag (`DELETE` without `upload` deletes a file, SMH §5.8), so calls on a task always have one.
+   * the flag (`DELETE` without `upload` deletes a file, docs/smh-protocol.md#5.8), so calls on a task always have one.
    */
   function pathOf(kind: 'file' | 'directory', place: Place, names: readonly string[]): string {
     return `/${[kind, libraryId, place.spaceId, ...names].map(encodeURIComponent).join('/')}`
@@ -181,7 +181,7 @@ export function createSmhClient(
         upload.place,
         {
           ...call,
-          // What begin used, said again, because SMH's pages disagree on the default (SMH §15).
+          // What begin used, said again, because SMH's pages disagree on the default (docs/smh-protocol.md#15).
           query: { conflict_resolution_strategy: upload.strategy },
           ...(Object.values(details).some((value) => value !== undefined) && { body: details }),
           timeoutMs: CONFIRM_TIMEOUT_MS,

@@ -1,7 +1,7 @@
 import { type ErrorCode, type ErrorFacts, GatewayError, uploadNotFound } from '../errors.ts'
 
 /**
- * What a refusal of SMH means for the gateway (SMH §8.3).
+ * What a refusal of SMH means for the gateway (docs/smh-protocol.md#8.3).
  *
  * - `token_dead`: custody gets a new token once; when that does not help, our set-up is wrong
  * - `wiring`: ids, secret, grants or the state of the library: only the operator can mend it
@@ -10,7 +10,7 @@ import { type ErrorCode, type ErrorFacts, GatewayError, uploadNotFound } from '.
  */
 type Meaning = 'token_dead' | 'wiring' | 'unacted' | ErrorCode
 
-/** Every code of SMH §8 that a call of ours can meet. Others are judged by their status alone. */
+/** Every code of docs/smh-protocol.md#8 that a call of ours can meet. Others are judged by their status alone. */
 const meanings = {
   InvalidAccessToken: 'token_dead',
   AccessTokenVersionNotMatch: 'token_dead',

@@ -65,13 +65,13 @@ const headers = z
   })
   .transform(sendable)
 
-/** SMH §3.1 */
+/** docs/smh-protocol.md#3.1 */
 export const tokenReply = z.object({
   accessToken: z.string().regex(/^[\x21-\x7e]{1,4096}$/),
   expiresIn: z.number().positive(),
 })
 
-/** SMH §5.2 and §5.5 */
+/** docs/smh-protocol.md#5.2 and docs/smh-protocol.md#5.5 */
 export const taskReply = z.object({
   domain,
   path: objectPath,
@@ -83,7 +83,7 @@ export const taskReply = z.object({
 export type TaskReply = z.infer<typeof taskReply>
 
 /**
- * SMH §5.7, §6.3; an instant upload's answer is the same (§5.2). The file is stored by then, so what
+ * docs/smh-protocol.md#5.7, docs/smh-protocol.md#6.3; an instant upload's answer is the same (§5.2). The file is stored by then, so what
  * may be missing is left out when it is of another shape: an error would make the client begin again.
  */
 export const fileReply = z.object({
@@ -119,7 +119,7 @@ export interface ReceivedPart {
   lastModified: string
 }
 
-/** COS has no part with a higher number (SMH §9), and a gap before it is walked number by number. */
+/** COS has no part with a higher number (docs/smh-protocol.md#9), and a gap before it is walked number by number. */
 export const MAX_PARTS = 10_000
 
 /**
@@ -161,7 +161,7 @@ function readBytes(value: unknown): number | undefined {
   return Number.isSafeInteger(value) && (value as number) >= 0 ? (value as number) : undefined
 }
 
-/** SMH §5.6 */
+/** docs/smh-protocol.md#5.6 */
 export const statusReply = z.object({
   confirmed: z.boolean(),
   path: z.array(pathName).max(128).nullable(),
@@ -170,7 +170,7 @@ export const statusReply = z.object({
 })
 export type StatusReply = z.infer<typeof statusReply>
 
-/** SMH §5.8, §6.5: all that matters is that it is SMH's, and no error under a good status. */
+/** docs/smh-protocol.md#5.8, docs/smh-protocol.md#6.5: all that matters is that it is SMH's, and no error under a good status. */
 export const doneReply = z.union([
   z.null(),
   z.looseObject({
@@ -182,13 +182,13 @@ export const doneReply = z.union([
 /** Of SMH's request ids, which are logged. */
 export const requestIdShape = /^[\w-]{1,64}$/
 
-/** SMH §2.2. Shapes are checked because both values are logged. */
+/** docs/smh-protocol.md#2.2. Shapes are checked because both values are logged. */
 export const errorReply = z.object({
   code: z.string().regex(/^\w{1,64}$/),
   requestId: z.string().regex(requestIdShape).optional().catch(undefined),
 })
 
-/** The HTTP stack of the client sets these two itself, and a browser may not (SMH §11.1). */
+/** The HTTP stack of the client sets these two itself, and a browser may not (docs/smh-protocol.md#11.1). */
 function sendable(headers: Record<string, string>): Record<string, string> {
   return Object.fromEntries(
     Object.entries(headers).filter(([name]) => !/^(host|content-length)$/i.test(name)),

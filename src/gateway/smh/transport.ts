@@ -31,7 +31,7 @@ export interface SmhCall {
   method: CallOutRequest['method']
   /** Below `/api/v1`, every segment encoded. */
   path: string
-  /** A bare flag (SMH §2.1) that chooses the operation, such as `confirm`. */
+  /** A bare flag (docs/smh-protocol.md#2.1) that chooses the operation, such as `confirm`. */
   flag?: string
   /** Entries without a value are left out. */
   query: Record<string, string | number | boolean | undefined>

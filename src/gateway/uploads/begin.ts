@@ -6,7 +6,7 @@ import { type PermittedUpload, relativePath } from './policy.ts'
 import { checkStoredSize } from './stored-size.ts'
 
 /**
- * Begins an upload in SMH. SMH makes no folders on its own (SMH §5.2): when the parent is missing it
+ * Begins an upload in SMH. SMH makes no folders on its own (docs/smh-protocol.md#5.2): when the parent is missing it
  * is created, ancestors included, and the begin repeated once. Somebody else may create it at the
  * same time; both go on.
  *

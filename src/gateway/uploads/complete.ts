@@ -15,7 +15,7 @@ const MAX_CONFIRMS = 2
 /**
  * Completes an upload, however often and by however many callers at once it is asked to.
  *
- * SMH's confirm is not repeatable (SMH §5.7), so the status comes first, and again whenever the
+ * SMH's confirm is not repeatable (docs/smh-protocol.md#5.7), so the status comes first, and again whenever the
  * confirm left in doubt whether it had its effect: SMH knows, we keep nothing. Each status that lists the
  * parts is checked before the confirm that follows it, and each stored file after it.
  *
@@ -151,7 +151,7 @@ async function readBack(
 }
 
 /**
- * The file of an upload that SMH says is confirmed, read back by its final path (SMH §13). A file that has
+ * The file of an upload that SMH says is confirmed, read back by its final path (docs/smh-protocol.md#13). A file that has
  * left the user's folder is not the user's to see.
  */
 async function detailsOf(

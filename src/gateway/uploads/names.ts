@@ -1,7 +1,7 @@
-/** Longest name of one level, in characters (SMH §9). */
+/** Longest name of one level, in characters (docs/smh-protocol.md#9). */
 export const MAX_NAME_CHARACTERS = 255
 
-/** Longest path, in characters. SMH publishes no limit; this one is the gateway's own (SMH §9). */
+/** Longest path, in characters. SMH publishes no limit; this one is the gateway's own (docs/smh-protocol.md#9). */
 export const MAX_PATH_CHARACTERS = 1024
 
 /**
@@ -10,7 +10,7 @@ export const MAX_PATH_CHARACTERS = 1024
  */
 export const MAX_LEVELS = 32
 
-/** SMH §9, the characters of `IllegalFileName`. A slash never gets here: it separates levels. */
+/** docs/smh-protocol.md#9, the characters of `IllegalFileName`. A slash never gets here: it separates levels. */
 const forbidden = /[\\/:*?"<>|]/
 
 /**
@@ -26,7 +26,7 @@ const slashLike = /[/\\\u2044\u2215\u2216\u29f5\u29f8]/
 
 /**
  * Why `name` cannot be the name of one level in SMH, in a few words fit for a caller, or undefined
- * when it can (SMH §9). Does not normalise: give it the NFC form.
+ * when it can (docs/smh-protocol.md#9). Does not normalise: give it the NFC form.
  */
 export function nameFault(name: string): string | undefined {
   if (name === '') return 'has an empty segment'
@@ -94,12 +94,12 @@ export function folderName(value: string): string | undefined {
   return name.replace(/^\.|\.$/g, '=2E')
 }
 
-/** Whether `key`, in lower case, may follow `x-smh-meta-` (SMH §5.1 asks for lower-case names). */
+/** Whether `key`, in lower case, may follow `x-smh-meta-` (docs/smh-protocol.md#5.1 asks for lower-case names). */
 export function isMetadataKey(key: string): boolean {
   return /^[a-z0-9][a-z0-9._-]*$/.test(key)
 }
 
-/** Whether `value` can be the id of a space in a multi-tenant library (contract §4, SMH §2.1). */
+/** Whether `value` can be the id of a space in a multi-tenant library (contract §4, docs/smh-protocol.md#2.1). */
 export function isClaimedSpaceId(value: unknown): value is string {
   // A lone hyphen is SMH's name for a single-tenant library's only space, so it is nobody's own.
   return typeof value === 'string' && /^[\w-]{1,128}$/.test(value) && value !== '-'

@@ -12,7 +12,7 @@ import {
 } from './names.ts'
 
 const MAX_METADATA_HEADERS = 20
-/** Names and values of all metadata headers together; what COS allows for user metadata (SMH §9). */
+/** Names and values of all metadata headers together; what COS allows for user metadata (docs/smh-protocol.md#9). */
 const MAX_METADATA_BYTES = 2048
 const METADATA_PREFIX = 'x-smh-meta-'
 

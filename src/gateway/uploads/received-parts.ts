@@ -1,12 +1,12 @@
 import { GatewayError } from '../errors.ts'
 import type { ReceivedPart } from '../smh/replies.ts'
 
-/** Every part but the last has at least this many bytes (SMH §9). */
+/** Every part but the last has at least this many bytes (docs/smh-protocol.md#9). */
 export const MIN_PART_BYTES = 1024 * 1024
 
 /**
  * Checks that the parts SMH has are the whole of a file of `size` bytes: numbered 1..n without a gap
- * (SMH §5.2), none but the last under 1 MiB, together as long as declared.
+ * (docs/smh-protocol.md#5.2), none but the last under 1 MiB, together as long as declared.
  *
  * @throws GatewayError `file_too_large` when the bytes exceed `maxBytes` (nothing will make that
  *   right again, so the caller cancels the task), `upload_incomplete` with the parts to send,

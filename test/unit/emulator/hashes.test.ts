@@ -13,7 +13,7 @@ test.each([
   ['a', '3675645893302102789'],
   ['123456789', '11051210869376104954'],
   ['hello world', '5981764153023615706'],
-])('CRC64 of %j is the one of SMH §10.2', async (text, crc64) => {
+])('CRC64 of %j is the one of docs/smh-protocol.md#10.2', async (text, crc64) => {
   expect(await digestOf(text)).toMatchObject({ size: text.length, crc64 })
 })
 
@@ -44,7 +44,7 @@ async function* chunksOf(bytes: Uint8Array, size: number) {
   for (let at = 0; at < bytes.byteLength; at += size) yield bytes.subarray(at, at + size)
 }
 
-test('the chained hash is the one of SMH §10.1', async () => {
+test('the chained hash is the one of docs/smh-protocol.md#10.1', async () => {
   const beginningHash = '30e14955ebf1352266dc2ff8067e68104607e750abb9d3b36582b8af909fcb58'
   expect(await chainedHashes(chunksOf(new Uint8Array(MIB), 65_536))).toEqual({
     beginningHash,
