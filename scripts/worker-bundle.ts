@@ -24,7 +24,7 @@ interface Account {
 const directory = await mkdtemp(join(tmpdir(), 'worker-bundle-'))
 try {
   await bundleWorker(directory, '--metafile', join(directory, 'account.json'))
-  const bundle = await readFile(join(directory, 'worker.js'))
+  const bundle = await readFile(join(directory, 'main.js'))
   const account: Account = JSON.parse(await readFile(join(directory, 'account.json'), 'utf8'))
   const gzipKiB = gzipSync(bundle).length / 1024
   const faults = [

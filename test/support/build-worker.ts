@@ -21,6 +21,6 @@ export default async function buildWorker({ provide }: TestProject): Promise<() 
     bundleWorker(directory, join(import.meta.dirname, 'worker-entry.ts')),
   ])
   provide('workerFile', join(directory, 'worker-entry.js'))
-  provide('deployedFile', join(directory, 'worker.js'))
+  provide('deployedFile', join(directory, 'main.js'))
   return () => rm(directory, { recursive: true, force: true })
 }

@@ -2,7 +2,7 @@ import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
 import { bundleForBrowsers } from '../../support/bundle-browser.ts'
 
-const source = (file: string) => fileURLToPath(new URL(`../../src/${file}`, import.meta.url))
+const source = (file: string) => fileURLToPath(new URL(`../../../src/${file}`, import.meta.url))
 const uppy = ['@uppy/core', '@uppy/core/utils']
 
 test.each([
