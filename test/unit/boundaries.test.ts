@@ -25,6 +25,7 @@ const CORE = [
   'gateway/errors.ts',
   'gateway/http-client.ts',
   'gateway/json-depth.ts',
+  'gateway/name-rules.ts',
   'gateway/ports.ts',
 ]
 
@@ -111,12 +112,13 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   ],
   'gateway/ledger/': [...CORE, 'lru-cache'],
   'gateway/smh/': [...CORE, 'gateway/config/', 'lru-cache', 'zod'],
-  'gateway/config/': ['zod'],
+  'gateway/config/': ['gateway/name-rules.ts', 'zod'],
   'gateway/ports.ts': ['gateway/config/', 'gateway/http-client.ts'],
   'gateway/advice.ts': ['gateway/ports.ts'],
   'gateway/errors.ts': ['zod'],
   'gateway/http-client.ts': [],
   'gateway/json-depth.ts': [],
+  'gateway/name-rules.ts': [],
   'client/': [],
   'client/uppy/': ['client/index.ts', '@uppy/core'],
   'emulator/': [
@@ -155,8 +157,6 @@ const NOT_YET: readonly string[] = [
   'gateway/smh/circuit.ts -> gateway/http/access-log.ts',
   'gateway/smh/client.ts -> gateway/uploads/confirm-key.ts',
   'gateway/smh/client.ts -> gateway/uploads/policy.ts',
-  'gateway/config/path-prefix.ts -> gateway/uploads/names.ts',
-  'gateway/config/variables.ts -> gateway/uploads/names.ts',
   'client/retry.ts -> client/state.ts -> client/types.ts -> client/retry.ts',
   'gateway/config/parse.ts -> gateway/config/variables.ts -> gateway/config/parse.ts',
 ]

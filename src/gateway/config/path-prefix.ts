@@ -1,5 +1,5 @@
 import * as z from 'zod'
-import { MAX_LEVELS, nameFault } from '../uploads/names.ts'
+import { MAX_LEVELS, nameFault } from '../name-rules.ts'
 import { variable } from './readers.ts'
 
 /** One level of `UPLOAD_PATH_PREFIX`: fixed text, or text around one claim's value. */

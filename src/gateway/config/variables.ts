@@ -1,5 +1,5 @@
 import * as z from 'zod'
-import { isClaimedSpaceId, isMetadataKey, nameFault } from '../uploads/names.ts'
+import { isClaimedSpaceId, isMetadataKey, nameFault } from '../name-rules.ts'
 import type { ConflictStrategy } from './parse.ts'
 import { pathPrefix } from './path-prefix.ts'
 import {

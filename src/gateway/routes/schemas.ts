@@ -1,6 +1,7 @@
 import * as z from 'zod'
+import { MAX_LEVELS, MAX_NAME_CHARACTERS } from '../name-rules.ts'
 import type { FileReply, TaskReply } from '../smh/replies.ts'
-import { MAX_LEVELS, MAX_NAME_CHARACTERS, MAX_PATH_CHARACTERS } from '../uploads/names.ts'
+import { MAX_PATH_CHARACTERS } from '../uploads/names.ts'
 import { relativePath } from '../uploads/policy.ts'
 
 /** COS takes 100 KiB/s to 100 MiB/s (docs/smh-protocol.md#5.1). */

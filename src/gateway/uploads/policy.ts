@@ -2,14 +2,13 @@ import type { User } from '../auth/authenticate.ts'
 import type { ConflictStrategy, SmhConfig, UploadRules } from '../config/parse.ts'
 import { GatewayError, invalidField } from '../errors.ts'
 import {
-  folderName,
   isClaimedSpaceId,
   isMetadataKey,
   MAX_LEVELS,
   MAX_NAME_CHARACTERS,
   nameFault,
-  parsePath,
-} from './names.ts'
+} from '../name-rules.ts'
+import { folderName, parsePath } from './names.ts'
 
 const MAX_METADATA_HEADERS = 20
 /** Names and values of all metadata headers together; what COS allows for user metadata (docs/smh-protocol.md#9). */

@@ -9,7 +9,6 @@ import {
 } from '../../../../src/gateway/config/parse.ts'
 import { parseTrustworthyUrl } from '../../../../src/gateway/config/secure-url.ts'
 import { configVariables } from '../../../../src/gateway/config/variables.ts'
-import { isClaimedSpaceId } from '../../../../src/gateway/uploads/names.ts'
 
 const required = {
   SMH_LIBRARY_ID: 'smh0lib',
@@ -441,23 +440,6 @@ test('unknownVariables names what looks like ours and is not', () => {
     'UPSTREAM_TIMEOUT',
     'upload_max_bytes',
   ])
-})
-
-test.each([
-  ['space_1-A', true],
-  ['a'.repeat(128), true],
-  ['a'.repeat(129), false],
-  ['-', false],
-  ['--', true],
-  ['', false],
-  ['a,b', false],
-  ['a/b', false],
-  ['a\n', false],
-  [['a'], false],
-  [7, false],
-  [undefined, false],
-])('isClaimedSpaceId(%j) is %j', (value, expected) => {
-  expect(isClaimedSpaceId(value)).toBe(expected)
 })
 
 test.each([
