@@ -3,7 +3,7 @@
  * wants it as a server takes `/node`, as a Worker `/worker`.
  */
 export { type App, createApp } from './app.ts'
-export { type Config, type ConfigFault, ConfigurationError, parseConfig } from './config/parse.ts'
+export { type Config, type ConfigIssue, ConfigurationError, parseConfig } from './config/parse.ts'
 export {
   type CallOut,
   CallOutFault,

@@ -26,8 +26,8 @@ export interface LogRecord {
   storedSize?: number
   /** The HTTP status of an issuer's document that could not be used. */
   issuerStatus?: number
-  /** Variables with what they want, never with their values. */
-  faults?: readonly { variable: string; wants: string }[]
+  /** Variables with what is wrong with them, never with their values. */
+  issues?: readonly { variable: string; message: string }[]
   /** Names of configuration variables, never their values. */
   variables?: readonly string[]
   address?: string

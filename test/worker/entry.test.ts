@@ -95,9 +95,9 @@ describe('the Worker', () => {
     }
     await expect.poll(() => worker.written()).toContain('faulty configuration')
     const [line = '{}'] = worker.written().split('\n')
-    const { level, faults } = JSON.parse(line)
+    const { level, issues } = JSON.parse(line)
     expect(level).toBe('fatal')
-    expect(faults.map(({ variable }: { variable: string }) => variable)).toEqual([
+    expect(issues.map(({ variable }: { variable: string }) => variable)).toEqual([
       'JWT_ALGORITHMS',
       'UPLOAD_MAX_BYTES',
       'CONFIRM_KEY_SECRETS',

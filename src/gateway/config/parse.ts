@@ -1,207 +1,184 @@
-import type { PrefixSegment } from './path-prefix.ts'
-import { isPlain, isUnset } from './readers.ts'
+import type { ConflictStrategy } from './formats.ts'
+import type { Reading } from './readers.ts'
 import type { Secret } from './secret.ts'
-import { configVariables, type Variables, variables } from './variables.ts'
+import {
+  configVariables,
+  type Runtime,
+  type Values,
+  type Variable,
+  variableList,
+} from './variables.ts'
 
-export interface SmhConfig {
-  libraryId: string
-  /** Scheme, host and port; no trailing slash. */
-  endpoint: string
-  credential: { kind: 'library-secret'; secret: Secret } | { kind: 'access-token'; token: Secret }
-  tokenMode: 'shared' | 'per-user'
-  tokenPeriodSeconds: number
-  space: { kind: 'fixed'; id: string } | { kind: 'claim'; claim: string }
-}
+export type { ConflictStrategy }
 
-export interface JwtConfig {
-  issuer: string
-  audiences: readonly string[]
-  /** Undefined: taken from the issuer's OpenID discovery document. */
-  jwksUrl: string | undefined
-  algorithms: readonly string[]
-  userClaim: string
-  requiredScope: string | undefined
-  clockToleranceSeconds: number
-  /** How long a token that was good is not checked again; 0 checks it every time. */
-  cacheSeconds: number
-}
+/** The values of all variables, with those of a few combined. */
+export type Config = ReturnType<typeof toConfig>
+export type SmhConfig = Config['smh']
+export type JwtConfig = Config['jwt']
+export type UploadRules = Config['upload']
 
-export type ConflictStrategy = 'ask' | 'rename' | 'overwrite'
+type SmhCredential =
+  | { kind: 'library-secret'; secret: Secret }
+  | { kind: 'access-token'; token: Secret }
 
-export interface UploadRules {
-  prefix: readonly PrefixSegment[]
-  maxBytes: number
-  /** Lower case, without the dot. Undefined: all. */
-  allowedExtensions: ReadonlySet<string> | undefined
-  conflictStrategies: ReadonlySet<ConflictStrategy>
-  /** Lower-case names after `x-smh-meta-`. Undefined: all. */
-  metaKeys: ReadonlySet<string> | undefined
-  trafficLimitBytesPerSecond: number | undefined
-  instant: boolean
-  createParents: boolean
-  maxAgeSeconds: number
-}
+type SpaceSource = { kind: 'fixed'; id: string } | { kind: 'claim'; claim: string }
 
-/** The first signs, all verify. `derived`: from the library secret, by HKDF. */
+/** The first secret signs, and all of them verify. `derived`: from the library secret, by HKDF. */
 export type ConfirmKeyConfig =
   | { kind: 'given'; secrets: readonly Secret[] }
   | { kind: 'derived'; from: Secret }
 
-export interface Config {
-  smh: SmhConfig
-  jwt: JwtConfig
-  upload: UploadRules
-  confirmKey: ConfirmKeyConfig
-  corsOrigins: ReadonlySet<string>
-  /** Begins a user and minute; 0 switches the limit off. */
-  rateLimitPerMinute: number
-  maxInFlight: number
-  upstreamTimeoutSeconds: number
-  host: string
-  port: number
-  adminPort: number | undefined
-  logLevel: 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'silent'
-}
-
-/** A variable that is missing or cannot be used, and what would do. Never holds a value. */
-export interface ConfigFault {
+/** A variable that is missing or invalid. Never holds a value. */
+export interface ConfigIssue {
   variable: string
-  /** Reads on after "wants". */
-  wants: string
+  /** Completes the sentence that starts with the variable's name, such as "must be true or false". */
+  message: string
 }
 
-/** Thrown by {@link parseConfig}. The message is for the operator's eyes, one line a variable. */
+/** {@link parseConfig} throws it. The message is for operators and has one line for each issue. */
 export class ConfigurationError extends Error {
-  readonly faults: readonly ConfigFault[]
+  readonly issues: readonly ConfigIssue[]
 
-  constructor(faults: readonly ConfigFault[]) {
-    const lines = faults.map(({ variable, wants }) => `  ${variable} wants ${wants}`)
-    super(`The configuration cannot be used:\n${lines.join('\n')}`)
+  constructor(issues: readonly ConfigIssue[]) {
+    const lines = issues.map(({ variable, message }) => `  ${variable} ${message}`)
+    super(`The configuration is not valid:\n${lines.join('\n')}`)
     this.name = 'ConfigurationError'
-    this.faults = faults
+    this.issues = issues
   }
 }
 
-function defaultEndpoint(libraryId: string): string {
-  return `https://${libraryId.toLowerCase()}.api.tencentsmh.cn`
-}
+type Environment = Readonly<Record<string, unknown>>
 
 /**
- * The configuration that `record` describes (contract §4): environment variables on Node, bindings on
- * Workers. A blank value counts as unset, blanks around a value are dropped, and a number or boolean
- * (which a Workers var may be) counts as its text.
+ * Reads the configuration from environment variables on Node, or from bindings on Workers. A blank value
+ * counts as unset, and spaces around a value are dropped. A number or boolean, which a Workers var may
+ * be, counts as its text.
  *
- * @throws ConfigurationError naming every variable that is missing, out of range or at odds with
- * another one, and never a value
+ * @param runtime variables without an effect there are ignored
+ * @throws ConfigurationError with every variable that is missing, invalid or in conflict with another.
+ *   It never holds a value.
  */
-export function parseConfig(record: Readonly<Record<string, unknown>>): Config {
-  const given = readGiven(record)
-  const parsed = variables.safeParse(given)
-  const issues = parsed.success ? [] : parsed.error.issues
-  const faults = [
-    ...issues.map(({ path, message }) => ({ variable: String(path[0]), wants: message })),
-    ...crossFaults(given),
-  ]
-  if (!parsed.success || faults.length > 0) throw new ConfigurationError(faults)
-  return toConfig(parsed.data)
+export function parseConfig(environment: Environment, runtime: Runtime = 'node'): Config {
+  const given = readGiven(environment, runtime)
+  const issues: ConfigIssue[] = []
+  const values: Record<string, Record<string, unknown>> = {}
+  for (const variable of variableList) {
+    const reading = readVariable(variable, given[variable.name])
+    const value = 'value' in reading ? reading.value : undefined
+    values[variable.group] = { ...values[variable.group], [variable.key]: value }
+    if ('issue' in reading) issues.push({ variable: variable.name, message: reading.issue })
+  }
+  // Listed together with the issues of single variables, so that one start shows all of them.
+  issues.push(...findConflicts(given, values as Values))
+  if (issues.length > 0) throw new ConfigurationError(issues)
+  return toConfig(values as Values)
 }
 
 /**
- * Names in `record` that look like ours and are not, sorted: most likely somebody's typing error.
- * Values that are no text (a Workers binding may have any name) are passed over.
+ * Names in `environment` that resemble ours but are unknown, sorted. Most are typing errors. Values
+ * without a text are skipped, because a Workers binding may have any name.
  */
-export function unknownVariables(record: Readonly<Record<string, unknown>>): string[] {
-  return Object.keys(record)
-    .filter((name) =>
-      /^(?:SMH_|JWT_|UPLOAD_|CONFIRM_|CORS_|RATE_|MAX_IN|UPSTREAM_|ADMIN_PORT|LOG_LEVEL)/i.test(
-        name,
-      ),
-    )
-    .filter((name) => !configVariables.includes(name) && isPlain(record[name]))
+export function unknownVariables(environment: Environment): string[] {
+  return Object.keys(environment)
+    .filter((name) => !configVariables.includes(name) && isPlain(environment[name]))
+    .filter((name) => ourPrefixes.some((prefix) => letters(name).startsWith(prefix)))
     .sort()
 }
 
-function readGiven(record: Readonly<Record<string, unknown>>): Record<string, unknown> {
+const letters = (name: string) => name.toUpperCase().replaceAll('_', '')
+
+/**
+ * The first word of names in the groups that share one. Of other names the first letters, because other
+ * programs have variables such as LOG_FILE.
+ */
+const ourPrefixes = variableList
+  .filter(({ name }) => name.includes('_'))
+  .map(({ name, group }) =>
+    group === 'gateway' ? letters(name).slice(0, 8) : (name.split('_')[0] as string),
+  )
+
+/** A Workers var may be a number or boolean. */
+const isPlain = (value: unknown) => ['string', 'number', 'boolean'].includes(typeof value)
+
+/** What `environment` has for the variables of `runtime`, without blank values. */
+function readGiven(environment: Environment, runtime: Runtime): Environment {
   const given: Record<string, unknown> = {}
-  for (const name of configVariables) {
-    const value = record[name]
+  for (const { name, runtimes } of variableList) {
+    const value = environment[name]
     const text = isPlain(value) ? String(value).trim() : value
-    if (!isUnset(text)) given[name] = text
+    const isUnset = text === undefined || text === null || text === ''
+    if (!isUnset && (runtimes?.includes(runtime) ?? true)) given[name] = text
   }
   return given
 }
 
-/** Faults between variables. Told beside those within one, so that one start shows them all. */
-function crossFaults(given: Readonly<Record<string, unknown>>): ConfigFault[] {
-  const faults: ConfigFault[] = []
-  const fault = (variable: string, wants: string) => faults.push({ variable, wants })
-  const mints = given.SMH_LIBRARY_SECRET !== undefined
-  const token = given.SMH_ACCESS_TOKEN !== undefined
-  if (mints === token) {
-    const state = mints ? 'to be unset' : 'to be set'
-    fault('SMH_LIBRARY_SECRET', `${state}: exactly one of it and SMH_ACCESS_TOKEN`)
-    fault('SMH_ACCESS_TOKEN', `${state}: exactly one of it and SMH_LIBRARY_SECRET`)
+/** Quotes stay in a value when the program that reads the file does not know the shell's rules. */
+const inQuotes = /^(["']).*\1$/s
+
+function readVariable({ reader, default: fallback }: Variable, given: unknown): Reading<unknown> {
+  if (given === undefined) {
+    if (typeof fallback === 'string') return reader.read(fallback)
+    if ('unset' in fallback) return { value: fallback.value }
+    // `unless` is a rule between variables.
+    return fallback.unless ? { value: undefined } : { issue: `is required: ${reader.expected}` }
   }
-  if (token && !mints) {
-    if (given.CONFIRM_KEY_SECRETS === undefined) {
-      fault('CONFIRM_KEY_SECRETS', 'to be set: with SMH_ACCESS_TOKEN it cannot be derived')
-    }
-    if (given.SMH_TOKEN_MODE === 'per-user') {
-      fault('SMH_TOKEN_MODE', 'shared: only SMH_LIBRARY_SECRET can mint a token for each user')
-    }
-  }
-  const adminPort = Number(given.ADMIN_PORT ?? 0)
-  if (adminPort !== 0 && adminPort === Number(given.PORT ?? 8787)) {
-    fault('ADMIN_PORT', 'another port than PORT')
-  }
-  return faults
+  if (typeof given !== 'string') return { issue: `must be ${reader.expected}` }
+  if (inQuotes.test(given)) return { issue: `must be ${reader.expected}; without quotes around it` }
+  return reader.read(given)
 }
 
-function toConfig(read: Variables): Config {
+/** Issues between variables. */
+function findConflicts(given: Environment, { gateway }: Values): ConfigIssue[] {
+  const conflicts: ConfigIssue[] = []
+  const add = (variable: string, message: string) => conflicts.push({ variable, message })
+  const hasSecret = given.SMH_LIBRARY_SECRET !== undefined
+  const hasToken = given.SMH_ACCESS_TOKEN !== undefined
+  if (hasSecret === hasToken) {
+    const state = hasSecret ? 'must not be set together with' : 'is required unless'
+    const end = hasSecret ? '' : ' is set'
+    add('SMH_LIBRARY_SECRET', `${state} SMH_ACCESS_TOKEN${end}`)
+    add('SMH_ACCESS_TOKEN', `${state} SMH_LIBRARY_SECRET${end}`)
+  }
+  if (hasToken && !hasSecret) {
+    if (given.CONFIRM_KEY_SECRETS === undefined) {
+      add('CONFIRM_KEY_SECRETS', 'is required with SMH_ACCESS_TOKEN: it cannot be derived')
+    }
+    if (given.SMH_TOKEN_MODE === 'per-user') {
+      add(
+        'SMH_TOKEN_MODE',
+        'must be shared: only SMH_LIBRARY_SECRET can mint a token for each user',
+      )
+    }
+  }
+  if (gateway.adminPort && gateway.adminPort === gateway.port) {
+    add('ADMIN_PORT', 'must differ from PORT')
+  }
+  return conflicts
+}
+
+function toConfig({ smh, jwt, upload, gateway }: Values) {
+  const { endpoint, librarySecret, accessToken, spaceId, spaceClaim, ...restOfSmh } = smh
+  const { confirmKeySecrets, ...restOfGateway } = gateway
+  const credential: SmhCredential = librarySecret
+    ? { kind: 'library-secret', secret: librarySecret }
+    : { kind: 'access-token', token: accessToken! }
+  const space: SpaceSource = spaceClaim
+    ? { kind: 'claim', claim: spaceClaim }
+    : { kind: 'fixed', id: spaceId }
+  const confirmKey: ConfirmKeyConfig = confirmKeySecrets
+    ? { kind: 'given', secrets: confirmKeySecrets }
+    : { kind: 'derived', from: librarySecret! }
   return {
     smh: {
-      libraryId: read.SMH_LIBRARY_ID,
-      endpoint: read.SMH_ENDPOINT ?? defaultEndpoint(read.SMH_LIBRARY_ID),
-      credential: read.SMH_LIBRARY_SECRET
-        ? { kind: 'library-secret', secret: read.SMH_LIBRARY_SECRET }
-        : { kind: 'access-token', token: read.SMH_ACCESS_TOKEN! },
-      tokenMode: read.SMH_TOKEN_MODE,
-      tokenPeriodSeconds: read.SMH_TOKEN_PERIOD_SECONDS,
-      space: read.SMH_SPACE_CLAIM
-        ? { kind: 'claim', claim: read.SMH_SPACE_CLAIM }
-        : { kind: 'fixed', id: read.SMH_SPACE_ID },
+      ...restOfSmh,
+      /** Scheme, host and port, without a trailing slash. */
+      endpoint: endpoint ?? `https://${smh.libraryId.toLowerCase()}.api.tencentsmh.cn`,
+      credential,
+      space,
     },
-    jwt: {
-      issuer: read.JWT_ISSUER,
-      audiences: read.JWT_AUDIENCE,
-      jwksUrl: read.JWT_JWKS_URL,
-      algorithms: read.JWT_ALGORITHMS,
-      userClaim: read.JWT_USER_CLAIM,
-      requiredScope: read.JWT_REQUIRED_SCOPE,
-      clockToleranceSeconds: read.JWT_CLOCK_TOLERANCE_SECONDS,
-      cacheSeconds: read.JWT_CACHE_SECONDS,
-    },
-    upload: {
-      prefix: read.UPLOAD_PATH_PREFIX,
-      maxBytes: read.UPLOAD_MAX_BYTES,
-      allowedExtensions: read.UPLOAD_ALLOWED_EXTENSIONS,
-      conflictStrategies: read.UPLOAD_CONFLICT_STRATEGIES,
-      metaKeys: read.UPLOAD_META_KEYS,
-      trafficLimitBytesPerSecond: read.UPLOAD_TRAFFIC_LIMIT,
-      instant: read.UPLOAD_INSTANT,
-      createParents: read.UPLOAD_CREATE_PARENTS,
-      maxAgeSeconds: read.UPLOAD_MAX_AGE_SECONDS,
-    },
-    confirmKey: read.CONFIRM_KEY_SECRETS
-      ? { kind: 'given', secrets: read.CONFIRM_KEY_SECRETS }
-      : { kind: 'derived', from: read.SMH_LIBRARY_SECRET! },
-    corsOrigins: read.CORS_ORIGINS,
-    rateLimitPerMinute: read.RATE_LIMIT_PER_MINUTE,
-    maxInFlight: read.MAX_IN_FLIGHT,
-    upstreamTimeoutSeconds: read.UPSTREAM_TIMEOUT_SECONDS,
-    host: read.HOST,
-    port: read.PORT,
-    adminPort: read.ADMIN_PORT,
-    logLevel: read.LOG_LEVEL,
+    jwt,
+    upload,
+    confirmKey,
+    ...restOfGateway,
   }
 }

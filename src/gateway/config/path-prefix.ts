@@ -1,50 +1,44 @@
-import * as z from 'zod'
 import { MAX_LEVELS, nameFault } from '../name-rules.ts'
-import { variable } from './readers.ts'
+import type { Reader } from './readers.ts'
 
-/** One level of `UPLOAD_PATH_PREFIX`: fixed text, or text around one claim's value. */
+/** One level of `UPLOAD_PATH_PREFIX`: fixed text, or text around the value of one claim. */
 export type PrefixSegment = { text: string } | { before: string; claim: string; after: string }
 
-/** One level of `UPLOAD_PATH_PREFIX`, or what is wrong with it. */
-function readSegment(level: string): PrefixSegment | { fault: string } {
+const expected = 'a path such as users/{sub}, or / for the whole space'
+
+/** Reads `UPLOAD_PATH_PREFIX`, level by level. */
+export const pathPrefix: Reader<readonly PrefixSegment[]> = {
+  expected,
+  read(text) {
+    if (text === '/') return { value: [] }
+    const levels = text.normalize('NFC').replace(/^\//, '').replace(/\/$/, '').split('/')
+    if (levels.length >= MAX_LEVELS) return issue(`has more than ${MAX_LEVELS - 1} levels`)
+    const segments: PrefixSegment[] = []
+    for (const level of levels) {
+      const segment = parseSegment(level)
+      if (typeof segment === 'string') return issue(segment)
+      segments.push(segment)
+    }
+    return { value: segments }
+  },
+}
+
+const issue = (fault: string) => ({ issue: `must be ${expected}; this one ${fault}` })
+
+/** A level as a segment, or what is wrong with it. */
+function parseSegment(level: string): PrefixSegment | string {
   const placeholder = /^([^{}]*)\{([^{}]*)\}([^{}]*)$/.exec(level)
   if (!placeholder) {
     if (/\{[^{}]*\}.*\{[^{}]*\}/.test(level)) {
-      return { fault: 'has two claims in one level, which could give two users the same folder' }
+      return 'has two claims in one level, which could give two users the same folder'
     }
-    if (/[{}]/.test(level)) return { fault: 'has a brace that is no part of a {claim}' }
-    const fault = nameFault(level)
-    return fault ? { fault } : { text: level }
+    if (/[{}]/.test(level)) return 'has a brace that is not part of a {claim}'
+    return nameFault(level) ?? { text: level }
   }
   const [, before = '', claim = '', after = ''] = placeholder
-  if (!/^[\w.:-]+$/.test(claim)) return { fault: 'has a {claim} whose name cannot be one' }
-  if (before.endsWith('$')) return { fault: 'has a $ in front of a {claim}' }
-  // A percent sign and the claim's first characters could make an escape that means a slash.
-  if (before.includes('%')) return { fault: 'has a percent sign in front of a {claim}' }
-  const fault = nameFault(`${before}x${after}`)
-  return fault ? { fault } : { before, claim, after }
+  if (!/^[\w.:-]+$/.test(claim)) return 'has a {claim} whose name is not valid'
+  if (before.endsWith('$')) return 'has a $ in front of a {claim}'
+  // A percent sign and the claim's first characters could form the escape of a slash.
+  if (before.includes('%')) return 'has a percent sign in front of a {claim}'
+  return nameFault(`${before}x${after}`) ?? { before, claim, after }
 }
-
-const prefixWants = 'a path such as users/{sub}, or / for the whole space'
-
-/** `UPLOAD_PATH_PREFIX`, level by level. */
-export const pathPrefix = variable(prefixWants, (text) => text).transform((text, context) => {
-  if (text === '/') return []
-  const levels = text.normalize('NFC').replace(/^\//, '').replace(/\/$/, '').split('/')
-  const segments: PrefixSegment[] = []
-  if (levels.length >= MAX_LEVELS) {
-    const message = `${prefixWants}; a path has at most ${MAX_LEVELS - 1} levels in front of a name`
-    context.addIssue({ code: 'custom', message })
-    return z.NEVER
-  }
-  for (const level of levels) {
-    const segment = readSegment(level)
-    if (!('fault' in segment)) {
-      segments.push(segment)
-      continue
-    }
-    context.addIssue({ code: 'custom', message: `${prefixWants}; this one ${segment.fault}` })
-    return z.NEVER
-  }
-  return segments
-})

@@ -1,77 +1,74 @@
-import * as z from 'zod'
-import { conceal } from './secret.ts'
-import { parseTrustworthyUrl } from './secure-url.ts'
+import { conceal, type Secret } from './secret.ts'
 
-/** How the text of one configuration variable is read. What it wants is told, its value never. */
+/** The value that a text stands for, or what is wrong with the text. An issue never quotes the text. */
+export type Reading<T> = { value: T } | { issue: string }
 
-/** A variable with this text is as good as one that is not there. */
-export const isUnset = (value: unknown) => value === undefined || value === null || value === ''
-
-/** Whether `value` is text, or what a Workers var may have instead of it. */
-export const isPlain = (value: unknown) => ['string', 'number', 'boolean'].includes(typeof value)
-
-/** As whoever reads an environment file without a shell's rules leaves them. */
-const inQuotes = /^(["']).*\1$/s
-
-/** A variable whose text `read` understands; undefined means that it does not. */
-export function variable<T>(wants: string, read: (text: string) => T | undefined) {
-  const error = (issue: { input?: unknown }) =>
-    isUnset(issue.input) ? `to be set: ${wants}` : wants
-  return z.string({ error }).transform((text, context): T => {
-    const quoted = inQuotes.test(text)
-    const value = quoted ? undefined : read(text)
-    if (value !== undefined) return value
-    const message = quoted ? `${wants}; without quotes around it` : wants
-    context.addIssue({ code: 'custom', message })
-    return z.NEVER
-  })
+/** Turns the text of a configuration variable into its value. */
+export interface Reader<T> {
+  /** What the text must be. Completes the sentence "NAME must be". */
+  expected: string
+  /** An issue completes the sentence that starts with the variable's name. */
+  read(text: string): Reading<T>
 }
 
-export const matching = (wants: string, pattern: RegExp) =>
-  variable(wants, (text) => (pattern.test(text) ? text : undefined))
+/** Reads a text with `parse`, which returns undefined for a text that is not as `expected`. */
+export function reader<T>(
+  expected: string,
+  parse: (text: string) => T | undefined,
+): Reader<Exclude<T, undefined>> {
+  return {
+    expected,
+    read(text) {
+      const value = parse(text)
+      return value === undefined
+        ? { issue: `must be ${expected}` }
+        : { value: value as Exclude<T, undefined> }
+    },
+  }
+}
 
-export const secret = (wants: string) => variable(wants, conceal)
+export const matching = (expected: string, pattern: RegExp): Reader<string> =>
+  reader(expected, (text) => (pattern.test(text) ? text : undefined))
 
-export function integer(least: number, most: number) {
-  return variable(`a whole number from ${least} to ${most}`, (text) => {
+export const secret = (expected: string): Reader<Secret> => reader(expected, conceal)
+
+export function integer(min: number, max: number): Reader<number> {
+  return reader(`a whole number from ${min} to ${max}`, (text) => {
     const value = /^\d{1,16}$/.test(text) ? Number(text) : Number.NaN
-    return value >= least && value <= most ? value : undefined
+    return value >= min && value <= max ? value : undefined
   })
 }
 
-export function oneOf<const T extends string>(...choices: readonly T[]) {
-  return variable(`one of ${choices.join(', ')}`, (text) => choices.find((each) => each === text))
-}
+export const oneOf = <const T extends string>(...choices: readonly T[]): Reader<T> =>
+  reader(`one of ${choices.join(', ')}`, (text) => choices.find((choice) => choice === text))
 
-export const yesOrNo = () => oneOf('true', 'false').transform((text) => text === 'true')
+export const flag: Reader<boolean> = reader('true or false', (text) =>
+  text === 'true' || text === 'false' ? text === 'true' : undefined,
+)
 
-/** Items separated by commas, each read by `readItem`; an empty item is a fault as well. */
-export function list<T>(wants: string, readItem: (item: string) => T | undefined) {
-  return variable(`${wants}, separated by commas`, (text) => {
+/** Items separated by commas. `parseItem` returns undefined for an item that is not as `expected`. */
+export function list<T>(
+  expected: string,
+  parseItem: (item: string) => T | undefined,
+): Reader<readonly T[]> {
+  return reader(`${expected}, separated by commas`, (text) => {
     const items = text.split(',').map((item) => item.trim())
-    const values = items.map((item) => (item === '' ? undefined : readItem(item)))
+    const values = items.map((item) => (item === '' ? undefined : parseItem(item)))
     return values.every((value) => value !== undefined) ? values : undefined
   })
 }
 
-export const setOf = <T>(items: readonly T[]): ReadonlySet<T> => new Set(items)
-
-export const issuerUrl = (text: string) => {
-  const url = parseTrustworthyUrl(text)
-  // OpenID Connect Core 1.0 §2: an issuer has no query and no fragment.
-  return url && !/[?#]/.test(text) ? text : undefined
+/** Like {@link list}, for values whose order and repetition do not matter. */
+export function setOf<T>(
+  expected: string,
+  parseItem: (item: string) => T | undefined,
+): Reader<ReadonlySet<T>> {
+  const items = list(expected, parseItem)
+  return {
+    expected: items.expected,
+    read(text) {
+      const reading = items.read(text)
+      return 'issue' in reading ? reading : { value: new Set(reading.value) }
+    },
+  }
 }
-
-export const endpointOrigin = (text: string) => {
-  const url = parseTrustworthyUrl(text)
-  return url && !/[?#]/.test(text) && url.pathname === '/' ? url.origin : undefined
-}
-
-export const webOrigin = (text: string) =>
-  // No wildcard: the URL parser lets an asterisk be part of a host name.
-  /^https?:[^*]+$/.test(text) && URL.canParse(text) && new URL(text).origin === text
-    ? text
-    : undefined
-
-export const confirmSecret = (text: string) =>
-  new TextEncoder().encode(text).length >= 32 ? conceal(text) : undefined

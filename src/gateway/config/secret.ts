@@ -1,9 +1,9 @@
-/** A value that must not be seen. It has no form that JSON, a template string or a log could show. */
+/** A value that must not become visible. JSON, template strings and logs show nothing of it. */
 export interface Secret {
   reveal(): string
 }
 
-/** Wraps `text` so that only a call of `reveal` shows it. */
+/** Wraps `text` so that only `reveal` returns it. */
 export function conceal(text: string): Secret {
   return Object.freeze({ reveal: () => text })
 }

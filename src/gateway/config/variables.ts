@@ -1,119 +1,327 @@
-import * as z from 'zod'
-import { isClaimedSpaceId, isMetadataKey, nameFault } from '../name-rules.ts'
-import type { ConflictStrategy } from './parse.ts'
-import { pathPrefix } from './path-prefix.ts'
 import {
-  confirmSecret,
-  endpointOrigin,
-  integer,
+  algorithms,
+  apiOrigin,
+  claimName,
+  confirmKeySecrets,
+  conflictStrategies,
+  extensions,
   issuerUrl,
-  list,
-  matching,
-  oneOf,
-  secret,
-  setOf,
-  variable,
-  webOrigin,
-  yesOrNo,
-} from './readers.ts'
-import { parseTrustworthyUrl } from './secure-url.ts'
+  keySetUrl,
+  libraryId,
+  metadataKeys,
+  scope,
+  spaceId,
+  webOrigins,
+} from './formats.ts'
+import { pathPrefix } from './path-prefix.ts'
+import { flag, integer, list, matching, oneOf, type Reader, secret } from './readers.ts'
+
+export type Runtime = 'node' | 'worker'
+
+/** What counts when a variable is not set. */
+type Default =
+  /** A text, which the variable's reader reads. */
+  | string
+  /** Nothing: the start fails, or it fails `unless` another variable is set. */
+  | { required: true; unless?: string }
+  /** No text: `unset` says for operators what happens then. The value is `value`, or undefined. */
+  | { unset: string; value?: unknown }
+
+/** Everything that is known of one configuration variable. `Config` and the documents come from it. */
+export interface Variable {
+  name: string
+  reader: Reader<unknown>
+  default: Default
+  /** For operators, in Markdown. `reader.expected` and the default are printed besides. */
+  doc: string
+  /** Where the variable has an effect. Default: everywhere. */
+  runtimes?: readonly Runtime[]
+  /** The value is a {@link Secret} or a list of them. */
+  secret?: true
+}
+
+const required = { required: true } as const
 
 /** What COS can hold in one multipart object: 10,000 parts of 5 GiB (docs/smh-protocol.md#9). */
-const LARGEST_OBJECT_BYTES = 10_000 * 5 * 1024 ** 3
+const MAX_OBJECT_BYTES = 10_000 * 5 * 1024 ** 3
 
-/** A hundred years. Ends of life further off are beyond what a date can be. */
-const LONGEST_AGE_SECONDS = 100 * 365 * 24 * 60 * 60
+/** A hundred years. A date cannot represent much later ends of an upload. */
+const MAX_AGE_SECONDS = 100 * 365 * 24 * 60 * 60
 
-/** RFC 7518 §3.1, RFC 8037 §3.1 and RFC 9864 §2.2, without those whose key is a shared secret. */
-const asymmetricAlgorithms: readonly string[] = [
-  ...['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512'],
-  ...['ES256', 'ES384', 'ES512', 'EdDSA', 'Ed25519'],
-]
+/**
+ * Every configuration variable, by its group and its key in `Config`. To add a variable, add an entry and
+ * run `npm run docs`.
+ */
+const variables = {
+  smh: {
+    libraryId: {
+      name: 'SMH_LIBRARY_ID',
+      reader: libraryId,
+      default: required,
+      doc: 'Id of the media library, as the SMH console shows it.',
+    },
+    librarySecret: {
+      name: 'SMH_LIBRARY_SECRET',
+      reader: secret("the media library's secret"),
+      default: { required: true, unless: 'SMH_ACCESS_TOKEN' },
+      doc: 'Secret of the media library. The gateway mints its access tokens with it.',
+      secret: true,
+    },
+    accessToken: {
+      name: 'SMH_ACCESS_TOKEN',
+      reader: secret('an access token'),
+      default: { unset: 'none' },
+      doc:
+        'Replaces `SMH_LIBRARY_SECRET`: an access token that another program has minted. ' +
+        'The gateway uses it and renews it, but never mints another one.',
+      secret: true,
+    },
+    endpoint: {
+      name: 'SMH_ENDPOINT',
+      reader: apiOrigin,
+      default: { unset: '`https://{SMH_LIBRARY_ID}.api.tencentsmh.cn`' },
+      doc: "Origin of the library's API.",
+    },
+    tokenMode: {
+      name: 'SMH_TOKEN_MODE',
+      reader: oneOf('shared', 'per-user'),
+      default: 'shared',
+      doc:
+        '`shared`: one `admin` token serves all users, and each request to SMH names the user. ' +
+        '`per-user`: each user has a token for each space, with the least grants. ' +
+        '`per-user` needs `SMH_LIBRARY_SECRET`.',
+    },
+    tokenPeriodSeconds: {
+      name: 'SMH_TOKEN_PERIOD_SECONDS',
+      reader: integer(1200, 86_400),
+      default: '3600',
+      doc: 'A minted token expires when it has not been used for this time.',
+    },
+    spaceId: {
+      name: 'SMH_SPACE_ID',
+      reader: spaceId,
+      default: '-',
+      doc: 'The space that receives the uploads. `-` is the only space of a single-tenant library.',
+    },
+    spaceClaim: {
+      name: 'SMH_SPACE_CLAIM',
+      reader: claimName,
+      default: { unset: '`SMH_SPACE_ID` applies to all users' },
+      doc:
+        "Takes the space from this claim of the user's JWT. The gateway rejects a user without " +
+        'the claim.',
+    },
+  },
 
-const loopbackOr = 'https (plain http only to a loopback address)'
+  jwt: {
+    issuer: {
+      name: 'JWT_ISSUER',
+      reader: issuerUrl,
+      default: required,
+      doc: 'The issuer of the JWTs, exactly as in their `iss` claim.',
+    },
+    audiences: {
+      name: 'JWT_AUDIENCE',
+      reader: list('one or more audiences', (item) => item),
+      default: required,
+      doc: 'Expected values of the `aud` claim. One of them must match.',
+    },
+    jwksUrl: {
+      name: 'JWT_JWKS_URL',
+      reader: keySetUrl,
+      default: { unset: "taken from the issuer's OpenID discovery document" },
+      doc: "URL of the issuer's public keys (a JWK Set).",
+    },
+    algorithms: {
+      name: 'JWT_ALGORITHMS',
+      reader: algorithms,
+      default: 'RS256,PS256,ES256,EdDSA',
+      doc: 'Accepted signature algorithms. All of them are asymmetric.',
+    },
+    userClaim: {
+      name: 'JWT_USER_CLAIM',
+      reader: claimName,
+      default: 'sub',
+      doc: 'The claim that identifies the user. Its value is a string of 1 to 256 characters.',
+    },
+    requiredScope: {
+      name: 'JWT_REQUIRED_SCOPE',
+      reader: scope,
+      default: { unset: 'no scope is required' },
+      doc: 'A scope that each JWT must have in `scope` or `scp`.',
+    },
+    clockToleranceSeconds: {
+      name: 'JWT_CLOCK_TOLERANCE_SECONDS',
+      reader: integer(0, 60),
+      default: '5',
+      doc: "Accepted difference between the issuer's clock and the gateway's clock.",
+    },
+    cacheSeconds: {
+      name: 'JWT_CACHE_SECONDS',
+      reader: integer(0, 60),
+      default: '60',
+      doc:
+        'The gateway does not verify a valid JWT again for this time, and never trusts it after ' +
+        'its `exp`. `0` verifies the JWT of every request.',
+    },
+  },
 
-const claimName = 'the name of a claim: letters, digits and _ . : / -'
-const claimPattern = /^[\w.:/-]+$/
+  upload: {
+    prefix: {
+      name: 'UPLOAD_PATH_PREFIX',
+      reader: pathPrefix,
+      default: required,
+      doc:
+        'The folder that receives the uploads. `users/{sub}` gives each user a separate folder. ' +
+        '`/` gives all users the whole space. The gateway replaces `{claim}` with the encoded ' +
+        'value of that claim: two users never share a folder, and no value leads out of it.',
+    },
+    maxBytes: {
+      name: 'UPLOAD_MAX_BYTES',
+      reader: integer(1, MAX_OBJECT_BYTES),
+      default: '5368709120',
+      doc: 'Maximum size of a file, in bytes.',
+    },
+    allowedExtensions: {
+      name: 'UPLOAD_ALLOWED_EXTENSIONS',
+      reader: extensions,
+      default: { unset: 'all' },
+      doc: 'Allowed file name extensions. Case does not matter.',
+    },
+    conflictStrategies: {
+      name: 'UPLOAD_CONFLICT_STRATEGIES',
+      reader: conflictStrategies,
+      default: 'rename,ask',
+      doc: 'What a client may choose for a name that already exists.',
+    },
+    metaKeys: {
+      name: 'UPLOAD_META_KEYS',
+      reader: metadataKeys,
+      default: { unset: 'all' },
+      doc: 'Allowed names of metadata headers.',
+    },
+    trafficLimitBytesPerSecond: {
+      name: 'UPLOAD_TRAFFIC_LIMIT',
+      reader: integer(102_400, 104_857_600),
+      default: { unset: 'none' },
+      doc: 'Maximum speed of each connection to COS, in bytes per second. A client may ask for less.',
+    },
+    instant: {
+      name: 'UPLOAD_INSTANT',
+      reader: flag,
+      default: 'true',
+      doc:
+        "Allows instant uploads. `false` rejects them: anyone who knows a file's hash may obtain " +
+        'the file.',
+    },
+    createParents: {
+      name: 'UPLOAD_CREATE_PARENTS',
+      reader: flag,
+      default: 'true',
+      doc: 'Creates the missing folders of a path.',
+    },
+    maxAgeSeconds: {
+      name: 'UPLOAD_MAX_AGE_SECONDS',
+      reader: integer(1, MAX_AGE_SECONDS),
+      default: '604800',
+      doc: 'A client must complete an upload within this time after begin.',
+    },
+  },
 
-/** Every variable with its range and default, in the order of the contract's table (§4). */
-export const variables = z.object({
-  // It becomes a label of the default endpoint's host name (RFC 1123 §2.1).
-  SMH_LIBRARY_ID: matching(
-    "the media library's id: up to 63 letters, digits and hyphens",
-    /^(?!-)[A-Za-z0-9-]{1,63}(?<!-)$/,
-  ),
-  SMH_LIBRARY_SECRET: secret("the media library's secret as text").optional(),
-  SMH_ACCESS_TOKEN: secret('an access token as text').optional(),
-  SMH_ENDPOINT: variable(
-    `an ${loopbackOr} origin, without path, query, fragment and credentials`,
-    endpointOrigin,
-  ).optional(),
-  SMH_TOKEN_MODE: oneOf('shared', 'per-user').default('shared'),
-  SMH_TOKEN_PERIOD_SECONDS: integer(1200, 86_400).default(3600),
-  SMH_SPACE_ID: variable('- or up to 128 letters, digits, - and _', (text) =>
-    text === '-' || isClaimedSpaceId(text) ? text : undefined,
-  ).default('-'),
-  SMH_SPACE_CLAIM: matching(claimName, claimPattern).optional(),
+  gateway: {
+    confirmKeySecrets: {
+      name: 'CONFIRM_KEY_SECRETS',
+      reader: confirmKeySecrets,
+      default: { unset: 'derived from `SMH_LIBRARY_SECRET`; required with `SMH_ACCESS_TOKEN`' },
+      doc: 'Secrets that authenticate confirm keys. The first one signs, and all of them verify.',
+      secret: true,
+    },
+    corsOrigins: {
+      name: 'CORS_ORIGINS',
+      reader: webOrigins,
+      default: { unset: 'none', value: new Set<string>() },
+      doc: 'Origins of the web pages that may call the gateway.',
+    },
+    rateLimitPerMinute: {
+      name: 'RATE_LIMIT_PER_MINUTE',
+      reader: integer(0, 1_000_000),
+      default: '120',
+      doc:
+        'Uploads that a user may begin in a minute, instant uploads included. The limit of all ' +
+        'other requests of the user together is ten times as high. Each instance counts for ' +
+        'itself. `0` switches both limits off. On Workers only `0` has an effect: the ' +
+        'rate-limit bindings in `wrangler.toml` set the limits.',
+    },
+    maxInFlight: {
+      name: 'MAX_IN_FLIGHT',
+      reader: integer(1, 1_000_000),
+      default: '512',
+      doc:
+        'Requests that an instance serves at the same time. The gateway answers 503 to further ' +
+        'requests. One user has at most half of the limit.',
+    },
+    upstreamTimeoutSeconds: {
+      name: 'UPSTREAM_TIMEOUT_SECONDS',
+      reader: integer(1, 300),
+      default: '10',
+      doc: 'Timeout of one request to SMH. The timeout of a confirm is 60 seconds.',
+    },
+    host: {
+      name: 'HOST',
+      reader: matching('an IP address or host name to listen on', /^[\w.:%-]+$/),
+      default: '127.0.0.1',
+      doc: 'The address to listen on. In a container this is usually `0.0.0.0`.',
+      runtimes: ['node'],
+    },
+    port: {
+      name: 'PORT',
+      reader: integer(0, 65_535),
+      default: '8787',
+      doc: 'The port to listen on. `0` takes a free port.',
+      runtimes: ['node'],
+    },
+    adminPort: {
+      name: 'ADMIN_PORT',
+      reader: integer(0, 65_535),
+      default: { unset: 'no metrics' },
+      doc: 'The port of the metrics, at `/metrics`. It listens on `HOST`.',
+      runtimes: ['node'],
+    },
+    logLevel: {
+      name: 'LOG_LEVEL',
+      reader: oneOf('fatal', 'error', 'warn', 'info', 'debug', 'silent'),
+      default: 'info',
+      doc: 'The least severe level that is logged. At `info`, each request writes one JSON line.',
+    },
+  },
+} as const satisfies Record<string, Record<string, Variable>>
 
-  JWT_ISSUER: variable(
-    `the issuer's URL, ${loopbackOr}, without query, fragment and credentials`,
-    issuerUrl,
-  ),
-  JWT_AUDIENCE: list('one or more audiences', (item) => item),
-  JWT_JWKS_URL: variable(
-    `the key set's URL, ${loopbackOr}, without credentials`,
-    (text) => parseTrustworthyUrl(text)?.href,
-  ).optional(),
-  JWT_ALGORITHMS: list(`some of ${asymmetricAlgorithms.join(', ')}`, (item) =>
-    asymmetricAlgorithms.find((each) => each === item),
-  ).default(['RS256', 'PS256', 'ES256', 'EdDSA']),
-  JWT_USER_CLAIM: matching(claimName, claimPattern).default('sub'),
-  // RFC 6749 §3.3: the characters of one scope.
-  JWT_REQUIRED_SCOPE: matching(
-    'one scope, without blanks',
-    /^[\x21\x23-\x5b\x5d-\x7e]+$/,
-  ).optional(),
-  JWT_CLOCK_TOLERANCE_SECONDS: integer(0, 60).default(5),
-  JWT_CACHE_SECONDS: integer(0, 60).default(60),
+type Value<V> = V extends { reader: Reader<infer T>; default: infer D }
+  ?
+      | T
+      | (D extends { value: infer U }
+          ? U
+          : D extends { unset: string } | { unless: string }
+            ? undefined
+            : never)
+  : never
 
-  UPLOAD_PATH_PREFIX: pathPrefix,
-  UPLOAD_MAX_BYTES: integer(1, LARGEST_OBJECT_BYTES).default(5_368_709_120),
-  UPLOAD_ALLOWED_EXTENSIONS: list('extensions such as jpg or .mp4, of one part each', (item) => {
-    const extension = item.normalize('NFC').toLowerCase().replace(/^\./, '')
-    return /[.\s]/.test(extension) || nameFault(extension) ? undefined : extension
-  })
-    .transform(setOf)
-    .optional(),
-  UPLOAD_CONFLICT_STRATEGIES: list('some of rename, ask, overwrite', (item) =>
-    (['rename', 'ask', 'overwrite'] as const).find((each) => each === item),
+/** The values of all variables, by group and key. */
+export type Values = {
+  [G in keyof typeof variables]: {
+    readonly [K in keyof (typeof variables)[G]]: Value<(typeof variables)[G][K]>
+  }
+}
+
+/** All variables with their groups and keys, in the order of the table. */
+export const variableList: readonly (Variable & { group: keyof Values; key: string })[] =
+  Object.entries(variables).flatMap(([group, entries]) =>
+    Object.entries(entries).map(([key, variable]) => ({
+      ...variable,
+      group: group as keyof Values,
+      key,
+    })),
   )
-    .transform((items): ReadonlySet<ConflictStrategy> => new Set(items))
-    .default(new Set<ConflictStrategy>(['rename', 'ask'])),
-  UPLOAD_META_KEYS: list(
-    'names as they follow x-smh-meta-, of letters, digits and . _ -',
-    (item) => (isMetadataKey(item.toLowerCase()) ? item.toLowerCase() : undefined),
-  )
-    .transform(setOf)
-    .optional(),
-  UPLOAD_TRAFFIC_LIMIT: integer(102_400, 104_857_600).optional(),
-  UPLOAD_INSTANT: yesOrNo().default(true),
-  UPLOAD_CREATE_PARENTS: yesOrNo().default(true),
-  UPLOAD_MAX_AGE_SECONDS: integer(1, LONGEST_AGE_SECONDS).default(604_800),
 
-  CONFIRM_KEY_SECRETS: list('one or more secrets of 32 bytes or more', confirmSecret).optional(),
-  CORS_ORIGINS: list('exact origins such as https://app.example.com', webOrigin)
-    .transform(setOf)
-    .default(new Set<string>()),
-  RATE_LIMIT_PER_MINUTE: integer(0, 1_000_000).default(120),
-  MAX_IN_FLIGHT: integer(1, 1_000_000).default(512),
-  UPSTREAM_TIMEOUT_SECONDS: integer(1, 300).default(10),
-  HOST: matching('an IP address or host name to listen on', /^[\w.:%-]+$/).default('127.0.0.1'),
-  PORT: integer(0, 65_535).default(8787),
-  ADMIN_PORT: integer(0, 65_535).optional(),
-  LOG_LEVEL: oneOf('fatal', 'error', 'warn', 'info', 'debug', 'silent').default('info'),
-})
-
-export type Variables = z.infer<typeof variables>
-
-/** The names of all variables that the configuration is read from, in the order of the contract's table. */
-export const configVariables: readonly string[] = Object.keys(variables.shape)
+/** The names of all variables, in the order of the table. */
+export const configVariables: readonly string[] = variableList.map(({ name }) => name)

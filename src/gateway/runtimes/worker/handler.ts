@@ -82,8 +82,7 @@ function build(
   { clock, monotonicClock, write, bodyTimeoutMs }: Required<WorkerOptions>,
 ): App | 'unconfigured' {
   try {
-    // Those of Node have no effect, not even as faults.
-    const config = parseConfig({ ...bindings, HOST: '', PORT: '', ADMIN_PORT: '' })
+    const config = parseConfig(bindings, 'worker')
     const log = createWorkerLog(config.logLevel, write)
     const variables = unknownVariables(bindings)
     if (variables.length > 0) log('warn', { event: 'unknown configuration variables', variables })
@@ -110,7 +109,7 @@ function build(
     })
   } catch (error) {
     if (!(error instanceof ConfigurationError)) throw error
-    createWorkerLog('info', write)('fatal', { event: 'faulty configuration', faults: error.faults })
+    createWorkerLog('info', write)('fatal', { event: 'faulty configuration', issues: error.issues })
     return 'unconfigured'
   }
 }
