@@ -5,20 +5,20 @@ import { parseTrustworthyUrl } from './secure-url.ts'
 
 /** The formats that only one or two variables have. */
 
-const httpsOrLoopback = 'https (plain http only to a loopback address)'
+const loopback = '(http only for a loopback address)'
 
 /** The library id is a label of the default endpoint's host name (RFC 1123 §2.1). */
 export const libraryId = matching(
-  "the media library's id: up to 63 letters, digits and hyphens",
+  'up to 63 letters, digits and hyphens',
   /^(?!-)[A-Za-z0-9-]{1,63}(?<!-)$/,
 )
 
-export const spaceId = reader('- or up to 128 letters, digits, - and _', (text) =>
+export const spaceId = reader('- or up to 128 letters, digits, _ and -', (text) =>
   text === '-' || isClaimedSpaceId(text) ? text : undefined,
 )
 
 export const claimName = matching(
-  'the name of a claim: letters, digits and _ . : / -',
+  'the name of a claim, of letters, digits and _ . : / -',
   /^[\w.:/-]+$/,
 )
 
@@ -26,7 +26,7 @@ export const claimName = matching(
 export const scope = matching('one scope, without spaces', /^[\x21\x23-\x5b\x5d-\x7e]+$/)
 
 export const apiOrigin = reader(
-  `an ${httpsOrLoopback} origin, without path, query, fragment and credentials`,
+  `an https origin without path, query, fragment and credentials ${loopback}`,
   (text) => {
     const url = parseTrustworthyUrl(text)
     return url && !/[?#]/.test(text) && url.pathname === '/' ? url.origin : undefined
@@ -35,13 +35,13 @@ export const apiOrigin = reader(
 
 /** Keeps the issuer as it is written, because the `iss` claim is compared character by character. */
 export const issuerUrl = reader(
-  `the issuer's URL, ${httpsOrLoopback}, without query, fragment and credentials`,
+  `an https URL without query, fragment and credentials ${loopback}`,
   // OpenID Connect Core 1.0 §2: an issuer has no query and no fragment.
   (text) => (parseTrustworthyUrl(text) && !/[?#]/.test(text) ? text : undefined),
 )
 
 export const keySetUrl = reader(
-  `the key set's URL, ${httpsOrLoopback}, without credentials`,
+  `an https URL without credentials ${loopback}`,
   (text) => parseTrustworthyUrl(text)?.href,
 )
 
@@ -62,21 +62,20 @@ export const conflictStrategies = setOf<ConflictStrategy>(
   (item) => (['rename', 'ask', 'overwrite'] as const).find((strategy) => strategy === item),
 )
 
-export const extensions = setOf('extensions such as jpg or .mp4, without further dots', (item) => {
+export const extensions = setOf('extensions such as jpg or .mp4', (item) => {
   const extension = item.normalize('NFC').toLowerCase().replace(/^\./, '')
   return /[.\s]/.test(extension) || nameFault(extension) ? undefined : extension
 })
 
-export const metadataKeys = setOf(
-  'names as they follow x-smh-meta-, of letters, digits and . _ -',
-  (item) => (isMetadataKey(item.toLowerCase()) ? item.toLowerCase() : undefined),
+export const metadataKeys = setOf('names of letters, digits and . _ -', (item) =>
+  isMetadataKey(item.toLowerCase()) ? item.toLowerCase() : undefined,
 )
 
 export const confirmKeySecrets = list('one or more secrets of at least 32 bytes', (item) =>
   new TextEncoder().encode(item).length >= 32 ? conceal(item) : undefined,
 )
 
-export const webOrigins = setOf('exact origins such as https://app.example.com', (item) =>
+export const webOrigins = setOf('origins such as https://app.example.com', (item) =>
   // No wildcard: the URL parser lets an asterisk be part of a host name.
   /^https?:[^*]+$/.test(item) && URL.canParse(item) && new URL(item).origin === item
     ? item

@@ -62,14 +62,14 @@ const variables = {
     },
     librarySecret: {
       name: 'SMH_LIBRARY_SECRET',
-      reader: secret("the media library's secret"),
+      reader: secret('the secret as text'),
       default: { required: true, unless: 'SMH_ACCESS_TOKEN' },
       doc: 'Secret of the media library. The gateway mints its access tokens with it.',
       secret: true,
     },
     accessToken: {
       name: 'SMH_ACCESS_TOKEN',
-      reader: secret('an access token'),
+      reader: secret('the token as text'),
       default: { unset: 'none' },
       doc:
         'Replaces `SMH_LIBRARY_SECRET`: an access token that another program has minted. ' +
@@ -95,7 +95,7 @@ const variables = {
       name: 'SMH_TOKEN_PERIOD_SECONDS',
       reader: integer(1200, 86_400),
       default: '3600',
-      doc: 'A minted token expires when it has not been used for this time.',
+      doc: 'A minted token expires after this many seconds without use.',
     },
     spaceId: {
       name: 'SMH_SPACE_ID',
@@ -106,7 +106,7 @@ const variables = {
     spaceClaim: {
       name: 'SMH_SPACE_CLAIM',
       reader: claimName,
-      default: { unset: '`SMH_SPACE_ID` applies to all users' },
+      default: { unset: 'none, so that `SMH_SPACE_ID` applies to all users' },
       doc:
         "Takes the space from this claim of the user's JWT. The gateway rejects a user without " +
         'the claim.',
@@ -142,27 +142,29 @@ const variables = {
       name: 'JWT_USER_CLAIM',
       reader: claimName,
       default: 'sub',
-      doc: 'The claim that identifies the user. Its value is a string of 1 to 256 characters.',
+      doc:
+        'The claim that identifies the user: a string of 1 to 256 characters. A JWT needs this ' +
+        'claim and `exp`.',
     },
     requiredScope: {
       name: 'JWT_REQUIRED_SCOPE',
       reader: scope,
-      default: { unset: 'no scope is required' },
+      default: { unset: 'none' },
       doc: 'A scope that each JWT must have in `scope` or `scp`.',
     },
     clockToleranceSeconds: {
       name: 'JWT_CLOCK_TOLERANCE_SECONDS',
       reader: integer(0, 60),
       default: '5',
-      doc: "Accepted difference between the issuer's clock and the gateway's clock.",
+      doc: "Accepted difference between the issuer's clock and the gateway's clock, in seconds.",
     },
     cacheSeconds: {
       name: 'JWT_CACHE_SECONDS',
       reader: integer(0, 60),
       default: '60',
       doc:
-        'The gateway does not verify a valid JWT again for this time, and never trusts it after ' +
-        'its `exp`. `0` verifies the JWT of every request.',
+        'The gateway does not verify a valid JWT again for this many seconds, and rejects it after ' +
+        'its `exp` in any case. `0` verifies the JWT of every request.',
     },
   },
 
@@ -186,7 +188,7 @@ const variables = {
       name: 'UPLOAD_ALLOWED_EXTENSIONS',
       reader: extensions,
       default: { unset: 'all' },
-      doc: 'Allowed file name extensions. Case does not matter.',
+      doc: 'Allowed extensions of file names, with or without the dot. Case does not matter.',
     },
     conflictStrategies: {
       name: 'UPLOAD_CONFLICT_STRATEGIES',
@@ -198,7 +200,7 @@ const variables = {
       name: 'UPLOAD_META_KEYS',
       reader: metadataKeys,
       default: { unset: 'all' },
-      doc: 'Allowed names of metadata headers.',
+      doc: 'Allowed names of metadata, as they follow `x-smh-meta-` in the headers. Case does not matter.',
     },
     trafficLimitBytesPerSecond: {
       name: 'UPLOAD_TRAFFIC_LIMIT',
@@ -224,7 +226,7 @@ const variables = {
       name: 'UPLOAD_MAX_AGE_SECONDS',
       reader: integer(1, MAX_AGE_SECONDS),
       default: '604800',
-      doc: 'A client must complete an upload within this time after begin.',
+      doc: 'A client must complete an upload within this many seconds after begin.',
     },
   },
 
@@ -240,7 +242,7 @@ const variables = {
       name: 'CORS_ORIGINS',
       reader: webOrigins,
       default: { unset: 'none', value: new Set<string>() },
-      doc: 'Origins of the web pages that may call the gateway.',
+      doc: 'Exact origins of the web pages that may call the gateway.',
     },
     rateLimitPerMinute: {
       name: 'RATE_LIMIT_PER_MINUTE',
@@ -248,23 +250,23 @@ const variables = {
       default: '120',
       doc:
         'Uploads that a user may begin in a minute, instant uploads included. The limit of all ' +
-        'other requests of the user together is ten times as high. Each instance counts for ' +
-        'itself. `0` switches both limits off. On Workers only `0` has an effect: the ' +
-        'rate-limit bindings in `wrangler.toml` set the limits.',
+        'other requests of a user together is ten times as high. Each instance counts separately. ' +
+        '`0` switches both limits off. On Workers only `0` has an effect: the rate-limit bindings ' +
+        'in `wrangler.toml` set the limits.',
     },
     maxInFlight: {
       name: 'MAX_IN_FLIGHT',
       reader: integer(1, 1_000_000),
       default: '512',
       doc:
-        'Requests that an instance serves at the same time. The gateway answers 503 to further ' +
-        'requests. One user has at most half of the limit.',
+        'Requests with a valid JWT that an instance serves at the same time. The gateway answers ' +
+        '503 to further requests. One user gets at most half of the limit.',
     },
     upstreamTimeoutSeconds: {
       name: 'UPSTREAM_TIMEOUT_SECONDS',
       reader: integer(1, 300),
       default: '10',
-      doc: 'Timeout of one request to SMH. The timeout of a confirm is 60 seconds.',
+      doc: 'Timeout of one request to SMH, in seconds. The timeout of a confirm is 60 seconds.',
     },
     host: {
       name: 'HOST',
