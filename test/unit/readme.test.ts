@@ -61,7 +61,6 @@ function reasons(): string[] {
 
 test.each<[what: string, names: readonly string[]]>([
   ['reason', reasons()],
-  ['variable', configVariables],
   ['error code', Object.keys(statusOf)],
   ['error code of the client', namesIn('src/client/errors.ts', /^ \* - `(\w+)`/gm)],
   ['state of an upload', namesIn('src/client/types.ts', /^ \*\s+- `(\w+)`/gm)],

@@ -23,7 +23,7 @@ describe('parseConfig', () => {
       'library-secret-value',
     )
     expect(confirmKey.kind === 'derived' && confirmKey.from.reveal()).toBe('library-secret-value')
-    expect(rest).toEqual({
+    expect(rest).toMatchObject({
       jwt: {
         issuer: 'https://login.example.com/',
         audiences: ['uploads'],

@@ -12,18 +12,9 @@ import {
 } from '../../../../src/gateway/runtimes/shared/single-flight.ts'
 import { createAccessTokens, REFUSED_MS } from '../../../../src/gateway/smh/access-tokens.ts'
 import { createCallSmh } from '../../../../src/gateway/smh/transport.ts'
+import { parseWith } from '../../../support/config.ts'
 
-const upload: UploadRules = {
-  prefix: [],
-  maxBytes: 1,
-  allowedExtensions: undefined,
-  conflictStrategies: new Set(['rename']),
-  metaKeys: undefined,
-  trafficLimitBytesPerSecond: undefined,
-  instant: true,
-  createParents: true,
-  maxAgeSeconds: 1,
-}
+const upload: UploadRules = { ...parseWith().upload, conflictStrategies: new Set(['rename']) }
 const ann = { userId: 'ann', spaceId: '-' }
 const bob = { userId: 'bob', spaceId: '-' }
 

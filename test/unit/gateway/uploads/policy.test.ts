@@ -12,19 +12,11 @@ import {
   relativePath,
   type WantedUpload,
 } from '../../../../src/gateway/uploads/policy.ts'
+import { parseWith } from '../../../support/config.ts'
 import { hostileJson, hostileText } from '../../../support/hostile-values.ts'
 
-const rules: UploadRules = {
-  prefix: [{ text: 'users' }, { before: '', claim: 'sub', after: '' }],
-  maxBytes: 1000,
-  allowedExtensions: undefined,
-  conflictStrategies: new Set(['rename', 'ask']),
-  metaKeys: undefined,
-  trafficLimitBytesPerSecond: undefined,
-  instant: true,
-  createParents: true,
-  maxAgeSeconds: 60,
-}
+/** The prefix is `users/{sub}`. */
+const rules: UploadRules = { ...parseWith().upload, maxBytes: 1000 }
 const space = { kind: 'fixed', id: 'space-1' } as const
 const wanted: WantedUpload = { path: 'a/b.txt', size: 1000, conflictResolutionStrategy: 'rename' }
 const place: Place = { userId: 'ann', spaceId: 'space-1', prefix: ['users', 'ann'] }
