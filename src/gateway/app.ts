@@ -12,7 +12,7 @@ import { limitInFlight } from './http/concurrency-limit.ts'
 import { crossOrigin } from './http/cors.ts'
 import { validInput } from './http/request-validation.ts'
 import { beginAnswer, respondJson } from './http/respond.ts'
-import type { Deps, Execution } from './ports.ts'
+import type { Execution, Ports } from './ports.ts'
 import { registerDocs } from './routes/docs.ts'
 import type { Endpoint, Services } from './routes/endpoint.ts'
 import { probes } from './routes/health.ts'
@@ -42,30 +42,30 @@ export interface App {
 }
 
 /** Builds the gateway of its parts. Opens nothing and calls nobody. */
-export function createApp(deps: Deps): App {
-  const { config, clock, monotonicClock, log, share, metrics } = deps
+export function createApp(ports: Ports): App {
+  const { config, clock, monotonicClock, log, singleFlight, metrics } = ports
   const timeoutMs = config.upstreamTimeoutSeconds * 1000
   const circuit = createCircuit({ monotonicClock, log, metrics, trialMs: 3 * timeoutMs })
   const callSmh = circuit.guard(
     createCallSmh(
       config.smh.endpoint,
       timeoutMs,
-      deps.callOut,
+      ports.httpClient,
       metrics,
       createRetryBudget(monotonicClock),
     ),
   )
-  const tokens = createAccessTokens({ ...config, callSmh, monotonicClock, share, timeoutMs })
+  const tokens = createAccessTokens({ ...config, callSmh, monotonicClock, singleFlight, timeoutMs })
   const keys = createIssuerKeys({
     jwt: config.jwt,
-    callOut: deps.callOut,
+    httpClient: ports.httpClient,
     monotonicClock,
-    share,
+    singleFlight,
     log,
     timeoutMs,
     maxInFlight: config.maxInFlight,
   })
-  const bodyTimeoutMs = deps.bodyTimeoutMs ?? BODY_TIMEOUT_MS
+  const bodyTimeoutMs = ports.bodyTimeoutMs ?? BODY_TIMEOUT_MS
   const inFlight = limitInFlight({
     max: config.maxInFlight,
     servedMs: 3 * timeoutMs + CONFIRM_TIMEOUT_MS,
@@ -90,8 +90,8 @@ export function createApp(deps: Deps): App {
     clock,
     monotonicClock,
     log,
-    share,
-    smh: limitPartLists(createSmhClient(config.smh.libraryId, tokens, callSmh), deps),
+    singleFlight,
+    smh: limitPartLists(createSmhClient(config.smh.libraryId, tokens, callSmh), ports),
     binding: createConfirmKeyBinding(config.confirmKey, [
       config.jwt.issuer,
       config.jwt.userClaim,
@@ -116,7 +116,7 @@ export function createApp(deps: Deps): App {
   }
   for (const endpoint of endpoints) {
     const readInput = validInput(endpoint.route, bodyTimeoutMs)
-    const limitRate = rateLimitOf(deps, endpoint)
+    const limitRate = rateLimitOf(ports, endpoint)
     const hasBody = endpoint.route.request?.body !== undefined
     const handle = endpoint.handle(services) as Handler<AppEnv>
     register(app, endpoint, async (c, next) => {
@@ -128,7 +128,7 @@ export function createApp(deps: Deps): App {
       return inFlight.serving(c, user.id, async () => handle(c, next))
     })
   }
-  registerDocs(app, deps.readDocsAsset)
+  registerDocs(app, ports.readDocsAsset)
   refuseOtherMethods(app)
 
   async function keepAlive(): Promise<void> {
@@ -153,13 +153,13 @@ export function createApp(deps: Deps): App {
 }
 
 /** Refuses the call of a user with GatewayError `rate_limited` once there are too many. */
-function rateLimitOf(deps: Deps, { rateLimit }: Endpoint): (userId: string) => Promise<void> {
-  const [limit, detail] =
+function rateLimitOf(ports: Ports, { rateLimit }: Endpoint): (userId: string) => Promise<void> {
+  const [limiter, detail] =
     rateLimit === 'begins'
-      ? [deps.limitBegins, 'Too many uploads begun within a short time.']
-      : [deps.limitOtherCalls, 'Too many requests within a short time.']
+      ? [ports.beginRateLimiter, 'Too many uploads begun within a short time.']
+      : [ports.otherCallsRateLimiter, 'Too many requests within a short time.']
   return async (userId) => {
-    const waitSeconds = await limit(userId)
+    const waitSeconds = await limiter.consume(userId)
     if (waitSeconds === 0) return
     throw new GatewayError('rate_limited', detail, {
       headers: { 'Retry-After': String(waitSeconds) },

@@ -1,8 +1,5 @@
-/**
- * The way out of the gateway: one bounded call, text back. Node fills it with undici's `request`,
- * Workers with `fetch`. It is narrower than fetch because fetch costs more than twice the CPU.
- */
-export interface CallOutRequest {
+/** One bounded request. It offers less than `fetch`, which costs more than twice the CPU. */
+export interface HttpRequest {
   method: 'GET' | 'POST' | 'PUT' | 'DELETE'
   /** May hold a token or a secret: an implementation never logs it nor puts it into an error. */
   url: string
@@ -14,18 +11,21 @@ export interface CallOutRequest {
   signal?: AbortSignal
 }
 
-export interface CallOutReply {
+export interface HttpResponse {
   status: number
   /** A response header by its lower-case name. */
   header(name: string): string | undefined
   text: string
 }
 
-/**
- * Makes one call and never follows a redirect (a token must not travel to another host).
- * Rejects with an {@link CallOutFault} and with nothing else.
- */
-export type CallOut = (call: CallOutRequest) => Promise<CallOutReply>
+/** Sends requests to SMH and the issuer. Node has undici's, Workers have one of `fetch`. */
+export interface HttpClient {
+  /**
+   * Sends one request and never follows a redirect: a token must not travel to another host.
+   * Rejects with an {@link HttpClientError} and with nothing else.
+   */
+  request(request: HttpRequest): Promise<HttpResponse>
+}
 
 /** A reply longer than this is refused: 10,000 parts in a status take about 1.4 MB. */
 export const MAX_REPLY_BYTES = 4 * 1024 * 1024
@@ -38,7 +38,7 @@ export const MAX_REPLY_BYTES = 4 * 1024 * 1024
  * - `too_large`: the reply exceeds {@link MAX_REPLY_BYTES}; likewise
  * - `aborted`: the caller's signal
  */
-export type CallOutFaultKind =
+export type HttpClientErrorKind =
   | 'unsent'
   | 'no_descriptor'
   | 'lost'
@@ -47,12 +47,12 @@ export type CallOutFaultKind =
   | 'aborted'
 
 /** Carries no cause: what HTTP clients throw may name the URL, and the URL holds the token. */
-export class CallOutFault extends Error {
-  readonly kind: CallOutFaultKind
+export class HttpClientError extends Error {
+  readonly kind: HttpClientErrorKind
 
-  constructor(kind: CallOutFaultKind) {
+  constructor(kind: HttpClientErrorKind) {
     super(`call out: ${kind}`)
-    this.name = 'CallOutFault'
+    this.name = 'HttpClientError'
     this.kind = kind
   }
 }

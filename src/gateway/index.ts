@@ -5,19 +5,19 @@
 export { type App, createApp } from './app.ts'
 export { type Config, type ConfigIssue, ConfigurationError, parseConfig } from './config/parse.ts'
 export {
-  type CallOut,
-  CallOutFault,
-  type CallOutFaultKind,
-  type CallOutReply,
-  type CallOutRequest,
+  type HttpClient,
+  HttpClientError,
+  type HttpClientErrorKind,
+  type HttpRequest,
+  type HttpResponse,
   MAX_REPLY_BYTES,
 } from './http-client.ts'
 /** What `createApp` is to be given, for runtimes that have `fetch` and a console. */
-export { createLimitCalls } from './ledger/memory-rate-limiter.ts'
+export { createMemoryRateLimiter } from './ledger/memory-rate-limiter.ts'
 export * from './ports.ts'
 export {
   createWorkerLog as createConsoleLog,
   type WriteLine,
 } from './runtimes/shared/console-log.ts'
-export { callOut as fetchCallOut } from './runtimes/shared/fetch-client.ts'
-export { fewFlights, oneFlight } from './runtimes/shared/single-flight.ts'
+export { fetchClient } from './runtimes/shared/fetch-client.ts'
+export { createBoundedFlights, createSingleFlight } from './runtimes/shared/single-flight.ts'

@@ -1,5 +1,5 @@
 import type { Config } from './config/parse.ts'
-import type { CallOut } from './http-client.ts'
+import type { HttpClient } from './http-client.ts'
 
 /** Milliseconds. Tests move it. */
 export type Clock = () => number
@@ -47,7 +47,7 @@ export type Log = (level: LogLevel, record: LogRecord) => void
  * On Workers a request must not await I/O that another request began, so a few fly, each for itself,
  * and only settled values are shared.
  */
-export type Share = <T>(key: string, obtain: () => Promise<T>) => Promise<T>
+export type SingleFlight = <T>(key: string, obtain: () => Promise<T>) => Promise<T>
 
 /** Lets `work` go on after the response. On Workers this is `ctx.waitUntil`. `work` never rejects. */
 export type Background = (work: Promise<void>) => void
@@ -62,8 +62,11 @@ export interface Execution {
 /** Calls that a user may make besides, for each begin that `RATE_LIMIT_PER_MINUTE` allows. */
 export const OTHER_CALLS_PER_BEGIN = 10
 
-/** Counts one call of this user. Resolves to 0 when it is allowed, otherwise to seconds to wait. */
-export type LimitCalls = (userId: string) => Promise<number>
+/** Limits how often a user may call. */
+export interface RateLimiter {
+  /** Counts one request of this user. Resolves to 0 when it is allowed, otherwise to seconds to wait. */
+  consume(userId: string): Promise<number>
+}
 
 /** What an operator watches. */
 export interface Metrics {
@@ -92,19 +95,19 @@ export type DocsAsset = 'openapi.json' | 'reference.html' | 'reference.css'
 export type ReadDocsAsset = (name: DocsAsset) => Promise<Uint8Array<ArrayBuffer> | undefined>
 
 /** What an app is made of. An entry fills it for its runtime; nothing is looked up in a global. */
-export interface Deps {
+export interface Ports {
   config: Config
   /** Since the epoch, for dates that others have set or will read. Machines set it back at times. */
   clock: Clock
   /** Since some moment or other, for how long a thing lasts. It never goes back. */
   monotonicClock: Clock
   log: Log
-  callOut: CallOut
-  share: Share
+  httpClient: HttpClient
+  singleFlight: SingleFlight
   /** For calls that begin an upload. */
-  limitBegins: LimitCalls
+  beginRateLimiter: RateLimiter
   /** For all other calls of a user together. */
-  limitOtherCalls: LimitCalls
+  otherCallsRateLimiter: RateLimiter
   metrics: Metrics
   readDocsAsset: ReadDocsAsset
   /** How long the body of a request may take to arrive, milliseconds. Default: 30,000. */

@@ -3,24 +3,24 @@ import { environmentOf } from '../../src/demo/environment.ts'
 import { createApp } from '../../src/gateway/app.ts'
 import { parseConfig } from '../../src/gateway/config/parse.ts'
 import { noMetrics } from '../../src/gateway/ports.ts'
-import { createNodeCallOut } from '../../src/gateway/runtimes/node/undici-client.ts'
-import { oneFlight } from '../../src/gateway/runtimes/shared/single-flight.ts'
+import { createUndiciClient } from '../../src/gateway/runtimes/node/undici-client.ts'
+import { createSingleFlight } from '../../src/gateway/runtimes/shared/single-flight.ts'
 import { ann, bob, startHarness } from '../support/gateway.ts'
 
 /** An app with four permits behind a server whose clients take no response unless they say so. */
 async function startUnread() {
   const harness = await startHarness()
-  const { callOut, close } = createNodeCallOut()
-  onTestFinished(close)
+  const httpClient = createUndiciClient()
+  onTestFinished(() => httpClient.close())
   const app = createApp({
     config: parseConfig({ ...environmentOf(harness), MAX_IN_FLIGHT: '4' }),
     clock: Date.now,
     monotonicClock: () => performance.now(),
     log: () => {},
-    callOut,
-    share: oneFlight(),
-    limitBegins: async () => 0,
-    limitOtherCalls: async () => 0,
+    httpClient,
+    singleFlight: createSingleFlight(),
+    beginRateLimiter: { consume: async () => 0 },
+    otherCallsRateLimiter: { consume: async () => 0 },
     metrics: noMetrics,
     readDocsAsset: async () => undefined,
   })
@@ -35,7 +35,7 @@ async function startUnread() {
         },
         body: '{"path":"a.txt","size":5}',
       })
-      return (await app.fetch(request, { whenTaken: () => {} })).status
+      return (await app.fetch(request, { responseClosed: () => {} })).status
     },
   }
 }

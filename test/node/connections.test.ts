@@ -5,7 +5,7 @@ import { expect, onTestFinished, test } from 'vitest'
 import { environmentOf } from '../../src/demo/environment.ts'
 import { listen } from '../../src/demo/listen.ts'
 import { parseConfig } from '../../src/gateway/config/parse.ts'
-import { serveInTurn } from '../../src/gateway/runtimes/node/connections.ts'
+import { serializePipelinedRequests } from '../../src/gateway/runtimes/node/connections.ts'
 import { startGateway } from '../../src/gateway/runtimes/node/start.ts'
 import { startHarness } from '../support/gateway.ts'
 import { sendRaw } from '../support/raw-http.ts'
@@ -20,7 +20,7 @@ const ASKED_AHEAD = 8
 const MANY = 300
 
 /** A gateway that soon gives up those who take nothing of their answers. */
-async function startHasty(takingMs = 200) {
+async function startHasty(stallTimeoutMs = 200) {
   const harness = await startHarness()
   let answered = 0
   const on = await startGateway({
@@ -28,7 +28,7 @@ async function startHasty(takingMs = 200) {
     log: (_level, { event }) => {
       if (event === 'request') answered += 1
     },
-    takingMs,
+    stallTimeoutMs,
   })
   onTestFinished(() => on.close())
   const { hostname, port } = new URL(on.url)
@@ -106,7 +106,7 @@ test('who takes it slowly gets all of it', { timeout: 30_000 }, async () => {
 
 test('what waits on a connection that ends is not begun', async () => {
   const begun: string[] = []
-  const server = serveInTurn(createServer(), ({ url = '' }, response) => {
+  const server = serializePipelinedRequests(createServer(), ({ url = '' }, response) => {
     begun.push(url)
     // As when the process is about to end.
     response.shouldKeepAlive = url !== '/2'
@@ -123,7 +123,7 @@ test('what waits on a connection that ends is not begun', async () => {
 test('requests that wait on all connections together are bounded, and those that need not wait are answered', async () => {
   let arrived = 0
   const unanswered: ServerResponse[] = []
-  const server = serveInTurn(createServer(), ({ url }, response) => {
+  const server = serializePipelinedRequests(createServer(), ({ url }, response) => {
     if (url === '/') response.end()
     else unanswered.push(response)
   })

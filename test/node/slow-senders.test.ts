@@ -6,7 +6,7 @@ import { startGateway } from '../../src/gateway/runtimes/node/start.ts'
 import { ann, startHarness } from '../support/gateway.ts'
 
 /** A gateway of one place, with next to no patience for requests that are slow to arrive. */
-async function startImpatient(patience: { arrivalMs: number } | { bodyTimeoutMs: number }) {
+async function startImpatient(patience: { requestTimeoutMs: number } | { bodyTimeoutMs: number }) {
   const harness = await startHarness()
   const logged: object[] = []
   const on = await startGateway({
@@ -46,7 +46,7 @@ test.each([
   ['its headers without end', head, 'x-a: b\r\n'],
   ['one header without end', `${head}x-a: `, 'b'],
 ])('whoever sends %s is cut off', async (_, start, drop) => {
-  const { harness, on, logged } = await startImpatient({ arrivalMs: 200 })
+  const { harness, on, logged } = await startImpatient({ requestTimeoutMs: 200 })
   expect(await trickle(on.url, start, drop)).toMatch(/^(HTTP\/1\.1 4(08|31) |$)/)
   expect(logged).toEqual([])
   expect(harness.smhCalls()).toEqual([])
@@ -78,7 +78,7 @@ test.each([
   ['POST /v1/uploads', 401],
   ['POST /nothing', 404],
 ])('%s is answered at once, and its body is not waited for', async (line, status) => {
-  const { harness, on } = await startImpatient({ arrivalMs: 200 })
+  const { harness, on } = await startImpatient({ requestTimeoutMs: 200 })
   const start = `${line} HTTP/1.1\r\nHost: gateway\r\nTransfer-Encoding: chunked\r\n\r\n`
   expect(await trickle(on.url, start, '1\r\n \r\n')).toMatch(new RegExp(`^HTTP/1.1 ${status} `))
   expect(harness.smhCalls()).toEqual([])

@@ -3,21 +3,21 @@ import { createServer, type RequestListener } from 'node:http'
 import { type AddressInfo, createServer as createTcpServer } from 'node:net'
 import { promisify } from 'node:util'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { CallOutFault, MAX_REPLY_BYTES } from '../../src/gateway/http-client.ts'
-import { createNodeCallOut } from '../../src/gateway/runtimes/node/undici-client.ts'
+import { HttpClientError, MAX_REPLY_BYTES } from '../../src/gateway/http-client.ts'
+import { createUndiciClient } from '../../src/gateway/runtimes/node/undici-client.ts'
 
 /** A server that answers as told, and the port to call it by; both end with the test. */
 async function serverWith(answer: RequestListener) {
   const server = createServer(answer).listen(0, '127.0.0.1')
   await new Promise((resolve) => server.once('listening', resolve))
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
-  const { callOut, close } = createNodeCallOut()
+  const httpClient = createUndiciClient()
   onTestFinished(async () => {
     server.closeAllConnections()
     server.close()
-    await close()
+    await httpClient.close()
   })
-  return { url, callOut }
+  return { url, httpClient }
 }
 
 /** The kind of fault that `call` rejects with. */
@@ -26,23 +26,23 @@ async function faultOf(call: Promise<unknown>) {
     () => undefined,
     (thrown: unknown) => thrown,
   )
-  expect(error).toBeInstanceOf(CallOutFault)
-  expect((error as CallOutFault).cause).toBeUndefined()
-  expect((error as CallOutFault).message).not.toContain('canary')
-  return (error as CallOutFault).kind
+  expect(error).toBeInstanceOf(HttpClientError)
+  expect((error as HttpClientError).cause).toBeUndefined()
+  expect((error as HttpClientError).message).not.toContain('canary')
+  return (error as HttpClientError).kind
 }
 
 const canary = '/path?access_token=canary'
 
 describe('a call out', () => {
   test('sends method, headers and body, and gives status, headers and text back', async () => {
-    const { url, callOut } = await serverWith(async (request, response) => {
+    const { url, httpClient } = await serverWith(async (request, response) => {
       let body = ''
       for await (const chunk of request) body += chunk
       response.writeHead(418, { 'X-Said': 'yes' })
       response.end(`${request.method} ${request.url} ${request.headers['x-asked']} ${body} 照`)
     })
-    const reply = await callOut({
+    const reply = await httpClient.request({
       method: 'PUT',
       url: `${url}/a%2Fb?c=%23`,
       headers: { 'x-asked': 'yes' },
@@ -56,49 +56,50 @@ describe('a call out', () => {
 
   test('follows no redirect', async () => {
     let calls = 0
-    const { url, callOut } = await serverWith((_, response) => {
+    const { url, httpClient } = await serverWith((_, response) => {
       calls += 1
       response.writeHead(302, { location: '/elsewhere' }).end()
     })
-    expect((await callOut({ method: 'GET', url, timeoutMs: 5000 })).status).toBe(302)
+    expect((await httpClient.request({ method: 'GET', url, timeoutMs: 5000 })).status).toBe(302)
     expect(calls).toBe(1)
   })
 
   test('that nobody takes is unsent', async () => {
-    const { callOut, close } = createNodeCallOut()
-    onTestFinished(close)
+    const httpClient = createUndiciClient()
+    onTestFinished(() => httpClient.close())
     const closed = createTcpServer().listen(0, '127.0.0.1')
     await new Promise((resolve) => closed.once('listening', resolve))
     const { port } = closed.address() as AddressInfo
     await new Promise((resolve) => closed.close(resolve))
-    const at = (base: string) => callOut({ method: 'GET', url: base + canary, timeoutMs: 5000 })
+    const at = (base: string) =>
+      httpClient.request({ method: 'GET', url: base + canary, timeoutMs: 5000 })
     expect(await faultOf(at(`http://127.0.0.1:${port}`))).toBe('unsent')
     expect(await faultOf(at('http://name.invalid'))).toBe('unsent')
   })
 
   test('whose TLS handshake fails is unsent', async () => {
-    const { url, callOut } = await serverWith((_, response) => response.end())
+    const { url, httpClient } = await serverWith((_, response) => response.end())
     const tls = url.replace('http:', 'https:')
-    expect(await faultOf(callOut({ method: 'GET', url: tls + canary, timeoutMs: 5000 }))).toBe(
-      'unsent',
-    )
+    expect(
+      await faultOf(httpClient.request({ method: 'GET', url: tls + canary, timeoutMs: 5000 })),
+    ).toBe('unsent')
   })
 
   test('whose connection breaks is lost', async () => {
-    const { url, callOut } = await serverWith((request) => request.socket.destroy())
-    expect(await faultOf(callOut({ method: 'GET', url: url + canary, timeoutMs: 5000 }))).toBe(
-      'lost',
-    )
+    const { url, httpClient } = await serverWith((request) => request.socket.destroy())
+    expect(
+      await faultOf(httpClient.request({ method: 'GET', url: url + canary, timeoutMs: 5000 })),
+    ).toBe('lost')
   })
 
   test('whose reply breaks off is lost', async () => {
-    const { url, callOut } = await serverWith((_, response) => {
+    const { url, httpClient } = await serverWith((_, response) => {
       response.writeHead(200, { 'content-length': '100' })
       response.write('{"half', () => response.destroy())
     })
-    expect(await faultOf(callOut({ method: 'GET', url: url + canary, timeoutMs: 5000 }))).toBe(
-      'lost',
-    )
+    expect(
+      await faultOf(httpClient.request({ method: 'GET', url: url + canary, timeoutMs: 5000 })),
+    ).toBe('lost')
   })
 
   test.each([
@@ -113,22 +114,27 @@ describe('a call out', () => {
   ] satisfies [string, RequestListener][])(
     'whose reply %s in time times out',
     async (_, answer) => {
-      const { url, callOut } = await serverWith(answer)
-      expect(await faultOf(callOut({ method: 'GET', url: url + canary, timeoutMs: 50 }))).toBe(
-        'timeout',
-      )
+      const { url, httpClient } = await serverWith(answer)
+      expect(
+        await faultOf(httpClient.request({ method: 'GET', url: url + canary, timeoutMs: 50 })),
+      ).toBe('timeout')
     },
   )
 
   test('is stopped when its caller leaves, before and after it was sent', async () => {
     const caller = new AbortController()
     let closed: Promise<unknown> | undefined
-    const { url, callOut } = await serverWith((request) => {
+    const { url, httpClient } = await serverWith((request) => {
       closed = new Promise((resolve) => request.socket.once('close', resolve))
       caller.abort()
     })
     const call = () =>
-      callOut({ method: 'GET', url: url + canary, timeoutMs: 5000, signal: caller.signal })
+      httpClient.request({
+        method: 'GET',
+        url: url + canary,
+        timeoutMs: 5000,
+        signal: caller.signal,
+      })
     expect(await faultOf(call())).toBe('aborted')
     await closed
     expect(closed).toBeDefined()
@@ -136,11 +142,11 @@ describe('a call out', () => {
   })
 
   test('takes a reply of the greatest length and none longer', async () => {
-    const { url, callOut } = await serverWith((request, response) => {
+    const { url, httpClient } = await serverWith((request, response) => {
       response.end('x'.repeat(Number(request.url?.slice(1))))
     })
     const get = (bytes: number) =>
-      callOut({ method: 'GET', url: `${url}/${bytes}`, timeoutMs: 5000 })
+      httpClient.request({ method: 'GET', url: `${url}/${bytes}`, timeoutMs: 5000 })
     expect((await get(MAX_REPLY_BYTES)).text).toHaveLength(MAX_REPLY_BYTES)
     expect(await faultOf(get(MAX_REPLY_BYTES + 1))).toBe('too_large')
   })

@@ -76,21 +76,21 @@ describe('the tarball', () => {
 
 describe('types', () => {
   const program = `
-    import { createApp, createConsoleLog, createLimitCalls, fetchCallOut, noMetrics, oneFlight } from 'smh-upload-gateway'
+    import { createApp, createConsoleLog, createMemoryRateLimiter, fetchClient, noMetrics, createSingleFlight } from 'smh-upload-gateway'
     import { type Config, ConfigurationError, parseConfig } from 'smh-upload-gateway'
-    import { createNodeCallOut, readDocsAsset, startGateway } from 'smh-upload-gateway/node'
+    import { createUndiciClient, readDocsAsset, startGateway } from 'smh-upload-gateway/node'
     import openapi from 'smh-upload-gateway/openapi.json' with { type: 'json' }
     import worker from 'smh-upload-gateway/worker'
 
     const config: Config = parseConfig(process.env)
-    const { callOut, close } = createNodeCallOut()
+    const httpClient = createUndiciClient()
     const app = createApp({
-      config, callOut, clock: Date.now, monotonicClock: () => performance.now(), log: (level, { event }) => void [level, event],
-      share: oneFlight(), limitBegins: async () => 0, limitOtherCalls: async () => 0, metrics: noMetrics, readDocsAsset: async () => undefined,
+      config, httpClient, clock: Date.now, monotonicClock: () => performance.now(), log: (level, { event }) => void [level, event],
+      singleFlight: createSingleFlight(), beginRateLimiter: { consume: async () => 0 }, otherCallsRateLimiter: { consume: async () => 0 }, metrics: noMetrics, readDocsAsset: async () => undefined,
     })
     const elsewhere = createApp({
-      config, clock: Date.now, monotonicClock: () => performance.now(), share: oneFlight(), metrics: noMetrics,
-      callOut: fetchCallOut, log: createConsoleLog('info'), limitBegins: createLimitCalls(120, Date.now), limitOtherCalls: async () => 0, readDocsAsset,
+      config, clock: Date.now, monotonicClock: () => performance.now(), singleFlight: createSingleFlight(), metrics: noMetrics,
+      httpClient: fetchClient, log: createConsoleLog('info'), beginRateLimiter: createMemoryRateLimiter(120, Date.now), otherCallsRateLimiter: { consume: async () => 0 }, readDocsAsset,
     })
     await elsewhere.keepAlive()
     export const answer: Response = await app.fetch(new Request('http://localhost/livez'))
@@ -98,7 +98,7 @@ describe('types', () => {
     export const version: string = openapi.info.version
     export const faults = (error: unknown) => error instanceof ConfigurationError && error.faults[0]?.variable
     export const handle: (request: Request, bindings: {}, execution: never) => Promise<Response> = worker.fetch
-    await close()
+    await httpClient.close()
     // @ts-expect-error there is no such option
     startGateway({ config, log() {}, secret: '' })
   `
@@ -226,15 +226,15 @@ describe('the gateway', () => {
     const said = await runModule(
       server,
       `
-      import { createApp, noMetrics, oneFlight, parseConfig } from 'smh-upload-gateway'
-      import { createNodeCallOut, startGateway } from 'smh-upload-gateway/node'
+      import { createApp, noMetrics, createSingleFlight, parseConfig } from 'smh-upload-gateway'
+      import { createUndiciClient, startGateway } from 'smh-upload-gateway/node'
       import openapi from 'smh-upload-gateway/openapi.json' with { type: 'json' }
       import worker from 'smh-upload-gateway/worker'
       const config = parseConfig(process.env)
-      const { callOut, close } = createNodeCallOut()
+      const httpClient = createUndiciClient()
       const app = createApp({
-        config, callOut, clock: Date.now, monotonicClock: () => performance.now(), log() {}, share: oneFlight(),
-        limitBegins: async () => 0, limitOtherCalls: async () => 0, metrics: noMetrics, readDocsAsset: async () => undefined,
+        config, httpClient, clock: Date.now, monotonicClock: () => performance.now(), log() {}, singleFlight: createSingleFlight(),
+        beginRateLimiter: { consume: async () => 0 }, otherCallsRateLimiter: { consume: async () => 0 }, metrics: noMetrics, readDocsAsset: async () => undefined,
       })
       const headers = { authorization: 'Bearer ' + process.env.TOKEN, 'content-type': 'application/json' }
       const begin = { method: 'POST', headers, body: JSON.stringify({ path: 'a', size: 1 }) }
@@ -246,7 +246,7 @@ describe('the gateway', () => {
       const document = await (await fetch(gateway.url + '/openapi.json')).json()
       const page = await fetch(gateway.url + '/docs')
       await gateway.close()
-      await close()
+      await httpClient.close()
       console.log(JSON.stringify({
         statuses: [embedded.status, onWorkers.status, served.status, page.status],
         sameDocument: JSON.stringify(document) === JSON.stringify(openapi),
@@ -267,13 +267,13 @@ describe('the gateway', () => {
     const said = await runModule(
       server,
       `
-      import { createApp, createConsoleLog, createLimitCalls, fetchCallOut, noMetrics, oneFlight, parseConfig } from 'smh-upload-gateway'
+      import { createApp, createConsoleLog, createMemoryRateLimiter, fetchClient, noMetrics, createSingleFlight, parseConfig } from 'smh-upload-gateway'
       import { readDocsAsset } from 'smh-upload-gateway/node'
       const lines = []
       const app = createApp({
-        config: parseConfig(process.env), clock: Date.now, monotonicClock: () => performance.now(), share: oneFlight(),
-        metrics: noMetrics, callOut: fetchCallOut, log: createConsoleLog('info', (line) => lines.push(JSON.parse(line))),
-        limitBegins: createLimitCalls(1, () => performance.now()), limitOtherCalls: async () => 0, readDocsAsset,
+        config: parseConfig(process.env), clock: Date.now, monotonicClock: () => performance.now(), singleFlight: createSingleFlight(),
+        metrics: noMetrics, httpClient: fetchClient, log: createConsoleLog('info', (line) => lines.push(JSON.parse(line))),
+        beginRateLimiter: createMemoryRateLimiter(1, () => performance.now()), otherCallsRateLimiter: { consume: async () => 0 }, readDocsAsset,
       })
       const headers = { authorization: 'Bearer ' + process.env.TOKEN, 'content-type': 'application/json' }
       const begin = { method: 'POST', headers, body: JSON.stringify({ path: 'a', size: 1 }) }

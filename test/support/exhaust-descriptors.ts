@@ -1,21 +1,21 @@
 import { openSync } from 'node:fs'
-import { CallOutFault } from '../../src/gateway/http-client.ts'
-import { createNodeCallOut } from '../../src/gateway/runtimes/node/undici-client.ts'
+import { HttpClientError } from '../../src/gateway/http-client.ts'
+import { createUndiciClient } from '../../src/gateway/runtimes/node/undici-client.ts'
 
 /** Opens files until no descriptor is left, then calls a URL, and prints the kind of fault. */
 const [, , url = ''] = process.argv
-const { callOut } = createNodeCallOut()
+const httpClient = createUndiciClient()
 // Loads what the first call needs.
-await callOut({ method: 'GET', url, timeoutMs: 10_000 }).catch(() => undefined)
+await httpClient.request({ method: 'GET', url, timeoutMs: 10_000 }).catch(() => undefined)
 try {
   for (;;) openSync('/dev/null', 'r')
 } catch {
   // None is left.
 }
 const other = url.replace('127.0.0.1', '127.0.0.2')
-const kind = await callOut({ method: 'GET', url: other, timeoutMs: 10_000 }).then(
+const kind = await httpClient.request({ method: 'GET', url: other, timeoutMs: 10_000 }).then(
   ({ status }) => status,
-  (error) => (error instanceof CallOutFault ? error.kind : 'unknown'),
+  (error) => (error instanceof HttpClientError ? error.kind : 'unknown'),
 )
 process.stdout.write(`${kind}\n`)
 process.exit(0)

@@ -4,9 +4,13 @@ import { startDemoIssuer } from '../../src/demo/demo-users.ts'
 import { createAuthenticate } from '../../src/gateway/auth/authenticate.ts'
 import { createIssuerKeys } from '../../src/gateway/auth/issuer-keys.ts'
 import type { JwtConfig } from '../../src/gateway/config/parse.ts'
-import { type CallOut, CallOutFault, type CallOutRequest } from '../../src/gateway/http-client.ts'
-import type { LogLevel, LogRecord, Share } from '../../src/gateway/ports.ts'
-import { oneFlight } from '../../src/gateway/runtimes/shared/single-flight.ts'
+import {
+  type HttpClient,
+  HttpClientError,
+  type HttpRequest,
+} from '../../src/gateway/http-client.ts'
+import type { LogLevel, LogRecord, SingleFlight } from '../../src/gateway/ports.ts'
+import { createSingleFlight } from '../../src/gateway/runtimes/shared/single-flight.ts'
 
 /**
  * A real issuer on a loopback port, the parts that check its tokens, and clocks that only `advance`
@@ -14,16 +18,16 @@ import { oneFlight } from '../../src/gateway/runtimes/shared/single-flight.ts'
  */
 export async function startIssuerHarness({
   jwt = {},
-  share = oneFlight(),
+  singleFlight = createSingleFlight(),
   timeoutMs = 5_000,
   maxInFlight = 512,
-  callOut: callIssuer = callByFetch,
+  request = requestByFetch,
 }: {
   jwt?: Partial<JwtConfig>
-  share?: Share
+  singleFlight?: SingleFlight
   timeoutMs?: number
   maxInFlight?: number
-  callOut?: CallOut
+  request?: HttpClient['request']
 } = {}) {
   let now = Date.parse('2026-03-04T05:06:07.890Z')
   let lasted = 0
@@ -32,10 +36,12 @@ export async function startIssuerHarness({
   const issuer = await startDemoIssuer({ now: clock })
   onTestFinished(() => issuer.close())
 
-  const calls: CallOutRequest[] = []
-  const callOut: CallOut = (call) => {
-    calls.push(call)
-    return callIssuer(call)
+  const calls: HttpRequest[] = []
+  const httpClient: HttpClient = {
+    request(wanted) {
+      calls.push(wanted)
+      return request(wanted)
+    },
   }
   const logged: (LogRecord & { level: LogLevel })[] = []
   const config: JwtConfig = {
@@ -52,9 +58,9 @@ export async function startIssuerHarness({
   const log = (level: LogLevel, record: LogRecord) => logged.push({ level, ...record })
   const keys = createIssuerKeys({
     jwt: config,
-    callOut,
+    httpClient,
     monotonicClock,
-    share,
+    singleFlight,
     log,
     timeoutMs,
     maxInFlight,
@@ -96,13 +102,13 @@ export async function startIssuerHarness({
 
 export type IssuerHarness = Awaited<ReturnType<typeof startIssuerHarness>>
 
-const callByFetch: CallOut = async ({ method, url, headers = {}, timeoutMs }) => {
+const requestByFetch: HttpClient['request'] = async ({ method, url, headers = {}, timeoutMs }) => {
   try {
     const signal = AbortSignal.timeout(timeoutMs)
     const reply = await fetch(url, { method, headers, redirect: 'manual', signal })
     const text = await reply.text()
     return { status: reply.status, header: (name) => reply.headers.get(name) ?? undefined, text }
   } catch (error) {
-    throw new CallOutFault((error as Error).name === 'TimeoutError' ? 'timeout' : 'lost')
+    throw new HttpClientError((error as Error).name === 'TimeoutError' ? 'timeout' : 'lost')
   }
 }

@@ -1,5 +1,5 @@
 import { expect, onTestFinished, test, vi } from 'vitest'
-import { callOut } from '../../src/gateway/runtimes/shared/fetch-client.ts'
+import { fetchClient } from '../../src/gateway/runtimes/shared/fetch-client.ts'
 
 /** Answers every call with `status`, and gives what `fetch` was asked. */
 function answerWith(status: number) {
@@ -16,7 +16,7 @@ const call = { method: 'GET', url: 'https://smh.example/clip.mp4', timeoutMs: 50
 
 test('no call is answered out of a cache, and none follows a redirect', async () => {
   const asked = answerWith(302)
-  expect((await callOut(call)).status).toBe(302)
+  expect((await fetchClient.request(call)).status).toBe(302)
   expect(asked).toMatchObject([{ cache: 'no-store', redirect: 'manual' }])
 })
 
@@ -24,11 +24,11 @@ test.each([521, 523, 525, 526, 530])(
   '%i of the network is a call that was not sent',
   async (status) => {
     answerWith(status)
-    await expect(callOut(call)).rejects.toMatchObject({ kind: 'unsent' })
+    await expect(fetchClient.request(call)).rejects.toMatchObject({ kind: 'unsent' })
   },
 )
 
 test.each([520, 522, 524])('%i leaves open whether the server has the call', async (status) => {
   answerWith(status)
-  expect((await callOut(call)).status).toBe(status)
+  expect((await fetchClient.request(call)).status).toBe(status)
 })

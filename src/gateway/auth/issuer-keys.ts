@@ -10,8 +10,8 @@ import * as z from 'zod'
 import type { JwtConfig } from '../config/parse.ts'
 import { isLoopback, parseTrustworthyUrl } from '../config/secure-url.ts'
 import { type ErrorFacts, GatewayError } from '../errors.ts'
-import { type CallOut, CallOutFault } from '../http-client.ts'
-import type { Background, Clock, Log, Share } from '../ports.ts'
+import { type HttpClient, HttpClientError } from '../http-client.ts'
+import type { Background, Clock, Log, SingleFlight } from '../ports.ts'
 import { usableKeys } from './usable-keys.ts'
 
 /** Keys as old as this are renewed in the background; a key the issuer removed works until then. */
@@ -92,7 +92,7 @@ interface KeySet {
  * jose's own remote set has neither of the two things needed here: last good keys that serve through
  * an outage, and a cool-down that counts failed fetches.
  *
- * On Workers a request must not await what another began. Outside of `share`, therefore, only settled
+ * On Workers a request must not await what another began. Outside of `singleFlight`, therefore, only settled
  * values are kept here, and a request that finds a fetch under way elsewhere goes on without it.
  *
  * @param deps.timeoutMs for one fetch, discovery included
@@ -100,14 +100,14 @@ interface KeySet {
  */
 export function createIssuerKeys(deps: {
   jwt: JwtConfig
-  callOut: CallOut
+  httpClient: HttpClient
   monotonicClock: Clock
-  share: Share
+  singleFlight: SingleFlight
   log: Log
   timeoutMs: number
   maxInFlight: number
 }): IssuerKeys {
-  const { jwt, callOut, monotonicClock, share, log, timeoutMs, maxInFlight } = deps
+  const { jwt, httpClient, monotonicClock, singleFlight, log, timeoutMs, maxInFlight } = deps
   const maxWaiting = Math.max(1, Math.min(MAX_WAITING, Math.floor(maxInFlight * SHARE_OF_WAITING)))
   let held: KeySet | undefined
   let keysUrl: string | undefined
@@ -175,7 +175,7 @@ export function createIssuerKeys(deps: {
   }
 
   async function getJson(url: string, deadline: number): Promise<unknown> {
-    const { status, text } = await callOut({
+    const { status, text } = await httpClient.request({
       method: 'GET',
       url,
       headers: { accept: 'application/json' },
@@ -189,7 +189,7 @@ export function createIssuerKeys(deps: {
   async function current(background?: Background): Promise<KeySet> {
     const set = held
     if (!set || monotonicClock() - set.fetchedAt >= LAST_GOOD_MS) {
-      return share('issuer-keys', async () => {
+      return singleFlight('issuer-keys', async () => {
         if (monotonicClock() < retryNotBefore) throw unavailable('retry_later')
         return fetchKeys()
       })
@@ -197,14 +197,14 @@ export function createIssuerKeys(deps: {
     const age = monotonicClock() - set.fetchedAt
     if (age >= STALE_MS && monotonicClock() >= waitNotBefore) {
       // Only a try that failed lets others go on without waiting: whoever comes meanwhile joins it.
-      await share('issuer-keys', fetchKeys).catch(() => {
+      await singleFlight('issuer-keys', fetchKeys).catch(() => {
         waitNotBefore = monotonicClock() + REFETCH_MS
       })
       return stillHeld()
     }
     if (age >= FRESH_MS && age < STALE_MS && monotonicClock() >= renewNotBefore) {
       renewNotBefore = monotonicClock() + REFETCH_MS
-      const renewal = share('issuer-keys', fetchKeys).then(ignore, ignore)
+      const renewal = singleFlight('issuer-keys', fetchKeys).then(ignore, ignore)
       if (!background) {
         await renewal
         return stillHeld()
@@ -234,7 +234,7 @@ export function createIssuerKeys(deps: {
     if (waiting >= maxWaiting) throw unavailable('busy')
     waiting += 1
     try {
-      await share('issuer-keys-refetch', async () => {
+      await singleFlight('issuer-keys-refetch', async () => {
         if (monotonicClock() < refetchNotBefore) return whenRefetched()
         refetchNotBefore = monotonicClock() + REFETCH_MS
         refetchEndsAt = performance.now() + timeoutMs
@@ -290,7 +290,7 @@ class KeyFault extends Error {
 /** A fixed word for the log: what HTTP clients and parsers say may quote what they were given. */
 function faultReason(error: unknown): string {
   if (error instanceof KeyFault) return error.reason
-  return error instanceof CallOutFault ? error.kind : 'malformed'
+  return error instanceof HttpClientError ? error.kind : 'malformed'
 }
 
 function unavailable(reason: string, facts: ErrorFacts = {}): GatewayError {

@@ -9,7 +9,7 @@ export interface AppEnv {
     /** What @hono/node-server adds to a request; nothing of the kind on Workers. */
     incoming?: { headers: object }
     /** Calls back when the answer has been taken, or nobody is there to take it, where it can be told. */
-    whenTaken?: (done: () => void) => void
+    responseClosed?: (done: () => void) => void
   }
   Variables: {
     requestId: string

@@ -80,8 +80,8 @@ export function limitInFlight(options: {
         return await handle()
       } finally {
         // A server of an embedder passes no bindings at all.
-        const { whenTaken } = c.env ?? {}
-        if (whenTaken) whenTaken(release)
+        const { responseClosed } = c.env ?? {}
+        if (responseClosed) responseClosed(release)
         else release()
       }
     },

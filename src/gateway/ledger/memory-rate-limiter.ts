@@ -1,5 +1,5 @@
 import { LRUCache } from 'lru-cache'
-import type { Clock, LimitCalls } from '../ports.ts'
+import type { Clock, RateLimiter } from '../ports.ts'
 
 const MINUTE_MS = 60_000
 
@@ -15,18 +15,20 @@ const MAX_USERS = 50_000
  *
  * @param perMinute 0 allows everything
  */
-export function createLimitCalls(perMinute: number, monotonicClock: Clock): LimitCalls {
-  if (perMinute === 0) return async () => 0
+export function createMemoryRateLimiter(perMinute: number, monotonicClock: Clock): RateLimiter {
+  if (perMinute === 0) return { consume: async () => 0 }
   const oneTakesMs = MINUTE_MS / perMinute
   /** When all calls of a user would be done, each taking its time. */
   const doneAt = new LRUCache<string, number>({ max: MAX_USERS })
-  return async (userId) => {
-    const now = monotonicClock()
-    const done = Math.max(now, doneAt.get(userId) ?? 0) + oneTakesMs
-    const waitMs = done - (now + MINUTE_MS)
-    // With room for one it is nothing, but for what the division has lost.
-    if (waitMs > oneTakesMs / 2) return Math.ceil(waitMs / 1000)
-    doneAt.set(userId, done)
-    return 0
+  return {
+    async consume(userId) {
+      const now = monotonicClock()
+      const done = Math.max(now, doneAt.get(userId) ?? 0) + oneTakesMs
+      const waitMs = done - (now + MINUTE_MS)
+      // With room for one it is nothing, but for what the division has lost.
+      if (waitMs > oneTakesMs / 2) return Math.ceil(waitMs / 1000)
+      doneAt.set(userId, done)
+      return 0
+    },
   }
 }

@@ -3,7 +3,7 @@ import type { Context } from 'hono'
 import type { Config } from '../config/parse.ts'
 import { type ErrorCode, uploadNotFound } from '../errors.ts'
 import type { AppEnv } from '../http/app-env.ts'
-import type { Clock, Log, Share } from '../ports.ts'
+import type { Clock, Log, SingleFlight } from '../ports.ts'
 import type { SmhClient } from '../smh/client.ts'
 import { type Bounds, MAX_WAIT_MS } from '../smh/transport.ts'
 import type { ConfirmKeyBinding, OwnedUpload } from '../uploads/confirm-key.ts'
@@ -16,7 +16,7 @@ export interface Services {
   clock: Clock
   monotonicClock: Clock
   log: Log
-  share: Share
+  singleFlight: SingleFlight
   smh: SmhClient
   binding: ConfirmKeyBinding
   /** Rejects with what keeps uploads from beginning. */

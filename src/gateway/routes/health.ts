@@ -48,7 +48,7 @@ const getReadiness = defineEndpoint(
   },
   ['method_not_allowed', 'upstream_unavailable'],
   (services) => {
-    // Settled values, never a pending promise: see Share in deps.ts.
+    // Settled values, never a pending promise: see SingleFlight in deps.ts.
     let last: { ready: boolean; at: number } | undefined
     const underWay = new Set<Bounds>()
 
@@ -74,7 +74,7 @@ const getReadiness = defineEndpoint(
       const isRecent = last && services.monotonicClock() - last.at < KEEP_ANSWER_MS
       const ready = isRecent
         ? last?.ready
-        : await services.share('readiness', () => check(c as Context<AppEnv>))
+        : await services.singleFlight('readiness', () => check(c as Context<AppEnv>))
       if (ready) return respondJson(c, { status: 'ready' }, 200)
       throw new GatewayError('upstream_unavailable', 'Uploads cannot begin right now.', {
         reason: 'not_ready',

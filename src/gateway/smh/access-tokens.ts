@@ -2,7 +2,7 @@ import { LRUCache } from 'lru-cache'
 import type { SmhConfig, UploadRules } from '../config/parse.ts'
 import type { Secret } from '../config/secret.ts'
 import { GatewayError } from '../errors.ts'
-import type { Clock, Share } from '../ports.ts'
+import type { Clock, SingleFlight } from '../ports.ts'
 import { isTokenDead, upstreamTimeout } from './error-codes.ts'
 import { tokenReply } from './replies.ts'
 import type { Bounds, CallSmh } from './transport.ts'
@@ -69,13 +69,13 @@ export interface AccessTokensOptions {
   upload: UploadRules
   callSmh: CallSmh
   monotonicClock: Clock
-  share: Share
+  singleFlight: SingleFlight
   /** For one mint or renewal, whoever waits for it. */
   timeoutMs: number
 }
 
 export function createAccessTokens(options: AccessTokensOptions): AccessTokens {
-  const { smh, upload, callSmh, monotonicClock, share, timeoutMs } = options
+  const { smh, upload, callSmh, monotonicClock, singleFlight, timeoutMs } = options
   const held = new LRUCache<string, HeldToken>({ max: MAX_HELD_TOKENS })
   const alarmed = new WeakSet<GatewayError>()
   let refusal: { error: GatewayError; until: number } | undefined
@@ -122,7 +122,7 @@ export function createAccessTokens(options: AccessTokensOptions): AccessTokens {
   }
 
   function fresh(key: string, identity: MintQuery): Promise<HeldToken> {
-    return share(`token ${key}`, () => obtain(key, identity))
+    return singleFlight(`token ${key}`, () => obtain(key, identity))
   }
 
   /** For a user's request: each refusal of SMH makes one alarm, however many requests it fails. */

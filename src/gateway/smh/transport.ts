@@ -1,10 +1,10 @@
 import type * as z from 'zod'
 import { GatewayError } from '../errors.ts'
 import {
-  type CallOut,
-  CallOutFault,
-  type CallOutReply,
-  type CallOutRequest,
+  type HttpClient,
+  HttpClientError,
+  type HttpRequest,
+  type HttpResponse,
 } from '../http-client.ts'
 import type { Metrics } from '../ports.ts'
 import {
@@ -28,7 +28,7 @@ export interface Bounds {
 export interface SmhCall {
   /** For metrics. */
   operation: string
-  method: CallOutRequest['method']
+  method: HttpRequest['method']
   /** Below `/api/v1`, every segment encoded. */
   path: string
   /** A bare flag (docs/smh-protocol.md#2.1) that chooses the operation, such as `confirm`. */
@@ -87,7 +87,7 @@ const LATE_MS = 1_000
 export function createCallSmh(
   endpoint: string,
   timeoutMs: number,
-  callOut: CallOut,
+  httpClient: HttpClient,
   metrics: Metrics,
   budget: RetryBudget = createRetryBudget(() => performance.now()),
 ): CallSmh {
@@ -99,7 +99,7 @@ export function createCallSmh(
     const dueAt = startedAt + Math.min(wanted, left)
     let outcome = 'ok'
     try {
-      const reply = await callOut({
+      const reply = await httpClient.request({
         method: call.method,
         url,
         headers: {
@@ -117,7 +117,7 @@ export function createCallSmh(
       return smhReply(reply)
     } catch (thrown) {
       const error =
-        thrown instanceof CallOutFault
+        thrown instanceof HttpClientError
           ? faultToError(thrown, left < wanted / 2, performance.now() > dueAt + LATE_MS)
           : thrown
       if (!(error instanceof GatewayError)) outcome = 'internal_error'
@@ -172,7 +172,7 @@ export function asksForLater({ facts }: GatewayError): boolean {
  * @param hurried whether the call had much less time than it is meant to have
  * @param late whether the timer fired long after it was due
  */
-function faultToError(fault: CallOutFault, hurried: boolean, late: boolean): GatewayError {
+function faultToError(fault: HttpClientError, hurried: boolean, late: boolean): GatewayError {
   switch (fault.kind) {
     case 'no_descriptor':
       return upstreamUnavailable(fault.kind, { alarm: true })
@@ -197,7 +197,7 @@ function outOfTime(): GatewayError {
   return upstreamTimeout({ reason: 'out_of_time' })
 }
 
-function refusal(reply: CallOutReply): GatewayError {
+function refusal(reply: HttpResponse): GatewayError {
   const text = reply.text.length > MAX_REPLY_CHARACTERS ? '' : reply.text
   const said = errorReply.safeParse(parseJson(text))
   const retryAfter = reply.header('retry-after')
@@ -209,7 +209,7 @@ function refusal(reply: CallOutReply): GatewayError {
   })
 }
 
-function smhReply(reply: CallOutReply): SmhReply {
+function smhReply(reply: HttpResponse): SmhReply {
   const body = reply.text === '' ? null : parseJson(reply.text)
   const requestId = reply.header('x-request-id')
   return {

@@ -2,17 +2,17 @@ import { expect, onTestFinished, test } from 'vitest'
 import { startDemoIssuer } from '../../../src/demo/demo-users.ts'
 import { createApp } from '../../../src/gateway/app.ts'
 import { parseConfig } from '../../../src/gateway/config/parse.ts'
-import { type Deps, type LogLevel, type LogRecord, noMetrics } from '../../../src/gateway/ports.ts'
-import { createNodeCallOut } from '../../../src/gateway/runtimes/node/undici-client.ts'
-import { oneFlight } from '../../../src/gateway/runtimes/shared/single-flight.ts'
+import { type LogLevel, type LogRecord, noMetrics, type Ports } from '../../../src/gateway/ports.ts'
+import { createUndiciClient } from '../../../src/gateway/runtimes/node/undici-client.ts'
+import { createSingleFlight } from '../../../src/gateway/runtimes/shared/single-flight.ts'
 import { expectProblem } from '../../support/problems.ts'
 
 /** An app with one part that fails as no part should. */
-async function startBroken(broken: Partial<Deps>) {
+async function startBroken(broken: Partial<Ports>) {
   const issuer = await startDemoIssuer()
-  const { callOut, close } = createNodeCallOut()
+  const httpClient = createUndiciClient()
   onTestFinished(async () => {
-    await Promise.all([close(), issuer.close()])
+    await Promise.all([httpClient.close(), issuer.close()])
   })
   const logged: (LogRecord & { level: LogLevel })[] = []
   const app = createApp({
@@ -26,10 +26,10 @@ async function startBroken(broken: Partial<Deps>) {
     clock: Date.now,
     monotonicClock: () => performance.now(),
     log: (level, record) => logged.push({ level, ...record }),
-    callOut,
-    share: oneFlight(),
-    limitBegins: async () => 0,
-    limitOtherCalls: async () => 0,
+    httpClient,
+    singleFlight: createSingleFlight(),
+    beginRateLimiter: { consume: async () => 0 },
+    otherCallsRateLimiter: { consume: async () => 0 },
     metrics: noMetrics,
     readDocsAsset: async () => undefined,
     ...broken,
@@ -53,8 +53,8 @@ test.each([
     () => Promise.reject(Object.assign(new Error('canary'), { status: 403 })),
   ],
   ['an error with a cause', () => Promise.reject(new Error('x', { cause: 'canary' }))],
-])('%s nobody expected is a bare 500', async (_, limitBegins) => {
-  const { begin, logged } = await startBroken({ limitBegins })
+])('%s nobody expected is a bare 500', async (_, consume) => {
+  const { begin, logged } = await startBroken({ beginRateLimiter: { consume } })
   const response = await begin()
   expect(JSON.stringify([...response.headers])).not.toContain('canary')
   const problem = await expectProblem(response, 500, 'internal_error')

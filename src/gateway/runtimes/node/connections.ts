@@ -13,8 +13,8 @@ const MAX_WAITING_OF_ALL = 1024
  * How long a response may take to be taken, for each 512 KiB of it that is still there at the first look.
  * The largest, 1.4 MB, needs 16 kB a second, which slow mobile networks have.
  */
-const TAKING_MS = 30_000
-const TAKING_BYTES = 512 * 1024
+const STALL_TIMEOUT_MS = 30_000
+const STALL_BYTES = 512 * 1024
 
 /** What one connection is at. */
 interface Turn {
@@ -31,12 +31,16 @@ interface Turn {
  * - Pipelined requests (RFC 9112 §9.3.2) wait for their turn. Node alone works on all of them at once and
  *   keeps their responses: 60 kB of requests become gigabytes. With more than 16 that wait, or
  *   1,024 on all connections, the connection is closed.
- * - A response has to be taken as a whole within `takingMs` for each 512 KiB. Otherwise a client that
+ * - A response has to be taken as a whole within `stallTimeoutMs` for each 512 KiB. Otherwise a client that
  *   reads slowly would hold memory and a concurrency permit for as long as it likes.
  *
- * @param takingMs the time is checked every tenth of it. Default: 30,000
+ * @param stallTimeoutMs the time is checked every tenth of it. Default: 30,000
  */
-export function serveInTurn(server: Server, answer: RequestListener, takingMs = TAKING_MS): Server {
+export function serializePipelinedRequests(
+  server: Server,
+  answer: RequestListener,
+  stallTimeoutMs = STALL_TIMEOUT_MS,
+): Server {
   const turns = new Map<Socket, Turn>()
   let waitingOfAll = 0
 
@@ -77,10 +81,11 @@ export function serveInTurn(server: Server, answer: RequestListener, takingMs = 
     const now = performance.now()
     for (const [socket, turn] of turns) {
       if (!turn.response?.writableEnded) continue
-      turn.endsAt ??= now + takingMs * Math.max(1, Math.ceil(socket.writableLength / TAKING_BYTES))
+      turn.endsAt ??=
+        now + stallTimeoutMs * Math.max(1, Math.ceil(socket.writableLength / STALL_BYTES))
       if (turn.endsAt < now) socket.destroy()
     }
-  }, takingMs / 10)
+  }, stallTimeoutMs / 10)
   look.unref()
   server.once('close', () => clearInterval(look))
   return server
@@ -112,7 +117,7 @@ function hasSeveralHosts(rawHeaders: readonly string[]): boolean {
 }
 
 /** Calls back when this answer has been taken, or nobody is there to take it. */
-export function whenTakenOf(outgoing: ServerResponse): (done: () => void) => void {
+export function responseClosedOf(outgoing: ServerResponse): (done: () => void) => void {
   return (done) => {
     // Deno leaves `closed` false after the client has left.
     if (outgoing.closed || outgoing.destroyed) done()

@@ -3,17 +3,17 @@ import type { AddressInfo } from 'node:net'
 import { type HttpBindings, serve } from '@hono/node-server'
 import { createApp } from '../../app.ts'
 import { type Config, unknownVariables } from '../../config/parse.ts'
-import { createLimitCalls } from '../../ledger/memory-rate-limiter.ts'
+import { createMemoryRateLimiter } from '../../ledger/memory-rate-limiter.ts'
 import { type Clock, type Log, noMetrics, OTHER_CALLS_PER_BEGIN } from '../../ports.ts'
-import { oneFlight } from '../shared/single-flight.ts'
-import { refuseAmbiguous, serveInTurn, whenTakenOf } from './connections.ts'
+import { createSingleFlight } from '../shared/single-flight.ts'
+import { refuseAmbiguous, responseClosedOf, serializePipelinedRequests } from './connections.ts'
 import { readDocsAsset } from './docs-assets.ts'
 import { drainOf } from './drain.ts'
-import { createNodeCallOut } from './undici-client.ts'
+import { createUndiciClient } from './undici-client.ts'
 
 export { readDocsAsset } from './docs-assets.ts'
 /** For apps that serve the gateway's `fetch` by a server of their own. */
-export { createNodeCallOut } from './undici-client.ts'
+export { createUndiciClient } from './undici-client.ts'
 
 /** How often a token that was made elsewhere is looked after. */
 const KEEP_ALIVE_INTERVAL_MS = 60_000
@@ -28,7 +28,7 @@ const IDLE_MS = 1_000
  * How long a whole request may take to arrive; its headers have a quarter of that. It is longer than the
  * app's own timeout for bodies, which gives the client a proper response.
  */
-const ARRIVAL_MS = 60_000
+const REQUEST_TIMEOUT_MS = 60_000
 
 /**
  * How long a connection may be idle between two requests. Longer than the 60 s of usual load balancers:
@@ -66,11 +66,11 @@ export interface GatewayOptions {
   /** How long after `close` a kept connection may wait for its next request; a second unless told. */
   idleMs?: number
   /** How long a whole request may take to arrive; its headers have a quarter of that. Default: 60,000. */
-  arrivalMs?: number
+  requestTimeoutMs?: number
   /** How long the body of a request may take to arrive. Default: 30,000. */
   bodyTimeoutMs?: number | undefined
   /** How long a response may take to be taken, and longer when it is large. Default: 30,000. */
-  takingMs?: number | undefined
+  stallTimeoutMs?: number | undefined
 }
 
 /**
@@ -81,8 +81,8 @@ export interface GatewayOptions {
 export async function startGateway(options: GatewayOptions): Promise<RunningGateway> {
   const { config, log, clock = Date.now, monotonicClock = () => performance.now() } = options
   const { drainMs = DRAIN_MS, idleMs = IDLE_MS } = options
-  const { arrivalMs = ARRIVAL_MS, bodyTimeoutMs, takingMs } = options
-  const pool = createNodeCallOut()
+  const { requestTimeoutMs = REQUEST_TIMEOUT_MS, bodyTimeoutMs, stallTimeoutMs } = options
+  const httpClient = createUndiciClient()
   // Loaded where somebody watches only: prom-client takes several megabytes.
   const watching = config.adminPort === undefined ? undefined : await import('./metrics.ts')
   const metrics = watching?.createNodeMetrics(options.droppedLogLines)
@@ -91,10 +91,10 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
     clock,
     monotonicClock,
     log,
-    callOut: pool.callOut,
-    share: oneFlight(),
-    limitBegins: createLimitCalls(config.rateLimitPerMinute, monotonicClock),
-    limitOtherCalls: createLimitCalls(
+    httpClient,
+    singleFlight: createSingleFlight(),
+    beginRateLimiter: createMemoryRateLimiter(config.rateLimitPerMinute, monotonicClock),
+    otherCallsRateLimiter: createMemoryRateLimiter(
       OTHER_CALLS_PER_BEGIN * config.rateLimitPerMinute,
       monotonicClock,
     ),
@@ -108,22 +108,22 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
       {
         fetch(request, env) {
           const { incoming, outgoing } = env as HttpBindings
-          return app.fetch(request, { incoming, whenTaken: whenTakenOf(outgoing) })
+          return app.fetch(request, { incoming, responseClosed: responseClosedOf(outgoing) })
         },
         createServer: ((serverOptions: ServerOptions, answer: RequestListener) =>
-          serveInTurn(
+          serializePipelinedRequests(
             createServer(serverOptions),
             refuseAmbiguous(answer),
-            takingMs,
+            stallTimeoutMs,
           )) as typeof createServer,
         hostname: config.host,
         port: config.port,
         serverOptions: {
           keepAliveTimeout: KEEP_ALIVE_MS,
-          requestTimeout: arrivalMs,
-          headersTimeout: arrivalMs / 4,
+          requestTimeout: requestTimeoutMs,
+          headersTimeout: requestTimeoutMs / 4,
           // Node looks for late requests no more often than this.
-          connectionsCheckingInterval: arrivalMs / 10,
+          connectionsCheckingInterval: requestTimeoutMs / 10,
         },
       },
       () => resolve(listening as Server),
@@ -154,14 +154,14 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
     const forced = new Promise<void>((resolve) => {
       force = setTimeout(() => {
         server.closeAllConnections()
-        resolve(pool.destroy())
+        resolve(httpClient.destroy())
       }, drainMs)
     })
     await drain(idleMs)
     adminServer?.close()
     adminServer?.closeAllConnections()
     // Calls may be under way still: a confirm goes on when its caller has left, for up to a minute.
-    await Promise.race([pool.close().catch(() => forced), forced])
+    await Promise.race([httpClient.close().catch(() => forced), forced])
     clearTimeout(force)
   }
 

@@ -1,17 +1,16 @@
 import { Agent, request } from 'undici'
 import {
-  type CallOut,
-  CallOutFault,
-  type CallOutFaultKind,
+  type HttpClient,
+  HttpClientError,
+  type HttpClientErrorKind,
   MAX_REPLY_BYTES,
 } from '../../http-client.ts'
-import { callOut as fetchCallOut } from '../shared/fetch-client.ts'
+import { fetchClient } from '../shared/fetch-client.ts'
 
 /** Longer than most pauses between two calls, shorter than the idle limit of usual load balancers. */
 const KEEP_ALIVE_MS = 30_000
 
-export interface NodeCallOut {
-  callOut: CallOut
+export interface UndiciClient extends HttpClient {
   /** Closes the pooled connections, when their calls have ended. */
   close(): Promise<void>
   /** Closes them at once; calls under way are lost. */
@@ -22,12 +21,12 @@ export interface NodeCallOut {
  * The way out on undici's pool. `request` and not `fetch`: the latter costs more than twice
  * the CPU.
  */
-export function createNodeCallOut(): NodeCallOut {
+export function createUndiciClient(): UndiciClient {
   const agent = new Agent({ keepAliveTimeout: KEEP_ALIVE_MS, maxResponseSize: MAX_REPLY_BYTES })
   // Bun brings an undici of its own: its agents cannot be closed and do not bound a reply.
-  if (!agent.close) return { callOut: fetchCallOut, close: async () => {}, destroy: async () => {} }
+  if (!agent.close) return { ...fetchClient, close: async () => {}, destroy: async () => {} }
   return {
-    async callOut({ method, url, headers, body, timeoutMs, signal }) {
+    async request({ method, url, headers, body, timeoutMs, signal }) {
       const stop = new AbortController()
       let timedOut = false
       const timer = setTimeout(() => {
@@ -57,9 +56,9 @@ export function createNodeCallOut(): NodeCallOut {
           text,
         }
       } catch (error) {
-        if (timedOut) throw new CallOutFault('timeout')
-        if (signal?.aborted) throw new CallOutFault('aborted')
-        throw new CallOutFault(kindOf(error))
+        if (timedOut) throw new HttpClientError('timeout')
+        if (signal?.aborted) throw new HttpClientError('aborted')
+        throw new HttpClientError(kindOf(error))
       } finally {
         clearTimeout(timer)
         signal?.removeEventListener('abort', leave)
@@ -73,7 +72,7 @@ export function createNodeCallOut(): NodeCallOut {
 /** System calls that fail before a byte of the request is on its way. */
 const connecting = new Set(['connect', 'getaddrinfo'])
 
-function kindOf(error: unknown): CallOutFaultKind {
+function kindOf(error: unknown): HttpClientErrorKind {
   const { code = '', syscall = '' } = error as { code?: string; syscall?: string }
   if (code === 'UND_ERR_RES_EXCEEDED_MAX_SIZE') return 'too_large'
   if (code === 'EMFILE' || code === 'ENFILE') return 'no_descriptor'

@@ -1,4 +1,10 @@
-import { type CallOut, CallOutFault, MAX_REPLY_BYTES } from '../../http-client.ts'
+import {
+  type HttpClient,
+  HttpClientError,
+  type HttpRequest,
+  type HttpResponse,
+  MAX_REPLY_BYTES,
+} from '../../http-client.ts'
 
 /**
  * What Cloudflare's network answers in place of a server that it could not speak to: refused, no
@@ -8,10 +14,13 @@ import { type CallOut, CallOutFault, MAX_REPLY_BYTES } from '../../http-client.t
 const neverReached = new Set([521, 523, 525, 526, 530])
 
 /**
- * The way out on the platform's `fetch`. A connection that breaks is always `lost`: the
- * platform does not say whether the call was on its way by then.
+ * The HTTP client on the platform's `fetch`. A broken connection is always `lost`: the platform does not
+ * say whether the request was on its way by then.
  */
-export const callOut: CallOut = async ({ method, url, headers, body, timeoutMs, signal }) => {
+export const fetchClient: HttpClient = { request }
+
+async function request(wanted: HttpRequest): Promise<HttpResponse> {
+  const { method, url, headers, body, timeoutMs, signal } = wanted
   const timeout = AbortSignal.timeout(Math.ceil(timeoutMs))
   try {
     const response = await fetch(url, {
@@ -23,7 +32,7 @@ export const callOut: CallOut = async ({ method, url, headers, body, timeoutMs, 
       ...(headers && { headers }),
       ...(body !== undefined && { body }),
     })
-    if (neverReached.has(response.status)) throw new CallOutFault('unsent')
+    if (neverReached.has(response.status)) throw new HttpClientError('unsent')
     const text = await readText(response)
     return {
       status: response.status,
@@ -31,10 +40,10 @@ export const callOut: CallOut = async ({ method, url, headers, body, timeoutMs, 
       text,
     }
   } catch (error) {
-    if (error instanceof CallOutFault) throw error
-    if (timeout.aborted) throw new CallOutFault('timeout')
-    if (signal?.aborted) throw new CallOutFault('aborted')
-    throw new CallOutFault('lost')
+    if (error instanceof HttpClientError) throw error
+    if (timeout.aborted) throw new HttpClientError('timeout')
+    if (signal?.aborted) throw new HttpClientError('aborted')
+    throw new HttpClientError('lost')
   }
 }
 
@@ -50,7 +59,7 @@ async function readText(response: Response): Promise<string> {
     bytes += value.byteLength
     if (bytes > MAX_REPLY_BYTES) {
       await reader?.cancel()
-      throw new CallOutFault('too_large')
+      throw new HttpClientError('too_large')
     }
     text += decoder.decode(value, { stream: true })
   }

@@ -1,9 +1,9 @@
-import type { Share } from '../../ports.ts'
+import type { SingleFlight } from '../../ports.ts'
 
 /** For Node: callers of the same key share one flight, and the next one starts after it landed. */
-export function oneFlight(): Share {
+export function createSingleFlight(): SingleFlight {
   const flights = new Map<string, Promise<unknown>>()
-  return function share<T>(key: string, obtain: () => Promise<T>): Promise<T> {
+  return function singleFlight<T>(key: string, obtain: () => Promise<T>): Promise<T> {
     const flying = flights.get(key)
     if (flying) return flying as Promise<T>
     const flight = obtain().finally(() => flights.delete(key))
@@ -35,7 +35,7 @@ interface Flights {
  *
  * @param flightMs after this time a flight counts as lost, and makes room for another one
  */
-export function fewFlights(flightMs: number): Share {
+export function createBoundedFlights(flightMs: number): SingleFlight {
   const all = new Map<string, Flights>()
 
   async function fly<T>(key: string, flights: Flights, obtain: () => Promise<T>): Promise<T> {
@@ -55,7 +55,7 @@ export function fewFlights(flightMs: number): Share {
     }
   }
 
-  return async function share<T>(key: string, obtain: () => Promise<T>): Promise<T> {
+  return async function singleFlight<T>(key: string, obtain: () => Promise<T>): Promise<T> {
     const flights = all.get(key) ?? { underWay: new Set(), landings: 0 }
     all.set(key, flights)
     const seen = flights.landings

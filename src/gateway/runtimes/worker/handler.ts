@@ -4,24 +4,24 @@ import { GatewayError, toProblem } from '../../errors.ts'
 import {
   type Clock,
   type Execution,
-  type LimitCalls,
   noMetrics,
+  type RateLimiter,
   type ReadDocsAsset,
 } from '../../ports.ts'
 import { createWorkerLog, type WriteLine, writeToConsole } from '../shared/console-log.ts'
-import { callOut } from '../shared/fetch-client.ts'
-import { fewFlights } from '../shared/single-flight.ts'
+import { fetchClient } from '../shared/fetch-client.ts'
+import { createBoundedFlights } from '../shared/single-flight.ts'
 
-interface RateLimiter {
+interface RateLimitBinding {
   limit(options: { key: string }): Promise<{ success: boolean }>
 }
 
 /** What wrangler.toml binds, besides the variables of the contract (§4). */
 export interface Bindings {
   /** Workers rate limiting; without it begins are not limited. */
-  BEGIN_RATE_LIMIT?: RateLimiter
+  BEGIN_RATE_LIMIT?: RateLimitBinding
   /** Likewise, for all other calls. */
-  CALL_RATE_LIMIT?: RateLimiter
+  CALL_RATE_LIMIT?: RateLimitBinding
   /** The files of the reference page, as static assets; without them there is no page. */
   ASSETS?: { fetch(url: string): Promise<Response> }
   [variable: string]: unknown
@@ -99,10 +99,10 @@ function build(
       clock,
       monotonicClock,
       log,
-      callOut,
-      share: fewFlights(config.upstreamTimeoutSeconds * 1000),
-      limitBegins: limitCallsBy(isLimited ? bindings.BEGIN_RATE_LIMIT : undefined),
-      limitOtherCalls: limitCallsBy(isLimited ? bindings.CALL_RATE_LIMIT : undefined),
+      httpClient: fetchClient,
+      singleFlight: createBoundedFlights(config.upstreamTimeoutSeconds * 1000),
+      beginRateLimiter: rateLimiterOf(isLimited ? bindings.BEGIN_RATE_LIMIT : undefined),
+      otherCallsRateLimiter: rateLimiterOf(isLimited ? bindings.CALL_RATE_LIMIT : undefined),
       metrics: noMetrics,
       readDocsAsset: readDocsAssetFrom(bindings.ASSETS),
       bodyTimeoutMs,
@@ -130,11 +130,13 @@ function unavailable(): Response {
   })
 }
 
-function limitCallsBy(limiter: RateLimiter | undefined): LimitCalls {
-  if (!limiter) return async () => 0
-  return async (userId) => {
-    const { success } = await limiter.limit({ key: userId })
-    return success ? 0 : RATE_LIMIT_PERIOD_SECONDS
+/** Without a binding every request is allowed. */
+function rateLimiterOf(binding: RateLimitBinding | undefined): RateLimiter {
+  return {
+    async consume(userId) {
+      const { success } = (await binding?.limit({ key: userId })) ?? { success: true }
+      return success ? 0 : RATE_LIMIT_PERIOD_SECONDS
+    },
   }
 }
 

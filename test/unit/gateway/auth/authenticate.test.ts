@@ -10,7 +10,10 @@ import {
 import { describe, expect, test } from 'vitest'
 import { createAuthenticate } from '../../../../src/gateway/auth/authenticate.ts'
 import { FRESH_MS, REFETCH_MS } from '../../../../src/gateway/auth/issuer-keys.ts'
-import { fewFlights, oneFlight } from '../../../../src/gateway/runtimes/shared/single-flight.ts'
+import {
+  createBoundedFlights,
+  createSingleFlight,
+} from '../../../../src/gateway/runtimes/shared/single-flight.ts'
 import { type IssuerHarness, startIssuerHarness } from '../../../support/issuer.ts'
 
 const ann = { sub: 'ann' }
@@ -137,13 +140,17 @@ describe('a good token', () => {
 
 describe('a key that was replaced', () => {
   const replacements = [
-    ['under the same id', { kid: 'k' }, oneFlight()],
-    ['without an id', {}, oneFlight()],
-    ['under the same id, where flights cannot be shared,', { kid: 'k' }, fewFlights(5_000)],
+    ['under the same id', { kid: 'k' }, createSingleFlight()],
+    ['without an id', {}, createSingleFlight()],
+    [
+      'under the same id, where flights cannot be shared,',
+      { kid: 'k' },
+      createBoundedFlights(5_000),
+    ],
   ] as const
 
-  test.each(replacements)('%s verifies at once', async (_case, header, share) => {
-    const harness = await startIssuerHarness({ share })
+  test.each(replacements)('%s verifies at once', async (_case, header, singleFlight) => {
+    const harness = await startIssuerHarness({ singleFlight })
     const before = await publish(harness, 'ES256', header)
     const old = await before.sign(header)
     await harness.user(old)

@@ -9,7 +9,7 @@ import {
   RETRY_MS,
   STALE_MS,
 } from '../../../../src/gateway/auth/issuer-keys.ts'
-import { fewFlights } from '../../../../src/gateway/runtimes/shared/single-flight.ts'
+import { createBoundedFlights } from '../../../../src/gateway/runtimes/shared/single-flight.ts'
 import { type IssuerHarness, startIssuerHarness } from '../../../support/issuer.ts'
 
 const ann = { sub: 'ann' }
@@ -41,7 +41,7 @@ describe('fetching', () => {
   })
 
   test('without shared flights concurrent requests all get their key', async () => {
-    const harness = await startIssuerHarness({ share: fewFlights(5_000) })
+    const harness = await startIssuerHarness({ singleFlight: createBoundedFlights(5_000) })
     const token = await harness.issuer.token(ann)
     for (const key of await Promise.all([token, token, token].map(harness.keyOf))) {
       expect(key).toEqual(publicKey)
@@ -121,7 +121,7 @@ describe('discovery', () => {
       const called: string[] = []
       const harness = await startIssuerHarness({
         jwt: { issuer },
-        callOut: async ({ url }) => {
+        request: async ({ url }) => {
           called.push(url)
           return {
             status: 200,
@@ -460,7 +460,7 @@ describe('an unknown key id', () => {
   })
 
   test('causes one fetch as well where requests cannot share one', async () => {
-    const harness = await startIssuerHarness({ share: fewFlights(5_000) })
+    const harness = await startIssuerHarness({ singleFlight: createBoundedFlights(5_000) })
     await harness.keys.ready()
     const tokens = await Promise.all([1, 2, 3].map(() => harness.issuer.forgedToken(ann)))
     for (const answer of await Promise.allSettled(tokens.map(harness.keyOf))) {

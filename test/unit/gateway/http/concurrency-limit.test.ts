@@ -22,13 +22,13 @@ function startLimited(max: number) {
   app.get('/:user', (c) => limits.serving(c, c.req.param('user'), async () => c.body(null)))
   app.onError((error, c) => c.body(null, error instanceof GatewayError ? 503 : 500))
   const waiting: (() => void)[] = []
-  const whenTaken = (done: () => void) => void waiting.push(done)
+  const responseClosed = (done: () => void) => void waiting.push(done)
   return {
     limits,
     pass(ms: number) {
       now += ms
     },
-    ask: async (user: string, bindings: AppEnv['Bindings'] = { whenTaken }) =>
+    ask: async (user: string, bindings: AppEnv['Bindings'] = { responseClosed }) =>
       (await app.request(`/${user}`, {}, bindings)).status,
     /** All responses that wait are taken by their clients. */
     take: () => {

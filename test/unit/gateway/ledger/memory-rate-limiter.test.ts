@@ -1,19 +1,19 @@
 import { describe, expect, test } from 'vitest'
-import { createLimitCalls } from '../../../../src/gateway/ledger/memory-rate-limiter.ts'
+import { createMemoryRateLimiter } from '../../../../src/gateway/ledger/memory-rate-limiter.ts'
 
 /** A limiter, and a clock for it. */
 function limiter(perMinute: number) {
   let now = Date.UTC(2026, 0, 2)
-  const limit = createLimitCalls(perMinute, () => now)
+  const { consume } = createMemoryRateLimiter(perMinute, () => now)
   return {
-    limit,
+    consume,
     pass(ms: number) {
       now += ms
     },
     /** How many calls are allowed before one has to wait. */
     async burst(user: string) {
       let begun = 0
-      while ((await limit(user)) === 0) begun += 1
+      while ((await consume(user)) === 0) begun += 1
       return begun
     },
   }
@@ -25,12 +25,12 @@ describe('calls of a user', () => {
   })
 
   test.each([1, 7, 120, 1200])('then %i a minute, evenly', async (perMinute) => {
-    const { limit, pass, burst } = limiter(perMinute)
+    const { consume, pass, burst } = limiter(perMinute)
     await burst('ann')
     for (let turn = 0; turn < 5; turn += 1) {
       pass(60_000 / perMinute)
-      expect(await limit('ann')).toBe(0)
-      expect(await limit('ann')).toBeGreaterThan(0)
+      expect(await consume('ann')).toBe(0)
+      expect(await consume('ann')).toBeGreaterThan(0)
     }
     pass(60_000)
     expect(await burst('ann')).toBe(perMinute)
@@ -41,29 +41,29 @@ describe('calls of a user', () => {
     [2, 30],
     [120, 1],
   ])('of %i: one more is told to wait %i s, and then may', async (perMinute, seconds) => {
-    const { limit, pass, burst } = limiter(perMinute)
+    const { consume, pass, burst } = limiter(perMinute)
     await burst('ann')
-    expect(await limit('ann')).toBe(seconds)
+    expect(await consume('ann')).toBe(seconds)
     pass(seconds * 1000)
-    expect(await limit('ann')).toBe(0)
+    expect(await consume('ann')).toBe(0)
   })
 
   test('who asks too early has not to wait longer for it', async () => {
-    const { limit, pass, burst } = limiter(2)
+    const { consume, pass, burst } = limiter(2)
     await burst('ann')
-    for (let times = 0; times < 10; times += 1) await limit('ann')
+    for (let times = 0; times < 10; times += 1) await consume('ann')
     pass(30_000)
-    expect(await limit('ann')).toBe(0)
+    expect(await consume('ann')).toBe(0)
   })
 
   test('each user alone', async () => {
-    const { limit, burst } = limiter(3)
+    const { consume, burst } = limiter(3)
     await burst('ann')
-    expect(await limit('bob')).toBe(0)
+    expect(await consume('bob')).toBe(0)
   })
 
   test('0 is no limit', async () => {
-    const { limit } = limiter(0)
-    for (let begun = 0; begun < 1000; begun += 1) expect(await limit('ann')).toBe(0)
+    const { consume } = limiter(0)
+    for (let begun = 0; begun < 1000; begun += 1) expect(await consume('ann')).toBe(0)
   })
 })

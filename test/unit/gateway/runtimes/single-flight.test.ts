@@ -1,5 +1,8 @@
 import { expect, onTestFinished, test, vi } from 'vitest'
-import { fewFlights, MAX_FLIGHTS } from '../../../../src/gateway/runtimes/shared/single-flight.ts'
+import {
+  createBoundedFlights,
+  MAX_FLIGHTS,
+} from '../../../../src/gateway/runtimes/shared/single-flight.ts'
 
 const FLIGHT_MS = 5_000
 
@@ -7,10 +10,10 @@ const FLIGHT_MS = 5_000
 function startFlights() {
   vi.useFakeTimers({ toFake: ['performance', 'setTimeout'] })
   onTestFinished(() => void vi.useRealTimers())
-  const share = fewFlights(FLIGHT_MS)
+  const singleFlight = createBoundedFlights(FLIGHT_MS)
   const flights: PromiseWithResolvers<string>[] = []
   const call = (key = 'a') =>
-    share(key, () => {
+    singleFlight(key, () => {
       flights.push(Promise.withResolvers())
       return flights.at(-1)!.promise
     })

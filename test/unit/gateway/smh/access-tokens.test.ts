@@ -3,12 +3,12 @@ import { startEmulator } from '../../../../src/emulator/start.ts'
 import type { SmhConfig, UploadRules } from '../../../../src/gateway/config/parse.ts'
 import { conceal } from '../../../../src/gateway/config/secret.ts'
 import { GatewayError } from '../../../../src/gateway/errors.ts'
-import { noMetrics, type Share } from '../../../../src/gateway/ports.ts'
-import { createNodeCallOut } from '../../../../src/gateway/runtimes/node/undici-client.ts'
+import { noMetrics, type SingleFlight } from '../../../../src/gateway/ports.ts'
+import { createUndiciClient } from '../../../../src/gateway/runtimes/node/undici-client.ts'
 import {
-  fewFlights,
+  createBoundedFlights,
+  createSingleFlight,
   MAX_FLIGHTS,
-  oneFlight,
 } from '../../../../src/gateway/runtimes/shared/single-flight.ts'
 import { createAccessTokens, REFUSED_MS } from '../../../../src/gateway/smh/access-tokens.ts'
 import { createCallSmh } from '../../../../src/gateway/smh/transport.ts'
@@ -22,23 +22,23 @@ const bob = { userId: 'bob', spaceId: '-' }
 async function startCustody({
   smh = {},
   rules = {},
-  share = oneFlight(),
+  singleFlight = createSingleFlight(),
   multiTenant = false,
 }: {
   smh?: Partial<SmhConfig>
   rules?: Partial<UploadRules>
-  share?: Share
+  singleFlight?: SingleFlight
   multiTenant?: boolean
 } = {}) {
   let now = Date.parse('2026-03-04T05:06:07Z')
   const clock = () => now
   const emulator = await startEmulator({ now: clock, multiTenant, spaces: ['space-1', 'space-2'] })
-  const { callOut, close } = createNodeCallOut()
+  const httpClient = createUndiciClient()
   onTestFinished(async () => {
-    await Promise.all([emulator.close(), close()])
+    await Promise.all([emulator.close(), httpClient.close()])
   })
   const outcomes: string[] = []
-  const callSmh = createCallSmh(emulator.smhUrl, 5000, callOut, {
+  const callSmh = createCallSmh(emulator.smhUrl, 5000, httpClient, {
     ...noMetrics,
     calledOut: (_operation, outcome) => outcomes.push(outcome),
   })
@@ -56,7 +56,7 @@ async function startCustody({
     upload: { ...upload, ...rules },
     callSmh,
     monotonicClock: clock,
-    share,
+    singleFlight,
     timeoutMs: 5000,
   })
   const bounds = (ms = 5000) => ({ endsAt: performance.now() + ms })
@@ -99,7 +99,9 @@ describe('the shared token', () => {
   })
 
   test('is minted by few callers where flights cannot be shared, and then remembered', async () => {
-    const { tokens, bounds, list, mints } = await startCustody({ share: fewFlights(5000) })
+    const { tokens, bounds, list, mints } = await startCustody({
+      singleFlight: createBoundedFlights(5000),
+    })
     await Promise.all(Array.from({ length: 50 }, () => tokens.use(ann, bounds(), list)))
     const first = mints().length
     expect(first).toBeLessThanOrEqual(MAX_FLIGHTS)
@@ -288,9 +290,9 @@ describe('a token made elsewhere', () => {
     const maker = await startCustody()
     const given = await maker.tokens.use(ann, maker.bounds(), maker.list)
     maker.emulator.controls.clearCalls()
-    const { callOut, close } = createNodeCallOut()
-    onTestFinished(close)
-    const callSmh = createCallSmh(maker.emulator.smhUrl, 5000, callOut, noMetrics)
+    const httpClient = createUndiciClient()
+    onTestFinished(() => httpClient.close())
+    const callSmh = createCallSmh(maker.emulator.smhUrl, 5000, httpClient, noMetrics)
     let now = Date.parse('2026-03-04T05:06:07Z')
     const tokens = createAccessTokens({
       smh: {
@@ -304,7 +306,7 @@ describe('a token made elsewhere', () => {
       upload,
       callSmh,
       monotonicClock: () => now,
-      share: oneFlight(),
+      singleFlight: createSingleFlight(),
       timeoutMs: 5000,
     })
     const advance = (seconds: number) => {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { CallOutFault } from '../../../../src/gateway/http-client.ts'
+import { HttpClientError } from '../../../../src/gateway/http-client.ts'
 import { noMetrics } from '../../../../src/gateway/ports.ts'
 import { createRetryBudget } from '../../../../src/gateway/smh/retry-budget.ts'
 import { createCallSmh } from '../../../../src/gateway/smh/transport.ts'
@@ -63,11 +63,13 @@ test('a user whose calls SMH refuses again and again leaves retries to other use
     createCallSmh(
       'http://smh.example',
       1000,
-      async () => {
-        sent[user] += 1
-        const reply = replies[user]
-        if (reply === 'lost') throw new CallOutFault(reply)
-        return { ...reply, header: () => undefined }
+      {
+        async request() {
+          sent[user] += 1
+          const reply = replies[user]
+          if (reply === 'lost') throw new HttpClientError(reply)
+          return { ...reply, header: () => undefined }
+        },
       },
       noMetrics,
       budget,
@@ -84,9 +86,11 @@ test('calls to SMH that all fail are retried within the budget, and each ends', 
   const callSmh = createCallSmh(
     'http://smh.example',
     1000,
-    async () => {
-      sent += 1
-      throw new CallOutFault('lost')
+    {
+      async request() {
+        sent += 1
+        throw new HttpClientError('lost')
+      },
     },
     noMetrics,
     budget,

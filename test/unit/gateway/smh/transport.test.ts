@@ -1,5 +1,5 @@
 import { expect, onTestFinished, test, vi } from 'vitest'
-import { CallOutFault } from '../../../../src/gateway/http-client.ts'
+import { HttpClientError } from '../../../../src/gateway/http-client.ts'
 import { noMetrics } from '../../../../src/gateway/ports.ts'
 import { createCallSmh } from '../../../../src/gateway/smh/transport.ts'
 
@@ -8,9 +8,11 @@ test('nothing is sent once the time is over', async () => {
   const callSmh = createCallSmh(
     'http://smh.example',
     1000,
-    async () => {
-      sent += 1
-      return { status: 200, header: () => undefined, text: '{}' }
+    {
+      async request() {
+        sent += 1
+        return { status: 200, header: () => undefined, text: '{}' }
+      },
     },
     noMetrics,
   )
@@ -38,9 +40,11 @@ test.each([
   const callSmh = createCallSmh(
     'http://smh.example',
     10_000,
-    async () => {
-      now += firedAfter
-      throw new CallOutFault('timeout')
+    {
+      async request() {
+        now += firedAfter
+        throw new HttpClientError('timeout')
+      },
     },
     noMetrics,
   )
