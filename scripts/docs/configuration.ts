@@ -4,6 +4,7 @@ import {
   type Variable,
   variableList,
 } from '../../src/gateway/config/variables.ts'
+import { document, generatedFrom, generatedNote, MAX_COLUMNS, wrap } from './markdown.ts'
 
 /** Renders the table of configuration variables as `.env.example` and as `docs/configuration.md`. */
 
@@ -16,9 +17,7 @@ const groupTitles: Record<keyof Values, string> = {
 
 const runtimeNames: Record<Runtime, string> = { node: 'Node', worker: 'Workers' }
 
-const MAX_COLUMNS = 100
-
-const source = 'src/gateway/config/variables.ts by `npm run docs`'
+const source = 'src/gateway/config/variables.ts'
 
 const groups = Object.entries(groupTitles).map(([group, title]) => ({
   title,
@@ -40,18 +39,6 @@ function facts(variable: Variable): string {
     sentences.push(`${runtimes.map((runtime) => runtimeNames[runtime]).join(', ')} only.`)
   if (secret) sentences.push('Secret.')
   return sentences.join(' ')
-}
-
-/** Breaks `text` into lines of at most 100 characters, each with `prefix`. */
-function wrap(text: string, prefix = ''): string {
-  const lines: string[] = []
-  for (const word of text.split(' ')) {
-    const line = lines.at(-1)
-    if (line !== undefined && line.length + 1 + word.length <= MAX_COLUMNS) {
-      lines[lines.length - 1] = `${line} ${word}`
-    } else lines.push(prefix + word)
-  }
-  return lines.join('\n')
 }
 
 /** Markdown as lines of comment. */
@@ -76,7 +63,7 @@ export function envExample(): string {
       `Copy this file to .env and set the ${required.length} variables that are not commented out. The ` +
         'comments show the defaults of all other variables. A blank value counts as unset.',
     ),
-    comment(`Generated from ${source}. Do not edit.`),
+    comment(generatedNote(source)),
     ...sections,
   ])
 }
@@ -98,7 +85,7 @@ export function configurationPage(): string {
   ])
   return document([
     '# Configuration',
-    `<!-- Generated from ${source}. Do not edit. -->`,
+    generatedFrom(source),
     wrap(
       'The gateway reads environment variables once, at its start. On Workers the same names are vars ' +
         `and secrets. Set ${links(secrets)} as secrets there.`,
@@ -119,5 +106,3 @@ export function configurationPage(): string {
     ...sections,
   ])
 }
-
-const document = (blocks: readonly string[]) => `${blocks.join('\n\n')}\n`

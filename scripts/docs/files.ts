@@ -1,9 +1,11 @@
 import { configurationPage, envExample } from './configuration.ts'
+import { errorPage } from './errors.ts'
 
 /** The documents that are made from the code: paths in the repository and their texts. */
 export function generatedFiles(): Readonly<Record<string, string>> {
   return {
     '.env.example': envExample(),
     'docs/configuration.md': configurationPage(),
+    'docs/errors.md': errorPage(),
   }
 }

@@ -1,36 +1,12 @@
 import * as z from 'zod'
+import { type ErrorCode, errorCodes } from './error-codes.ts'
 
-/** Every public error code and the status it is answered with (the contract's table of errors). */
-export const statusOf = {
-  invalid_request: 400,
-  missing_token: 401,
-  invalid_token: 401,
-  insufficient_scope: 403,
-  not_permitted: 403,
-  upload_not_found: 404,
-  parent_not_found: 404,
-  not_found: 404,
-  method_not_allowed: 405,
-  name_conflict: 409,
-  upload_complete: 409,
-  request_too_large: 413,
-  file_too_large: 413,
-  unsupported_media_type: 415,
-  upload_incomplete: 422,
-  size_mismatch: 422,
-  checksum_mismatch: 422,
-  rate_limited: 429,
-  metadata_too_large: 431,
-  content_refused: 451,
-  internal_error: 500,
-  upstream_error: 502,
-  overloaded: 503,
-  upstream_unavailable: 503,
-  upstream_timeout: 504,
-  quota_exceeded: 507,
-} as const
+export type { ErrorCode }
 
-export type ErrorCode = keyof typeof statusOf
+/** The status of each public error code. */
+export const statusOf = Object.fromEntries(
+  Object.entries(errorCodes).map(([code, { status }]) => [code, status]),
+) as { readonly [Code in ErrorCode]: (typeof errorCodes)[Code]['status'] }
 
 /** The reason phrases of the statuses above (RFC 9110 §15, RFC 6585, RFC 7725, RFC 4918). */
 const titleOf: Record<(typeof statusOf)[ErrorCode], string> = {

@@ -22,6 +22,7 @@ const imports = new Map(
 /** What every room of the gateway may use: no runtime, no Hono, no knowledge of SMH or uploads. */
 const CORE = [
   'gateway/advice.ts',
+  'gateway/error-codes.ts',
   'gateway/errors.ts',
   'gateway/http-client.ts',
   'gateway/json-depth.ts',
@@ -115,7 +116,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'gateway/config/': ['gateway/name-rules.ts'],
   'gateway/ports.ts': ['gateway/config/', 'gateway/http-client.ts'],
   'gateway/advice.ts': ['gateway/ports.ts'],
-  'gateway/errors.ts': ['zod'],
+  'gateway/error-codes.ts': [],
+  'gateway/errors.ts': ['gateway/error-codes.ts', 'zod'],
   'gateway/http-client.ts': [],
   'gateway/json-depth.ts': [],
   'gateway/name-rules.ts': [],
