@@ -2,7 +2,7 @@ import { Hono } from 'hono'
 import type { EmulatorControls } from './controls.ts'
 import type { Fault, HeldFault } from './faults.ts'
 import { ROUTE_NAMES, type RouteName } from './route-names.ts'
-import type { Dialect } from './state.ts'
+import type { Variant } from './state.ts'
 
 type Arguments = Record<string, unknown>
 
@@ -112,10 +112,10 @@ function actingControls(controls: EmulatorControls): Record<string, Control> {
       wants: '{ times?: number }',
       act: ({ times }) => controls.loseConfirmResponse(optional(times, 'number')),
     },
-    'set-dialect': {
+    'set-variant': {
       wants:
-        "{ dialect: { beginStatus?: 200 | 201, uploadIncompleteStatus?: 404 | 400, flags?: 'any' | 'bare' | 'valued' } }",
-      act: ({ dialect }) => controls.setDialect(dialectOf(dialect)),
+        "{ variant: { beginStatus?: 200 | 201, uploadIncompleteStatus?: 404 | 400, flags?: 'any' | 'bare' | 'valued' } }",
+      act: ({ variant }) => controls.setVariant(variantOf(variant)),
     },
     'add-extra-reply-fields': {
       wants: '{ fields: object }',
@@ -230,13 +230,13 @@ function holdPoint(at: unknown): Pick<HeldFault, 'at'> {
   return { at }
 }
 
-function dialectOf(value: unknown): Partial<Dialect> {
+function variantOf(value: unknown): Partial<Variant> {
   const { beginStatus, uploadIncompleteStatus, flags, ...others } = objectOf(value)
   const fine =
     [undefined, 200, 201].includes(beginStatus as number | undefined) &&
     [undefined, 400, 404].includes(uploadIncompleteStatus as number | undefined) &&
     [undefined, 'any', 'bare', 'valued'].includes(flags as string | undefined) &&
     Object.keys(others).length === 0
-  if (!fine) throw new Error('dialect is not one that the emulator speaks.')
-  return value as Partial<Dialect>
+  if (!fine) throw new Error('variant is not one that the emulator speaks.')
+  return value as Partial<Variant>
 }

@@ -1,5 +1,5 @@
 import { Readable } from 'node:stream'
-import type { Bytes } from './bytes.ts'
+import type { BlobStore } from './blob-store.ts'
 import type { Fault, Faults, HeldFault, Hold } from './faults.ts'
 import { describedFields, fileFields } from './file-objects.ts'
 import type { RecordedCall, Recorder } from './recorder.ts'
@@ -9,10 +9,10 @@ import { orderedParts } from './smh-tasks.ts'
 import {
   type ConflictStrategy,
   type Description,
-  type Dialect,
   resetState,
   type State,
   type Task,
+  type Variant,
 } from './state.ts'
 import { directoriesUnder, filesUnder, findFile } from './tree.ts'
 
@@ -45,7 +45,7 @@ interface OpenTask {
 /** What tests and people may do behind SMH's back (docs/smh-protocol.md#14.6); times are in milliseconds. */
 export interface EmulatorControls {
   /**
-   * Drops all state, files, faults, calls and the dialect. The library's id stays, and its secret is
+   * Drops all state, files, faults, calls and the variant. The library's id stays, and its secret is
    * that of the start again.
    */
   reset(): Promise<void>
@@ -89,7 +89,7 @@ export interface EmulatorControls {
   corruptPart(confirmKey: string, partNumber: number): Promise<void>
   /** The next successful confirms take effect, but their answers never arrive. */
   loseConfirmResponse(times?: number): void
-  setDialect(dialect: Partial<Dialect>): void
+  setVariant(variant: Partial<Variant>): void
   /** Adds fields to every successful SMH answer that is a JSON object. */
   addExtraReplyFields(fields: Record<string, unknown>): void
   files(spaceId?: string): StoredFile[]
@@ -102,7 +102,7 @@ export interface EmulatorControls {
 /** Makes the controls of one emulator. */
 export function createControls(
   state: State,
-  bytes: Bytes,
+  blobStore: BlobStore,
   faults: Faults,
   recorder: Recorder,
   spaces: readonly string[],
@@ -122,7 +122,7 @@ export function createControls(
       await refuseConnections(false)
       recorder.clear()
       resetState(state, { spaces })
-      await bytes.clear()
+      await blobStore.clear()
     },
     advanceClock(ms) {
       state.clockOffsetMs += ms
@@ -166,11 +166,12 @@ export function createControls(
       if (!part) throw new Error(`There is no part ${partNumber}.`)
       // What has become a file was checked with the bytes it had.
       const isStill = () => task.state === 'open' && task.parts.get(partNumber) === part
-      if (!(await bytes.corrupt(part.piece, isStill))) throw new Error('The part is gone by now.')
+      if (!(await blobStore.corrupt(part.blob, isStill)))
+        throw new Error('The part is gone by now.')
     },
     loseConfirmResponse: (times = 1) => faults.loseConfirms(times),
-    setDialect(dialect) {
-      state.dialect = { ...state.dialect, ...dialect }
+    setVariant(variant) {
+      state.variant = { ...state.variant, ...variant }
     },
     addExtraReplyFields(fields) {
       state.extraReplyFields = { ...state.extraReplyFields, ...fields }
@@ -193,13 +194,13 @@ export function createControls(
     readFile(spaceId, path) {
       const space = state.spaces.get(spaceId)
       if (!space) throw new Error(`There is no space ${spaceId}.`)
-      return webStream(bytes, findFile(space, path).content.pieces)
+      return webStream(blobStore, findFile(space, path).content.blobs)
     },
   }
 }
 
-function webStream(bytes: Bytes, pieces: Parameters<Bytes['read']>[0]) {
-  return Readable.toWeb(bytes.read(pieces)) as unknown as ReadableStream<Uint8Array>
+function webStream(blobStore: BlobStore, blobs: Parameters<BlobStore['read']>[0]) {
+  return Readable.toWeb(blobStore.read(blobs)) as unknown as ReadableStream<Uint8Array>
 }
 
 function openTask(task: Task): OpenTask {
@@ -211,10 +212,10 @@ function openTask(task: Task): OpenTask {
     userId: task.ownerUserId,
     strategy: task.strategy,
     ...(task.kind === 'multipart' && { uploadId: task.uploadId }),
-    parts: orderedParts(task).map(({ number, piece, receivedTimes }) => ({
+    parts: orderedParts(task).map(({ number, blob, receivedTimes }) => ({
       number,
-      size: piece.size,
-      crc64: piece.crc64,
+      size: blob.size,
+      crc64: blob.crc64,
       receivedTimes,
     })),
   }

@@ -6,7 +6,7 @@ import {
   signatureOf,
   signPolicy,
 } from './cos-signature.ts'
-import type { Incoming } from './http-side.ts'
+import type { Incoming } from './http-server.ts'
 import type { Credential, State } from './state.ts'
 
 /** COS takes no request from further ahead than this (doc 436/7730). */

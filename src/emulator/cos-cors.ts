@@ -1,5 +1,5 @@
 import { cosError } from './cos-errors.ts'
-import type { Incoming } from './http-side.ts'
+import type { Incoming } from './http-server.ts'
 import type { State } from './state.ts'
 
 const METHODS = ['PUT', 'POST', 'GET', 'HEAD']

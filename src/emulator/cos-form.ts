@@ -1,15 +1,19 @@
-import type { Bytes } from './bytes.ts'
+import type { BlobStore } from './blob-store.ts'
 import { checkFormAccess } from './cos-access.ts'
 import { cosError } from './cos-errors.ts'
 import { keepObject, storedHeaders } from './cos-uploads.ts'
-import type { Incoming, Reply } from './http-side.ts'
+import type { Incoming, Reply } from './http-server.ts'
 import type { State } from './state.ts'
 
 /** Forms are read into memory, unlike parts; COS itself would take 5 GB. */
 const MAX_FORM_BYTES = 64 * 1024 * 1024
 
 /** Takes an object from a browser's form: all fields first, the bytes in `file` (docs/smh-protocol.md#5.4). */
-export async function postForm(state: State, bytes: Bytes, request: Incoming): Promise<Reply> {
+export async function postForm(
+  state: State,
+  blobStore: BlobStore,
+  request: Incoming,
+): Promise<Reply> {
   const length = request.headers['content-length']
   if (length === undefined) throw cosError('MissingContentLength')
   if (Number(length) > MAX_FORM_BYTES) throw cosError('EntityTooLarge')
@@ -27,12 +31,12 @@ export async function postForm(state: State, bytes: Bytes, request: Incoming): P
   if (!file) throw cosError('MalformedPOSTRequest')
   const key = checkFormAccess(state, fields)
   if (state.uploads.get(key)?.state !== 'open') throw cosError('AccessDenied')
-  const piece = await bytes.store(file.stream() as unknown as AsyncIterable<Uint8Array>)
+  const blob = await blobStore.write(file.stream() as unknown as AsyncIterable<Uint8Array>)
   await request.waitAtLastByte()
-  await keepObject(state, bytes, key, piece)
+  await keepObject(state, blobStore, key, blob)
   return {
     status: 204,
-    headers: { ...storedHeaders(piece), Location: `${state.cosScheme}://${state.cosDomain}${key}` },
+    headers: { ...storedHeaders(blob), Location: `${state.cosScheme}://${state.cosDomain}${key}` },
   }
 }
 

@@ -1,9 +1,9 @@
-import type { Bytes } from './bytes.ts'
+import type { BlobStore } from './blob-store.ts'
 import { checkAccess } from './cos-access.ts'
 import { cosError, escapeXml } from './cos-errors.ts'
 import { type ByteRange, byteRange } from './cos-ranges.ts'
 import { openUpload } from './cos-uploads.ts'
-import type { Incoming, Reply } from './http-side.ts'
+import type { Incoming, Reply } from './http-server.ts'
 import { orderedParts } from './smh-tasks.ts'
 import { type Content, isoTime, type State } from './state.ts'
 
@@ -11,7 +11,12 @@ import { type Content, isoTime, type State } from './state.ts'
  * Serves a stored object, or the one range of it that is asked for. HEAD has the headers of the
  * whole object: a range is for GET alone (RFC 9110 §14.2).
  */
-export function getObject(state: State, bytes: Bytes, request: Incoming, key: string): Reply {
+export function getObject(
+  state: State,
+  blobStore: BlobStore,
+  request: Incoming,
+  key: string,
+): Reply {
   checkAccess(state, request, key)
   const content = state.objects.get(key)
   if (!content) throw cosError('NoSuchKey')
@@ -30,7 +35,7 @@ export function getObject(state: State, bytes: Bytes, request: Incoming, key: st
       'x-cos-hash-crc64ecma': content.crc64,
       ...(disposition !== null && { 'Content-Disposition': asciiOnly(disposition) }),
     },
-    ...(request.method === 'GET' && { body: bytes.read(content.pieces, range) }),
+    ...(request.method === 'GET' && { body: blobStore.read(content.blobs, range) }),
   }
 }
 
@@ -66,12 +71,12 @@ export function listParts(state: State, request: Incoming, key: string): Reply {
     element('NextPartNumberMarker', String(listed.at(-1)?.number ?? after)),
     element('MaxParts', String(most)),
     element('IsTruncated', String(listed.length < remaining.length)),
-    ...listed.flatMap(({ number, piece, lastModified }) => [
+    ...listed.flatMap(({ number, blob, lastModified }) => [
       '\t<Part>\n',
       element('PartNumber', String(number)),
       element('LastModified', isoTime(lastModified)),
-      element('ETag', `"${piece.md5}"`),
-      element('Size', String(piece.size)),
+      element('ETag', `"${blob.md5}"`),
+      element('Size', String(blob.size)),
       '\t</Part>\n',
     ]),
     '</ListPartsResult>',

@@ -1,7 +1,7 @@
-import type { Bytes, Piece } from './bytes.ts'
+import type { Blob, BlobStore } from './blob-store.ts'
 import { checkAccess } from './cos-access.ts'
 import { cosError } from './cos-errors.ts'
-import type { Incoming, Reply } from './http-side.ts'
+import type { Incoming, Reply } from './http-server.ts'
 import type { State, Task } from './state.ts'
 
 /** One part, and one object sent at once, may have 5 GiB (docs/smh-protocol.md#9). */
@@ -13,7 +13,7 @@ const TRAFFIC_LIMIT = { least: 819_200, most: 838_860_800 }
 /** Takes one part of a multipart upload (docs/smh-protocol.md#11); a repeated number replaces the part. */
 export async function putPart(
   state: State,
-  bytes: Bytes,
+  blobStore: BlobStore,
   request: Incoming,
   key: string,
 ): Promise<Reply> {
@@ -24,58 +24,58 @@ export async function putPart(
   const number = Number(text)
   if (!/^\d{1,5}$/.test(text) || number < 1 || number > 10_000) throw cosError('InvalidArgument')
 
-  const piece = await receive(bytes, request)
+  const blob = await receive(blobStore, request)
   try {
     const task = upload() // It may have been completed or aborted while the bytes came in.
     const before = task.parts.get(number)
     task.parts.set(number, {
       number,
-      piece,
+      blob,
       lastModified: state.now(),
       receivedTimes: (before?.receivedTimes ?? 0) + 1,
     })
-    if (before) await bytes.remove([before.piece])
+    if (before) await blobStore.remove([before.blob])
   } catch (error) {
-    await bytes.remove([piece])
+    await blobStore.remove([blob])
     throw error
   }
-  return storedReply(piece)
+  return storedReply(blob)
 }
 
 /** Takes a whole object at the bare key (docs/smh-protocol.md#5.3). */
 export async function putObject(
   state: State,
-  bytes: Bytes,
+  blobStore: BlobStore,
   request: Incoming,
   key: string,
 ): Promise<Reply> {
   checkAccess(state, request, key)
   openTask(state, key)
-  const piece = await receive(bytes, request)
-  await keepObject(state, bytes, key, piece)
-  return storedReply(piece)
+  const blob = await receive(blobStore, request)
+  await keepObject(state, blobStore, key, blob)
+  return storedReply(blob)
 }
 
-/** Makes `piece` the object under `key`, for its task to be confirmed with. */
-export async function keepObject(state: State, bytes: Bytes, key: string, piece: Piece) {
+/** Makes `blob` the object under `key`, for its task to be confirmed with. */
+export async function keepObject(state: State, blobStore: BlobStore, key: string, blob: Blob) {
   try {
     const task = openTask(state, key)
     const before = task.object
-    task.object = piece
-    if (before) await bytes.remove([before])
+    task.object = blob
+    if (before) await blobStore.remove([before])
   } catch (error) {
-    await bytes.remove([piece])
+    await blobStore.remove([blob])
     throw error
   }
 }
 
 /** The headers that COS answers a stored part or object with (docs/smh-protocol.md#11.2). */
-export function storedHeaders(piece: Piece): Record<string, string> {
-  return { ETag: `"${piece.md5}"`, 'x-cos-hash-crc64ecma': piece.crc64 }
+export function storedHeaders(blob: Blob): Record<string, string> {
+  return { ETag: `"${blob.md5}"`, 'x-cos-hash-crc64ecma': blob.crc64 }
 }
 
-function storedReply(piece: Piece): Reply {
-  return { status: 200, headers: storedHeaders(piece) }
+function storedReply(blob: Blob): Reply {
+  return { status: 200, headers: storedHeaders(blob) }
 }
 
 /** The multipart upload of this id under this key, or 404 `NoSuchUpload`. */
@@ -94,26 +94,26 @@ function openTask(state: State, key: string): Task {
   return task
 }
 
-async function receive(bytes: Bytes, request: Incoming): Promise<Piece> {
+async function receive(blobStore: BlobStore, request: Incoming): Promise<Blob> {
   const declared = request.headers['content-length']
   if (declared === undefined) throw cosError('MissingContentLength')
   if (Number(declared) > MAX_BODY_BYTES) throw cosError('EntityTooLarge')
   checkTrafficLimit(request.headers['x-cos-traffic-limit'])
   const wanted = contentMd5(request.headers['content-md5'])
-  let piece: Piece
+  let blob: Blob
   try {
-    piece = await bytes.store(request.stream, (size) => {
+    blob = await blobStore.write(request.stream, (size) => {
       request.record.bodyBytes += size
     })
   } catch {
     throw cosError(request.stream.complete ? 'InternalError' : 'IncompleteBody')
   }
-  if (wanted !== undefined && wanted !== piece.md5) {
-    await bytes.remove([piece])
+  if (wanted !== undefined && wanted !== blob.md5) {
+    await blobStore.remove([blob])
     throw cosError('BadDigest')
   }
   await request.waitAtLastByte()
-  return piece
+  return blob
 }
 
 function contentMd5(header: string | undefined): string | undefined {

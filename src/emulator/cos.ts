@@ -1,4 +1,4 @@
-import type { Bytes } from './bytes.ts'
+import type { BlobStore } from './blob-store.ts'
 import { checkPreflight, corsHeaders } from './cos-cors.ts'
 import { cosError, errorDocument } from './cos-errors.ts'
 import { postForm } from './cos-form.ts'
@@ -6,12 +6,12 @@ import { getObject, listParts } from './cos-objects.ts'
 import { putObject, putPart } from './cos-uploads.ts'
 import { CosError } from './errors.ts'
 import type { Fault } from './faults.ts'
-import type { Incoming, Reply, Side } from './http-side.ts'
+import type { Incoming, Reply, Server } from './http-server.ts'
 import type { RouteName } from './route-names.ts'
 import { hex, type State } from './state.ts'
 
 /** The object store's side: takes parts and objects under signature, serves them (docs/smh-protocol.md#11). */
-export function createCosSide(state: State, bytes: Bytes): Side {
+export function createCosServer(state: State, blobStore: BlobStore): Server {
   return {
     host: 'cos',
     newRequestId: () => Buffer.from(hex(15)).toString('base64'),
@@ -19,7 +19,7 @@ export function createCosSide(state: State, bytes: Bytes): Side {
       request.route = routeOf(request)
       request.record.userId = ownerOf(state, request.path)
     },
-    answer: (request) => answer(state, bytes, request),
+    answer: (request) => answer(state, blobStore, request),
     refuse(error, request) {
       const known = error instanceof CosError ? error : cosError('InternalError')
       return errorReply(state, known.status, known, request)
@@ -43,21 +43,21 @@ function routeOf({ method, path, query }: Incoming): RouteName {
   return 'unknown'
 }
 
-async function answer(state: State, bytes: Bytes, request: Incoming): Promise<Reply> {
+async function answer(state: State, blobStore: BlobStore, request: Incoming): Promise<Reply> {
   const key = decodeKey(request.path)
   switch (request.route) {
     case 'preflight':
       checkPreflight(state, request)
       return { status: 200 }
     case 'put-part':
-      return putPart(state, bytes, request, key)
+      return putPart(state, blobStore, request, key)
     case 'put-object':
-      return putObject(state, bytes, request, key)
+      return putObject(state, blobStore, request, key)
     case 'post-form':
-      return postForm(state, bytes, request)
+      return postForm(state, blobStore, request)
     case 'get-object':
     case 'head-object':
-      return getObject(state, bytes, request, key)
+      return getObject(state, blobStore, request, key)
     case 'list-parts':
       return listParts(state, request, key)
     default:

@@ -58,12 +58,12 @@ function shiftBy(bytes: number): bigint {
   return power
 }
 
-/** CRC64 of all pieces one after another, from the CRC64 of each; the bytes are not needed. */
-export function combineCrc64(pieces: readonly { size: number; crc64: string }[]): string {
+/** CRC64 of all blobs one after another, from the CRC64 of each; the bytes are not needed. */
+export function combineCrc64(blobs: readonly { size: number; crc64: string }[]): string {
   // Nearly all parts of an upload have the same size, so the costly factor is found once.
   const shifts = new Map<number, bigint>()
   let combined = 0n
-  for (const { size, crc64 } of pieces) {
+  for (const { size, crc64 } of blobs) {
     const shift = shifts.get(size) ?? shiftBy(size)
     shifts.set(size, shift)
     combined = multiply(shift, combined) ^ BigInt(crc64)

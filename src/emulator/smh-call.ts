@@ -1,12 +1,12 @@
-import type { Bytes } from './bytes.ts'
+import type { BlobStore } from './blob-store.ts'
 import { SmhError } from './errors.ts'
-import type { Incoming, Reply } from './http-side.ts'
+import type { Incoming, Reply } from './http-server.ts'
 import type { ConflictStrategy, Space, State, Token } from './state.ts'
 
 /** A call whose token was accepted, for calls that name no space. */
 export interface LibraryCall {
   state: State
-  bytes: Bytes
+  blobStore: BlobStore
   request: Incoming
   token: Token
   /** Whom the call is made as (docs/smh-protocol.md#3.9). */

@@ -1,7 +1,7 @@
 import { descriptionOf } from './descriptions.ts'
 import { SmhError } from './errors.ts'
 import { describedFields, fileFields } from './file-objects.ts'
-import type { Reply } from './http-side.ts'
+import type { Reply } from './http-server.ts'
 import { directoryPath } from './names.ts'
 import { json, jsonBody, type SpaceCall, strategyParameter } from './smh-call.ts'
 import { type DirectoryNode, hex, isoTime, type Node } from './state.ts'
@@ -111,6 +111,6 @@ export function deleteDirectory(call: SpaceCall): Reply {
   const path = directoryPath(call.rest)
   if (path.length === 0) throw new SmhError(400, 'RootDirectoryNotAllowed')
   findDirectory(call.space, path)
-  removeNode(call.state, call.bytes, call.space, path)
+  removeNode(call.state, call.blobStore, call.space, path)
   return { status: 204 }
 }

@@ -1,6 +1,6 @@
 import { downloadUrl } from './credentials.ts'
 import { describedFields, fileFields } from './file-objects.ts'
-import type { Reply } from './http-side.ts'
+import type { Reply } from './http-server.ts'
 import { filePath } from './names.ts'
 import { json, numberParameter, type SpaceCall } from './smh-call.ts'
 import type { FileNode } from './state.ts'
@@ -53,6 +53,6 @@ function signedUrl(call: SpaceCall, node: FileNode): string {
 export function deleteFile(call: SpaceCall): Reply {
   const path = filePath(call.rest)
   findFile(call.space, path)
-  removeNode(call.state, call.bytes, call.space, path)
+  removeNode(call.state, call.blobStore, call.space, path)
   return { status: 204 }
 }

@@ -1,5 +1,5 @@
 import { SmhError } from './errors.ts'
-import type { Reply } from './http-side.ts'
+import type { Reply } from './http-server.ts'
 import { directoryPath } from './names.ts'
 import { json, numberParameter, type SpaceCall } from './smh-call.ts'
 import { nodeFields } from './smh-directories.ts'

@@ -1,5 +1,5 @@
 import { SmhError } from './errors.ts'
-import type { Reply } from './http-side.ts'
+import type { Reply } from './http-server.ts'
 import { json, jsonBody, type LibraryCall } from './smh-call.ts'
 import type { Quota, State } from './state.ts'
 import { freeBytes } from './tree.ts'

@@ -1,7 +1,7 @@
 import { SmhError } from './errors.ts'
-import type { Incoming } from './http-side.ts'
+import type { Incoming } from './http-server.ts'
 import type { RouteName } from './route-names.ts'
-import type { Dialect } from './state.ts'
+import type { Variant } from './state.ts'
 
 /** Where a call goes: its name, and the path taken apart but not yet decoded. */
 export interface SmhRoute {
@@ -103,19 +103,19 @@ const SPACE: Record<string, Names> = {
  * Names the call, or 404 `RouteNotFound`. 400 `ParamInvalid` for a flag that the call cannot have:
  * ignoring it would begin an upload, make a directory or delete a file instead.
  */
-export function matchSmhRoute(request: Incoming, dialect: Dialect): SmhRoute {
+export function matchSmhRoute(request: Incoming, variant: Variant): SmhRoute {
   const [empty, api, version, kind = '', library = '', space = '', ...others] =
     request.path.split('/')
   const rest = others.join('/')
   const found = empty === '' && api === 'api' && version === 'v1'
-  const name = found ? nameOf(request, dialect, kind, library, space, rest) : undefined
+  const name = found ? nameOf(request, variant, kind, library, space, rest) : undefined
   if (!name) throw new SmhError(404, 'RouteNotFound')
   return { name, library, space, rest }
 }
 
 function nameOf(
   request: Incoming,
-  dialect: Dialect,
+  variant: Variant,
   kind: string,
   library: string,
   space: string,
@@ -126,7 +126,7 @@ function nameOf(
   if (library === '') return undefined
   if (kind === 'file' || kind === 'directory') {
     if (space === '') return undefined
-    return flaggedRoute(request, dialect, kind) ?? plainRoute(request, kind)
+    return flaggedRoute(request, variant, kind) ?? plainRoute(request, kind)
   }
   if (kind === 'space') {
     if (space === '') return method === 'POST' ? 'create-space' : undefined
@@ -147,14 +147,14 @@ function tokenRoute(method: string, library: string, token: string, rest: string
   return method === 'POST' && token !== '' ? 'renew-token' : undefined
 }
 
-function flaggedRoute(request: Incoming, dialect: Dialect, kind: string): RouteName | undefined {
+function flaggedRoute(request: Incoming, variant: Variant, kind: string): RouteName | undefined {
   const unknown = bareNames(request).find((name) => !ALL_FLAGS.has(name) && !PARAMETERS.has(name))
   if (unknown !== undefined) throw new SmhError(400, 'ParamInvalid', 'There is no such flag.')
   for (const [flag, name] of FLAGS[`${kind} ${request.method}`] ?? []) {
     const value = request.query.get(flag)
     if (value === null) continue
     const spelling = value === '' ? 'bare' : 'valued'
-    if (dialect.flags !== 'any' && dialect.flags !== spelling) {
+    if (variant.flags !== 'any' && variant.flags !== spelling) {
       throw new SmhError(400, 'ParamInvalid', `The flag ${flag} is not written like this here.`)
     }
     return name

@@ -1,5 +1,5 @@
 import { SmhError } from './errors.ts'
-import type { Reply } from './http-side.ts'
+import type { Reply } from './http-server.ts'
 import { json, jsonBody, type LibraryCall, numberParameter, type SpaceCall } from './smh-call.ts'
 import { addSpace, hex, isoTime } from './state.ts'
 import { filesUnder, removeNode } from './tree.ts'
@@ -58,18 +58,18 @@ export function setTrafficLimit(call: SpaceCall): Reply {
   return { status: 204 }
 }
 
-/** Bytes of all files in a space (docs/smh-protocol.md#7.1). */
+/** BlobStore of all files in a space (docs/smh-protocol.md#7.1). */
 export function spaceSize(call: SpaceCall): Reply {
   return json(200, { size: String(call.space.usedBytes) })
 }
 
 /** Deletes a space; one with files only with `force=1` (docs/smh-protocol.md#7.1). */
 export function deleteSpace(call: SpaceCall): Reply {
-  const { state, bytes, space, request } = call
+  const { state, blobStore, space, request } = call
   if (!state.multiTenant) throw new SmhError(400, 'NotMultiSpaceLibrary')
   const [file] = filesUnder(space.root, [])
   if (file && request.query.get('force') !== '1') throw new SmhError(409, 'SpaceNotEmpty')
-  for (const name of [...space.root.children.keys()]) removeNode(state, bytes, space, [name])
+  for (const name of [...space.root.children.keys()]) removeNode(state, blobStore, space, [name])
   state.spaces.delete(space.id)
   return { status: 204 }
 }

@@ -1,4 +1,4 @@
-import type { Piece } from './bytes.ts'
+import type { Blob } from './blob-store.ts'
 import { uploadTarget } from './credentials.ts'
 import { descriptionOf, stringField } from './descriptions.ts'
 import { SmhError } from './errors.ts'
@@ -6,7 +6,7 @@ import { fileFields } from './file-objects.ts'
 import { fileTypeOf } from './file-types.ts'
 import { mayOverwrite } from './grants.ts'
 import { combineCrc64, multipartETag } from './hashes.ts'
-import type { Reply } from './http-side.ts'
+import type { Reply } from './http-server.ts'
 import { json, jsonBody, numberParameter, type SpaceCall, strategyParameter } from './smh-call.ts'
 import { type Content, isoTime, type Part, type State, type Task } from './state.ts'
 import { findNode, placeFile } from './tree.ts'
@@ -72,11 +72,11 @@ export function uploadStatus(call: SpaceCall): Reply {
 function multipartFields(state: State, task: Task, query: URLSearchParams) {
   return {
     uploadId: task.uploadId,
-    parts: orderedParts(task).map(({ number, piece, lastModified }) => ({
+    parts: orderedParts(task).map(({ number, blob, lastModified }) => ({
       PartNumber: number,
       LastModified: isoTime(lastModified),
-      ETag: `"${piece.md5}"`,
-      Size: piece.size,
+      ETag: `"${blob.md5}"`,
+      Size: blob.size,
     })),
     // `no_upload_part_info` is seen in SDKs only (docs/smh-protocol.md#5.6).
     ...(query.get('no_upload_part_info') !== '1' && { uploadPartInfo: uploadTarget(state, task) }),
@@ -87,9 +87,9 @@ function multipartFields(state: State, task: Task, query: URLSearchParams) {
 export function cancelUpload(call: SpaceCall): Reply {
   const task = findOpenTask(call)
   task.state = 'cancelled'
-  const left = [...task.parts.values()].map(({ piece }) => piece)
+  const left = [...task.parts.values()].map(({ blob }) => blob)
   if (task.object) left.push(task.object)
-  void call.bytes.remove(left)
+  void call.blobStore.remove(left)
   return { status: 204 }
 }
 
@@ -98,7 +98,7 @@ export function cancelUpload(call: SpaceCall): Reply {
  * waits, so of two confirms at once exactly one succeeds.
  */
 export function confirmUpload(call: SpaceCall): Reply {
-  const { state, bytes, space, request } = call
+  const { state, blobStore, space, request } = call
   const body = jsonBody(request)
   const description = descriptionOf(body)
   const crc64 = stringField(body, 'crc64')
@@ -115,7 +115,7 @@ export function confirmUpload(call: SpaceCall): Reply {
   if (crc64 !== undefined && BigInt(crc64) !== BigInt(content.crc64)) {
     throw new SmhError(400, 'BadCrc64')
   }
-  const { node, path, isOverwritten } = placeFile(state, bytes, space, {
+  const { node, path, isOverwritten } = placeFile(state, blobStore, space, {
     ...task,
     ...description,
     strategy: strategy ?? task.strategy,
@@ -138,33 +138,33 @@ export function confirmUpload(call: SpaceCall): Reply {
 }
 
 function contentOf(state: State, task: Task): Content {
-  const pieces = task.kind === 'multipart' ? completeParts(task) : sentObject(state, task)
-  const [first] = pieces
+  const blobs = task.kind === 'multipart' ? completeParts(task) : sentObject(state, task)
+  const [first] = blobs
   return {
     cosKey: task.cosKey,
-    pieces,
-    size: pieces.reduce((sum, { size }) => sum + size, 0),
-    crc64: combineCrc64(pieces),
-    eTag: task.kind === 'multipart' || !first ? multipartETag(pieces) : `"${first.md5}"`,
+    blobs,
+    size: blobs.reduce((sum, { size }) => sum + size, 0),
+    crc64: combineCrc64(blobs),
+    eTag: task.kind === 'multipart' || !first ? multipartETag(blobs) : `"${first.md5}"`,
     contentType: fileTypeOf(task.path.at(-1) ?? '').contentType,
     lastModified: state.now(),
     references: 0,
   }
 }
 
-function completeParts(task: Task): Piece[] {
+function completeParts(task: Task): Blob[] {
   const parts = orderedParts(task)
   // Parts are numbered 1..n without gaps (docs/smh-protocol.md#1.2); COS alone would allow gaps.
   if (parts.length === 0 || parts.some(({ number }, index) => number !== index + 1)) {
     throw new SmhError(400, 'MultipartUploadIncomplete')
   }
-  if (parts.slice(0, -1).some(({ piece }) => piece.size < MIN_PART_BYTES)) {
+  if (parts.slice(0, -1).some(({ blob }) => blob.size < MIN_PART_BYTES)) {
     throw new SmhError(400, 'MultipartUploadPartTooSmall')
   }
-  return parts.map(({ piece }) => piece)
+  return parts.map(({ blob }) => blob)
 }
 
-function sentObject(state: State, task: Task): Piece[] {
-  if (!task.object) throw new SmhError(state.dialect.uploadIncompleteStatus, 'UploadIncomplete')
+function sentObject(state: State, task: Task): Blob[] {
+  if (!task.object) throw new SmhError(state.variant.uploadIncompleteStatus, 'UploadIncomplete')
   return [task.object]
 }

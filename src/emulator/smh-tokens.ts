@@ -1,5 +1,5 @@
 import { SmhError } from './errors.ts'
-import type { Incoming, Reply } from './http-side.ts'
+import type { Incoming, Reply } from './http-server.ts'
 import { json } from './smh-call.ts'
 import { hex, type State, type Token } from './state.ts'
 

@@ -5,7 +5,7 @@ import { fileFields } from './file-objects.ts'
 import { extensionOf } from './file-types.ts'
 import { mayOverwrite } from './grants.ts'
 import { chainedHashes, HASH_SEGMENT_BYTES } from './hashes.ts'
-import type { Reply } from './http-side.ts'
+import type { Reply } from './http-server.ts'
 import { filePath } from './names.ts'
 import { json, jsonBody, numberParameter, type SpaceCall, strategyParameter } from './smh-call.ts'
 import { type Content, hex, type Task } from './state.ts'
@@ -32,7 +32,7 @@ export async function beginUpload(call: SpaceCall, kind: Task['kind']): Promise<
   state.tasks.set(task.confirmKey, task)
   state.uploads.set(task.cosKey, task)
   const target = kind === 'form' ? formTarget(state, task) : uploadTarget(state, task)
-  return json(state.dialect.beginStatus, {
+  return json(state.variant.beginStatus, {
     ...target,
     confirmKey: task.confirmKey,
     availableDomainNum: 1,
@@ -120,7 +120,7 @@ async function findKnown(
 /** undefined when the last file with this content was deleted in the meantime. */
 async function hashesOf(call: SpaceCall, content: Content): Promise<Content['hashes']> {
   try {
-    content.hashes ??= await chainedHashes(call.bytes.read(content.pieces))
+    content.hashes ??= await chainedHashes(call.blobStore.read(content.blobs))
   } catch (error) {
     if (content.references > 0) throw error
   }
@@ -128,7 +128,7 @@ async function hashesOf(call: SpaceCall, content: Content): Promise<Content['has
 }
 
 function instantUpload(call: SpaceCall, task: Task, content: Content): Reply {
-  const { node, path, isOverwritten } = placeFile(call.state, call.bytes, call.space, {
+  const { node, path, isOverwritten } = placeFile(call.state, call.blobStore, call.space, {
     ...task,
     userId: task.ownerUserId,
     content,

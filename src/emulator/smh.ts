@@ -1,8 +1,8 @@
-import type { Bytes } from './bytes.ts'
+import type { BlobStore } from './blob-store.ts'
 import { SmhError } from './errors.ts'
 import type { Fault } from './faults.ts'
 import { isGranted } from './grants.ts'
-import type { Incoming, Reply, Side } from './http-side.ts'
+import type { Incoming, Reply, Server } from './http-server.ts'
 import { filePath } from './names.ts'
 import type { RouteName } from './route-names.ts'
 import { json, type LibraryCall, type SpaceCall } from './smh-call.ts'
@@ -74,7 +74,7 @@ function notEmulated({ request, space, rest }: SpaceCall): never {
 }
 
 /** The media service's side: names a call, runs the checks of docs/smh-protocol.md#14.3 in order, answers. */
-export function createSmhSide(state: State, bytes: Bytes): Side {
+export function createSmhServer(state: State, blobStore: BlobStore): Server {
   const routes = new WeakMap<Incoming, SmhRoute>()
   return {
     host: 'smh',
@@ -85,7 +85,7 @@ export function createSmhSide(state: State, bytes: Bytes): Side {
         return
       }
       await readBody(request)
-      const route = matchSmhRoute(request, state.dialect)
+      const route = matchSmhRoute(request, state.variant)
       request.route = route.name
       request.record.userId = userOf(state, request.query)
       routes.set(request, route)
@@ -93,7 +93,7 @@ export function createSmhSide(state: State, bytes: Bytes): Side {
     async answer(request) {
       const route = routes.get(request)
       if (!route) return { status: 204 }
-      const reply = await answer(state, bytes, request, route)
+      const reply = await answer(state, blobStore, request, route)
       return withExtraFields(reply, state.extraReplyFields)
     },
     refuse(error, request) {
@@ -132,7 +132,7 @@ async function readBody(request: Incoming) {
 
 async function answer(
   state: State,
-  bytes: Bytes,
+  blobStore: BlobStore,
   request: Incoming,
   route: SmhRoute,
 ): Promise<Reply> {
@@ -146,7 +146,7 @@ async function answer(
   const value = request.query.get('access_token') ?? ''
   if (value === '') throw new SmhError(400, 'EmptyAccessToken')
   const token = useToken(state, value)
-  const call = { state, bytes, request, token, user: effectiveUser(token, request.query) }
+  const call = { state, blobStore, request, token, user: effectiveUser(token, request.query) }
   const handler = IN_SPACE[route.name]
   if (!handler) return answerInLibrary(call, route)
 

@@ -7,14 +7,14 @@ import { join, resolve } from 'node:path'
 import type { Duplex } from 'node:stream'
 import { getRequestListener } from '@hono/node-server'
 import { createAdmin } from './admin.ts'
-import { createBytes } from './bytes.ts'
+import { createBlobStore } from './blob-store.ts'
 import { type Certificate, createCertificate } from './certificate.ts'
 import { createControls, type EmulatorControls } from './controls.ts'
-import { createCosSide } from './cos.ts'
+import { createCosServer } from './cos.ts'
 import { createFaults } from './faults.ts'
-import { type Side, serveRequest } from './http-side.ts'
+import { type Server as EmulatedServer, serveRequest } from './http-server.ts'
 import { createRecorder } from './recorder.ts'
-import { createSmhSide } from './smh.ts'
+import { createSmhServer } from './smh.ts'
 import { createState, hex } from './state.ts'
 
 export interface EmulatorOptions {
@@ -74,7 +74,7 @@ export async function startEmulator(options: EmulatorOptions = {}): Promise<Emul
   const certificate = options.tls && (await createCertificate(namesOf(host)))
   const certPath = options.tls?.certPath ?? join(directory, 'authority.pem')
   const scheme = certificate ? 'https' : 'http'
-  const bytes = createBytes(directory)
+  const blobStore = createBlobStore(directory)
   const state = createState({
     libraryId: options.libraryId ?? 'smh0emulated',
     librarySecrets: [options.librarySecret ?? hex(16)],
@@ -87,14 +87,14 @@ export async function startEmulator(options: EmulatorOptions = {}): Promise<Emul
   })
   const faults = createFaults()
   const recorder = createRecorder()
-  const sideOf = (side: Side) =>
+  const listenerFor = (server: EmulatedServer) =>
     listenerOf(
       createServerOf(certificate, (request, response) => {
-        serveRequest(side, recorder, faults, request, response).catch(() => response.destroy())
+        serveRequest(server, recorder, faults, request, response).catch(() => response.destroy())
       }),
     )
-  const smh = sideOf(createSmhSide(state, bytes))
-  const cos = sideOf(createCosSide(state, bytes))
+  const smh = listenerFor(createSmhServer(state, blobStore))
+  const cos = listenerFor(createCosServer(state, blobStore))
   let smhPort = options.smhPort ?? 0
   let cosIsDown = false
   cos.server.on('connection', (socket) => cosIsDown && socket.destroy())
@@ -111,7 +111,7 @@ export async function startEmulator(options: EmulatorOptions = {}): Promise<Emul
   }
 
   const servers = { cosDown, refuseConnections }
-  const controls = createControls(state, bytes, faults, recorder, spaces, servers)
+  const controls = createControls(state, blobStore, faults, recorder, spaces, servers)
   // The process is somebody else's: its global Request and Response stay what they are.
   const listener = getRequestListener(createAdmin(controls).fetch, { overrideGlobalObjects: false })
   const admin = listenerOf(createServer(listener))
@@ -123,7 +123,7 @@ export async function startEmulator(options: EmulatorOptions = {}): Promise<Emul
     await Promise.all([smh, cos, admin].map(closeListener))
     if (certificate) await rm(certPath, { force: true })
     if (options.directory === undefined) await rm(directory, { recursive: true, force: true })
-    else await bytes.clear()
+    else await blobStore.clear()
   }
 
   try {

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import type { Piece } from './bytes.ts'
+import type { Blob } from './blob-store.ts'
 
 export type ConflictStrategy = 'ask' | 'rename' | 'overwrite'
 
@@ -17,7 +17,7 @@ export interface Token {
 /** What COS stores under one key. Files made by instant upload share it. */
 export interface Content {
   cosKey: string
-  pieces: Piece[]
+  blobs: Blob[]
   size: number
   crc64: string
   eTag: string
@@ -77,7 +77,7 @@ export interface Quota {
 /** A part as COS holds it. */
 export interface Part {
   number: number
-  piece: Piece
+  blob: Blob
   lastModified: number
   receivedTimes: number
 }
@@ -100,7 +100,7 @@ export interface Task extends Description {
   finalPath?: string[]
   parts: Map<number, Part>
   /** The whole object, when it was sent at once (simple and form uploads). */
-  object?: Piece
+  object?: Blob
 }
 
 /** Temporary COS keys; several may be valid for one task. */
@@ -112,7 +112,7 @@ export interface Credential {
   notAfter: number
 }
 
-export interface Dialect {
+export interface Variant {
   /** Older pages answer a created task with 200 (docs/smh-protocol.md#15). */
   beginStatus: 200 | 201
   uploadIncompleteStatus: 404 | 400
@@ -141,7 +141,7 @@ export interface State {
   credentials: Map<string, Credential>
   objects: Map<string, Content>
   quotas: Map<number, Quota>
-  dialect: Dialect
+  variant: Variant
   extraReplyFields: Record<string, unknown>
 }
 
@@ -165,7 +165,7 @@ export function createState(options: StateOptions): State {
     credentials: new Map(),
     objects: new Map(),
     quotas: new Map(),
-    dialect: { beginStatus: 201, uploadIncompleteStatus: 404, flags: 'any' },
+    variant: { beginStatus: 201, uploadIncompleteStatus: 404, flags: 'any' },
     extraReplyFields: {},
   }
   resetState(state, options)
@@ -177,7 +177,7 @@ export function resetState(state: State, options: Pick<StateOptions, 'spaces'>):
   for (const map of [state.tokens, state.spaces, state.tasks, state.uploads]) map.clear()
   for (const map of [state.credentials, state.objects, state.quotas]) map.clear()
   state.clockOffsetMs = 0
-  state.dialect = { beginStatus: 201, uploadIncompleteStatus: 404, flags: 'any' }
+  state.variant = { beginStatus: 201, uploadIncompleteStatus: 404, flags: 'any' }
   state.extraReplyFields = {}
   for (const id of state.multiTenant ? options.spaces : ['-']) addSpace(state, id, '')
 }

@@ -1,4 +1,4 @@
-import type { Bytes } from './bytes.ts'
+import type { BlobStore } from './blob-store.ts'
 import { SmhError } from './errors.ts'
 import { MAX_NAME_CHARACTERS, numberedName } from './names.ts'
 import {
@@ -74,7 +74,12 @@ export interface PlacedFile {
  * Puts a file into the tree under the conflict rules of docs/smh-protocol.md#5.10. Nothing in here waits, so of
  * two calls for one name the second always sees the first.
  */
-export function placeFile(state: State, bytes: Bytes, space: Space, file: NewFile): PlacedFile {
+export function placeFile(
+  state: State,
+  blobStore: BlobStore,
+  space: Space,
+  file: NewFile,
+): PlacedFile {
   checkTarget(space, file.path, file.strategy)
   const parentPath = file.path.slice(0, -1)
   const parent = findDirectory(space, parentPath)
@@ -107,17 +112,22 @@ export function placeFile(state: State, bytes: Bytes, space: Space, file: NewFil
   file.content.references += 1
   state.objects.set(file.content.cosKey, file.content)
   space.usedBytes += file.content.size
-  if (replaced) releaseFile(state, bytes, space, replaced)
+  if (replaced) releaseFile(state, blobStore, space, replaced)
   parent.children.set(name, node)
   return { node, path: [...parentPath, name], isOverwritten: replaced !== undefined }
 }
 
 /** Takes a node and all below it out of the tree. */
-export function removeNode(state: State, bytes: Bytes, space: Space, path: readonly string[]) {
+export function removeNode(
+  state: State,
+  blobStore: BlobStore,
+  space: Space,
+  path: readonly string[],
+) {
   const node = findNode(space, path)
   const name = path.at(-1)
   if (!node || name === undefined) return
-  for (const { node: file } of filesUnder(node, [])) releaseFile(state, bytes, space, file)
+  for (const { node: file } of filesUnder(node, [])) releaseFile(state, blobStore, space, file)
   findDirectory(space, path.slice(0, -1)).children.delete(name)
 }
 
@@ -153,11 +163,11 @@ export function checkRoom(state: State, space: Space, bytes: number) {
   if (free && bytes > free.available) throw new SmhError(400, 'QuotaLimitReached')
 }
 
-function releaseFile(state: State, bytes: Bytes, space: Space, file: FileNode) {
+function releaseFile(state: State, blobStore: BlobStore, space: Space, file: FileNode) {
   space.usedBytes -= file.content.size
   file.content.references -= 1
   if (file.content.references > 0) return
   state.objects.delete(file.content.cosKey)
   // Nobody waits for the disk; a reader that has the file open keeps its bytes.
-  void bytes.remove(file.content.pieces)
+  void blobStore.remove(file.content.blobs)
 }

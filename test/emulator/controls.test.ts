@@ -364,8 +364,8 @@ describe('state', () => {
     expect([await mint(old), await mint('third')]).toEqual([true, false])
   })
 
-  test('the dialect can be an older one', async () => {
-    controls.setDialect({ beginStatus: 200, uploadIncompleteStatus: 400, flags: 'valued' })
+  test('the variant can be an older one', async () => {
+    controls.setVariant({ beginStatus: 200, uploadIncompleteStatus: 400, flags: 'valued' })
     const bare = await smh.begin(token, 'a.bin')
     expect([bare.status, bare.body.code]).toEqual([400, 'ParamInvalid'])
     const valued = await smh.begin(token, 'a.bin', { query: { multipart: '1' } })
@@ -374,7 +374,7 @@ describe('state', () => {
     const simple = await smh.file('PUT', 'b.bin', { token })
     const key = String(simple.body.confirmKey)
     expect((await smh.confirm(token, key, { query: { confirm: '1' } })).status).toBe(400)
-    controls.setDialect({ flags: 'bare' })
+    controls.setVariant({ flags: 'bare' })
     expect((await smh.begin(token, 'a.bin')).status).toBe(200)
   })
 
@@ -418,7 +418,7 @@ describe('over HTTP', () => {
     const full = await smh.begin(token, 'b.bin', { query: { filesize: '1' } })
     expect(full.body.code).toBe('QuotaLimitReached')
     await admin('set-quota', { spaceId: '-', bytes: null })
-    await admin('set-dialect', { dialect: { beginStatus: 200 } })
+    await admin('set-variant', { variant: { beginStatus: 200 } })
     await admin('add-extra-reply-fields', { fields: { canary: 1 } })
     const begun = await smh.begin(token, 'b.bin', { query: { filesize: '1' } })
     expect([begun.status, begun.body.canary]).toEqual([200, 1])
@@ -457,7 +457,7 @@ describe('over HTTP', () => {
       'begin-multipart',
     )
     await expect(admin('advance-clock', {})).rejects.toThrow('number')
-    await expect(admin('set-dialect', { dialect: { flags: 'odd' } })).rejects.toThrow('dialect')
+    await expect(admin('set-variant', { variant: { flags: 'odd' } })).rejects.toThrow('variant')
     await expect(admin('force', { route: 'confirm', fault: { staus: 1 } })).rejects.toThrow('staus')
     const fault = { at: 'noon' }
     await expect(admin('hold', { route: 'confirm', fault })).rejects.toThrow('last-byte')

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { listParts } from '../../src/emulator/cos-objects.ts'
 import { signRequest } from '../../src/emulator/cos-signature.ts'
-import type { Incoming } from '../../src/emulator/http-side.ts'
+import type { Incoming } from '../../src/emulator/http-server.ts'
 import type { State, Task } from '../../src/emulator/state.ts'
 import { cosState } from '../support/cos-state.ts'
 
@@ -12,8 +12,8 @@ const NOW = 1_741_519_353
 function stateWithParts(): State {
   const state = cosState(NOW * 1000)
   const numbered = [3, 1, 2].map((number) => {
-    const piece = { file: '', size: number * 10, md5: `md5of${number}`, crc64: '0' }
-    return [number, { number, piece, lastModified: NOW * 1000, receivedTimes: 1 }] as const
+    const blob = { file: '', size: number * 10, md5: `md5of${number}`, crc64: '0' }
+    return [number, { number, blob, lastModified: NOW * 1000, receivedTimes: 1 }] as const
   })
   const task: Task = {
     confirmKey: 'c',

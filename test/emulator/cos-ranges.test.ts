@@ -1,11 +1,11 @@
 import { createServer } from 'node:http'
 import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest'
 import { listen } from '../../src/demo/listen.ts'
-import { createBytes } from '../../src/emulator/bytes.ts'
-import { createCosSide } from '../../src/emulator/cos.ts'
+import { createBlobStore } from '../../src/emulator/blob-store.ts'
+import { createCosServer } from '../../src/emulator/cos.ts'
 import { signRequest } from '../../src/emulator/cos-signature.ts'
 import { createFaults } from '../../src/emulator/faults.ts'
-import { serveRequest } from '../../src/emulator/http-side.ts'
+import { serveRequest } from '../../src/emulator/http-server.ts'
 import { createRecorder } from '../../src/emulator/recorder.ts'
 import type { Emulator } from '../../src/emulator/start.ts'
 import { cosState } from '../support/cos-state.ts'
@@ -117,7 +117,7 @@ describe('HEAD of an object', () => {
     state.credentials.set('AKID', { ...keys, cosKey: key, notAfter: (now + 60) * 1000 })
     state.objects.set(key, {
       cosKey: key,
-      pieces: [],
+      blobs: [],
       size: 9,
       crc64: '1',
       eTag: '"e"',
@@ -125,9 +125,9 @@ describe('HEAD of an object', () => {
       lastModified: now * 1000,
       references: 1,
     })
-    const side = createCosSide(state, createBytes(''))
+    const cos = createCosServer(state, createBlobStore(''))
     const server = createServer((incoming, response) =>
-      serveRequest(side, createRecorder(), createFaults(), incoming, response),
+      serveRequest(cos, createRecorder(), createFaults(), incoming, response),
     )
     const url = await listen(server, 0)
     onTestFinished(() => void server.close())

@@ -117,7 +117,7 @@ test('a sender that vanishes leaves no part', async () => {
   sent.write('12345')
   await taken(5)
   sent.destroy()
-  await expect.poll(() => readdir(join(directory, 'pieces'))).toHaveLength(1)
+  await expect.poll(() => readdir(join(directory, 'blobs'))).toHaveLength(1)
   expect(emulator.controls.calls().at(-1)).toMatchObject({ route: 'put-part', status: null })
   expect(emulator.controls.openTasks()[0]?.parts).toMatchObject([{ size: 3, receivedTimes: 1 }])
 })
@@ -131,7 +131,7 @@ test('a part that is under way when its upload is cancelled comes too late', asy
   sent.end('67890')
   const [{ statusCode }] = (await response) as [IncomingMessage]
   expect(statusCode).toBe(404)
-  expect(await readdir(join(directory, 'pieces'))).toEqual([])
+  expect(await readdir(join(directory, 'blobs'))).toEqual([])
 })
 
 test('after the confirm the upload id is gone', async () => {

@@ -32,8 +32,8 @@ afterAll(async () => {
 })
 
 /** Deleting is not waited for, so this is. */
-const onDisk = (pieces: number) =>
-  expect.poll(async () => (await readdir(join(directory, 'pieces'))).length).toBe(pieces)
+const onDisk = (blobs: number) =>
+  expect.poll(async () => (await readdir(join(directory, 'blobs'))).length).toBe(blobs)
 
 const overwrite = { query: { conflict_resolution_strategy: 'overwrite' } }
 

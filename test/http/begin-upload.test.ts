@@ -67,7 +67,7 @@ describe('201', () => {
 
   test.each([200, 201] as const)('whether SMH says %d to a new task', async (beginStatus) => {
     const harness = await startHarness()
-    harness.emulator.controls.setDialect({ beginStatus })
+    harness.emulator.controls.setVariant({ beginStatus })
     const response = await harness.request('POST', '/v1/uploads', { body: { path: 'a', size: 5 } })
     expect(response.status).toBe(201)
     expect(Object.keys(await response.json()).sort()).toEqual([

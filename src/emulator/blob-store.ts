@@ -7,26 +7,26 @@ import type { ByteRange } from './cos-ranges.ts'
 import { createDigester, type Digests } from './hashes.ts'
 
 /** A run of bytes kept in one file on disk. */
-export interface Piece extends Digests {
+export interface Blob extends Digests {
   file: string
 }
 
-/** The disk behind COS. A stored object is an ordered list of pieces; nothing is ever copied. */
-export interface Bytes {
-  store(source: AsyncIterable<Uint8Array>, onChunk?: (size: number) => void): Promise<Piece>
-  /** The bytes of all pieces, or of a part of them. */
-  read(pieces: readonly Piece[], range?: ByteRange): Readable
+/** The disk behind COS. A stored object is an ordered list of blobs; nothing is ever copied. */
+export interface BlobStore {
+  write(source: AsyncIterable<Uint8Array>, onChunk?: (size: number) => void): Promise<Blob>
+  /** The bytes of all blobs, or of a part of them. */
+  read(blobs: readonly Blob[], range?: ByteRange): Readable
   /** Changes a byte, if `isStill` wants it; nothing else happens from that question to the end. */
-  corrupt(piece: Piece, isStill: () => boolean): Promise<boolean>
-  remove(pieces: readonly Piece[]): Promise<void>
+  corrupt(blob: Blob, isStill: () => boolean): Promise<boolean>
+  remove(blobs: readonly Blob[]): Promise<void>
   clear(): Promise<void>
 }
 
-/** Keeps pieces as files in `directory`, which must exist. */
-export function createBytes(directory: string): Bytes {
-  const folder = join(directory, 'pieces')
+/** Keeps blobs as files in `directory`, which must exist. */
+export function createBlobStore(directory: string): BlobStore {
+  const folder = join(directory, 'blobs')
 
-  async function store(source: AsyncIterable<Uint8Array>, onChunk?: (size: number) => void) {
+  async function write(source: AsyncIterable<Uint8Array>, onChunk?: (size: number) => void) {
     await mkdir(folder, { recursive: true })
     const file = join(folder, randomUUID())
     const handle = await open(file, 'wx')
@@ -48,11 +48,11 @@ export function createBytes(directory: string): Bytes {
     }
   }
 
-  function read(pieces: readonly Piece[], range?: ByteRange): Readable {
+  function read(blobs: readonly Blob[], range?: ByteRange): Readable {
     const { first, last } = range ?? { first: 0, last: Number.POSITIVE_INFINITY }
     async function* chunks() {
       let before = 0
-      for (const { file, size } of pieces) {
+      for (const { file, size } of blobs) {
         const start = Math.max(0, first - before)
         const end = Math.min(size - 1, last - before)
         before += size
@@ -62,33 +62,33 @@ export function createBytes(directory: string): Bytes {
     return Readable.from(chunks(), { objectMode: false })
   }
 
-  async function corrupt(piece: Piece, isStill: () => boolean) {
+  async function corrupt(blob: Blob, isStill: () => boolean) {
     const digester = await createDigester()
     if (!isStill()) return false
-    const file = openSync(piece.file, 'r+')
+    const file = openSync(blob.file, 'r+')
     try {
       const byte = new Uint8Array(1)
-      const position = Math.floor(piece.size / 2)
+      const position = Math.floor(blob.size / 2)
       readSync(file, byte, 0, 1, position)
       byte[0] = (byte[0] ?? 0) ^ 0xff
       writeSync(file, byte, 0, 1, position)
       const chunk = new Uint8Array(1 << 18)
-      for (let at = 0; at < piece.size; at += chunk.byteLength) {
+      for (let at = 0; at < blob.size; at += chunk.byteLength) {
         digester.update(chunk.subarray(0, readSync(file, chunk, 0, chunk.byteLength, at)))
       }
     } finally {
       closeSync(file)
     }
-    // What COS says of a piece is always true of the bytes it holds.
-    Object.assign(piece, digester.digest())
+    // What COS says of a blob is always true of the bytes it holds.
+    Object.assign(blob, digester.digest())
     return true
   }
 
-  async function remove(pieces: readonly Piece[]) {
-    await Promise.all(pieces.map(({ file }) => rm(file, { force: true })))
+  async function remove(blobs: readonly Blob[]) {
+    await Promise.all(blobs.map(({ file }) => rm(file, { force: true })))
   }
 
   const clear = () => rm(folder, { recursive: true, force: true })
 
-  return { store, read, corrupt, remove, clear }
+  return { write, read, corrupt, remove, clear }
 }

@@ -30,7 +30,7 @@ export interface Reply {
 }
 
 /** One of the two servers, seen from the HTTP machinery that they share. */
-export interface Side {
+export interface Server {
   host: 'smh' | 'cos'
   newRequestId(): string
   /** Reads what is needed of the body and names the call. Throws like `answer`. */
@@ -49,7 +49,7 @@ export interface Side {
  * raw paths, torn connections and streamed bodies do not survive a web Request unharmed.
  */
 export async function serveRequest(
-  side: Side,
+  server: Server,
   recorder: Recorder,
   faults: Faults,
   stream: IncomingMessage,
@@ -57,7 +57,7 @@ export async function serveRequest(
 ): Promise<void> {
   const [rawPath = '', rawQuery = ''] = splitOnce(stream.url ?? '', '?')
   const url = new URL(`http://emulator/?${rawQuery}`)
-  const record = recorder.start(side.host, stream, url, rawPath)
+  const record = recorder.start(server.host, stream, url, rawPath)
   const request: Incoming = {
     route: 'unknown',
     method: record.method,
@@ -67,11 +67,11 @@ export async function serveRequest(
     headers: record.headers,
     body: '',
     stream,
-    requestId: side.newRequestId(),
+    requestId: server.newRequestId(),
     record,
     waitAtLastByte: () => Promise.resolve(),
   }
-  const { reply, fault } = await decide(side, faults, request)
+  const { reply, fault } = await decide(server, faults, request)
   if (reply === 'drop') {
     stream.socket.destroy()
     return
@@ -80,9 +80,9 @@ export async function serveRequest(
   if (!stream.readableEnded) stream.resume()
   if (response.destroyed) return // The caller has gone; nobody was answered.
   record.status = reply.status
-  if (faults.endsConnections(side.host)) response.shouldKeepAlive = false
+  if (faults.endsConnections(server.host)) response.shouldKeepAlive = false
   response.writeHead(reply.status, {
-    ...side.commonHeaders(request),
+    ...server.commonHeaders(request),
     ...reply.headers,
     ...lengthOf(reply),
   })
@@ -115,12 +115,12 @@ interface Decision {
   fault?: Hit | undefined
 }
 
-async function decide(side: Side, faults: Faults, request: Incoming): Promise<Decision> {
+async function decide(server: Server, faults: Faults, request: Incoming): Promise<Decision> {
   let refused: Reply | undefined
   try {
-    await side.open(request)
+    await server.open(request)
   } catch (error) {
-    refused = side.refuse(error, request)
+    refused = server.refuse(error, request)
   }
   request.record.route = request.route
   const fault = faults.take(request.record)
@@ -132,19 +132,19 @@ async function decide(side: Side, faults: Faults, request: Incoming): Promise<De
   }
   await fault?.until?.()
   const replaced = fault && (!fault.drop || fault.drop === 'midway') && replaces(fault)
-  if (replaced) return { reply: side.force(fault, request), fault }
-  const reply = refused ?? (await answerOrRefuse(side, request))
+  if (replaced) return { reply: server.force(fault, request), fault }
+  const reply = refused ?? (await answerOrRefuse(server, request))
   if (fault?.drop === 'after' || faults.losesConfirm(request.record, reply.status)) {
     return { reply: 'drop' }
   }
   return { reply: { ...reply, headers: { ...reply.headers, ...fault?.headers } }, fault }
 }
 
-async function answerOrRefuse(side: Side, request: Incoming): Promise<Reply> {
+async function answerOrRefuse(server: Server, request: Incoming): Promise<Reply> {
   try {
-    return await side.answer(request)
+    return await server.answer(request)
   } catch (error) {
-    return side.refuse(error, request)
+    return server.refuse(error, request)
   }
 }
 
