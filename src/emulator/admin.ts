@@ -7,15 +7,15 @@ import type { Variant } from './state.ts'
 type Arguments = Record<string, unknown>
 
 interface Control {
-  /** What it wants, for people who ask `GET /__admin`. */
-  wants: string
+  /** The arguments that `GET /__admin` shows. */
+  usage: string
   act(given: Arguments): unknown
 }
 
 /**
- * The controls over HTTP: `POST /__admin/<name>` with a JSON object of named arguments; those that
- * only tell also answer `GET`. `times: null` in a fault stands for Infinity. `hold` gives a number,
- * which `release` takes. `GET /__admin` lists them all.
+ * The controls over HTTP: `POST /__admin/<name>` with a JSON object of named arguments. Controls that
+ * only read also answer `GET`. `times: null` in a fault means Infinity. `hold` returns a number for
+ * `release`. `GET /__admin` lists all controls.
  */
 export function createAdmin(controls: EmulatorControls): Hono {
   const holds = createHolds(controls)
@@ -23,9 +23,9 @@ export function createAdmin(controls: EmulatorControls): Hono {
   const all = { ...readers, ...actingControls(controls), ...holds.actors }
   const app = new Hono()
   app.get('/__admin', (context) => {
-    const wants = (some: Record<string, Control>) =>
-      Object.fromEntries(Object.entries(some).map(([name, control]) => [name, control.wants]))
-    return context.json({ get: wants(readers), post: wants(all), routes: ROUTE_NAMES })
+    const usage = (some: Record<string, Control>) =>
+      Object.fromEntries(Object.entries(some).map(([name, control]) => [name, control.usage]))
+    return context.json({ get: usage(readers), post: usage(all), routes: ROUTE_NAMES })
   })
   app.get('/__admin/:name', (context) => {
     const control = readers[context.req.param('name')]
@@ -38,105 +38,105 @@ export function createAdmin(controls: EmulatorControls): Hono {
     const result = await control.act(text === '' ? {} : objectOf(JSON.parse(text)))
     return context.json(result ?? {})
   })
-  app.notFound((context) => context.json({ error: 'There is no such control.' }, 404))
+  app.notFound((context) => context.json({ error: 'No such control.' }, 404))
   app.onError((error, context) => context.json({ error: error.message }, 400))
   return app
 }
 
 function readingControls(controls: EmulatorControls): Record<string, Control> {
   return {
-    calls: { wants: '{}', act: () => controls.calls() },
+    calls: { usage: '{}', act: () => controls.calls() },
     files: {
-      wants: '{ spaceId?: string }',
+      usage: '{ spaceId?: string }',
       act: ({ spaceId }) => controls.files(optional(spaceId, 'string')),
     },
     directories: {
-      wants: '{ spaceId?: string }',
+      usage: '{ spaceId?: string }',
       act: ({ spaceId }) => controls.directories(optional(spaceId, 'string')),
     },
-    'open-tasks': { wants: '{}', act: () => controls.openTasks() },
+    'open-tasks': { usage: '{}', act: () => controls.openTasks() },
   }
 }
 
 function actingControls(controls: EmulatorControls): Record<string, Control> {
   return {
-    reset: { wants: '{}', act: () => controls.reset() },
+    reset: { usage: '{}', act: () => controls.reset() },
     'advance-clock': {
-      wants: '{ ms: number }',
+      usage: '{ ms: number }',
       act: ({ ms }) => controls.advanceClock(required(ms, 'number')),
     },
     'expire-token': {
-      wants: '{ token?: string }',
+      usage: '{ token?: string }',
       act: ({ token }) => controls.expireToken(optional(token, 'string')),
     },
     'set-library-secret': {
-      wants: '{ secret: string, keepOld?: boolean }',
+      usage: '{ secret: string, keepOld?: boolean }',
       act: ({ secret, keepOld }) =>
         controls.setLibrarySecret(required(secret, 'string'), {
           keepOld: optional(keepOld, 'boolean') ?? false,
         }),
     },
     'expire-credentials': {
-      wants: '{ confirmKey?: string }',
+      usage: '{ confirmKey?: string }',
       act: ({ confirmKey }) => controls.expireCredentials(optional(confirmKey, 'string')),
     },
     'set-credential-ttl': {
-      wants: '{ seconds: number | null }',
+      usage: '{ seconds: number | null }',
       act: ({ seconds }) => controls.setCredentialTtl(seconds === null ? null : count(seconds)),
     },
     'cos-down': {
-      wants: '{ isDown: boolean }',
+      usage: '{ isDown: boolean }',
       act: ({ isDown }) => controls.cosDown(required(isDown, 'boolean')),
     },
-    'clear-calls': { wants: '{}', act: () => controls.clearCalls() },
+    'clear-calls': { usage: '{}', act: () => controls.clearCalls() },
     'set-quota': {
-      wants: '{ spaceId: string, bytes: number | null }',
+      usage: '{ spaceId: string, bytes: number | null }',
       act: ({ spaceId, bytes }) =>
         controls.setQuota(required(spaceId, 'string'), bytes === null ? null : count(bytes)),
     },
     force: {
-      wants: `{ route: string, fault: { ${FAULT_FIELDS.map((name) => `${name}?`).join(', ')} } }`,
+      usage: `{ route: string, fault: { ${FAULT_FIELDS.map((name) => `${name}?`).join(', ')} } }`,
       act: ({ route, fault }) => void controls.force(routeName(route), faultOf(fault)),
     },
-    'clear-faults': { wants: '{}', act: () => controls.clearFaults() },
+    'clear-faults': { usage: '{}', act: () => controls.clearFaults() },
     'refuse-connections': {
-      wants: '{ refused: boolean }',
+      usage: '{ refused: boolean }',
       act: ({ refused }) => controls.refuseConnections(required(refused, 'boolean')),
     },
     'corrupt-part': {
-      wants: '{ confirmKey: string, partNumber: number }',
+      usage: '{ confirmKey: string, partNumber: number }',
       act: ({ confirmKey, partNumber }) =>
         controls.corruptPart(required(confirmKey, 'string'), count(partNumber)),
     },
     'lose-confirm-response': {
-      wants: '{ times?: number }',
+      usage: '{ times?: number }',
       act: ({ times }) => controls.loseConfirmResponse(optional(times, 'number')),
     },
     'set-variant': {
-      wants:
+      usage:
         "{ variant: { beginStatus?: 200 | 201, uploadIncompleteStatus?: 404 | 400, flags?: 'any' | 'bare' | 'valued' } }",
       act: ({ variant }) => controls.setVariant(variantOf(variant)),
     },
     'add-extra-reply-fields': {
-      wants: '{ fields: object }',
+      usage: '{ fields: object }',
       act: ({ fields }) => controls.addExtraReplyFields(objectOf(fields)),
     },
   }
 }
 
-/** The holds of people who speak HTTP, by number. */
+/** The holds that HTTP clients have made, by number. */
 function createHolds(controls: EmulatorControls) {
   const holds = new Map<number, { route: RouteName; reached: boolean; release(): void }>()
   let last = 0
   const readers: Record<string, Control> = {
     holds: {
-      wants: '{}',
+      usage: '{}',
       act: () => [...holds].map(([hold, { route, reached }]) => ({ hold, route, reached })),
     },
   }
   const actors: Record<string, Control> = {
     hold: {
-      wants: `{ route: string, fault: { at?, ${FAULT_FIELDS.map((name) => `${name}?`).join(', ')} } }`,
+      usage: `{ route: string, fault: { at?, ${FAULT_FIELDS.map((name) => `${name}?`).join(', ')} } }`,
       act({ route, fault }) {
         const { at, ...others } = objectOf(fault)
         const name = routeName(route)
@@ -151,11 +151,11 @@ function createHolds(controls: EmulatorControls) {
       },
     },
     release: {
-      wants: '{ hold: number }',
+      usage: '{ hold: number }',
       act({ hold }) {
         const number = count(hold)
         const entry = holds.get(number)
-        if (!entry) throw new Error(`There is no hold ${number}.`)
+        if (!entry) throw new Error(`No such hold: ${number}.`)
         holds.delete(number)
         entry.release()
       },
@@ -181,7 +181,8 @@ function optional<Name extends keyof Types>(value: unknown, type: Name): Types[N
 
 function count(value: unknown): number {
   const number = required(value, 'number')
-  if (!Number.isSafeInteger(number) || number < 0) throw new Error('An argument is no count.')
+  if (!Number.isSafeInteger(number) || number < 0)
+    throw new Error('An argument is not a whole number.')
   return number
 }
 
@@ -194,11 +195,11 @@ function objectOf(value: unknown): Arguments {
 
 function routeName(value: unknown): RouteName {
   const name = ROUTE_NAMES.find((candidate) => candidate === value)
-  if (!name) throw new Error(`route is none of: ${ROUTE_NAMES.join(', ')}.`)
+  if (!name) throw new Error(`route must be one of ${ROUTE_NAMES.join(', ')}.`)
   return name
 }
 
-/** All but `match`, which is a function. */
+/** The fields of a fault that JSON can express. */
 const FAULT_FIELDS = [
   'times',
   'status',
@@ -215,9 +216,9 @@ const FAULT_FIELDS = [
 function faultOf(value: unknown): Fault {
   const { times, ...fault } = objectOf(value)
   const unknown = Object.keys(fault).find((name) => !FAULT_FIELDS.includes(name))
-  if (unknown !== undefined) throw new Error(`A fault has no ${unknown}.`)
+  if (unknown !== undefined) throw new Error(`A fault has no field ${unknown}.`)
   if (![undefined, 'before', 'after', 'midway'].includes(fault.drop as string | undefined)) {
-    throw new Error("drop is 'before', 'after' or 'midway'.")
+    throw new Error("drop must be 'before', 'after' or 'midway'.")
   }
   optional(fault.userId, 'string')
   const left = times === null ? Number.POSITIVE_INFINITY : times
@@ -226,7 +227,8 @@ function faultOf(value: unknown): Fault {
 
 function holdPoint(at: unknown): Pick<HeldFault, 'at'> {
   if (at === undefined) return {}
-  if (at !== 'arrival' && at !== 'last-byte') throw new Error("at is 'arrival' or 'last-byte'.")
+  if (at !== 'arrival' && at !== 'last-byte')
+    throw new Error("at must be 'arrival' or 'last-byte'.")
   return { at }
 }
 
@@ -237,6 +239,6 @@ function variantOf(value: unknown): Partial<Variant> {
     [undefined, 400, 404].includes(uploadIncompleteStatus as number | undefined) &&
     [undefined, 'any', 'bare', 'valued'].includes(flags as string | undefined) &&
     Object.keys(others).length === 0
-  if (!fine) throw new Error('variant is not one that the emulator speaks.')
+  if (!fine) throw new Error('The emulator does not know this variant.')
   return value as Partial<Variant>
 }

@@ -6,17 +6,17 @@ import { Readable } from 'node:stream'
 import type { ByteRange } from './cos-ranges.ts'
 import { createDigester, type Digests } from './hashes.ts'
 
-/** A run of bytes kept in one file on disk. */
+/** Bytes in one file on disk. */
 export interface Blob extends Digests {
   file: string
 }
 
-/** The disk behind COS. A stored object is an ordered list of blobs; nothing is ever copied. */
+/** The disk behind COS. A stored object is an ordered list of blobs, so that no bytes are copied. */
 export interface BlobStore {
   write(source: AsyncIterable<Uint8Array>, onChunk?: (size: number) => void): Promise<Blob>
-  /** The bytes of all blobs, or of a part of them. */
+  /** The bytes of all blobs, or a range of these bytes. */
   read(blobs: readonly Blob[], range?: ByteRange): Readable
-  /** Changes a byte, if `isStill` wants it; nothing else happens from that question to the end. */
+  /** Changes a byte if `isStill` returns true. Both happen in one synchronous step. */
   corrupt(blob: Blob, isStill: () => boolean): Promise<boolean>
   remove(blobs: readonly Blob[]): Promise<void>
   clear(): Promise<void>
@@ -33,7 +33,7 @@ export function createBlobStore(directory: string): BlobStore {
     const digester = await createDigester()
     try {
       for await (const chunk of source) {
-        // The disk works while the hashes are computed.
+        // Writing and hashing run at the same time.
         const written = handle.writeFile(chunk)
         digester.update(chunk)
         onChunk?.(chunk.byteLength)
@@ -79,7 +79,7 @@ export function createBlobStore(directory: string): BlobStore {
     } finally {
       closeSync(file)
     }
-    // What COS says of a blob is always true of the bytes it holds.
+    // The digests that COS reports always match the stored bytes.
     Object.assign(blob, digester.digest())
     return true
   }

@@ -1,34 +1,34 @@
 import { KeyObject } from 'node:crypto'
 import { isIP } from 'node:net'
 
-/** What an HTTPS server needs, and what its clients need to trust it; all in PEM. */
+/** The keys and certificates of an HTTPS server and its clients, in PEM. */
 export interface Certificate {
   /** The server's private key. */
   key: string
   /** The server's certificate, then the authority's. */
   chain: string
-  /** The authority's certificate, which clients trust. */
+  /** The authority's certificate. Clients must trust it. */
   authority: string
 }
 
-/** Apple's systems trust no server certificate that lives longer than 825 days. */
+/** Apple's systems reject server certificates with a lifetime of more than 825 days. */
 const DAYS = 365
 
 const DAY_MS = 86_400_000
 
 /**
- * A certificate for these host names and addresses, by an authority made for it alone. Two
- * certificates, because some TLS libraries take no authority for a server. The authority's key is
- * not kept: trusting it trusts nothing else.
+ * Creates a certificate for these host names and addresses, and an authority that signs it. Some TLS
+ * libraries reject an authority's certificate as a server certificate, so both exist. The authority's
+ * key is not kept: it cannot sign another certificate.
  */
 export async function createCertificate(hosts: readonly string[]): Promise<Certificate> {
-  await import('reflect-metadata') // The library below demands it.
+  await import('reflect-metadata') // The next import requires it.
   const x509 = await import('@peculiar/x509')
   const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' }
   const newKeys = () => crypto.subtle.generateKey(algorithm, true, ['sign', 'verify'])
   const [authorityKeys, keys] = await Promise.all([newKeys(), newKeys()])
   const validity = {
-    // A client whose clock is a little late takes it as well.
+    // Clients whose clock is slow accept the certificate as well.
     notBefore: new Date(Date.now() - DAY_MS),
     notAfter: new Date(Date.now() + DAYS * DAY_MS),
     signingAlgorithm: algorithm,

@@ -16,7 +16,7 @@ import {
 } from './state.ts'
 import { directoriesUnder, filesUnder, findFile } from './tree.ts'
 
-/** A file as the emulator holds it. */
+/** A stored file. */
 interface StoredFile extends Description {
   spaceId: string
   path: string[]
@@ -30,7 +30,7 @@ interface StoredFile extends Description {
   metaData?: Record<string, string>
 }
 
-/** An upload that was begun and neither confirmed nor cancelled. */
+/** An upload that is neither confirmed nor cancelled. */
 interface OpenTask {
   confirmKey: string
   kind: Task['kind']
@@ -42,64 +42,65 @@ interface OpenTask {
   parts: { number: number; size: number; crc64: string; receivedTimes: number }[]
 }
 
-/** What tests and people may do behind SMH's back (docs/smh-protocol.md#14.6); times are in milliseconds. */
+/** What tests and developers control besides the SMH API (docs/smh-protocol.md#14.6). */
 export interface EmulatorControls {
   /**
-   * Drops all state, files, faults, calls and the variant. The library's id stays, and its secret is
-   * that of the start again.
+   * Deletes all state, files, faults and calls. Restores the variant and the library's secret of the
+   * start.
    */
   reset(): Promise<void>
   advanceClock(ms: number): void
-  /** The next use of the token, or of every token, is 403 `InvalidAccessToken`. */
+  /** Expires a token, or all tokens: SMH answers 403 `InvalidAccessToken` from now on. */
   expireToken(token?: string): void
   /**
-   * Changes the library's secret. Tokens stay valid. With `keepOld` the secrets before stay valid as
-   * well, until a change without it.
+   * Changes the library's secret. Tokens stay valid. With `keepOld`, the previous secrets stay valid
+   * until a change without `keepOld`.
    */
   setLibrarySecret(secret: string, options?: { keepOld?: boolean }): void
-  /** Ends the COS credentials of one task, or of all; renew and status mint new ones. */
+  /** Expires the COS credentials of one task, or of all tasks. Renew and status mint new ones. */
   expireCredentials(confirmKey?: string): void
-  /** How long credentials live that are minted from now on; null is as at the start. */
+  /** Sets the lifetime of credentials that are minted from now on. null restores that of the start. */
   setCredentialTtl(seconds: number | null): void
-  /** While down, COS breaks every connection, those in use as well. */
+  /** While COS is down, it closes every connection, also those in use. */
   cosDown(isDown: boolean): void
-  /** Every call received, oldest first. */
+  /** All received calls, oldest first. */
   calls(): RecordedCall[]
-  /** Looks at every call received, oldest first, without copying it; in-process only. */
+  /** Visits all received calls without a copy, oldest first. In-process only. */
   eachCall(look: (call: Readonly<RecordedCall>) => void): void
   clearCalls(): void
-  /** null takes the quota away. */
+  /** null removes the quota. */
   setQuota(spaceId: string, bytes: number | null): void
-  /** Gives the way to take the fault back. */
+  /** Returns a function that removes the fault. */
   force(route: RouteName, fault: Fault): () => void
   /**
-   * Holds the next calls of a route until the hold is released, for races that tests decide. The
-   * fault applies afterwards: `hold('confirm', { status: 500 })` answers 500 when it is released.
-   * Throws when `at` does not fit the route.
+   * Holds the next calls of a route until `release`, so that tests decide races. The fault applies
+   * afterwards: `hold('confirm', { status: 500 })` answers 500 after `release`.
+   *
+   * @throws Error when the route has no such point
    */
   hold(route: RouteName, fault: HeldFault): Hold
-  /** Forgets all faults and releases all held calls. */
+  /** Removes all faults and releases all held calls. */
   clearFaults(): void
   /**
-   * While refused, SMH takes no connection; calls under way get their answers. Afterwards it listens
-   * where it did before.
+   * While refused, SMH accepts no connection, but calls in flight get their responses. Afterwards SMH
+   * listens on the same port again.
    */
   refuseConnections(refused: boolean): Promise<void>
-  /** Changes a byte of a part that COS holds already. */
+  /** Changes a byte of a stored part. */
   corruptPart(confirmKey: string, partNumber: number): Promise<void>
-  /** The next successful confirms take effect, but their answers never arrive. */
+  /** The next successful confirms take effect, but their responses are lost. */
   loseConfirmResponse(times?: number): void
   setVariant(variant: Partial<Variant>): void
-  /** Adds fields to every successful SMH answer that is a JSON object. */
+  /** Adds fields to every successful SMH response that is a JSON object. */
   addExtraReplyFields(fields: Record<string, unknown>): void
   files(spaceId?: string): StoredFile[]
   directories(spaceId?: string): string[][]
   openTasks(): OpenTask[]
-  /** The stored bytes; in-process only. */
+  /** The stored bytes. In-process only. */
   readFile(spaceId: string, path: string[]): ReadableStream<Uint8Array>
 }
 
-/** Makes the controls of one emulator. */
+/** Creates the controls of one emulator. */
 export function createControls(
   state: State,
   blobStore: BlobStore,
@@ -133,7 +134,7 @@ export function createControls(
       }
     },
     setLibrarySecret(secret, { keepOld = false } = {}) {
-      if (secret === '') throw new Error('A library has a secret.')
+      if (secret === '') throw new Error('The secret must not be empty.')
       state.librarySecrets = keepOld ? [secret, ...state.librarySecrets] : [secret]
     },
     expireCredentials(confirmKey) {
@@ -150,7 +151,7 @@ export function createControls(
     eachCall: recorder.each,
     clearCalls: recorder.clear,
     setQuota(spaceId, capacity) {
-      if (!state.spaces.has(spaceId)) throw new Error(`There is no space ${spaceId}.`)
+      if (!state.spaces.has(spaceId)) throw new Error(`No such space: ${spaceId}.`)
       for (const [id, quota] of state.quotas) {
         if (quota.spaces.includes(spaceId)) state.quotas.delete(id)
       }
@@ -163,11 +164,11 @@ export function createControls(
     async corruptPart(confirmKey, partNumber) {
       const task = findTask(state, confirmKey)
       const part = task.parts.get(partNumber)
-      if (!part) throw new Error(`There is no part ${partNumber}.`)
-      // What has become a file was checked with the bytes it had.
+      if (!part) throw new Error(`No such part: ${partNumber}.`)
+      // A file keeps the bytes that its confirm has checked.
       const isStill = () => task.state === 'open' && task.parts.get(partNumber) === part
       if (!(await blobStore.corrupt(part.blob, isStill)))
-        throw new Error('The part is gone by now.')
+        throw new Error('The part has been replaced or its upload has ended.')
     },
     loseConfirmResponse: (times = 1) => faults.loseConfirms(times),
     setVariant(variant) {
@@ -193,7 +194,7 @@ export function createControls(
       [...state.tasks.values()].filter((task) => task.state === 'open').map(openTask),
     readFile(spaceId, path) {
       const space = state.spaces.get(spaceId)
-      if (!space) throw new Error(`There is no space ${spaceId}.`)
+      if (!space) throw new Error(`No such space: ${spaceId}.`)
       return webStream(blobStore, findFile(space, path).content.blobs)
     },
   }
@@ -223,6 +224,6 @@ function openTask(task: Task): OpenTask {
 
 function findTask(state: State, confirmKey: string): Task {
   const task = state.tasks.get(confirmKey)
-  if (!task) throw new Error('There is no task with this confirm key.')
+  if (!task) throw new Error('No open or confirmed upload has this confirm key.')
   return task
 }

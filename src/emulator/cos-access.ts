@@ -9,7 +9,10 @@ import {
 import type { Incoming } from './http-server.ts'
 import type { Credential, State } from './state.ts'
 
-/** COS takes no request from further ahead than this (doc 436/7730). */
+/**
+ * COS rejects a signature that starts later than this
+ * (https://cloud.tencent.com/document/product/436/7730).
+ */
 const MAX_SKEW_SECONDS = 900
 
 const SIGNATURE_FIELDS = [
@@ -23,8 +26,8 @@ const SIGNATURE_FIELDS = [
 ]
 
 /**
- * Lets a request pass whose signature, times, security token and key are right; the signature is
- * in the `Authorization` header or, for signed URLs, in the query (doc 436/7778).
+ * Checks signature, times, security token and key of a request. The signature is in the `Authorization`
+ * header or, for signed URLs, in the query (https://cloud.tencent.com/document/product/436/7778).
  */
 export function checkAccess(
   state: State,
@@ -53,7 +56,10 @@ export function checkAccess(
   for (const times of [fields.signTime, fields.keyTime]) checkTimes(state, times)
 }
 
-/** The same for a form, whose signature covers its policy (doc 436/14690). */
+/**
+ * Checks a form. Its signature covers its policy
+ * (https://cloud.tencent.com/document/product/436/14690).
+ */
 export function checkFormAccess(state: State, form: Map<string, string>): string {
   const text = (name: string) => form.get(name) ?? ''
   const policy = Buffer.from(text('policy'), 'base64').toString('utf8')
@@ -73,7 +79,7 @@ function credentialOf(state: State, secretId: string): Credential {
 }
 
 function checkCredential(state: State, credential: Credential, token: string, key: string) {
-  // docs/smh-protocol.md#14.5: a token or key of another task is a wrong signature, not a missing right.
+  // docs/smh-protocol.md#14.5: a token or key of another task counts as a wrong signature.
   if (!same(token, credential.securityToken)) throw cosError('SignatureDoesNotMatch')
   if (key !== credential.cosKey) throw cosError('SignatureDoesNotMatch')
   if (credential.notAfter <= state.now()) throw cosError('RequestExpired')

@@ -5,7 +5,10 @@ import type { State } from './state.ts'
 const METHODS = ['PUT', 'POST', 'GET', 'HEAD']
 const EXPOSED = 'ETag, x-cos-hash-crc64ecma, x-cos-request-id, Date'
 
-/** CORS headers of the bucket's one rule (docs/smh-protocol.md#12); none for an origin that it does not name. */
+/**
+ * CORS headers of the bucket's only rule (docs/smh-protocol.md#12). None for an origin without a
+ * rule.
+ */
 export function corsHeaders(state: State, request: Incoming): Record<string, string> {
   const origin = request.headers.origin
   const listed: Record<string, string> = state.corsOrigins.includes('*') ? {} : { Vary: 'Origin' }
@@ -23,7 +26,10 @@ export function corsHeaders(state: State, request: Incoming): Record<string, str
   }
 }
 
-/** A preflight is not signed; without a matching rule it is 403 `AccessForbidden` (doc 436/8288). */
+/**
+ * Answers a preflight: 403 `AccessForbidden` without a rule
+ * (https://cloud.tencent.com/document/product/436/8288).
+ */
 export function checkPreflight(state: State, request: Incoming): void {
   const origin = request.headers.origin
   const method = request.headers['access-control-request-method'] ?? ''

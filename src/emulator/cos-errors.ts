@@ -1,6 +1,9 @@
 import { CosError } from './errors.ts'
 
-/** The refusals of COS that the emulator can give, by name (docs/smh-protocol.md#11.3, doc 436/7730). */
+/**
+ * COS errors by name (docs/smh-protocol.md#11.3,
+ * https://cloud.tencent.com/document/product/436/7730).
+ */
 const REFUSALS = {
   AccessDenied: [403, 'Access Denied.'],
   RequestExpired: [403, 'Request has expired'],
@@ -29,7 +32,10 @@ const REFUSALS = {
   InternalError: [500, 'We encountered an internal error. Please try again.'],
 } satisfies Record<string, [status: number, message: string]>
 
-/** One of COS's refusals; `RequestExpired` is its `AccessDenied` with the message of docs/smh-protocol.md#11.4. */
+/**
+ * A COS error. `RequestExpired` is `AccessDenied` with a message of its own
+ * (docs/smh-protocol.md#11.4).
+ */
 export function cosError(
   name: keyof typeof REFUSALS,
   headers: Record<string, string> = {},
@@ -40,7 +46,7 @@ export function cosError(
 
 const ENTITIES: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' }
 
-/** Text made safe for XML. */
+/** Escapes text for XML. */
 export function escapeXml(text: string): string {
   return text.replace(/[&<>"]/g, (character) => ENTITIES[character] ?? character)
 }

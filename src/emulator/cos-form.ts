@@ -5,10 +5,13 @@ import { keepObject, storedHeaders } from './cos-uploads.ts'
 import type { Incoming, Reply } from './http-server.ts'
 import type { State } from './state.ts'
 
-/** Forms are read into memory, unlike parts; COS itself would take 5 GB. */
+/** The emulator reads forms into memory, unlike parts. COS accepts 5 GB. */
 const MAX_FORM_BYTES = 64 * 1024 * 1024
 
-/** Takes an object from a browser's form: all fields first, the bytes in `file` (docs/smh-protocol.md#5.4). */
+/**
+ * Stores an object from a browser's form: all fields first, then the bytes in `file`
+ * (docs/smh-protocol.md#5.4).
+ */
 export async function postForm(
   state: State,
   blobStore: BlobStore,
@@ -24,7 +27,7 @@ export async function postForm(
   for (const [name, value] of data) {
     if (name === 'file' && typeof value !== 'string') {
       file = value
-      break // What follows the file is not looked at (doc 436/14690).
+      break // COS ignores what follows the file: https://cloud.tencent.com/document/product/436/14690
     }
     if (typeof value === 'string') fields.set(name, value)
   }

@@ -8,8 +8,8 @@ import { orderedParts } from './smh-tasks.ts'
 import { type Content, isoTime, type State } from './state.ts'
 
 /**
- * Serves a stored object, or the one range of it that is asked for. HEAD has the headers of the
- * whole object: a range is for GET alone (RFC 9110 §14.2).
+ * Serves a stored object, or the requested range. HEAD has the headers of the whole object, because
+ * ranges apply to GET only (RFC 9110 §14.2).
  */
 export function getObject(
   state: State,
@@ -49,7 +49,7 @@ function rangeOf({ method, headers }: Incoming, content: Content): ByteRange | u
   throw cosError('InvalidRange', { 'Content-Range': `bytes */${content.size}` })
 }
 
-/** Lists the parts of an open upload (docs/smh-protocol.md#11.6); SMH's own headers sign PUT only. */
+/** Lists the parts of an open upload (docs/smh-protocol.md#11.6). SMH itself signs only PUT. */
 export function listParts(state: State, request: Incoming, key: string): Reply {
   checkAccess(state, request, key)
   const { query } = request
@@ -84,7 +84,7 @@ export function listParts(state: State, request: Incoming, key: string): Reply {
   return { status: 200, headers: { 'Content-Type': 'application/xml' }, body }
 }
 
-/** Node refuses to send anything else in this header. */
+/** Node rejects other characters in this header. */
 function asciiOnly(text: string): string {
   return text.replace(/[^\x20-\x7e]+/g, encodeURIComponent)
 }

@@ -1,12 +1,12 @@
-/** The first and the last byte of a part of an object, counted from 0. */
+/** The first and the last byte of a range, counted from 0. */
 export interface ByteRange {
   first: number
   last: number
 }
 
 /**
- * What a `Range` header asks of an object of `size` bytes (RFC 9110 §14). undefined is the whole
- * object: malformed headers are ignored, and so are those with several ranges.
+ * The range of a `Range` header in an object of `size` bytes (RFC 9110 §14). Undefined is the whole
+ * object: COS ignores malformed headers and headers with several ranges.
  */
 export function byteRange(header: string, size: number): ByteRange | 'unsatisfiable' | undefined {
   const [, from, to] = /^bytes=(\d*)-(\d*)$/i.exec(header) ?? []

@@ -1,6 +1,9 @@
 import { createHash, createHmac } from 'node:crypto'
 
-/** The parts of a request that a COS signature may cover (doc 436/7778). */
+/**
+ * The parts of a request that a COS signature may cover
+ * (https://cloud.tencent.com/document/product/436/7778).
+ */
 export interface SignableRequest {
   method: string
   /** Decoded, with its leading slash. */
@@ -9,7 +12,7 @@ export interface SignableRequest {
   headers: Iterable<readonly [string, string]>
 }
 
-/** What an `Authorization` header, or the query of a signed URL, says about itself. */
+/** The fields of a signature in an `Authorization` header or in the query of a signed URL. */
 export interface SignatureFields {
   secretId: string
   signTime: string
@@ -22,14 +25,14 @@ export interface SignatureFields {
 const sha1 = (text: string) => createHash('sha1').update(text).digest('hex')
 const hmac = (key: string, text: string) => createHmac('sha1', key).update(text).digest('hex')
 
-/** COS wants `!'()*` encoded as well, which encodeURIComponent leaves alone. */
+/** COS also encodes `!'()*`, unlike encodeURIComponent. */
 function encode(text: string): string {
   return encodeURIComponent(text).replace(/[!'()*]/g, (character) => {
     return `%${character.charCodeAt(0).toString(16).toUpperCase()}`
   })
 }
 
-/** Names encoded and in lower case, sorted, each with its encoded value. */
+/** Encoded lower-case names with their encoded values, sorted. */
 function encodedPairs(pairs: Iterable<readonly [string, string]>): [string, string][] {
   return [...pairs]
     .map(([name, value]): [string, string] => [encode(name).toLowerCase(), encode(value)])
@@ -39,8 +42,8 @@ function encodedPairs(pairs: Iterable<readonly [string, string]>): [string, stri
 const joined = (pairs: [string, string][]) => pairs.map((pair) => pair.join('=')).join('&')
 
 /**
- * The signature of `request` over exactly the listed headers and parameters. A listed name that
- * the request lacks is left out, so the signature of a stripped request differs.
+ * The signature of `request` over the listed headers and parameters. It leaves out a listed name that
+ * the request lacks, so that removing a signed header changes the signature.
  */
 export function signatureOf(
   secretKey: string,
@@ -83,14 +86,17 @@ export function signRequest(
   ].join('&')
 }
 
-/** POST Object signs the policy's text instead of the request (doc 436/14690). */
+/**
+ * POST Object signs the policy instead of the request
+ * (https://cloud.tencent.com/document/product/436/14690).
+ */
 export function signPolicy(secretKey: string, keyTime: string, policy: string): string {
   return hmac(hmac(secretKey, keyTime), sha1(policy))
 }
 
-/** Reads a signature; undefined when a field is missing or the algorithm is not sha1. */
+/** Parses a signature. Undefined when a field is missing or the algorithm is not sha1. */
 export function parseAuthorization(text: string): SignatureFields | undefined {
-  // Not URLSearchParams: it would turn the `+` of a future value into a space.
+  // URLSearchParams would turn a `+` into a space.
   const fields = new Map(
     text.split('&').map((pair): [string, string] => {
       const at = pair.indexOf('=')
@@ -118,7 +124,7 @@ export function parseAuthorization(text: string): SignatureFields | undefined {
 }
 
 function decodeField(value: string): string {
-  // Only the separator of times and lists is ever encoded here, by clients that build signed
-  // URLs; the names inside a list stay as they were signed.
+  // Clients that build signed URLs encode only the separator of times and lists. The names in a list
+  // stay as they were signed.
   return value.replace(/%3b/gi, ';')
 }

@@ -4,13 +4,16 @@ import { cosError } from './cos-errors.ts'
 import type { Incoming, Reply } from './http-server.ts'
 import type { State, Task } from './state.ts'
 
-/** One part, and one object sent at once, may have 5 GiB (docs/smh-protocol.md#9). */
+/** Maximum size of a part or of an object in one request (docs/smh-protocol.md#9). */
 const MAX_BODY_BYTES = 5 * 1024 ** 3
 
-/** x-cos-traffic-limit in bit/s (docs/smh-protocol.md#9). */
+/** Range of `x-cos-traffic-limit` in bit/s (docs/smh-protocol.md#9). */
 const TRAFFIC_LIMIT = { least: 819_200, most: 838_860_800 }
 
-/** Takes one part of a multipart upload (docs/smh-protocol.md#11); a repeated number replaces the part. */
+/**
+ * Stores one part of a multipart upload (docs/smh-protocol.md#11). A repeated number replaces the
+ * part.
+ */
 export async function putPart(
   state: State,
   blobStore: BlobStore,
@@ -26,7 +29,7 @@ export async function putPart(
 
   const blob = await receive(blobStore, request)
   try {
-    const task = upload() // It may have been completed or aborted while the bytes came in.
+    const task = upload() // The upload may have ended while the bytes arrived.
     const before = task.parts.get(number)
     task.parts.set(number, {
       number,
@@ -42,7 +45,7 @@ export async function putPart(
   return storedReply(blob)
 }
 
-/** Takes a whole object at the bare key (docs/smh-protocol.md#5.3). */
+/** Stores a whole object under its key (docs/smh-protocol.md#5.3). */
 export async function putObject(
   state: State,
   blobStore: BlobStore,
@@ -56,7 +59,7 @@ export async function putObject(
   return storedReply(blob)
 }
 
-/** Makes `blob` the object under `key`, for its task to be confirmed with. */
+/** Makes `blob` the object under `key`, which the task's confirm turns into a file. */
 export async function keepObject(state: State, blobStore: BlobStore, key: string, blob: Blob) {
   try {
     const task = openTask(state, key)
@@ -69,7 +72,7 @@ export async function keepObject(state: State, blobStore: BlobStore, key: string
   }
 }
 
-/** The headers that COS answers a stored part or object with (docs/smh-protocol.md#11.2). */
+/** The response headers for a stored part or object (docs/smh-protocol.md#11.2). */
 export function storedHeaders(blob: Blob): Record<string, string> {
   return { ETag: `"${blob.md5}"`, 'x-cos-hash-crc64ecma': blob.crc64 }
 }
@@ -78,7 +81,7 @@ function storedReply(blob: Blob): Reply {
   return { status: 200, headers: storedHeaders(blob) }
 }
 
-/** The multipart upload of this id under this key, or 404 `NoSuchUpload`. */
+/** The multipart upload with this id under this key. Otherwise 404 `NoSuchUpload`. */
 export function openUpload(state: State, key: string, uploadId: string | null): Task {
   const task = state.uploads.get(key)
   if (task?.kind !== 'multipart' || task.uploadId !== uploadId || task.state !== 'open') {
@@ -87,7 +90,7 @@ export function openUpload(state: State, key: string, uploadId: string | null): 
   return task
 }
 
-/** A key takes bytes until its task ends; that it takes none afterwards is (inferred). */
+/** A key accepts bytes until its task ends (inferred). */
 function openTask(state: State, key: string): Task {
   const task = state.uploads.get(key)
   if (task?.state !== 'open') throw cosError('AccessDenied')

@@ -10,7 +10,7 @@ import type { Incoming, Reply, Server } from './http-server.ts'
 import type { RouteName } from './route-names.ts'
 import { hex, type State } from './state.ts'
 
-/** The object store's side: takes parts and objects under signature, serves them (docs/smh-protocol.md#11). */
+/** The object store: accepts and serves signed parts and objects (docs/smh-protocol.md#11). */
 export function createCosServer(state: State, blobStore: BlobStore): Server {
   return {
     host: 'cos',
@@ -65,7 +65,7 @@ async function answer(state: State, blobStore: BlobStore, request: Incoming): Pr
   }
 }
 
-/** Whose upload a key belongs to; '' for keys that belong to no upload. */
+/** The owner of the upload that a key belongs to. '' for a key without an upload. */
 function ownerOf(state: State, path: string): string {
   try {
     return state.uploads.get(decodeURIComponent(path))?.ownerUserId ?? ''

@@ -3,7 +3,7 @@ import { fileTypeOf } from './file-types.ts'
 import { type Credential, hex, isoTime, type State, type Task } from './state.ts'
 
 function mintCredential(state: State, cosKey: string, ttlMs: number): Credential {
-  // Whole seconds, as signature times are: the SMH expiration and the COS one then agree.
+  // Signature times are whole seconds, so that the expiry in SMH equals the expiry in COS.
   const seconds = Math.floor(state.now() / 1000) + Math.floor(ttlMs / 1000)
   const credential = {
     secretId: `AKID${hex(16)}`,
@@ -21,8 +21,8 @@ function keyTimeOf(state: State, credential: Credential): string {
 }
 
 /**
- * Fresh COS coordinates for a task: one signature that fits every part, because it covers neither
- * header nor parameter (docs/smh-protocol.md#5.2). `uploadId` is there for multipart tasks only.
+ * New COS credentials for a task. One signature fits every part, because it covers neither headers nor
+ * parameters (docs/smh-protocol.md#5.2). Only multipart tasks have an `uploadId`.
  */
 export function uploadTarget(state: State, task: Task) {
   const credential = mintCredential(state, task.cosKey, state.credentialTtlMs)
@@ -36,14 +36,14 @@ export function uploadTarget(state: State, task: Task) {
       'Content-Type': 'application/octet-stream',
       Authorization: signRequest(credential.secretId, credential.secretKey, keyTime, request),
       'x-cos-security-token': credential.securityToken,
-      // SMH takes bytes/s and COS bits/s; eight times SMH's range is exactly COS's (inferred).
+      // SMH counts bytes/s and COS bits/s. The ranges match after a conversion by 8 (inferred).
       ...(task.trafficLimit !== undefined && { 'x-cos-traffic-limit': task.trafficLimit * 8 }),
     },
     expiration: isoTime(credential.notAfter),
   }
 }
 
-/** The fields of a browser form that uploads a task's object (docs/smh-protocol.md#5.4, doc 436/14690). */
+/** The fields of a browser form that uploads a task's object (docs/smh-protocol.md#5.4). */
 export function formTarget(state: State, task: Task) {
   const credential = mintCredential(state, task.cosKey, state.credentialTtlMs)
   const keyTime = keyTimeOf(state, credential)

@@ -1,5 +1,5 @@
 /**
- * A refusal as SMH words it (docs/smh-protocol.md#2.2): `code` is the stable part, the message is for people.
+ * An error of SMH (docs/smh-protocol.md#2.2). Programs decide by `code`. The message is for people.
  */
 export class SmhError extends Error {
   readonly status: number
@@ -13,7 +13,7 @@ export class SmhError extends Error {
   }
 }
 
-/** 'DirectoryNotFound' reads 'Directory not found.' in SMH's own messages. */
+/** SMH's message for 'DirectoryNotFound' is 'Directory not found.'. */
 function sentenceFrom(code: string): string {
   const words = code.replace(/([a-z0-9])([A-Z])/g, (_, end: string, start: string) => {
     return `${end} ${start.toLowerCase()}`
@@ -21,7 +21,7 @@ function sentenceFrom(code: string): string {
   return `${words}.`
 }
 
-/** A refusal as COS words it (docs/smh-protocol.md#11.3); it becomes an XML document. */
+/** An error of COS, which becomes an XML document (docs/smh-protocol.md#11.3). */
 export class CosError extends Error {
   readonly status: number
   readonly code: string

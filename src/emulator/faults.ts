@@ -2,31 +2,31 @@ import { setTimeout as wait } from 'node:timers/promises'
 import type { RecordedCall } from './recorder.ts'
 import type { RouteName } from './route-names.ts'
 
-/** Something that goes wrong with the next calls of a route. */
+/** A failure of the next calls of a route. */
 export interface Fault {
-  /** How many calls it hits; 1 unless told, Infinity for all. */
+  /** The number of calls that fail; Infinity for all. Default: 1. */
   times?: number
-  /** Answer with this instead of processing the call. */
+  /** The response that replaces the processing of the call. */
   status?: number
   code?: string
   body?: string
   contentType?: string
   headers?: Record<string, string>
-  /** Hold the call for so long first. */
+  /** Delays the call, in milliseconds. */
   delayMs?: number
-  /** Hold the call until this resolves; in-process only. */
+  /** Delays the call until this promise resolves. In-process only. */
   until?: () => Promise<unknown>
-  /** Hold the second half of the answer's body for so long; JSON and text only. */
+  /** Delays the second half of a JSON or text body, in milliseconds. */
   bodyDelayMs?: number
-  /** Cut the connection before or after the call is processed, or in the middle of the answer. */
+  /** Closes the connection before or after the call is processed, or in the middle of the response. */
   drop?: 'before' | 'after' | 'midway'
-  /** Hit only the calls of this user, see `RecordedCall.userId`. */
+  /** Applies only to calls of this user; see `RecordedCall.userId`. */
   userId?: string
-  /** Hit only the calls for which this is true; in-process only. */
+  /** Applies only to calls for which this returns true. In-process only. */
   match?: (call: RecordedCall) => boolean
 }
 
-/** A fault whose calls wait until they are released. The rest of the fault applies afterwards. */
+/** A fault whose calls wait until `release`. The rest of the fault applies afterwards. */
 export interface HeldFault extends Fault {
   /**
    * Where the calls wait. Default: `arrival`, before they are processed. `last-byte`: COS has
@@ -39,16 +39,16 @@ export interface HeldFault extends Fault {
 export interface Hold {
   /** Resolves with the first call that is held here. */
   reached: Promise<RecordedCall>
-  /** Lets the held calls go on. Calls that come later do not wait. */
+  /** Continues the held calls. Later calls do not wait. */
   release(): void
 }
 
-/** A fault with the call that it hits. */
+/** A fault that applies to the current call. */
 export interface Hit extends Fault {
   hold?: { at: 'arrival' | 'last-byte'; wait(): Promise<void> }
 }
 
-/** Routes whose calls have a last byte to be held at. */
+/** Routes whose calls can wait at `last-byte`. */
 const UPLOAD_ROUTES: readonly RouteName[] = ['put-part', 'put-object', 'post-form']
 
 interface Entry {
@@ -58,7 +58,7 @@ interface Entry {
   hold?: { at: 'arrival' | 'last-byte'; wait(call: RecordedCall): Promise<void> }
 }
 
-/** Keeps the faults that wait for their calls. Several of one route are used in turn. */
+/** Keeps faults until their calls arrive. Several faults of one route apply in turn. */
 export function createFaults() {
   let waiting: Entry[] = []
   const releases = new Set<() => void>()
@@ -81,10 +81,10 @@ export function createFaults() {
 
   return {
     force: (route: RouteName, fault: Fault) => add(route, fault),
-    /** Throws when calls of `route` have no last byte to be held at. */
+    /** @throws Error when calls of `route` cannot wait at `last-byte` */
     hold(route: RouteName, { at = 'arrival', ...fault }: HeldFault): Hold {
       if (at === 'last-byte' && !UPLOAD_ROUTES.includes(route)) {
-        throw new Error(`Only these routes have a last byte: ${UPLOAD_ROUTES.join(', ')}.`)
+        throw new Error(`Only these routes can wait at 'last-byte': ${UPLOAD_ROUTES.join(', ')}.`)
       }
       const reached = Promise.withResolvers<RecordedCall>()
       const released = Promise.withResolvers<void>()
@@ -108,7 +108,7 @@ export function createFaults() {
       lostConfirms = 0
       endHolds()
     },
-    /** The fault that hits this call, if any; it is used up by one. */
+    /** The fault of this call, if any. Its `times` goes down by one. */
     take(call: RecordedCall): Hit | undefined {
       const found = waiting.find(({ route, fault, left }) => {
         if (route !== call.route || left <= 0) return false
@@ -124,15 +124,15 @@ export function createFaults() {
     refuseConnections(refused: boolean) {
       refusing = refused
     },
-    /** Whether a connection is to be closed with its answer, because there shall be none. */
+    /** Whether the server closes this connection after the response, because it refuses connections. */
     endsConnections: (host: RecordedCall['host']) => refusing && host === 'smh',
-    /** Whether this answer to a confirm, which took effect, is to be lost. */
+    /** Whether the response of this successful confirm is lost. */
     losesConfirm(call: RecordedCall, status: number): boolean {
       if (call.route !== 'confirm' || status !== 200 || lostConfirms <= 0) return false
       lostConfirms -= 1
       return true
     },
-    /** Resolves to false when the emulator was closed meanwhile. */
+    /** Resolves to false when the emulator closes in the meantime. */
     async delay(milliseconds: number): Promise<boolean> {
       try {
         await wait(milliseconds, undefined, { signal: closing.signal })

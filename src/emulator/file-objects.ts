@@ -1,7 +1,7 @@
 import { fileTypeOf } from './file-types.ts'
 import { type FileNode, isoTime } from './state.ts'
 
-/** The fields that every description of a stored file shares (docs/smh-protocol.md#5.7, docs/smh-protocol.md#6.2). */
+/** The fields that all descriptions of a stored file share (docs/smh-protocol.md#5.7). */
 export function fileFields(node: FileNode) {
   const { type, fileType } = fileTypeOf(node.name)
   const visual = type === 'image' || type === 'video'
@@ -22,7 +22,7 @@ export function fileFields(node: FileNode) {
   }
 }
 
-/** What a file's owner has said about it; only the info calls tell (docs/smh-protocol.md#6.2, docs/smh-protocol.md#6.3). */
+/** Labels, category and local times. Only the info calls return them (docs/smh-protocol.md#6.2). */
 export function describedFields(node: FileNode) {
   return {
     ...(node.labels && { labels: node.labels }),

@@ -10,7 +10,7 @@ interface FileType {
   contentType: string
 }
 
-/** SMH does not publish its table; these are enough to see each kind of answer (inferred). */
+/** SMH does not publish its table. These extensions cover every kind of response (inferred). */
 const BY_EXTENSION: Record<string, FileType> = {
   jpg: { ...IMAGE, contentType: 'image/jpeg' },
   jpeg: { ...IMAGE, contentType: 'image/jpeg' },
@@ -36,13 +36,13 @@ const OTHER: FileType = {
   contentType: 'application/octet-stream',
 }
 
-/** The extension in lower case, without its dot; '' when there is none. */
+/** The extension in lower case, without its dot. '' for a name without an extension. */
 export function extensionOf(name: string): string {
   const dot = name.lastIndexOf('.')
   return dot > 0 ? name.slice(dot + 1).toLowerCase() : ''
 }
 
-/** What SMH makes of a file's name: its `type`, `fileType` and content type. */
+/** The `type`, `fileType` and content type that SMH derives from a file name. */
 export function fileTypeOf(name: string): FileType {
   return BY_EXTENSION[extensionOf(name)] ?? OTHER
 }

@@ -10,7 +10,10 @@ const BEGIN = [
 ]
 const CONFIRM = ['admin', 'space_admin', 'upload_file', 'upload_file_force', 'confirm_upload']
 
-/** Which grants are each enough for a call (docs/smh-protocol.md#3.7, docs/smh-protocol.md#6, docs/smh-protocol.md#7); calls not listed ask for none. */
+/**
+ * The grants that allow a call; one of them is enough (docs/smh-protocol.md#3.7). Other calls need
+ * none.
+ */
 const SUFFICIENT: Partial<Record<RouteName, string[]>> = {
   'begin-multipart': BEGIN,
   'begin-simple': BEGIN,
@@ -31,10 +34,10 @@ const SUFFICIENT: Partial<Record<RouteName, string[]>> = {
   'create-quota': ['admin'],
 }
 
-/** Grants that let a begin ask for `overwrite` (docs/smh-protocol.md#3.6). */
+/** Grants that allow `overwrite` in a begin (docs/smh-protocol.md#3.6). */
 const MAY_OVERWRITE = ['admin', 'space_admin', 'upload_file_force', 'begin_upload_force']
 
-/** Whether one of the token's grants is enough for the call. */
+/** Whether one of the token's grants allows the call. */
 export function isGranted(grants: ReadonlySet<string>, route: RouteName): boolean {
   const sufficient = SUFFICIENT[route]
   return sufficient === undefined || sufficient.some((grant) => grants.has(grant))

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { createCRC64 } from 'hash-wasm'
 
-/** What is known of a run of bytes: MD5 as lower-case hex, CRC64 as docs/smh-protocol.md#10.2 writes it. */
+/** Digests of bytes: MD5 as lower-case hex, CRC64 in decimal (docs/smh-protocol.md#10.2). */
 export interface Digests {
   size: number
   md5: string
@@ -10,10 +10,10 @@ export interface Digests {
 
 type Crc64Hasher = Awaited<ReturnType<typeof createCRC64>>
 
-// Making a WebAssembly instance for each part costs more than a small part itself.
+// A new WebAssembly instance costs more than the digest of a small part.
 const idleHashers: Crc64Hasher[] = []
 
-/** Takes bytes chunk by chunk and gives their size, MD5 and CRC64 at the end. */
+/** Computes size, MD5 and CRC64 of bytes that arrive in chunks. */
 export async function createDigester() {
   const crc64 = idleHashers.pop() ?? (await createCRC64())
   const md5 = createHash('md5')
@@ -33,7 +33,7 @@ export async function createDigester() {
   }
 }
 
-/** The CRC-64/XZ polynomial, reflected: the highest bit stands for x^0 (docs/smh-protocol.md#10.2). */
+/** The CRC-64/XZ polynomial, reflected: the highest bit is x^0 (docs/smh-protocol.md#10.2). */
 const POLYNOMIAL = 0xc96c5795d7870f42n
 const ONE = 1n << 63n
 
@@ -47,7 +47,7 @@ function multiply(left: bigint, right: bigint): bigint {
   return product
 }
 
-/** x^(8 * bytes): multiplying a CRC by it makes room for that many bytes behind it. */
+/** x^(8 * bytes). A CRC times this factor is the CRC before that many zero bytes. */
 function shiftBy(bytes: number): bigint {
   let power = ONE
   let square = ONE >> 8n
@@ -58,9 +58,9 @@ function shiftBy(bytes: number): bigint {
   return power
 }
 
-/** CRC64 of all blobs one after another, from the CRC64 of each; the bytes are not needed. */
+/** CRC64 of consecutive blobs, from the CRC64 of each blob. */
 export function combineCrc64(blobs: readonly { size: number; crc64: string }[]): string {
-  // Nearly all parts of an upload have the same size, so the costly factor is found once.
+  // Most parts of an upload have the same size, so the expensive factor is computed once.
   const shifts = new Map<number, bigint>()
   let combined = 0n
   for (const { size, crc64 } of blobs) {
@@ -71,17 +71,20 @@ export function combineCrc64(blobs: readonly { size: number; crc64: string }[]):
   return combined.toString()
 }
 
-/** ETag of an object completed from parts: MD5 over the parts' raw MD5s, and their number. */
+/**
+ * ETag of an object that consists of parts: MD5 over the binary MD5s of the parts, and their
+ * number.
+ */
 export function multipartETag(parts: readonly { md5: string }[]): string {
   const hash = createHash('md5')
   for (const { md5 } of parts) hash.update(Buffer.from(md5, 'hex'))
   return `"${hash.digest('hex')}-${parts.length}"`
 }
 
-/** Files shorter than this take no part in instant upload (docs/smh-protocol.md#5.9). */
+/** Instant upload ignores smaller files (docs/smh-protocol.md#5.9). */
 export const HASH_SEGMENT_BYTES = 1024 * 1024
 
-/** SHA-256 of the first MiB, and SMH's chained hash of everything (docs/smh-protocol.md#10.1). */
+/** SHA-256 of the first MiB, and SMH's chained hash of all bytes (docs/smh-protocol.md#10.1). */
 export async function chainedHashes(bytes: AsyncIterable<Uint8Array>) {
   let hash = createHash('sha256')
   let room = HASH_SEGMENT_BYTES

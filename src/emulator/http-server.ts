@@ -8,18 +8,18 @@ import type { RouteName } from './route-names.ts'
 export interface Incoming {
   route: RouteName
   method: string
-  /** Raw, without the query: percent-encoding as it was received. */
+  /** As received, percent-encoded, without the query. */
   path: string
   query: URLSearchParams
-  /** As it was received, without the question mark. */
+  /** As received, without the question mark. */
   rawQuery: string
   headers: Record<string, string>
-  /** The SMH side's bodies are read whole; on the COS side this is empty and `stream` is not. */
+  /** The whole body of a call to SMH. Empty for COS, which reads `stream`. */
   body: string
   stream: IncomingMessage
   requestId: string
   record: RecordedCall
-  /** The COS side awaits it when it has read an upload and before it stores it. */
+  /** COS awaits it after it has read an upload and before it stores the upload. */
   waitAtLastByte(): Promise<void>
 }
 
@@ -29,24 +29,24 @@ export interface Reply {
   body?: string | Readable
 }
 
-/** One of the two servers, seen from the HTTP machinery that they share. */
+/** What differs between the SMH server and the COS server. */
 export interface Server {
   host: 'smh' | 'cos'
   newRequestId(): string
-  /** Reads what is needed of the body and names the call. Throws like `answer`. */
+  /** Reads the body if the server needs it, and sets the route. Throws like `answer`. */
   open(request: Incoming): Promise<void>
   answer(request: Incoming): Promise<Reply>
-  /** The reply for anything thrown by `open` or `answer`. */
+  /** The reply for an error of `open` or `answer`. */
   refuse(error: unknown, request: Incoming): Reply
-  /** The reply that a fault asks for. */
+  /** The reply of a fault. */
   force(fault: Fault, request: Incoming): Reply
-  /** Headers that every reply carries. */
+  /** Headers of every reply. */
   commonHeaders(request: Incoming): Record<string, string>
 }
 
 /**
- * Serves one request: records it, applies faults, answers. It works on node:http itself because
- * raw paths, torn connections and streamed bodies do not survive a web Request unharmed.
+ * Serves one request: records it, applies faults, answers. It uses node:http directly, because a web
+ * Request loses raw paths, broken connections and streamed bodies.
  */
 export async function serveRequest(
   server: Server,
@@ -76,9 +76,9 @@ export async function serveRequest(
     stream.socket.destroy()
     return
   }
-  // An answer given before the body was read must not cut the sender off in mid-sentence.
+  // Reads the rest of the body, so that an early response does not break the connection.
   if (!stream.readableEnded) stream.resume()
-  if (response.destroyed) return // The caller has gone; nobody was answered.
+  if (response.destroyed) return // The client has disconnected.
   record.status = reply.status
   if (faults.endsConnections(server.host)) response.shouldKeepAlive = false
   response.writeHead(reply.status, {
@@ -148,7 +148,7 @@ async function answerOrRefuse(server: Server, request: Incoming): Promise<Reply>
   }
 }
 
-/** A fault that only delays, or only adds headers, leaves the call to be processed. */
+/** Whether a fault replaces the processing of the call, and does more than delay or add headers. */
 function replaces(fault: Fault): boolean {
   return fault.status !== undefined || fault.code !== undefined || fault.body !== undefined
 }
@@ -161,7 +161,7 @@ function lengthOf(reply: Reply): Record<string, string> {
   return { 'Content-Length': String(Buffer.byteLength(reply.body)) }
 }
 
-/** Splits at the first `separator`; the second half is missing when there is none. */
+/** Splits at the first `separator`. Without one, the second half is missing. */
 function splitOnce(text: string, separator: string): string[] {
   const at = text.indexOf(separator)
   return at < 0 ? [text] : [text.slice(0, at), text.slice(at + 1)]

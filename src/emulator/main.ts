@@ -1,31 +1,32 @@
 import { parseArgs } from 'node:util'
 import { type Emulator, type EmulatorOptions, startEmulator } from './start.ts'
 
-const HELP = `Stands in for Tencent Cloud SMH and COS, for people who build against them.
+const HELP = `Emulates Tencent Cloud SMH and COS on this machine.
 
 Usage: npm run emulator -- [options]
 
-  --host ADDRESS              where to listen (127.0.0.1)
-  --smh-port N                SMH, 0 for any free port (8790)
-  --cos-port N                COS, which takes the bytes (8791)
-  --admin-port N              controls for tests: see GET /__admin (8792)
-  --library-id ID             (smh0emulated)
-  --library-secret SECRET     (random); the variable keeps it out of the process list
-  --multi-tenant              a library with spaces; without it the only space is "-"
-  --space ID                  a space to start with, may be repeated
-  --credential-ttl SECONDS    how long COS credentials live (7200)
-  --cors-origin ORIGIN        allowed by the bucket's CORS rule, may be repeated (*)
-  --directory PATH            where to keep bytes (a temporary folder)
-  --tls                       SMH and COS by HTTPS, with a certificate made at start
-  --tls-cert PATH             where to write what clients shall trust; means --tls
-                              (a file in the folder)
-  --help
+  --host ADDRESS              address to listen on. Default: 127.0.0.1
+  --smh-port N                port of SMH. 0 takes a free port. Default: 8790
+  --cos-port N                port of COS, which receives the files. Default: 8791
+  --admin-port N              port of the controls; see GET /__admin. Default: 8792
+  --library-id ID             Default: smh0emulated
+  --library-secret SECRET     Other users can see it in the process list: prefer the variable.
+                              Default: random
+  --multi-tenant              a library with several spaces. Default: only the space "-"
+  --space ID                  an initial space; repeatable. Implies --multi-tenant
+  --credential-ttl SECONDS    lifetime of COS credentials. Default: 7200
+  --cors-origin ORIGIN        origin that the bucket's CORS rule allows; repeatable. Default: *
+  --directory PATH            folder for the stored files. Default: a temporary folder
+  --tls                       HTTPS for SMH and COS, with a new certificate
+  --tls-cert PATH             file for the certificate that clients must trust. Implies --tls.
+                              Default: a file in the folder
+  --help                      show this text
 
-Ports, id and secret are also read from EMULATOR_SMH_PORT, EMULATOR_COS_PORT,
-EMULATOR_ADMIN_PORT, EMULATOR_LIBRARY_ID and EMULATOR_LIBRARY_SECRET; a flag wins.
+Environment variables for the same: EMULATOR_SMH_PORT, EMULATOR_COS_PORT,
+EMULATOR_ADMIN_PORT, EMULATOR_LIBRARY_ID, EMULATOR_LIBRARY_SECRET. Options take precedence.
 `
 
-/** A mistake on the command line; its message is all that the person needs to see. */
+/** An invalid command line. Only its message is printed. */
 class UsageError extends Error {}
 
 function readOptions(argv: string[], env: NodeJS.ProcessEnv): EmulatorOptions | 'help' {
@@ -38,13 +39,13 @@ function readOptions(argv: string[], env: NodeJS.ProcessEnv): EmulatorOptions | 
     smhPort: port('--smh-port', text(values['smh-port'], 'EMULATOR_SMH_PORT') ?? '8790'),
     cosPort: port('--cos-port', text(values['cos-port'], 'EMULATOR_COS_PORT') ?? '8791'),
     adminPort: port('--admin-port', text(values['admin-port'], 'EMULATOR_ADMIN_PORT') ?? '8792'),
-    // Naming spaces means a library that has them.
+    // `--space` implies `--multi-tenant`.
     multiTenant: values['multi-tenant'] ?? values.space !== undefined,
     ...(values.host !== undefined && { host: values.host }),
     ...(values.space && { spaces: values.space }),
     ...(values['cors-origin'] && { corsOrigins: values['cors-origin'] }),
     ...(values.directory !== undefined && { directory: values.directory }),
-    // Naming the file means TLS.
+    // `--tls-cert` implies `--tls`.
     ...(values.tls && { tls: {} }),
     ...(values['tls-cert'] !== undefined && { tls: { certPath: values['tls-cert'] } }),
     ...(libraryId !== undefined && { libraryId }),
@@ -83,10 +84,10 @@ function parseArguments(argv: string[]) {
 
 const port = (name: string, text: string) => wholeNumber(name, text, 65_535)
 
-function wholeNumber(name: string, text: string, most: number): number {
+function wholeNumber(name: string, text: string, max: number): number {
   const value = Number(text)
-  if (!/^\d+$/.test(text) || value > most) {
-    throw new UsageError(`${name} wants a whole number up to ${most}.`)
+  if (!/^\d+$/.test(text) || value > max) {
+    throw new UsageError(`${name} must be a whole number up to ${max}.`)
   }
   return value
 }
@@ -115,28 +116,28 @@ For the gateway:
 ${space === '-' || space === '' ? '' : `  SMH_SPACE_ID=${space}\n`}
 ${emulator.authority ? trustOf(emulator.authority.path) : HTTP_CLIENT}
 
-Ctrl-C stops it; whatever was uploaded is gone then.
+Press Ctrl-C to stop. The emulator then deletes all files.
 `
 }
 
 const HTTP_CLIENT =
-  "For the client: cosScheme: 'http'. Other clients put parts at http://{domain}{path}."
+  "Clients must use HTTP for COS: set cosScheme: 'http', or send parts to http://{domain}{path}."
 
 const trustOf = (path: string) => `Clients must trust this certificate: ${path}
   Node:  NODE_EXTRA_CA_CERTS=${path} in the environment, before it starts
   curl:  --cacert ${path}`
 
-function complain(error: unknown): void {
+function printError(error: unknown): void {
   process.exitCode = 1
   if (error instanceof UsageError) {
-    process.stderr.write(`${error.message} --help tells more.\n`)
+    process.stderr.write(`${error.message} See --help.\n`)
     return
   }
   const { code, message, port: taken } = error as NodeJS.ErrnoException & { port?: number }
   if (code === undefined) throw error
   process.stderr.write(
     code === 'EADDRINUSE'
-      ? `Port ${taken} is taken. Choose others with --smh-port, --cos-port and --admin-port; 0 takes any.\n`
+      ? `Port ${taken} is in use. Choose other ports with --smh-port, --cos-port and --admin-port; 0 takes a free port.\n`
       : `${message}\n`,
   )
 }
@@ -154,4 +155,4 @@ async function main(): Promise<void> {
   process.stdout.write(welcome(emulator, options))
 }
 
-main().catch(complain)
+main().catch(printError)

@@ -1,27 +1,27 @@
 import { SmhError } from './errors.ts'
 
-/** One level may have so many characters (docs/smh-protocol.md#9); counted as code points (inferred). */
+/** Maximum length of one level (docs/smh-protocol.md#9), in code points (inferred). */
 export const MAX_NAME_CHARACTERS = 255
 
 const FORBIDDEN = /[\\/:*?"<>|]/
 
 /**
- * Splits the decoded rest of a URL into names. A leading slash is tolerated (docs/smh-protocol.md#2.1), an empty
- * name inside is not (inferred).
+ * Splits the decoded rest of a URL into names. A leading slash is allowed (docs/smh-protocol.md#2.1). An
+ * empty name between slashes is not (inferred).
  */
 function splitPath(decoded: string): string[] {
   const path = decoded.replace(/^\//, '')
   return path === '' ? [] : path.split('/')
 }
 
-/** Names of a directory's path; a trailing slash is tolerated (inferred). */
+/** Names of a directory's path. A trailing slash is allowed (inferred). */
 export function directoryPath(decoded: string): string[] {
   const names = splitPath(decoded.replace(/\/$/, ''))
   checkNames(names, 'DirectoryNameLengthExceed')
   return names
 }
 
-/** Names of a file's path: at least one, the last of which is the file's own. */
+/** Names of a file's path, at least one. The last one is the file's name. */
 export function filePath(decoded: string): string[] {
   const names = splitPath(decoded)
   const fileName = names.at(-1)
@@ -36,7 +36,8 @@ function checkNames(names: string[], tooLong: string) {
   for (const name of names) {
     if (name === '') throw new SmhError(400, 'InvalidSpaceOrDirectoryPath')
     if ([...name].length > MAX_NAME_CHARACTERS) throw new SmhError(400, tooLong)
-    // docs/smh-protocol.md#9 lists the printable ones; dots alone and control characters are (inferred).
+    // docs/smh-protocol.md#9 lists the printable characters. Dot segments and control characters
+    // are inferred.
     if (FORBIDDEN.test(name) || name === '.' || name === '..' || hasControls(name)) {
       throw new SmhError(400, 'IllegalFileName')
     }
@@ -50,7 +51,7 @@ function hasControls(name: string): boolean {
   })
 }
 
-/** `clip.mp4` becomes `clip (2).mp4`; a directory's name, or `.profile`, has no extension. */
+/** `clip.mp4` becomes `clip (2).mp4`. A directory and `.profile` have no extension. */
 export function numberedName(name: string, number: number, kind: 'file' | 'dir'): string {
   const dot = kind === 'file' ? name.lastIndexOf('.') : -1
   if (dot <= 0) return `${name} (${number})`

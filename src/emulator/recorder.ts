@@ -1,28 +1,28 @@
 import type { IncomingMessage } from 'node:http'
 import type { RouteName } from './route-names.ts'
 
-/** One call as the emulator received it. */
+/** A received call. */
 export interface RecordedCall {
   host: 'smh' | 'cos'
   route: RouteName
   method: string
-  /** The user of the token, otherwise `user_id`; on the COS side the upload's owner. '' is none. */
+  /** The user of the token, otherwise `user_id`. For COS: the upload's owner. '' without a user. */
   userId: string
-  /** Raw, as received, without the query. */
+  /** As received, without the query. */
   path: string
   query: Record<string, string>
   headers: Record<string, string>
-  /** The SMH side's bodies only. */
+  /** Only for calls to SMH. */
   body?: string
   bodyBytes: number
-  /** null: no answer yet, or the connection was dropped. */
+  /** null: no response yet, or a dropped connection. */
   status: number | null
 }
 
-/** An emulator left running must not grow for ever; the oldest calls go first. */
+/** Limits the memory of an emulator that runs for long. The oldest calls are dropped first. */
 const MAX_CALLS = 50_000
 
-/** Keeps every call, oldest first. */
+/** Records calls, oldest first. */
 export function createRecorder() {
   const calls: RecordedCall[] = []
   return {

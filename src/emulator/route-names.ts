@@ -1,4 +1,4 @@
-/** Every call the emulator tells apart; faults and recorded calls go by these names. */
+/** The names of all calls, for faults and recorded calls. */
 export const ROUTE_NAMES = [
   'mint-token',
   'renew-token',

@@ -3,23 +3,23 @@ import { SmhError } from './errors.ts'
 import type { Incoming, Reply } from './http-server.ts'
 import type { ConflictStrategy, Space, State, Token } from './state.ts'
 
-/** A call whose token was accepted, for calls that name no space. */
+/** A call with a valid token and without a space. */
 export interface LibraryCall {
   state: State
   blobStore: BlobStore
   request: Incoming
   token: Token
-  /** Whom the call is made as (docs/smh-protocol.md#3.9). */
+  /** The user that the call acts for (docs/smh-protocol.md#3.9). */
   user: string
 }
 
-/** A call in a space; `rest` is the decoded path behind the space's id. */
+/** A call in a space. `rest` is the decoded path after the space's id. */
 export interface SpaceCall extends LibraryCall {
   space: Space
   rest: string
 }
 
-/** A JSON answer. */
+/** A JSON response. */
 export function json(status: number, body: unknown): Reply {
   return {
     status,
@@ -28,7 +28,7 @@ export function json(status: number, body: unknown): Reply {
   }
 }
 
-/** The body as an object; {} when it is empty. Content type: docs/smh-protocol.md#2. */
+/** The body as an object, {} for an empty body (docs/smh-protocol.md#2). */
 export function jsonBody(request: Incoming): Record<string, unknown> {
   if (request.body === '') return {}
   const type = request.headers['content-type']?.split(';')[0]?.trim().toLowerCase()
@@ -45,7 +45,7 @@ export function jsonBody(request: Incoming): Record<string, unknown> {
   return body as Record<string, unknown>
 }
 
-/** A decimal query parameter within bounds; undefined when absent. */
+/** A decimal query parameter within bounds. Undefined when it is absent. */
 export function numberParameter(
   query: URLSearchParams,
   name: string,
@@ -61,7 +61,7 @@ export function numberParameter(
   return value
 }
 
-/** `conflict_resolution_strategy`, one of those `allowed`; undefined when absent. */
+/** `conflict_resolution_strategy`, one of `allowed`. Undefined when it is absent. */
 export function strategyParameter(
   query: URLSearchParams,
   allowed: readonly ConflictStrategy[] = ['ask', 'rename', 'overwrite'],

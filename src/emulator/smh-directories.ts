@@ -7,7 +7,7 @@ import { json, jsonBody, type SpaceCall, strategyParameter } from './smh-call.ts
 import { type DirectoryNode, hex, isoTime, type Node } from './state.ts'
 import { findDirectory, findNode, freeName, removeNode } from './tree.ts'
 
-/** Whether a directory is there (docs/smh-protocol.md#6.4); a file's path is not one (inferred). */
+/** Whether a directory exists (docs/smh-protocol.md#6.4). A file is not a directory (inferred). */
 export function directoryHead(call: SpaceCall): Reply {
   findDirectory(call.space, directoryPath(call.rest))
   return { status: 200 }
@@ -27,7 +27,7 @@ export function directoryInfo(call: SpaceCall): Reply {
   })
 }
 
-/** How a node shows in details and in lists. */
+/** A node in details and in lists. */
 export function nodeFields(node: Node) {
   if (node.kind === 'file') return { name: node.name, ...fileFields(node) }
   return {
@@ -42,8 +42,8 @@ export function nodeFields(node: Node) {
 }
 
 /**
- * Creates a directory and every missing one above it (docs/smh-protocol.md#6.5). Nothing in here waits, so of
- * two calls at once one gets 201 and the other 409.
+ * Creates a directory and its missing ancestors (docs/smh-protocol.md#6.5). It is synchronous: of two
+ * concurrent calls, one gets 201 and the other one 409.
  */
 export function createDirectory(call: SpaceCall): Reply {
   const { space, request } = call
@@ -57,7 +57,7 @@ export function createDirectory(call: SpaceCall): Reply {
 
   const ancestors = path.slice(0, -1)
   for (const depth of ancestors.keys()) {
-    // A file among the ancestors is a conflict whatever the strategy is.
+    // A file among the ancestors is a conflict for every strategy.
     if (findNode(space, ancestors.slice(0, depth + 1))?.kind === 'file') {
       throw new SmhError(409, 'SameNameDirectoryOrFileExists')
     }
@@ -106,7 +106,7 @@ function metaDataField(body: Record<string, unknown>): Record<string, string> | 
   return Object.fromEntries(entries)
 }
 
-/** Deletes a directory and all in it; there is no recycle bin (inferred from docs/smh-protocol.md#6.7). */
+/** Deletes a directory and its content, without a recycle bin (inferred, docs/smh-protocol.md#6.7). */
 export function deleteDirectory(call: SpaceCall): Reply {
   const path = directoryPath(call.rest)
   if (path.length === 0) throw new SmhError(400, 'RootDirectoryNotAllowed')

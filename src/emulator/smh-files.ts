@@ -6,7 +6,7 @@ import { json, numberParameter, type SpaceCall } from './smh-call.ts'
 import type { FileNode } from './state.ts'
 import { findFile, removeNode } from './tree.ts'
 
-/** Whether a file is there, its facts in headers (docs/smh-protocol.md#6.1). */
+/** Whether a file exists, with its details in headers (docs/smh-protocol.md#6.1). */
 export function fileHead(call: SpaceCall): Reply {
   const node = findFile(call.space, filePath(call.rest))
   const { type, creationTime, modificationTime, contentType, size, eTag, crc64 } = fileFields(node)
@@ -25,7 +25,7 @@ export function fileHead(call: SpaceCall): Reply {
   }
 }
 
-/** A file's facts and a signed URL for its bytes (docs/smh-protocol.md#6.2). */
+/** The details of a file and a signed URL of its bytes (docs/smh-protocol.md#6.2). */
 export function fileInfo(call: SpaceCall): Reply {
   const node = findFile(call.space, filePath(call.rest))
   return json(200, {
@@ -36,7 +36,7 @@ export function fileInfo(call: SpaceCall): Reply {
   })
 }
 
-/** Sends the caller to the signed URL (docs/smh-protocol.md#6.2). */
+/** Redirects to the signed URL (docs/smh-protocol.md#6.2). */
 export function fileDownload(call: SpaceCall): Reply {
   const node = findFile(call.space, filePath(call.rest))
   return { status: 302, headers: { Location: signedUrl(call, node) } }
@@ -49,7 +49,7 @@ function signedUrl(call: SpaceCall, node: FileNode): string {
   return downloadUrl(call.state, node.content.cosKey, seconds * 1000, disposition)
 }
 
-/** Deletes a file; without a recycle bin it is gone at once (docs/smh-protocol.md#6.7). */
+/** Deletes a file, without a recycle bin (docs/smh-protocol.md#6.7). */
 export function deleteFile(call: SpaceCall): Reply {
   const path = filePath(call.rest)
   findFile(call.space, path)

@@ -6,7 +6,7 @@ import { nodeFields } from './smh-directories.ts'
 import type { Node } from './state.ts'
 import { findDirectory } from './tree.ts'
 
-/** Lists a directory, by marker unless pages are asked for (docs/smh-protocol.md#6.6). */
+/** Lists a directory by page or by marker. Default: by marker (docs/smh-protocol.md#6.6). */
 export function listDirectory(call: SpaceCall): Reply {
   const { query } = call.request
   const path = directoryPath(call.rest)
@@ -20,7 +20,7 @@ function selectNodes(children: Iterable<Node>, query: URLSearchParams): Node[] {
   const direction = query.get('order_by_type') === 'desc' ? -1 : 1
   const orderBy = query.get('order_by') ?? 'name'
   const keyOf = SORT_KEYS[orderBy]
-  if (!keyOf) throw new SmhError(400, 'ParamInvalid', 'order_by is not known.')
+  if (!keyOf) throw new SmhError(400, 'ParamInvalid', 'order_by is unknown.')
   return [...children]
     .filter(({ kind }) => (filter === 'onlyDir' ? kind === 'dir' : true))
     .filter(({ kind }) => (filter === 'onlyFile' ? kind === 'file' : true))
@@ -28,7 +28,7 @@ function selectNodes(children: Iterable<Node>, query: URLSearchParams): Node[] {
     .sort((a, b) => direction * (compare(keyOf(a), keyOf(b)) || compare(a.name, b.name)))
 }
 
-/** SMH's own list of orders is unpublished; these are the ones SDKs name (inferred). */
+/** The orders that SDKs name. SMH does not publish its list (inferred). */
 const SORT_KEYS: Record<string, (node: Node) => string | number> = {
   name: ({ name }) => name,
   creationTime: ({ creationTime }) => creationTime,

@@ -4,7 +4,7 @@ import { json, jsonBody, type LibraryCall } from './smh-call.ts'
 import type { Quota, State } from './state.ts'
 import { freeBytes } from './tree.ts'
 
-/** Use of several spaces at once (docs/smh-protocol.md#7.2). */
+/** Usage of several spaces (docs/smh-protocol.md#7.2). */
 export function spaceUsage(call: LibraryCall, spaceIds: string[]): Reply {
   const { state, token, user } = call
   const overseer = token.grants.has('admin') || token.grants.has('space_admin')
@@ -14,7 +14,8 @@ export function spaceUsage(call: LibraryCall, spaceIds: string[]): Reply {
     if (!token.grants.has('admin') && !token.spaceIds.includes(id)) {
       throw new SmhError(403, 'AccessTokenNotMatchSpace')
     }
-    // The stricter of the two published rules (docs/smh-protocol.md#15): else only one's own creations.
+    // The stricter of the two published rules: other users see only their own spaces
+    // (docs/smh-protocol.md#15).
     if (!overseer && (user === '' || space.userId !== user)) {
       throw new SmhError(403, 'NoPermission')
     }
@@ -29,13 +30,13 @@ export function spaceUsage(call: LibraryCall, spaceIds: string[]): Reply {
   return json(200, usage)
 }
 
-/** Use of the whole library (docs/smh-protocol.md#7.2). */
+/** Usage of the whole library (docs/smh-protocol.md#7.2). */
 export function libraryUsage({ state }: LibraryCall): Reply {
   const total = [...state.spaces.values()].reduce((sum, { usedBytes }) => sum + usedBytes, 0)
   return json(200, { totalFileSize: String(total) })
 }
 
-/** A quota by space or, on the older path only, by its own number (docs/smh-protocol.md#7.3). */
+/** A quota by space. The older path also takes the quota's number (docs/smh-protocol.md#7.3). */
 export function getQuota({ state }: LibraryCall, key: string, byNumber: boolean): Reply {
   const space = state.spaces.get(key)
   if (space) {
@@ -49,7 +50,7 @@ export function getQuota({ state }: LibraryCall, key: string, byNumber: boolean)
   return json(200, { capacity: String(quota.capacity), spaces: quota.spaces, ...quota.settings })
 }
 
-/** Sets a quota over one space or several together (docs/smh-protocol.md#7.3). */
+/** Sets a quota for one space, or for several spaces together (docs/smh-protocol.md#7.3). */
 export function createQuota({ state, request }: LibraryCall): Reply {
   const body = jsonBody(request)
   const { spaces, capacity, removeWhenExceed, removeAfterDays, removeNewest } = body
@@ -67,7 +68,7 @@ export function createQuota({ state, request }: LibraryCall): Reply {
   return json(201, { quotaId: addQuota(state, spaces, Number(capacity), settings).id })
 }
 
-/** Adds a quota without asking whether it makes sense. */
+/** Adds a quota without checks. */
 export function addQuota(
   state: State,
   spaces: string[],

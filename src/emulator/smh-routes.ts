@@ -3,7 +3,7 @@ import type { Incoming } from './http-server.ts'
 import type { RouteName } from './route-names.ts'
 import type { Variant } from './state.ts'
 
-/** Where a call goes: its name, and the path taken apart but not yet decoded. */
+/** The route of a call: its name, and the parts of its path, not yet decoded. */
 export interface SmhRoute {
   name: RouteName
   library: string
@@ -13,7 +13,7 @@ export interface SmhRoute {
 
 type Names = Partial<Record<string, RouteName>>
 
-/** Calls without a flag, by kind of resource and method (docs/smh-protocol.md#14.2, docs/smh-protocol.md#6, docs/smh-protocol.md#7). */
+/** Calls without a flag, by kind of resource and method (docs/smh-protocol.md#14.2). */
 const PLAIN: Record<string, Names> = {
   file: {
     POST: 'begin-form',
@@ -30,7 +30,7 @@ const PLAIN: Record<string, Names> = {
   },
 }
 
-/** Flags in the order in which SMH looks for them (docs/smh-protocol.md#14.2). */
+/** Flags in the order in which SMH reads them (docs/smh-protocol.md#14.2). */
 const FLAGS: Record<string, [flag: string, name: RouteName][]> = {
   'file POST': [
     ['multipart', 'begin-multipart'],
@@ -45,7 +45,7 @@ const FLAGS: Record<string, [flag: string, name: RouteName][]> = {
   'directory GET': [['info', 'directory-info']],
 }
 
-/** Flags of operations that SMH has and the emulator has not, by kind of resource and method. */
+/** Flags of operations that the emulator lacks, by kind of resource and method. */
 const NOT_EMULATED: Record<string, string[]> = {
   'file POST': ['uncompress'],
   'file PUT': ['convert', 'virtual_file'],
@@ -60,7 +60,7 @@ const ALL_FLAGS = new Set([
   ...Object.values(NOT_EMULATED).flat(),
 ])
 
-/** Parameters of calls for files and directories that are no flags; SMH ignores others (inferred). */
+/** Parameters of calls for files and directories with a value. SMH ignores unknown ones (inferred). */
 const PARAMETERS = new Set([
   'access_token',
   'by-marker',
@@ -100,8 +100,8 @@ const SPACE: Record<string, Names> = {
 }
 
 /**
- * Names the call, or 404 `RouteNotFound`. 400 `ParamInvalid` for a flag that the call cannot have:
- * ignoring it would begin an upload, make a directory or delete a file instead.
+ * Finds the route of a call. Otherwise 404 `RouteNotFound`. 400 `ParamInvalid` for a flag that the call
+ * cannot have: without the flag, the call would begin an upload, create a directory or delete a file.
  */
 export function matchSmhRoute(request: Incoming, variant: Variant): SmhRoute {
   const [empty, api, version, kind = '', library = '', space = '', ...others] =
@@ -149,13 +149,13 @@ function tokenRoute(method: string, library: string, token: string, rest: string
 
 function flaggedRoute(request: Incoming, variant: Variant, kind: string): RouteName | undefined {
   const unknown = bareNames(request).find((name) => !ALL_FLAGS.has(name) && !PARAMETERS.has(name))
-  if (unknown !== undefined) throw new SmhError(400, 'ParamInvalid', 'There is no such flag.')
+  if (unknown !== undefined) throw new SmhError(400, 'ParamInvalid', 'No such flag.')
   for (const [flag, name] of FLAGS[`${kind} ${request.method}`] ?? []) {
     const value = request.query.get(flag)
     if (value === null) continue
     const spelling = value === '' ? 'bare' : 'valued'
     if (variant.flags !== 'any' && variant.flags !== spelling) {
-      throw new SmhError(400, 'ParamInvalid', `The flag ${flag} is not written like this here.`)
+      throw new SmhError(400, 'ParamInvalid', `The flag ${flag} has another spelling.`)
     }
     return name
   }
@@ -175,7 +175,7 @@ function bareNames({ rawQuery }: Incoming): string[] {
 }
 
 function plainRoute(request: Incoming, kind: string): RouteName | undefined {
-  // The body alone makes a PUT something else (docs/smh-protocol.md#5.3).
+  // Only the body distinguishes these PUTs (docs/smh-protocol.md#5.3).
   if (request.method === 'PUT' && movesOrLinks(request.body)) return 'link-copy-or-move'
   return PLAIN[kind]?.[request.method]
 }

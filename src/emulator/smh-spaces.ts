@@ -4,23 +4,23 @@ import { json, jsonBody, type LibraryCall, numberParameter, type SpaceCall } fro
 import { addSpace, hex, isoTime } from './state.ts'
 import { filesUnder, removeNode } from './tree.ts'
 
-/** 2–32 of `[a-z0-9-]`, no hyphen at either end (docs/smh-protocol.md#7.1). */
+/** 2 to 32 characters, without a hyphen at either end (docs/smh-protocol.md#7.1). */
 const SPACE_ID = /^[a-z0-9][a-z0-9-]{0,30}[a-z0-9]$/
 
-/** Makes a tenant space (docs/smh-protocol.md#7.1). */
+/** Creates a tenant space (docs/smh-protocol.md#7.1). */
 export function createSpace(call: LibraryCall): Reply {
   const { state, request } = call
   if (!state.multiTenant) throw new SmhError(400, 'NotMultiSpaceLibrary')
   const id = request.query.get('space_id') ?? `space${hex(8)}`
   if (!SPACE_ID.test(id)) throw new SmhError(400, 'SpaceIdInvalid')
-  // What SMH says of a taken id is unpublished (inferred).
+  // SMH does not publish its response for an existing id (inferred).
   if (state.spaces.has(id)) throw new SmhError(409, 'SpaceIdInvalid')
   const space = addSpace(state, id, call.user)
   Object.assign(space.extension, jsonBody(request))
   return json(201, { spaceId: id })
 }
 
-/** Lists spaces in order of their making: all of them, or the caller's own (docs/smh-protocol.md#7.1). */
+/** Lists all spaces, or those of the caller, in order of creation (docs/smh-protocol.md#7.1). */
 export function listSpaces(call: LibraryCall): Reply {
   const { state, request, token, user } = call
   const limit = numberParameter(request.query, 'limit', 1, 1000) ?? 1000
@@ -52,18 +52,18 @@ export function setSpaceExtension(call: SpaceCall): Reply {
   return { status: 204 }
 }
 
-/** Takes a download limit; the emulator does not slow anybody down. */
+/** Accepts a download limit, which has no effect in the emulator. */
 export function setTrafficLimit(call: SpaceCall): Reply {
   jsonBody(call.request)
   return { status: 204 }
 }
 
-/** BlobStore of all files in a space (docs/smh-protocol.md#7.1). */
+/** Total size of all files in a space (docs/smh-protocol.md#7.1). */
 export function spaceSize(call: SpaceCall): Reply {
   return json(200, { size: String(call.space.usedBytes) })
 }
 
-/** Deletes a space; one with files only with `force=1` (docs/smh-protocol.md#7.1). */
+/** Deletes a space. A space with files needs `force=1` (docs/smh-protocol.md#7.1). */
 export function deleteSpace(call: SpaceCall): Reply {
   const { state, blobStore, space, request } = call
   if (!state.multiTenant) throw new SmhError(400, 'NotMultiSpaceLibrary')

@@ -11,21 +11,21 @@ import { json, jsonBody, numberParameter, type SpaceCall, strategyParameter } fr
 import { type Content, isoTime, type Part, type State, type Task } from './state.ts'
 import { findNode, placeFile } from './tree.ts'
 
-/** COS completes no upload with a smaller part that is not the last (docs/smh-protocol.md#9). */
+/** Minimum size of all parts but the last one (docs/smh-protocol.md#9). */
 const MIN_PART_BYTES = 1024 * 1024
 
-/** Parts in order of their number. */
+/** Parts in ascending order. */
 export function orderedParts(task: Task): Part[] {
   return [...task.parts.values()].sort((a, b) => a.number - b.number)
 }
 
-/** The caller's task; a cancelled one is as unknown as one that never was (docs/smh-protocol.md#5.6). */
+/** The caller's task. A cancelled task counts as unknown (docs/smh-protocol.md#5.6). */
 function findTask(call: SpaceCall): Task {
   const task = call.state.tasks.get(call.rest)
   if (!task || task.spaceId !== call.space.id || task.state === 'cancelled') {
     throw new SmhError(404, 'UploadNotFound')
   }
-  // docs/smh-protocol.md#3.9: an admin token without any user may touch every task (inferred).
+  // docs/smh-protocol.md#3.9: an admin token without a user has access to every task (inferred).
   const overseer = call.user === '' && call.token.grants.has('admin')
   if (!overseer && task.ownerUserId !== call.user) throw new SmhError(403, 'UploadNotBelongYou')
   return task
@@ -37,7 +37,10 @@ function findOpenTask(call: SpaceCall): Task {
   return task
 }
 
-/** Fresh COS credentials for a multipart task (docs/smh-protocol.md#5.5); older ones live on. */
+/**
+ * New COS credentials for a multipart task. Older credentials stay valid
+ * (docs/smh-protocol.md#5.5).
+ */
 export function renewUpload(call: SpaceCall): Reply {
   const task = findOpenTask(call)
   if (task.kind !== 'multipart') throw new SmhError(400, 'NotMultipartUpload')
@@ -50,7 +53,7 @@ export function renewUpload(call: SpaceCall): Reply {
   })
 }
 
-/** Where a task stands (docs/smh-protocol.md#5.6). */
+/** The state of a task (docs/smh-protocol.md#5.6). */
 export function uploadStatus(call: SpaceCall): Reply {
   const { state, space, request } = call
   const task = findTask(call)
@@ -78,12 +81,12 @@ function multipartFields(state: State, task: Task, query: URLSearchParams) {
       ETag: `"${blob.md5}"`,
       Size: blob.size,
     })),
-    // `no_upload_part_info` is seen in SDKs only (docs/smh-protocol.md#5.6).
+    // Only SDKs document `no_upload_part_info` (docs/smh-protocol.md#5.6).
     ...(query.get('no_upload_part_info') !== '1' && { uploadPartInfo: uploadTarget(state, task) }),
   }
 }
 
-/** Ends a task without a file; COS forgets its parts (docs/smh-protocol.md#5.8). */
+/** Cancels a task. COS deletes its parts (docs/smh-protocol.md#5.8). */
 export function cancelUpload(call: SpaceCall): Reply {
   const task = findOpenTask(call)
   task.state = 'cancelled'
@@ -94,8 +97,8 @@ export function cancelUpload(call: SpaceCall): Reply {
 }
 
 /**
- * Makes the file (docs/smh-protocol.md#5.7). From the first look at the task to the file in its place nothing
- * waits, so of two confirms at once exactly one succeeds.
+ * Creates the file (docs/smh-protocol.md#5.7). It is synchronous from the check of the task to the file in
+ * the tree: of two concurrent confirms, exactly one succeeds.
  */
 export function confirmUpload(call: SpaceCall): Reply {
   const { state, blobStore, space, request } = call
@@ -107,7 +110,7 @@ export function confirmUpload(call: SpaceCall): Reply {
   }
   const strategy = strategyParameter(request.query)
   const task = findOpenTask(call)
-  // Whoever may not overwrite cannot get there through confirm either (inferred, docs/smh-protocol.md#16.7).
+  // Confirm needs the same grant for `overwrite` as begin (inferred, docs/smh-protocol.md#16.7).
   if (strategy === 'overwrite' && task.strategy !== strategy && !mayOverwrite(call.token.grants)) {
     throw new SmhError(403, 'NoPermission')
   }
@@ -154,7 +157,7 @@ function contentOf(state: State, task: Task): Content {
 
 function completeParts(task: Task): Blob[] {
   const parts = orderedParts(task)
-  // Parts are numbered 1..n without gaps (docs/smh-protocol.md#1.2); COS alone would allow gaps.
+  // SMH requires the numbers 1 to n (docs/smh-protocol.md#1.2). COS itself allows gaps.
   if (parts.length === 0 || parts.some(({ number }, index) => number !== index + 1)) {
     throw new SmhError(400, 'MultipartUploadIncomplete')
   }

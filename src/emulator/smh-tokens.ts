@@ -3,13 +3,13 @@ import type { Incoming, Reply } from './http-server.ts'
 import { json } from './smh-call.ts'
 import { hex, type State, type Token } from './state.ts'
 
-/** The limits of user and client ids are unpublished (inferred, docs/smh-protocol.md#16.3). */
+/** Maximum length of user and client ids (inferred, docs/smh-protocol.md#16.3). */
 const MAX_ID_CHARACTERS = 512
 
-/** Grants for work above the spaces, which therefore need no `space_id` (docs/smh-protocol.md#3.1). */
+/** Grants for the whole library, which need no `space_id` (docs/smh-protocol.md#3.1). */
 const SPACELESS_GRANTS = ['admin', 'create_space', 'delete_space']
 
-/** Idle lifetime in seconds that SMH makes of `period` (docs/smh-protocol.md#3.2). */
+/** The idle lifetime in seconds for a `period` (docs/smh-protocol.md#3.2). */
 function effectivePeriod(text: string | null): number {
   const wanted = Number(text ?? '')
   if (!Number.isFinite(wanted) || wanted <= 0) return 86_400
@@ -18,7 +18,7 @@ function effectivePeriod(text: string | null): number {
 
 const list = (text: string | null) => (text ?? '').split(',').filter((item) => item !== '')
 
-/** Issues a token against the library's secret (docs/smh-protocol.md#3.1). */
+/** Issues a token to a caller with the library's secret (docs/smh-protocol.md#3.1). */
 export function mintToken(state: State, request: Incoming): Reply {
   const { query } = request
   checkSecret(state, query.get('library_id') ?? '', query)
@@ -48,7 +48,7 @@ function spacesOf(state: State, query: URLSearchParams, grants: Set<string>): st
   if (ids.length === 0 && !SPACELESS_GRANTS.some((grant) => grants.has(grant))) {
     throw new SmhError(400, 'EmptySpaceId')
   }
-  // Whether SMH looks at the spaces here is not documented (inferred, docs/smh-protocol.md#3.1).
+  // SMH does not document whether it checks the spaces here (inferred, docs/smh-protocol.md#3.1).
   if (ids.some((id) => !state.spaces.has(id))) throw new SmhError(404, 'SpaceNotFound')
   return ids
 }
@@ -68,8 +68,8 @@ function tokenReply(token: Token): Reply {
 }
 
 /**
- * Accepts a token and moves its expiry to now + period (docs/smh-protocol.md#3.2). That a call which fails later
- * moves it too is (inferred).
+ * Accepts a token and moves its expiry to now + period (docs/smh-protocol.md#3.2), also for a call that
+ * fails later (inferred).
  */
 export function useToken(state: State, value: string): Token {
   const token = state.tokens.get(value)
@@ -78,18 +78,18 @@ export function useToken(state: State, value: string): Token {
   return token
 }
 
-/** Keeps a token alive; its value never changes (inferred, docs/smh-protocol.md#3.3). */
+/** Renews a token, whose value never changes (inferred, docs/smh-protocol.md#3.3). */
 export function renewToken(state: State, value: string): Reply {
   return tokenReply(useToken(state, value))
 }
 
-/** Deletes one token; knowing it is enough (docs/smh-protocol.md#3.5). */
+/** Deletes a token, without further proof (docs/smh-protocol.md#3.5). */
 export function deleteToken(state: State, value: string): Reply {
   state.tokens.delete(value)
   return { status: 204 }
 }
 
-/** Deletes the tokens of users, narrowed by client and session (docs/smh-protocol.md#3.5). */
+/** Deletes the tokens of users, or only those of a client or session (docs/smh-protocol.md#3.5). */
 export function deleteUserTokens(state: State, request: Incoming): Reply {
   const { query } = request
   checkSecret(state, state.libraryId, query)

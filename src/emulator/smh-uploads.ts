@@ -13,10 +13,10 @@ import { checkRoom, checkTarget, placeFile } from './tree.ts'
 
 const HASH = /^[0-9a-fA-F]{64}$/
 
-/** Begin of a multipart, simple or form upload (docs/smh-protocol.md#5.2–5.4). */
+/** Begins a multipart, simple or form upload (docs/smh-protocol.md#5.2). */
 export async function beginUpload(call: SpaceCall, kind: Task['kind']): Promise<Reply> {
   const { state, space, request } = call
-  // A grant decides this, so it comes before all that is wrong with the parameters.
+  // SMH checks grants before parameters.
   const wantsOverwrite = request.query.get('conflict_resolution_strategy') === 'overwrite'
   if (wantsOverwrite && !mayOverwrite(call.token.grants)) throw new SmhError(403, 'NoPermission')
 
@@ -47,9 +47,9 @@ function readBegin(call: SpaceCall, kind: Task['kind']): Task {
   const contentCas = request.query.get('content_cas')
   const sameOrigin = request.query.get('prefer_same_origin')
   if (sameOrigin !== null && !['true', 'false', '1', '0'].includes(sameOrigin)) {
-    throw new SmhError(400, 'ParamInvalid', 'prefer_same_origin is no boolean.')
+    throw new SmhError(400, 'ParamInvalid', 'prefer_same_origin is not a boolean.')
   }
-  // The key is SMH's own affair: nothing of the file's name but its extension is in it.
+  // SMH chooses the key. Only the extension of the file's name is in it.
   const extension = extensionOf(path.at(-1) ?? '')
   const suffix = /^[a-z0-9]{1,16}$/.test(extension) ? `.${extension}` : ''
   return {
@@ -97,8 +97,8 @@ function readHashes(call: SpaceCall): WantedHashes | undefined {
 }
 
 /**
- * Looks for stored bytes with these hashes, in the whole library (its scope is unpublished,
- * docs/smh-protocol.md#5.9). A full hash decides alone; a beginning that matches asks for the full hash.
+ * Finds stored bytes with these hashes in the whole library (docs/smh-protocol.md#5.9; the scope is
+ * inferred). A full hash decides. A matching beginning hash asks for the full hash.
  */
 async function findKnown(
   call: SpaceCall,
@@ -117,7 +117,7 @@ async function findKnown(
   return undefined
 }
 
-/** undefined when the last file with this content was deleted in the meantime. */
+/** Undefined when the last file with this content has been deleted in the meantime. */
 async function hashesOf(call: SpaceCall, content: Content): Promise<Content['hashes']> {
   try {
     content.hashes ??= await chainedHashes(call.blobStore.read(content.blobs))

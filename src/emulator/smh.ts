@@ -31,7 +31,7 @@ import { beginUpload } from './smh-uploads.ts'
 import { hex, type Space, type State, type Token } from './state.ts'
 import { findFile } from './tree.ts'
 
-/** No SMH call of ours needs more; the real limit is unpublished (inferred). */
+/** Maximum size of a body (inferred). No call of the gateway needs more. */
 const MAX_BODY_BYTES = 1024 * 1024
 
 type Handlers<Call> = Partial<Record<RouteName, (call: Call) => Reply | Promise<Reply>>>
@@ -62,7 +62,7 @@ const IN_SPACE: Handlers<SpaceCall> = {
   'delete-space': deleteSpace,
 }
 
-/** Like SMH, it first misses the file that is to be read; others name what is to be made. */
+/** Like SMH, a read first looks for its file. Other calls name the file that they create. */
 function notEmulated({ request, space, rest }: SpaceCall): never {
   const reads = request.path.startsWith('/api/v1/file/') && request.method !== 'PUT'
   if (reads) findFile(space, filePath(rest))
@@ -73,7 +73,7 @@ function notEmulated({ request, space, rest }: SpaceCall): never {
   )
 }
 
-/** The media service's side: names a call, runs the checks of docs/smh-protocol.md#14.3 in order, answers. */
+/** The media service: finds the route and runs the checks in the order of docs/smh-protocol.md#14.3. */
 export function createSmhServer(state: State, blobStore: BlobStore): Server {
   const routes = new WeakMap<Incoming, SmhRoute>()
   return {
@@ -97,14 +97,14 @@ export function createSmhServer(state: State, blobStore: BlobStore): Server {
       return withExtraFields(reply, state.extraReplyFields)
     },
     refuse(error, request) {
-      // What should not have happened is told to whoever sees the answer: nobody else would.
+      // The response has the text of an unexpected error, because the emulator has no log.
       const known =
         error instanceof SmhError ? error : new SmhError(500, 'InternalServerError', String(error))
       return errorReply(known.status, known.code, known.message, request)
     },
     force: forcedReply,
     commonHeaders: (request) => ({
-      // Clients correct their clocks by this header (docs/smh-protocol.md#2), so it shows the emulator's.
+      // Clients correct their clocks by this header (docs/smh-protocol.md#2).
       Date: new Date(state.now()).toUTCString(),
       'X-Request-Id': request.requestId,
       'Access-Control-Allow-Origin': '*',
@@ -175,13 +175,13 @@ function checkGrant(token: Token, route: RouteName) {
   if (!isGranted(token.grants, route)) throw new SmhError(403, 'NoPermission')
 }
 
-/** Whom a call says it is for, whether or not SMH will accept it. */
+/** The user that a call names, before any check. */
 function userOf(state: State, query: URLSearchParams): string {
   const token = state.tokens.get(query.get('access_token') ?? '')
   return token?.userId || (query.get('user_id') ?? '')
 }
 
-/** Only an `admin` token issued without a user acts as the user of the call (docs/smh-protocol.md#3.9). */
+/** Only an `admin` token without a user acts for the user of the call (docs/smh-protocol.md#3.9). */
 function effectiveUser(token: Token, query: URLSearchParams): string {
   if (token.userId !== '' || !token.grants.has('admin')) return token.userId
   return query.get('user_id') ?? ''

@@ -18,53 +18,53 @@ import { createSmhServer } from './smh.ts'
 import { createState, hex } from './state.ts'
 
 export interface EmulatorOptions {
-  /** Where to listen; 127.0.0.1 unless told. */
+  /** The address to listen on. Default: 127.0.0.1. */
   host?: string
-  /** 0, the default, takes any free port. */
+  /** Default: 0, which takes a free port. */
   smhPort?: number
   cosPort?: number
   adminPort?: number
-  /** Where bytes are kept; unless told a fresh temporary folder, which `close` removes. */
+  /** The folder for the stored bytes. Default: a new temporary folder, which `close` removes. */
   directory?: string
   libraryId?: string
-  /** Random unless told. */
+  /** Default: random. */
   librarySecret?: string
-  /** false, the default: the only space is `-`. */
+  /** Default: false, which has only the space `-`. */
   multiTenant?: boolean
-  /** Spaces that a multi-tenant library starts with. */
+  /** The initial spaces of a multi-tenant library. */
   spaces?: string[]
-  /** How long COS credentials live; 7200 unless told. */
+  /** Lifetime of COS credentials. Default: 7200. */
   credentialTtlSeconds?: number
-  /** Origins that the bucket's CORS rule allows; all unless told. */
+  /** Origins that the bucket's CORS rule allows. Default: all. */
   corsOrigins?: string[]
   /**
-   * SMH and COS speak HTTPS, with a certificate made at start. Default: HTTP. `certPath` is where
-   * to write the certificate that clients shall trust. Default: a file in `directory`.
+   * SMH and COS use HTTPS, with a new certificate. Default: HTTP. `certPath` is the file for the
+   * certificate that clients must trust. Default: a file in `directory`.
    */
   tls?: { certPath?: string }
-  /** The clock to start from, in milliseconds; `advanceClock` adds to it. */
+  /** The clock, in milliseconds. `advanceClock` adds to it. */
   now?: () => number
 }
 
 export interface Emulator {
   libraryId: string
-  /** The newest one. */
+  /** The newest secret. */
   readonly librarySecret: string
-  /** Addresses without a slash at the end. */
+  /** Addresses without a trailing slash. */
   smhUrl: string
   cosUrl: string
   adminUrl: string
-  /** The certificate that clients shall trust, in PEM, and the file that has it. Only with TLS. */
+  /** The certificate that clients must trust, in PEM, and its file. Only with TLS. */
   authority?: { certificate: string; path: string }
   controls: EmulatorControls
-  /** Cuts every connection, ends every delay and hold, and removes what is on disk. */
+  /** Closes every connection, ends every delay and hold, and deletes the stored bytes. */
   close(): Promise<void>
 }
 
 /**
- * Starts SMH, COS and the controls on three ports of one process. The controls speak HTTP always.
- * Rejects with the system's error, such as EADDRINUSE, when a port cannot be had; nothing is left
- * behind then.
+ * Starts SMH, COS and the controls on three ports of one process. The controls always use HTTP.
+ *
+ * @throws Error of the system, such as EADDRINUSE, when a port is not available. Nothing is left behind.
  */
 export async function startEmulator(options: EmulatorOptions = {}): Promise<Emulator> {
   const host = options.host ?? '127.0.0.1'
@@ -112,10 +112,10 @@ export async function startEmulator(options: EmulatorOptions = {}): Promise<Emul
 
   const servers = { cosDown, refuseConnections }
   const controls = createControls(state, blobStore, faults, recorder, spaces, servers)
-  // The process is somebody else's: its global Request and Response stay what they are.
+  // The emulator also runs in other people's processes: their global Request and Response stay.
   const listener = getRequestListener(createAdmin(controls).fetch, { overrideGlobalObjects: false })
   const admin = listenerOf(createServer(listener))
-  // A part may take longer than the five minutes that Node allows a request by default.
+  // A part may take longer than Node's default timeout of five minutes.
   cos.server.requestTimeout = 0
 
   async function close() {
@@ -153,7 +153,7 @@ export async function startEmulator(options: EmulatorOptions = {}): Promise<Emul
   }
 }
 
-/** What clients may call a server that listens at `host`. */
+/** The names and addresses of a server that listens on `host`. */
 const namesOf = (host: string) => ['localhost', '127.0.0.1', '::1', host]
 
 function createServerOf(certificate: Certificate | undefined, listener: RequestListener) {
@@ -163,7 +163,7 @@ function createServerOf(certificate: Certificate | undefined, listener: RequestL
 
 interface Listener {
   server: Server | TlsServer
-  /** Cuts all connections, also those whose TLS handshake is not over. */
+  /** Closes all connections, also those in a TLS handshake. */
   cutConnections(): void
 }
 

@@ -14,7 +14,7 @@ export interface Token {
   expiresAt: number
 }
 
-/** What COS stores under one key. Files made by instant upload share it. */
+/** The object under one COS key. Files of instant uploads share it. */
 export interface Content {
   cosKey: string
   blobs: Blob[]
@@ -24,11 +24,11 @@ export interface Content {
   contentType: string
   lastModified: number
   references: number
-  /** Computed when a begin with hashes first asks (docs/smh-protocol.md#5.9). */
+  /** Computed for the first begin with hashes (docs/smh-protocol.md#5.9). */
   hashes?: { beginningHash: string; fullHash: string }
 }
 
-/** What an uploader may say about a file besides its bytes. */
+/** Optional details of a file. */
 export interface Description {
   labels?: string[]
   category?: string
@@ -74,7 +74,7 @@ export interface Quota {
   settings: Record<string, unknown>
 }
 
-/** A part as COS holds it. */
+/** A stored part. */
 export interface Part {
   number: number
   blob: Blob
@@ -99,11 +99,11 @@ export interface Task extends Description {
   state: 'open' | 'confirmed' | 'cancelled'
   finalPath?: string[]
   parts: Map<number, Part>
-  /** The whole object, when it was sent at once (simple and form uploads). */
+  /** The whole object of a simple or form upload. */
   object?: Blob
 }
 
-/** Temporary COS keys; several may be valid for one task. */
+/** Temporary COS keys. A task may have several valid ones. */
 export interface Credential {
   secretId: string
   secretKey: string
@@ -113,23 +113,23 @@ export interface Credential {
 }
 
 export interface Variant {
-  /** Older pages answer a created task with 200 (docs/smh-protocol.md#15). */
+  /** Older pages document 200 for a new task (docs/smh-protocol.md#15). */
   beginStatus: 200 | 201
   uploadIncompleteStatus: 404 | 400
-  /** Which spelling of `?multipart` is taken: bare as the pages have it, or `=1`. */
+  /** The accepted spelling of `?multipart`: bare as the pages have it, or `=1`. */
   flags: 'any' | 'bare' | 'valued'
 }
 
-/** Everything the emulator knows; `start` hands it to each side. */
+/** The state that the SMH server and the COS server share. */
 export interface State {
   readonly libraryId: string
-  /** All that are valid; the newest is first. */
+  /** All valid secrets, newest first. */
   librarySecrets: readonly string[]
   readonly multiTenant: boolean
   credentialTtlMs: number
   readonly corsOrigins: readonly string[]
   readonly cosScheme: 'http' | 'https'
-  /** host:port of the COS side, known once it listens. */
+  /** host:port of COS, known after it listens. */
   cosDomain: string
   clockOffsetMs: number
   now(): number
@@ -150,7 +150,7 @@ export type StateOptions = Pick<
   'libraryId' | 'librarySecrets' | 'multiTenant' | 'credentialTtlMs' | 'corsOrigins' | 'cosScheme'
 > & { spaces: readonly string[]; clock: () => number }
 
-/** An empty library: the space `-`, or the listed spaces of a multi-tenant one. */
+/** Creates an empty library with the space `-`, or with the listed spaces of a multi-tenant library. */
 export function createState(options: StateOptions): State {
   const { spaces: _, clock, ...settings } = options
   const state: State = {
@@ -172,7 +172,7 @@ export function createState(options: StateOptions): State {
   return state
 }
 
-/** Back to the empty library; id, secret and address stay. */
+/** Empties the library. Id, secret and address stay. */
 export function resetState(state: State, options: Pick<StateOptions, 'spaces'>): void {
   for (const map of [state.tokens, state.spaces, state.tasks, state.uploads]) map.clear()
   for (const map of [state.credentials, state.objects, state.quotas]) map.clear()
@@ -182,7 +182,7 @@ export function resetState(state: State, options: Pick<StateOptions, 'spaces'>):
   for (const id of state.multiTenant ? options.spaces : ['-']) addSpace(state, id, '')
 }
 
-/** Makes an empty space. */
+/** Adds an empty space. */
 export function addSpace(state: State, id: string, userId: string): Space {
   const creationTime = state.now()
   const root: DirectoryNode = {
@@ -199,12 +199,12 @@ export function addSpace(state: State, id: string, userId: string): Space {
   return space
 }
 
-/** Random lower-case hex of so many bytes. */
+/** Random bytes as lower-case hex. */
 export function hex(bytes: number): string {
   return randomBytes(bytes).toString('hex')
 }
 
-/** SMH's way to write a time: ISO 8601 with milliseconds and Z (docs/smh-protocol.md#14.5). */
+/** SMH's format of times: ISO 8601 with milliseconds and Z (docs/smh-protocol.md#14.5). */
 export function isoTime(milliseconds: number): string {
   return new Date(milliseconds).toISOString()
 }

@@ -13,7 +13,7 @@ import {
   type State,
 } from './state.ts'
 
-/** The node at `path`; the root for an empty path. Names differing only by case are different. */
+/** The node at `path`, the root for an empty path. Names are case-sensitive. */
 export function findNode(space: Space, path: readonly string[]): Node | undefined {
   let node: Node | undefined = space.root
   for (const name of path) node = node?.kind === 'dir' ? node.children.get(name) : undefined
@@ -34,7 +34,7 @@ export function findFile(space: Space, path: readonly string[]): FileNode {
   return node
 }
 
-/** The conflict rules of docs/smh-protocol.md#5.10 that can already be told at begin. */
+/** Applies the conflict rules of docs/smh-protocol.md#5.10 that a begin can check. */
 export function checkTarget(space: Space, path: readonly string[], strategy: ConflictStrategy) {
   findDirectory(space, path.slice(0, -1))
   const taken = findNode(space, path)
@@ -44,12 +44,12 @@ export function checkTarget(space: Space, path: readonly string[], strategy: Con
   }
 }
 
-/** Smallest n ≥ 1 whose numbered name is free (docs/smh-protocol.md#14.5). */
+/** `name`, or its first free numbered form (docs/smh-protocol.md#14.5). */
 export function freeName(directory: DirectoryNode, name: string, kind: 'file' | 'dir'): string {
   if (!directory.children.has(name)) return name
   for (let number = 1; ; number += 1) {
     const candidate = numberedName(name, number, kind)
-    // What SMH does when the number no longer fits is unpublished (inferred).
+    // SMH does not publish what happens when the number does not fit (inferred).
     if ([...candidate].length > MAX_NAME_CHARACTERS) throw new SmhError(409, 'RenameTooManyTimes')
     if (!directory.children.has(candidate)) return candidate
   }
@@ -71,8 +71,8 @@ export interface PlacedFile {
 }
 
 /**
- * Puts a file into the tree under the conflict rules of docs/smh-protocol.md#5.10. Nothing in here waits, so of
- * two calls for one name the second always sees the first.
+ * Adds a file to the tree by the conflict rules of docs/smh-protocol.md#5.10. It is synchronous: of two
+ * calls for one name, the second one always finds the first file.
  */
 export function placeFile(
   state: State,
@@ -117,7 +117,7 @@ export function placeFile(
   return { node, path: [...parentPath, name], isOverwritten: replaced !== undefined }
 }
 
-/** Takes a node and all below it out of the tree. */
+/** Removes a node and its content from the tree. */
 export function removeNode(
   state: State,
   blobStore: BlobStore,
@@ -149,7 +149,7 @@ export function* directoriesUnder(node: DirectoryNode, path: string[]): Generato
   }
 }
 
-/** The quota over a space, if there is one, and what it leaves. */
+/** The quota of a space, if any, and its free bytes. */
 export function freeBytes(state: State, space: Space) {
   const quota = [...state.quotas.values()].find(({ spaces }) => spaces.includes(space.id))
   if (!quota) return undefined
@@ -157,7 +157,7 @@ export function freeBytes(state: State, space: Space) {
   return { quota, available: Math.max(0, quota.capacity - used) }
 }
 
-/** 400 `QuotaLimitReached` when so many more bytes do not fit. */
+/** 400 `QuotaLimitReached` when `bytes` more bytes do not fit. */
 export function checkRoom(state: State, space: Space, bytes: number) {
   const free = freeBytes(state, space)
   if (free && bytes > free.available) throw new SmhError(400, 'QuotaLimitReached')
@@ -168,6 +168,6 @@ function releaseFile(state: State, blobStore: BlobStore, space: Space, file: Fil
   file.content.references -= 1
   if (file.content.references > 0) return
   state.objects.delete(file.content.cosKey)
-  // Nobody waits for the disk; a reader that has the file open keeps its bytes.
+  // Runs in the background. A reader with an open file keeps its bytes.
   void blobStore.remove(file.content.blobs)
 }

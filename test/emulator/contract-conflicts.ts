@@ -4,8 +4,8 @@ import type { Contract } from '../support/smh-contract.ts'
 
 /** Items 2 and 3 of docs/smh-protocol.md#14.7. */
 export function conflictContract(contract: () => Contract) {
-  describe('a name that is taken', () => {
-    test('rename, the default, counts up before the extension', async () => {
+  describe('name conflicts', () => {
+    test('rename (default): the number goes before the extension', async () => {
       const { smh, folder, uploader } = contract()
       const names = []
       for (const _ of [1, 2, 3]) {
@@ -15,7 +15,7 @@ export function conflictContract(contract: () => Contract) {
       expect(names).toEqual(['twice.tar.gz', 'twice.tar (1).gz', 'twice.tar (2).gz'])
     })
 
-    test('a name that is all extension counts up behind, and status tells the final name', async () => {
+    test('rename: a name like .profile gets its number at the end, and status has the final name', async () => {
       const { smh, folder, uploader } = contract()
       await smh.upload(uploader, `${folder}/.profile`, [filled(3)])
       const task = await smh.beginTask(uploader, `${folder}/.profile`)
@@ -25,7 +25,7 @@ export function conflictContract(contract: () => Contract) {
       expect((await smh.status(uploader, task.confirmKey)).body.path).toEqual(path)
     })
 
-    test('ask is refused at begin, and at confirm when the name was taken meanwhile', async () => {
+    test('ask: begin rejects an existing name, and so does confirm', async () => {
       const { smh, folder, uploader } = contract()
       const query = { conflict_resolution_strategy: 'ask' }
       const task = await smh.beginTask(uploader, `${folder}/asked.bin`, { query })
@@ -39,7 +39,7 @@ export function conflictContract(contract: () => Contract) {
       }
     })
 
-    test('overwrite wants a grant of its own and keeps the time of the first', async () => {
+    test('overwrite: needs its own grant and keeps the creation time', async () => {
       const { smh, folder, uploader } = contract()
       const query = { conflict_resolution_strategy: 'overwrite' }
       const first = await smh.upload(uploader, `${folder}/over.bin`, [filled(3)])
@@ -55,7 +55,7 @@ export function conflictContract(contract: () => Contract) {
       expect([refused.status, refused.body.code]).toEqual([403, 'NoPermission'])
     })
 
-    test('a directory is never overwritten', async () => {
+    test('overwrite: a directory is never replaced', async () => {
       const { smh, folder, uploader } = contract()
       await smh.directory('PUT', `${folder}/is-a-directory`, { token: uploader })
       const refused = await smh.begin(uploader, `${folder}/is-a-directory`, {
@@ -66,7 +66,7 @@ export function conflictContract(contract: () => Contract) {
   })
 
   describe('directories', () => {
-    test('a begin makes no parents; create-directory makes them all, once', async () => {
+    test('begin creates no parents; create-directory creates all of them once', async () => {
       const { smh, folder, uploader } = contract()
       const deep = `${folder}/one/two/three`
       const early = await smh.begin(uploader, `${deep}/a.bin`)
@@ -79,7 +79,7 @@ export function conflictContract(contract: () => Contract) {
       expect((await smh.begin(uploader, `${deep}/a.bin`)).status).toBe(201)
     })
 
-    test('of two creates at once one wins', async () => {
+    test('of two concurrent creates, one succeeds', async () => {
       const { smh, folder, uploader } = contract()
       const create = () => smh.directory('PUT', `${folder}/both/at/once`, { token: uploader })
       const answers = await Promise.all([create(), create()])
@@ -93,7 +93,7 @@ export function conflictContract(contract: () => Contract) {
       expect(refused.status).toBe(409)
     })
 
-    test('rename makes a numbered one and says so', async () => {
+    test('rename creates a numbered directory and returns its name', async () => {
       const { smh, folder, uploader } = contract()
       const options = { token: uploader, query: { conflict_resolution_strategy: 'rename' } }
       await smh.directory('PUT', `${folder}/v1.2`, options)

@@ -3,9 +3,9 @@ import type { EmulatorControls } from '../../src/emulator/controls.ts'
 import { createSmhClient, filled, MIB, type SmhClient } from '../support/smh-client.ts'
 import { emulatorTarget, type SmhTarget } from '../support/smh-target.ts'
 
-/** Items 4, 6, 8 and 12 of docs/smh-protocol.md#14.7: they move the clock, tear answers and set quotas. */
+/** Items 4, 6, 8 and 12 of docs/smh-protocol.md#14.7, which need the emulator's controls. */
 export function controlledContract() {
-  describe('under control', () => {
+  describe('with controls', () => {
     let target: SmhTarget
     let controls: EmulatorControls
     let smh: SmhClient
@@ -25,7 +25,7 @@ export function controlledContract() {
 
     afterAll(() => target.close())
 
-    test('expired credentials are 403 XML; renewed ones go on where the parts were', async () => {
+    test('expired credentials get 403 in XML, and renewed ones continue the upload', async () => {
       const task = await smh.beginTask(uploader, 'expired.bin')
       await smh.putPart(task, 1, filled(MIB))
       controls.advanceClock(7200 * 1000)
@@ -42,7 +42,7 @@ export function controlledContract() {
       expect(confirmed.body.size).toBe(String(MIB + 10))
     })
 
-    test('credentials can be ended for one task; those of a status are fresh again', async () => {
+    test('credentials of one task can expire, and status returns new ones', async () => {
       const ended = await smh.beginTask(uploader, 'ended.bin')
       const other = await smh.beginTask(uploader, 'other.bin')
       controls.expireCredentials(ended.confirmKey)
@@ -53,7 +53,7 @@ export function controlledContract() {
       expect((await smh.putPart(fresh, 1, filled(1))).status).toBe(200)
     })
 
-    test('a confirm whose answer is lost took effect', async () => {
+    test('a confirm takes effect although its response is lost', async () => {
       const task = await smh.beginTask(uploader, 'lost.bin')
       await smh.putPart(task, 1, filled(3))
       controls.loseConfirmResponse()
@@ -63,7 +63,7 @@ export function controlledContract() {
       expect(controls.files()).toMatchObject([{ path: ['lost.bin'], size: 3 }])
     })
 
-    test('an idle token dies after its period, a used one lives on', async () => {
+    test('an idle token expires after its period; a used one stays valid', async () => {
       const period = 600
       const busy = await smh.mint('', { period: String(period) })
       const idle = await smh.mint('', { period: String(period) })
@@ -78,7 +78,7 @@ export function controlledContract() {
       expect((await use(busy)).status).toBe(403)
     })
 
-    test('a call that the grants refuse moves the expiry as well', async () => {
+    test('a call without the grant moves the expiry too', async () => {
       const token = await smh.mint('', { period: '600' })
       controls.advanceClock(500_000)
       expect((await smh.begin(token, 'no.bin')).body.code).toBe('NoPermission')
@@ -86,7 +86,7 @@ export function controlledContract() {
       expect((await smh.directory('HEAD', '', { token })).status).toBe(200)
     })
 
-    test('a declared size over the free space is refused, what fits is not', async () => {
+    test('a declared size above the free space is rejected', async () => {
       controls.setQuota('-', 10)
       const begin = (filesize: string) => smh.begin(uploader, 'big.bin', { query: { filesize } })
       const refused = await begin('11')

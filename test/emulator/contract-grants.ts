@@ -4,7 +4,7 @@ import type { Contract } from '../support/smh-contract.ts'
 
 const BEGIN = ['begin-multipart', 'begin-simple', 'begin-form', 'renew', 'status', 'cancel']
 
-/** The matrix of docs/smh-protocol.md#3.7: what each grant allows by itself, besides reading. */
+/** The matrix of docs/smh-protocol.md#3.7: what each grant allows, besides reading. */
 const MATRIX: [grant: string, allows: string[]][] = [
   ['admin', [...BEGIN, 'confirm', 'create-directory', 'get-quota']],
   ['space_admin', [...BEGIN, 'confirm', 'create-directory']],
@@ -20,7 +20,7 @@ const MATRIX: [grant: string, allows: string[]][] = [
 /** Item 9 of docs/smh-protocol.md#14.7. */
 export function grantContract(contract: () => Contract) {
   describe('grants', () => {
-    test.each(MATRIX)('%j allows its own calls and no others', async (grant, allows) => {
+    test.each(MATRIX)('%j allows its calls and no others', async (grant, allows) => {
       const { smh, folder, uploader } = contract()
       const { libraryId, spaceId } = smh.target
       const token = await smh.mint(grant, { user_id: 'contract-1' })
@@ -40,7 +40,7 @@ export function grantContract(contract: () => Contract) {
         cancel: await smh.cancel(token, await key('cancelled')),
         confirm: await smh.confirm(token, await key('confirmed')),
         'create-directory': await smh.directory('PUT', path('directory'), { token }),
-        // There need not be a quota to be allowed to ask for it.
+        // A missing quota shows that the call is allowed.
         'get-quota': await smh.call('GET', `/quota/${libraryId}/${spaceId}`, { token }),
       }
       const allowed = Object.entries(answers).filter(([, { status }]) => status !== 403)

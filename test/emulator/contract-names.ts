@@ -26,18 +26,21 @@ export function nameContract(contract: () => Contract) {
       },
     )
 
-    test.each(['?', ':', '*', '"', '<', '>', '|', '\\'])('%s is forbidden', async (character) => {
-      const { smh, folder, uploader } = contract()
-      const refusals = [
-        await smh.begin(uploader, `${folder}/a${character}b.bin`),
-        await smh.directory('PUT', `${folder}/a${character}b`, { token: uploader }),
-      ]
-      for (const { status, body } of refusals) {
-        expect([status, body.code]).toEqual([400, 'IllegalFileName'])
-      }
-    })
+    test.each(['?', ':', '*', '"', '<', '>', '|', '\\'])(
+      '%s is rejected in a name',
+      async (character) => {
+        const { smh, folder, uploader } = contract()
+        const refusals = [
+          await smh.begin(uploader, `${folder}/a${character}b.bin`),
+          await smh.directory('PUT', `${folder}/a${character}b`, { token: uploader }),
+        ]
+        for (const { status, body } of refusals) {
+          expect([status, body.code]).toEqual([400, 'IllegalFileName'])
+        }
+      },
+    )
 
-    test('255 characters are enough for one level, 256 too many', async () => {
+    test('one level may have 255 characters, but not 256', async () => {
       const { smh, folder, uploader } = contract()
       expect((await smh.begin(uploader, `${folder}/${'字'.repeat(255)}`)).status).toBe(201)
       const longFile = await smh.begin(uploader, `${folder}/${'n'.repeat(256)}`)
@@ -48,7 +51,7 @@ export function nameContract(contract: () => Contract) {
       expect(longDirectory.body.code).toBe('DirectoryNameLengthExceed')
     })
 
-    test('names that differ only by case are different names', async () => {
+    test('names are case-sensitive', async () => {
       const { smh, folder, uploader } = contract()
       const lower = await smh.upload(uploader, `${folder}/case.txt`, [filled(1)])
       const upper = await smh.upload(uploader, `${folder}/CASE.txt`, [filled(2)])

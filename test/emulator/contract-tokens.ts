@@ -2,10 +2,10 @@ import { describe, expect, test } from 'vitest'
 import { filled } from '../support/smh-client.ts'
 import type { Contract } from '../support/smh-contract.ts'
 
-/** Item 8 of docs/smh-protocol.md#14.7, as far as no clock has to move; and whom a call is made as (docs/smh-protocol.md#3.9). */
+/** Item 8 of docs/smh-protocol.md#14.7, without the clock, and the user of a call (docs/smh-protocol.md#3.9). */
 export function tokenContract(contract: () => Contract) {
   describe('tokens', () => {
-    test('a deleted token is dead, a renewed one keeps its value', async () => {
+    test('a deleted token is invalid; a renewed one keeps its value', async () => {
       const { smh, folder } = contract()
       const { libraryId } = smh.target
       const token = await smh.mint('', { period: '1200' })
@@ -19,7 +19,7 @@ export function tokenContract(contract: () => Contract) {
       expect([late.status, late.body.code]).toEqual([403, 'InvalidAccessToken'])
     })
 
-    test('tokens of a user are deleted by user, narrowed by client', async () => {
+    test('the tokens of a user can be deleted, or only those of one client', async () => {
       const { smh, folder } = contract()
       const { libraryId, librarySecret } = smh.target
       const user = { user_id: `${folder}-leaver` }
@@ -54,7 +54,7 @@ export function tokenContract(contract: () => Contract) {
       ['1', 300],
       ['3600', 3600],
       ['999999999', 315_360_000],
-    ])('period %j lives for %d seconds', async (period, seconds) => {
+    ])('period %j: the token stays valid for %d seconds', async (period, seconds) => {
       const { smh } = contract()
       const { libraryId, librarySecret, spaceId } = smh.target
       const { body } = await smh.call('POST', '/token', {
@@ -73,12 +73,12 @@ export function tokenContract(contract: () => Contract) {
       [{ library_secret: 'x' }, 400, 'EmptyLibraryId'],
       [{ library_id: 'x' }, 400, 'EmptyLibrarySecret'],
       [{ library_id: 'x', library_secret: 'x' }, 404, 'WrongLibraryIdOrSecret'],
-    ])('minting with %j is refused', async (query, status, code) => {
+    ])('minting with %j is rejected', async (query, status, code) => {
       const answer = await contract().smh.call('GET', '/token', { query })
       expect([answer.status, answer.body.code]).toEqual([status, code])
     })
 
-    test('only an admin token without a user acts as the user of the call', async () => {
+    test('only an admin token without a user acts for the user of the call', async () => {
       const { smh, folder, uploader } = contract()
       const query = { user_id: 'contract-9' }
       const admin = await smh.mint('admin')
@@ -99,7 +99,7 @@ export function tokenContract(contract: () => Contract) {
   })
 
   describe('errors', () => {
-    test('a call without a token, and one to an unknown library', async () => {
+    test('a missing token is 400, an unknown library is 404', async () => {
       const { smh, folder, uploader } = contract()
       const bare = await smh.directory('GET', folder)
       expect([bare.status, bare.body.code]).toEqual([400, 'EmptyAccessToken'])

@@ -55,7 +55,7 @@ export function uploadContract(contract: () => Contract) {
       expect(Buffer.compare(bytes, Buffer.concat(parts))).toBe(0)
     })
 
-    test('confirm refuses a gap, a small middle part and a wrong CRC64, then succeeds once', async () => {
+    test('confirm rejects a gap, a small middle part and a wrong CRC64, then succeeds once', async () => {
       const { smh, folder, uploader } = contract()
       const { confirmKey, ...rest } = await smh.beginTask(uploader, `${folder}/mended.bin`)
       const task: Task = { confirmKey, ...rest }
@@ -84,7 +84,7 @@ export function uploadContract(contract: () => Contract) {
       expect([cancelled.status, cancelled.body.code]).toEqual([409, 'UploadComplete'])
     })
 
-    test('of two confirms at once exactly one succeeds', async () => {
+    test('of two concurrent confirms, one succeeds', async () => {
       const { smh, folder, uploader } = contract()
       const task = await smh.beginTask(uploader, `${folder}/race.bin`)
       await smh.putPart(task, 1, filled(10))
@@ -93,7 +93,7 @@ export function uploadContract(contract: () => Contract) {
       expect(codes.sort()).toEqual([200, 'UploadComplete'])
     })
 
-    test('a cancelled upload is gone on both sides', async () => {
+    test('a cancelled upload is unknown to SMH and COS', async () => {
       const { smh, folder, uploader } = contract()
       const task = await smh.beginTask(uploader, `${folder}/cancelled.bin`)
       await smh.putPart(task, 1, filled(10))
@@ -108,9 +108,9 @@ export function uploadContract(contract: () => Contract) {
   })
 
   describe('instant upload', () => {
-    test('known beginning, then known full hash: a file without an upload', async () => {
+    test('a known beginning hash and a known full hash create the file without an upload', async () => {
       const { smh, folder, uploader } = contract()
-      // The folder's name makes the bytes new to the library, whatever is stored there already.
+      // The folder's name makes the bytes unique in the library.
       const [first, second] = [filled(MIB, folder), filled(5, 'tail')] as const
       const beginningHash = sha256(first).toString('hex')
       const fullHash = sha256(sha256(first), second).toString('hex')

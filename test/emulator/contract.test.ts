@@ -13,8 +13,8 @@ import { uploadContract } from './contract-uploads.ts'
 /*
  * The contract of docs/smh-protocol.md#14.7, held against the emulator or, with SMH_CONTRACT_ENDPOINT,
  * SMH_CONTRACT_LIBRARY_ID, SMH_CONTRACT_LIBRARY_SECRET and SMH_CONTRACT_SPACE_ID, against the real
- * service. Nobody can move the real service's clock or tear its answers: what needs that is in
- * contract-controlled.ts, which is registered for the emulator only.
+ * service. Tests that need the emulator's controls are in contract-controlled.ts and do not run
+ * against the real service.
  */
 describe(onRealSmh ? 'SMH contract, real service' : 'SMH contract, emulator', () => {
   const folder = `contract-${randomUUID()}`

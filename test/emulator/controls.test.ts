@@ -35,7 +35,7 @@ async function admin(name: string, body?: object): Promise<unknown> {
 }
 
 describe('faults', () => {
-  test('an answer instead of the call, as often as it was asked for', async () => {
+  test('a fault replaces the response `times` times', async () => {
     controls.force('begin-multipart', { status: 503, code: 'ServerOverloaded', times: 2 })
     for (const _ of [1, 2]) {
       const { status, body, headers } = await smh.begin(token, 'a.bin')
@@ -46,7 +46,7 @@ describe('faults', () => {
     expect((await smh.begin(token, 'a.bin')).status).toBe(201)
   })
 
-  test('any body, content type and header', async () => {
+  test('a fault may have any body, content type and header', async () => {
     controls.force('begin-multipart', {
       status: 429,
       body: '<html>',
@@ -58,7 +58,7 @@ describe('faults', () => {
     expect(headers.get('retry-after')).toBe('7')
   })
 
-  test('on the COS side the refusal is XML', async () => {
+  test('a fault of COS is an XML document', async () => {
     const task = await smh.beginTask(token, 'a.bin')
     controls.force('put-part', { status: 503, code: 'SlowDown' })
     const refused = await smh.putPart(task, 1, filled(3))
@@ -66,7 +66,7 @@ describe('faults', () => {
     expect((await smh.putPart(task, 1, filled(3))).status).toBe(200)
   })
 
-  test('a connection cut before the call is processed, and one cut after', async () => {
+  test('drop: closes the connection before or after the call is processed', async () => {
     controls.force('create-directory', { drop: 'before' })
     await expect(smh.directory('PUT', 'early', { token })).rejects.toThrow()
     expect(controls.directories()).toEqual([])
@@ -76,7 +76,7 @@ describe('faults', () => {
     expect(controls.calls().slice(-2)).toMatchObject([{ status: null }, { status: null }])
   })
 
-  test('a delay only delays; a match chooses its calls; clearing forgets them', async () => {
+  test('delayMs only delays, match selects calls, and clearing removes faults', async () => {
     controls.force('directory-head', { delayMs: 1, status: 418 })
     expect((await root()).status).toBe(418)
     controls.force('directory-head', { delayMs: 1, times: Number.POSITIVE_INFINITY })
@@ -87,7 +87,7 @@ describe('faults', () => {
     expect((await smh.begin(token, 'b.bin')).status).toBe(500)
   })
 
-  test('one fault is taken back, and the others stay', async () => {
+  test('one fault can be removed while the others stay', async () => {
     const takeBack = controls.force('directory-head', { status: 418, times: 2 })
     controls.force('directory-head', { status: 500 })
     expect((await root()).status).toBe(418)
@@ -96,7 +96,7 @@ describe('faults', () => {
     expect((await root()).status).toBe(200)
   })
 
-  test('a fault of one user: its calls fail, those of another user succeed', async () => {
+  test('userId: calls of this user fail, those of another user succeed', async () => {
     const other = await smh.mint('upload_file', { user_id: 'u-2' })
     const task = await smh.beginTask(token, 'a.bin')
     const others = await smh.beginTask(other, 'b.bin')
@@ -116,27 +116,27 @@ describe('faults', () => {
     expect(controls.calls().at(-1)).toMatchObject({ userId: 'u-2' })
   })
 
-  test('a fault of one user also hits a token without a user that acts as this user', async () => {
+  test('userId: also applies to a token without a user that acts for this user', async () => {
     const admin = await smh.mint('admin')
     controls.force('begin-multipart', { status: 429, userId: 'u-1' })
     expect((await smh.begin(admin, 'a.bin', { query: { user_id: 'u-2' } })).status).toBe(201)
     expect((await smh.begin(admin, 'a.bin', { query: { user_id: 'u-1' } })).status).toBe(429)
   })
 
-  test('a part is held at its last byte: no status lists it before its release', async () => {
+  test('last-byte: status lists a held part only after its release', async () => {
     const task = await smh.beginTask(token, 'a.bin')
     const hold = controls.hold('put-part', { at: 'last-byte' })
     const part = smh.putPart(task, 1, filled(3))
     expect(await hold.reached).toMatchObject({ route: 'put-part', bodyBytes: 3, userId: 'u-1' })
     expect((await smh.status(token, task.confirmKey)).body.parts).toEqual([])
-    // Its signature was checked when it came.
+    // COS has checked the signature on arrival.
     controls.expireCredentials(task.confirmKey)
     hold.release()
     expect((await part).status).toBe(200)
     expect((await smh.status(token, task.confirmKey)).body.parts).toMatchObject([{ Size: 3 }])
   })
 
-  test('a part that is held at its last byte while its upload is confirmed is refused', async () => {
+  test('last-byte: a held part is rejected after its upload is confirmed', async () => {
     const task = await smh.beginTask(token, 'a.bin')
     await smh.putPart(task, 1, filled(3))
     const hold = controls.hold('put-part', { at: 'last-byte' })
@@ -147,7 +147,7 @@ describe('faults', () => {
     expect((await late).status).toBe(404)
   })
 
-  test('a confirm is held, a part is added, and the confirm is answered 500 unprocessed', async () => {
+  test('hold: a held confirm can answer 500 without effect', async () => {
     const task = await smh.beginTask(token, 'a.bin')
     await smh.putPart(task, 1, filled(MIB))
     const hold = controls.hold('confirm', { status: 500, userId: 'u-1' })
@@ -159,7 +159,7 @@ describe('faults', () => {
     expect((await smh.confirm(token, task.confirmKey)).body.size).toBe(String(MIB + 3))
   })
 
-  test('a confirm is held, and the parts that are added meanwhile become the file', async () => {
+  test('hold: parts that arrive while a confirm is held become part of the file', async () => {
     const task = await smh.beginTask(token, 'a.bin')
     await smh.putPart(task, 1, filled(MIB))
     const hold = controls.hold('confirm', {})
@@ -170,7 +170,7 @@ describe('faults', () => {
     expect((await confirm).body.size).toBe(String(MIB + 3))
   })
 
-  test('clearing the faults releases what is held; only uploads have a last byte', async () => {
+  test('clearing the faults releases held calls; only uploads have a last byte', async () => {
     const hold = controls.hold('directory-head', { status: 418 })
     const held = root()
     await hold.reached
@@ -179,7 +179,7 @@ describe('faults', () => {
     expect(() => controls.hold('confirm', { at: 'last-byte' })).toThrow('put-part')
   })
 
-  test('while COS is down its connections break, those in use as well', async () => {
+  test('while COS is down, it closes all connections', async () => {
     const task = await smh.beginTask(token, 'a.bin')
     controls.force('put-part', { delayMs: 3_600_000 })
     const held = smh.putPart(task, 1, filled(3))
@@ -193,7 +193,7 @@ describe('faults', () => {
     expect((await smh.putPart(task, 1, filled(3))).status).toBe(200)
   })
 
-  test('an answer that is cut in its middle, after the call was processed', async () => {
+  test("drop 'midway': the response breaks off after the call is processed", async () => {
     controls.force('create-directory', { drop: 'midway' })
     await expect(smh.directory('PUT', 'half', { token })).rejects.toThrow()
     expect(controls.directories()).toEqual([['half']])
@@ -202,14 +202,14 @@ describe('faults', () => {
     expect(controls.directories()).toEqual([['half']])
   })
 
-  test('an answer whose body comes in two halves', async () => {
+  test('bodyDelayMs: the second half of the body arrives late', async () => {
     controls.force('begin-multipart', { bodyDelayMs: 1, headers: { 'x-fault': 'slow' } })
     const { status, body, headers } = await smh.begin(token, 'a.bin')
     expect([status, headers.get('x-fault')]).toEqual([201, 'slow'])
     expect(body.confirmKey).toEqual(expect.any(String))
   })
 
-  test('no connection at all, until it is allowed again', async () => {
+  test('refuse-connections: no connection succeeds until it is switched off', async () => {
     await root()
     await admin('refuse-connections', { refused: true })
     await expect(root()).rejects.toMatchObject({ cause: { code: 'ECONNREFUSED' } })
@@ -217,7 +217,7 @@ describe('faults', () => {
     expect((await root()).status).toBe(200)
   })
 
-  test('closing waits for no delay and no hold', async () => {
+  test('close does not wait for delays and holds', async () => {
     const other = await emulatorTarget()
     const client = createSmhClient(other)
     other.emulator.controls.force('mint-token', { delayMs: 3_600_000 })
@@ -235,7 +235,7 @@ describe('faults', () => {
 })
 
 describe('recorded calls', () => {
-  test('tell what was received on both sides', async () => {
+  test('contain what SMH and COS received', async () => {
     controls.clearCalls()
     const task = await smh.beginTask(token, 'two words.bin', {
       body: { labels: ['x'] },
@@ -258,7 +258,7 @@ describe('recorded calls', () => {
     ])
   })
 
-  test('an unknown call is recorded as such', async () => {
+  test('an unknown call has the route unknown', async () => {
     const { status, body } = await smh.call('PATCH', '/file/x/-/a', { token })
     expect([status, body.code]).toEqual([404, 'RouteNotFound'])
     expect(controls.calls().at(-1)).toMatchObject({ route: 'unknown', method: 'PATCH' })
@@ -266,7 +266,7 @@ describe('recorded calls', () => {
 })
 
 describe('state', () => {
-  test('a corrupted part has other bytes, and the CRC64 of the whole no longer fits', async () => {
+  test('corrupt-part: the CRC64 of the whole no longer matches', async () => {
     const parts = [filled(MIB, 'a'), filled(9, 'b')]
     const task = await smh.beginTask(token, 'a.bin')
     for (const [index, bytes] of parts.entries()) await smh.putPart(task, index + 1, bytes)
@@ -281,7 +281,7 @@ describe('state', () => {
     expect(Buffer.from(bytes.subarray(MIB)).toString('latin1')).toBe('bbbb\x9dbbbb')
   })
 
-  test('a part that becomes a file while it is being corrupted has the CRC64 of its bytes', async () => {
+  test('corrupt-part: a file that is confirmed meanwhile has the CRC64 of its bytes', async () => {
     const task = await smh.beginTask(token, 'a.bin')
     await smh.putPart(task, 1, filled(4 * MIB, 'a'))
     let corrupting: Promise<unknown> = Promise.resolve()
@@ -297,7 +297,7 @@ describe('state', () => {
     expect(await crc64Of(bytes)).toBe(controls.files()[0]?.crc64)
   })
 
-  test('files tell all that was said of them', async () => {
+  test('files: contain all details of a file', async () => {
     await smh.directory('PUT', 'd/e', { token })
     await smh.upload(token, 'd/clip.mp4', [filled(3)], {
       headers: { 'x-smh-meta-a': 'b' },
@@ -319,7 +319,7 @@ describe('state', () => {
     ])
   })
 
-  test('credentials minted from now on live as long as they are told to', async () => {
+  test('set-credential-ttl: applies to new credentials', async () => {
     const left = async () => {
       const task = await smh.beginTask(token, 'a.bin')
       const [, from, until] = /q-key-time=(\d+);(\d+)/.exec(task.headers.Authorization ?? '') ?? []
@@ -331,7 +331,7 @@ describe('state', () => {
     expect(await left()).toBe(7200)
   })
 
-  test('one token or all of them expire', async () => {
+  test('expire-token: one token or all tokens expire', async () => {
     const other = await smh.mint('')
     controls.expireToken(token)
     expect((await root()).status).toBe(403)
@@ -340,7 +340,7 @@ describe('state', () => {
     expect((await smh.directory('HEAD', '', { token: other })).status).toBe(403)
   })
 
-  test('the library secret changes: at once, or with the old one valid for a while', async () => {
+  test('set-library-secret: replaces the old secret, or keeps it valid', async () => {
     const old = emulator.librarySecret
     const mint = async (secret: string) =>
       (await smh.mint('', { library_secret: secret })).startsWith('acctk')
@@ -364,7 +364,7 @@ describe('state', () => {
     expect([await mint(old), await mint('third')]).toEqual([true, false])
   })
 
-  test('the variant can be an older one', async () => {
+  test('set-variant: SMH answers like older versions', async () => {
     controls.setVariant({ beginStatus: 200, uploadIncompleteStatus: 400, flags: 'valued' })
     const bare = await smh.begin(token, 'a.bin')
     expect([bare.status, bare.body.code]).toEqual([400, 'ParamInvalid'])
@@ -378,7 +378,7 @@ describe('state', () => {
     expect((await smh.begin(token, 'a.bin')).status).toBe(200)
   })
 
-  test('extra fields are in every successful JSON object and in no other answer', async () => {
+  test('add-extra-reply-fields: only successful JSON objects have them', async () => {
     controls.addExtraReplyFields({ canary: 'x1', confirmKey: 'x2' })
     const { body } = await smh.begin(token, 'a.bin')
     expect(body.canary).toBe('x1')
@@ -386,7 +386,7 @@ describe('state', () => {
     expect((await smh.begin(token, 'no/a.bin')).body).not.toHaveProperty('canary')
   })
 
-  test('reset forgets everything but the library', async () => {
+  test('reset: only the library stays', async () => {
     await smh.upload(token, 'a.bin', [filled(3)])
     controls.advanceClock(1000)
     controls.force('mint-token', { status: 500 })
@@ -399,8 +399,8 @@ describe('state', () => {
   })
 })
 
-describe('over HTTP', () => {
-  test('what the controls do in-process', async () => {
+describe('controls over HTTP', () => {
+  test('do the same as the controls in-process', async () => {
     const task = await smh.beginTask(token, 'a.bin')
     await smh.putPart(task, 1, filled(3))
     expect(await admin('open-tasks')).toMatchObject([{ confirmKey: task.confirmKey }])
@@ -437,7 +437,7 @@ describe('over HTTP', () => {
     expect(await admin('directories')).toEqual([])
   })
 
-  test('a call is held until its hold is released', async () => {
+  test('hold a call until its release', async () => {
     const { hold } = (await admin('hold', {
       route: 'confirm',
       fault: { status: 503, userId: 'u-1' },
@@ -449,10 +449,10 @@ describe('over HTTP', () => {
     await admin('release', { hold })
     expect((await confirm).status).toBe(503)
     expect(await admin('holds')).toEqual([])
-    await expect(admin('release', { hold })).rejects.toThrow('no hold')
+    await expect(admin('release', { hold })).rejects.toThrow('No such hold')
   })
 
-  test('mistakes are told', async () => {
+  test('answer 400 or 404 to mistakes', async () => {
     await expect(admin('force', { route: 'nonsense', fault: {} })).rejects.toThrow(
       'begin-multipart',
     )
@@ -464,7 +464,7 @@ describe('over HTTP', () => {
     await expect(admin('force', { route: 'confirm', fault: { userId: 1 } })).rejects.toThrow(
       'string',
     )
-    await expect(admin('nonsense')).rejects.toThrow('no such control')
+    await expect(admin('nonsense')).rejects.toThrow('No such control')
     const list = await (await fetch(`${emulator.adminUrl}/__admin`)).json()
     expect(list).toMatchObject({
       get: { calls: '{}' },

@@ -8,7 +8,7 @@ import { cosState } from '../support/cos-state.ts'
 const KEY = '/smh0/5f0c.bin'
 const NOW = 1_741_519_353
 
-/** A state in which an upload has the parts 1 to 3; SMH hands out no key that may list them. */
+/** A state with an upload of the parts 1 to 3. SMH itself signs no list of parts. */
 function stateWithParts(): State {
   const state = cosState(NOW * 1000)
   const numbered = [3, 1, 2].map((number) => {
@@ -51,7 +51,7 @@ function list(query: Record<string, string>): string {
 const valuesOf = (xml: string, element: string) =>
   [...xml.matchAll(new RegExp(`<${element}>(.*)</${element}>`, 'g'))].map((match) => match[1])
 
-test('parts are listed in order, in bits', () => {
+test('parts are listed in order, page by page', () => {
   const first = list({ 'max-parts': '2' })
   expect(valuesOf(first, 'PartNumber')).toEqual(['1', '2'])
   expect(valuesOf(first, 'IsTruncated')).toEqual(['true'])
@@ -64,7 +64,7 @@ test('parts are listed in order, in bits', () => {
   expect(valuesOf(rest, 'IsTruncated')).toEqual(['false'])
 })
 
-test('an unknown upload, or a number that is none, is refused', () => {
+test('an unknown upload or an invalid number is rejected', () => {
   expect(() => list({ uploadId: 'other' })).toThrow('multipart upload does not exist')
   expect(() => list({ 'max-parts': 'many' })).toThrow('Invalid argument')
 })

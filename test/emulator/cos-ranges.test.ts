@@ -37,7 +37,7 @@ async function urlOf(parts: Uint8Array<ArrayBuffer>[]): Promise<string> {
 
 const get = (url: string, headers: Record<string, string> = {}) => fetch(url, { headers })
 
-describe('a range of a download', () => {
+describe('ranges of a download', () => {
   const parts = [filled(MIB, 'a'), filled(10, 'b')]
   const size = MIB + 10
 
@@ -81,7 +81,7 @@ describe('a range of a download', () => {
     },
   )
 
-  test('an empty object has no bytes to choose from', async () => {
+  test('a range of an empty object is 416', async () => {
     const { body } = await smh.file('PUT', 'empty', { token })
     const task = body as { domain: string; path: string; headers: Record<string, string> }
     const url = `http://${task.domain}${task.path}`
@@ -93,7 +93,7 @@ describe('a range of a download', () => {
     expect((await get(cosUrl, { range: 'bytes=-1' })).status).toBe(200)
   })
 
-  test('If-Range: the range only while the object is the one that is meant', async () => {
+  test('If-Range: a range only of the same version of the object', async () => {
     const url = await urlOf([filled(9)])
     const whole = await get(url)
     const [tag, time] = [whole.headers.get('etag'), whole.headers.get('last-modified')]
@@ -109,7 +109,7 @@ describe('a range of a download', () => {
 })
 
 describe('HEAD of an object', () => {
-  /** SMH hands out no signature for HEAD, so the test signs with keys of its own. */
+  /** SMH signs no HEAD, so the test signs with its own keys. */
   async function head(headers: Record<string, string>) {
     const [key, now] = ['/smh0/5f0c.bin', 1_741_519_353]
     const state = cosState(now * 1000)
@@ -153,7 +153,7 @@ describe('HEAD of an object', () => {
     expect(headers.has('content-range')).toBe(false)
   })
 
-  test('a URL that is signed for GET is no URL for HEAD', async () => {
+  test('a URL that is signed for GET is rejected for HEAD', async () => {
     const url = await urlOf([filled(9)])
     expect((await fetch(url, { method: 'HEAD' })).status).toBe(403)
     expect(emulator.controls.calls().at(-1)).toMatchObject({ route: 'head-object', status: 403 })

@@ -17,7 +17,7 @@ interface Signed {
   headers: Record<string, string>
 }
 
-/** Tencent's own SDK signs; KeyTime is an option of it that its types do not list. */
+/** Signs with Tencent's SDK. Its types lack the option KeyTime. */
 function signedBySdk({ method, path, query, headers }: Signed, keyTime = KEY_TIME): string {
   const options = {
     SecretId: SECRET_ID,
@@ -59,13 +59,13 @@ const ours = (request: Signed) => ({
   headers: Object.entries(request.headers),
 })
 
-describe('signing as the SDK of COS does', () => {
+describe("signatures equal those of COS's SDK", () => {
   test.each(REQUESTS)('%s', (_, request) => {
     const authorization = signRequest(SECRET_ID, SECRET_KEY, KEY_TIME, ours(request))
     expect(authorization).toBe(signedBySdk(request))
   })
 
-  test('a signature that is not sha1, or lacks a field, is none', () => {
+  test('a signature without sha1 or with a missing field is invalid', () => {
     const authorization = signedBySdk(REQUESTS[0]![1])
     expect(parseAuthorization(authorization)).toMatchObject({ secretId: SECRET_ID })
     expect(parseAuthorization(authorization.replace('=sha1', '=md5'))).toBeUndefined()
@@ -73,7 +73,7 @@ describe('signing as the SDK of COS does', () => {
     expect(parseAuthorization('Bearer token')).toBeUndefined()
   })
 
-  test('a listed parameter that the request lacks spoils the signature', () => {
+  test('a listed parameter that the request lacks invalidates the signature', () => {
     const request = REQUESTS[1]![1]
     const fields = parseAuthorization(signedBySdk(request))!
     expect(signatureOf(SECRET_KEY, fields, ours(request))).toBe(fields.signature)
@@ -82,7 +82,7 @@ describe('signing as the SDK of COS does', () => {
   })
 })
 
-describe('checking what the SDK of COS has signed', () => {
+describe("signatures of COS's SDK", () => {
   let state: State
 
   beforeEach(() => {
@@ -96,7 +96,7 @@ describe('checking what the SDK of COS has signed', () => {
     })
   })
 
-  /** The request as the COS side sees it; the refusal's message, or 'passed'. */
+  /** The error message for a request with this signature, or 'passed'. */
   function check(signed: Signed, authorization: string, change: Partial<Signed> = {}): string {
     const { method, path, query, headers } = { ...signed, ...change }
     const lower = Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value])
@@ -122,7 +122,7 @@ describe('checking what the SDK of COS has signed', () => {
     expect(check(request, signedBySdk(request))).toBe('passed')
   })
 
-  test('one signature fits all parts, but no other method, key or credential', () => {
+  test('a signature is valid for all parts, but for no other method, key or credential', () => {
     const request = REQUESTS[0]![1]
     const authorization = signedBySdk(request)
     for (const partNumber of ['1', '2']) {
@@ -137,7 +137,7 @@ describe('checking what the SDK of COS has signed', () => {
     expect(check(request, authorization, { headers })).toBe('SignatureDoesNotMatch')
   })
 
-  test('a covered header or parameter may not change', () => {
+  test('a signed header or parameter must not change', () => {
     const request = REQUESTS[1]![1]
     const authorization = signedBySdk(request)
     const query = { ...request.query, partNumber: '13' }
@@ -146,7 +146,7 @@ describe('checking what the SDK of COS has signed', () => {
     expect(check(request, authorization, { headers })).toBe('SignatureDoesNotMatch')
   })
 
-  test('the times of the signature and the end of the credentials both count', () => {
+  test('the times of the signature and the expiry of the credentials both apply', () => {
     const request = REQUESTS[0]![1]
     expect(check(request, signedBySdk(request, `${NOW - 9};${NOW}`))).toBe('Request has expired')
     const ahead = signedBySdk(request, `${NOW + 1000};${NOW + 2000}`)
@@ -156,7 +156,7 @@ describe('checking what the SDK of COS has signed', () => {
     expect(check(request, long)).toBe('Request has expired')
   })
 
-  test('a signed URL of the SDK: its fields are in the query', () => {
+  test('a signed URL of the SDK is accepted', () => {
     const query = { 'x-cos-security-token': 'securitytoken', 'response-content-type': 'a/b' }
     const request: Signed = { method: 'get', path: '/smh0/5f0c.bin', query, headers: {} }
     const url = new URLSearchParams(`${signedBySdk(request)}&${new URLSearchParams(query)}`)

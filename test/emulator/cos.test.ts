@@ -35,18 +35,18 @@ afterAll(async () => {
 
 const code = (text: string) => /<Code>(.*)<\/Code>/.exec(text)?.[1]
 
-/** A part whose body is still to be written. */
+/** A request for a part whose body is not sent yet. */
 function openPart(headers: Record<string, string>): ClientRequest {
   const url = `${emulator.cosUrl}${task.path}?uploadId=${task.uploadId}&partNumber=1`
   return request(url, { method: 'PUT', headers: { ...task.headers, ...headers } })
 }
 
-/** Resolves when the COS side has taken so many bytes of the last call. */
+/** Resolves when COS has received this many bytes of the last call. */
 async function taken(bytes: number) {
   await expect.poll(() => emulator.controls.calls().at(-1)?.bodyBytes).toBe(bytes)
 }
 
-describe('refusals', () => {
+describe('COS', () => {
   const base64Md5 = (text: string) => createHash('md5').update(text).digest('base64')
 
   test.each<[string, (given: Task) => Task, Record<string, string>, number, number, string]>([
@@ -60,14 +60,14 @@ describe('refusals', () => {
     ['a wrong MD5', (t) => t, { 'Content-MD5': base64Md5('x') }, 1, 400, 'BadDigest'],
     ['no MD5', (t) => t, { 'Content-MD5': 'x' }, 1, 400, 'InvalidDigest'],
     ['a low limit', (t) => t, { 'x-cos-traffic-limit': '819199' }, 1, 400, 'InvalidArgument'],
-  ])('%s', async (_, change, headers, number, status, expected) => {
+  ])('rejects %s', async (_, change, headers, number, status, expected) => {
     const answer = await smh.putPart(change(task), number, filled(3), headers)
     expect([answer.status, code(answer.text)]).toEqual([status, expected])
     expect(answer.text).toContain(`<RequestId>${answer.headers.get('x-cos-request-id')}<`)
     expect(emulator.controls.openTasks()[0]?.parts).toEqual([])
   })
 
-  /** Sends headers that fetch would not, and answers what came back before any body was sent. */
+  /** Sends headers that fetch cannot send. Resolves to the response before any body is sent. */
   function headersOnly(headers: Record<string, string>): Promise<IncomingMessage> {
     return new Promise((resolve, reject) => {
       const sent = openPart(headers)
@@ -80,13 +80,13 @@ describe('refusals', () => {
     })
   }
 
-  test('a body of unknown length is refused, and one over 5 GiB', async () => {
+  test('rejects a body of unknown length or over 5 GiB', async () => {
     expect((await headersOnly({ 'Transfer-Encoding': 'chunked' })).statusCode).toBe(411)
     const large = String(5 * 1024 ** 3 + 1)
     expect((await headersOnly({ 'Content-Length': large })).statusCode).toBe(400)
   })
 
-  test('a right MD5 and a traffic limit within bounds are fine', async () => {
+  test('accepts a correct MD5 and a traffic limit within bounds', async () => {
     const limited = await smh.beginTask(token, 'b.bin', { query: { traffic_limit: '102400' } })
     expect(limited.headers['x-cos-traffic-limit']).toBe(819_200)
     const headers = { 'Content-MD5': base64Md5('aaa') }
@@ -95,13 +95,13 @@ describe('refusals', () => {
     expect(answer.headers.get('server')).toBe('tencent-cos')
   })
 
-  test('other methods are not allowed', async () => {
+  test('rejects other methods', async () => {
     const answer = await fetch(`${emulator.cosUrl}${task.path}`, { method: 'PATCH' })
     expect([answer.status, code(await answer.text())]).toEqual([405, 'MethodNotAllowed'])
   })
 })
 
-test('a part sent again replaces the first', async () => {
+test('a repeated part replaces the first one', async () => {
   await smh.putPart(task, 1, filled(3))
   await smh.putPart(task, 1, filled(5))
   expect(emulator.controls.openTasks()).toMatchObject([
@@ -110,7 +110,7 @@ test('a part sent again replaces the first', async () => {
   expect((await smh.confirm(token, task.confirmKey)).body.size).toBe('5')
 })
 
-test('a sender that vanishes leaves no part', async () => {
+test('a broken connection leaves no part', async () => {
   await smh.putPart(task, 1, filled(3))
   const sent = openPart({ 'Content-Length': '10' })
   sent.on('error', () => {})
@@ -122,7 +122,7 @@ test('a sender that vanishes leaves no part', async () => {
   expect(emulator.controls.openTasks()[0]?.parts).toMatchObject([{ size: 3, receivedTimes: 1 }])
 })
 
-test('a part that is under way when its upload is cancelled comes too late', async () => {
+test('a part is rejected when its upload is cancelled in the meantime', async () => {
   const sent = openPart({ 'Content-Length': '10' })
   const response = once(sent, 'response')
   sent.write('12345')
@@ -134,14 +134,14 @@ test('a part that is under way when its upload is cancelled comes too late', asy
   expect(await readdir(join(directory, 'blobs'))).toEqual([])
 })
 
-test('after the confirm the upload id is gone', async () => {
+test('the upload id is unknown after the confirm', async () => {
   await smh.putPart(task, 1, filled(3))
   await smh.confirm(token, task.confirmKey)
   expect(code((await smh.putPart(task, 2, filled(3))).text)).toBe('NoSuchUpload')
 })
 
 describe('other ways to upload', () => {
-  test('simple: one PUT at the bare key, and no renewal', async () => {
+  test('simple: one PUT without parts, and no renewal', async () => {
     const begun = await smh.file('PUT', 'simple.txt', { token })
     expect(begun.body).not.toHaveProperty('uploadId')
     const simple = begun.body as unknown as Task
@@ -156,7 +156,7 @@ describe('other ways to upload', () => {
     expect(confirmed.body).toMatchObject({ size: '5', eTag: '"5d41402abc4b2a76b9719d911017c592"' })
   })
 
-  test('form: fields as given, the file last', async () => {
+  test('form: the given fields, then the file', async () => {
     const { body } = await smh.file('POST', 'photo.jpg', { token })
     const post = (change: Record<string, string>) => {
       const form = new FormData()
@@ -176,7 +176,7 @@ describe('other ways to upload', () => {
 })
 
 describe('downloads', () => {
-  test('302 leads to the bytes; the link dies with its period', async () => {
+  test('302 redirects to a link that expires', async () => {
     await smh.upload(token, 'd.txt', [filled(7, 'd')])
     const query = { period: '60', content_disposition: 'attachment; filename="ü.txt"' }
     const { status, headers } = await smh.file('GET', 'd.txt', { token, query })
@@ -191,7 +191,7 @@ describe('downloads', () => {
     expect((await fetch(link)).status).toBe(403)
   })
 
-  test('deleted is gone, with its bytes', async () => {
+  test('a deleted file and its bytes are gone', async () => {
     await smh.upload(token, 'd.txt', [filled(7, 'd')])
     const { body } = await smh.file('GET', 'd.txt', { token, query: { info: '' } })
     const remover = await smh.mint('delete_file')
@@ -214,7 +214,7 @@ describe('CORS', () => {
       },
     })
 
-  test('the bucket allows its origins and exposes what uploaders read', async () => {
+  test('the bucket allows its origins and exposes the headers that uploaders read', async () => {
     const allowed = await preflight('https://app.example', `${emulator.cosUrl}${task.path}`)
     expect(allowed.status).toBe(200)
     const headers = Object.fromEntries(allowed.headers)
@@ -231,14 +231,14 @@ describe('CORS', () => {
     )
   })
 
-  test('another origin is refused', async () => {
+  test('another origin is rejected', async () => {
     const refused = await preflight('https://evil.example', `${emulator.cosUrl}${task.path}`)
     expect([refused.status, code(await refused.text())]).toEqual([403, 'AccessForbidden'])
     const part = await smh.putPart(task, 1, filled(1), { Origin: 'https://evil.example' })
     expect(part.headers.has('access-control-allow-origin')).toBe(false)
   })
 
-  test('SMH itself is open to every origin', async () => {
+  test('SMH allows every origin', async () => {
     const allowed = await preflight('https://any.example', `${emulator.smhUrl}/api/v1/token`)
     expect(allowed.status).toBe(204)
     expect(allowed.headers.get('access-control-allow-origin')).toBe('*')

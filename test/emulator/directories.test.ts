@@ -31,7 +31,7 @@ async function fill() {
   }
 }
 
-test('listing by marker, in bits', async () => {
+test('list by marker, page by page', async () => {
   await fill()
   const first = await list({ 'by-marker': '1', limit: '3' })
   expect(names(first)).toEqual(['a', 'b', 'x.txt'])
@@ -44,7 +44,7 @@ test('listing by marker, in bits', async () => {
   expect(refusal(await list({ limit: '1001' }))).toEqual([400, 'ParamInvalid'])
 })
 
-test('listing by page, filtered and in another order', async () => {
+test('list by page, with a filter and another order', async () => {
   await fill()
   const page = await list({ 'by-page': '1', page: '2', page_size: '2' })
   expect(names(page)).toEqual(['x.txt', 'y.jpg'])
@@ -55,7 +55,7 @@ test('listing by page, filtered and in another order', async () => {
   expect(names(await list({ prefix: 'y' }))).toEqual(['y.jpg'])
 })
 
-test('details of files and directories, with what was said of them', async () => {
+test('info returns all details of files and directories', async () => {
   const metaData = { colour: 'red' }
   const query = { with_inode: '1' }
   const body = { metaData, labels: ['l'] }
@@ -77,7 +77,7 @@ test('details of files and directories, with what was said of them', async () =>
   expect((await smh.file('HEAD', 'd', { token })).status).toBe(404)
 })
 
-test('a directory that went away under an open upload', async () => {
+test('confirm rejects a deleted directory', async () => {
   await smh.directory('PUT', 'd', { token })
   await smh.upload(token, 'd/old.txt', [filled(3)])
   const task = await smh.beginTask(token, 'd/new.txt')
@@ -91,7 +91,7 @@ test('a directory that went away under an open upload', async () => {
   expect((await confirm()).status).toBe(200)
 })
 
-test('the root is neither made nor deleted', async () => {
+test('the root can be neither created nor deleted', async () => {
   for (const method of ['PUT', 'DELETE']) {
     const answer = await smh.directory(method, '', { token })
     expect(refusal(answer)).toEqual([400, 'RootDirectoryNotAllowed'])
@@ -103,11 +103,11 @@ test.each([
   ['d/', 400, 'EmptyFileName'],
   ['d//f', 400, 'InvalidSpaceOrDirectoryPath'],
   ['a\u0007', 400, 'IllegalFileName'],
-])('no upload to %j', async (path, status, code) => {
+])('begin rejects %j', async (path, status, code) => {
   expect(refusal(await smh.begin(token, path))).toEqual([status, code])
 })
 
-test('no way up and out', async () => {
+test('dot segments are rejected', async () => {
   const path = `/file/${emulator.libraryId}/-/d%2F..%2F..%2Fa.bin`
   const answer = await smh.call('POST', path, { token, query: { multipart: '' } })
   expect(refusal(answer)).toEqual([400, 'IllegalFileName'])
@@ -129,12 +129,12 @@ test.each<[string, Parameters<SmhClient['begin']>[2], string]>([
     { query: { conflict_resolution_strategy: 'x' } },
     'InvalidConflictResolutionStrategy',
   ],
-])('no begin with %s', async (_, options, code) => {
+])('begin rejects %s', async (_, options, code) => {
   expect(refusal(await smh.begin(token, 'a.bin', options))).toEqual([400, code])
   expect(emulator.controls.openTasks()).toEqual([])
 })
 
-test('an optimistic lock on the file that is overwritten', async () => {
+test('overwrite: a content CAS protects the existing file', async () => {
   const first = await smh.upload(token, 'f.txt', [filled(1)])
   expect(first.body).not.toHaveProperty('contentCas')
   const info = await smh.file('GET', 'f.txt', { token, query: { info: '', with_content_cas: '1' } })
@@ -147,7 +147,7 @@ test('an optimistic lock on the file that is overwritten', async () => {
   expect(replaced.body).toMatchObject({ isOverwritten: true, size: '2' })
 })
 
-describe('what SMH can do and the emulator cannot is refused, and nothing else happens', () => {
+describe('an operation that the emulator lacks is rejected without effect', () => {
   test.each<[string, 'file' | 'directory', string, Record<string, string>, unknown?]>([
     ['move a file', 'file', 'PUT', {}, { from: 'a.txt' }],
     ['copy a file', 'file', 'PUT', {}, { copyFrom: 'a.txt' }],
@@ -173,13 +173,13 @@ describe('what SMH can do and the emulator cannot is refused, and nothing else h
   })
 })
 
-test('what would be read must be there, also for what the emulator cannot do', async () => {
+test('an operation that the emulator lacks is 404 for a missing file', async () => {
   const query = { preview: '' }
   const answer = await smh.file('GET', 'missing.txt', { token, query })
   expect(refusal(answer)).toEqual([404, 'FileNotFound'])
 })
 
-describe('a flag that a call cannot have is refused, and nothing else happens', () => {
+describe('a flag that a call cannot have is rejected without effect', () => {
   test.each<['file' | 'directory', string, Record<string, string>]>([
     ['file', 'POST', { nonsense: '' }],
     ['file', 'PUT', { nonsense: '' }],
@@ -203,7 +203,7 @@ describe('a flag that a call cannot have is refused, and nothing else happens', 
     expect(emulator.controls.directories()).toEqual([['d']])
   })
 
-  test('parameters with a value that SMH does not know are ignored', async () => {
+  test('unknown parameters with a value are ignored', async () => {
     const query = { multipart: '', nonsense: 'x' }
     expect((await smh.file('POST', 'a.txt', { token, query })).status).toBe(201)
   })

@@ -20,7 +20,7 @@ afterEach(async () => {
 
 const ANY_PORTS = ['--smh-port=0', '--cos-port=0', '--admin-port=0']
 
-/** The command with a temporary folder of its own, so that what it leaves behind shows. */
+/** The command with its own temporary folder, so that the test sees what it leaves behind. */
 function run(args: string[], env: Record<string, string> = {}) {
   const child = spawn(process.execPath, ['src/emulator/main.ts', ...args], {
     env: { ...process.env, TMPDIR: temporary, ...env },
@@ -38,29 +38,34 @@ function run(args: string[], env: Record<string, string> = {}) {
   return { child, ended, seen, ready: Promise.race([ready, ended.then(() => {})]) }
 }
 
-test.each(['SIGTERM', 'SIGINT'] as const)('%s ends it cleanly', async (signal) => {
-  const { child, ended, seen, ready } = run([...ANY_PORTS, '--library-secret=s3cret'])
-  await ready
-  expect(await readdir(temporary)).toHaveLength(1)
-  const curl = /curl '(.*)'/.exec(seen.out)?.[1] ?? ''
-  const { accessToken } = (await (await fetch(curl)).json()) as { accessToken: string }
-  const endpoint = /SMH_ENDPOINT=(.*)/.exec(seen.out)?.[1]
-  const begun = await fetch(
-    `${endpoint}/api/v1/file/smh0emulated/-/a.bin?multipart&access_token=${accessToken}`,
-    { method: 'POST' },
-  )
-  const task = (await begun.json()) as Record<string, string> & { headers: Record<string, string> }
-  const part = `http://${task.domain}${task.path}?uploadId=${task.uploadId}&partNumber=1`
-  const sent = await fetch(part, { method: 'PUT', headers: task.headers, body: 'bytes' })
-  expect(sent.status).toBe(200)
-  expect(seen.out).toContain('SMH_LIBRARY_ID=smh0emulated\n  SMH_LIBRARY_SECRET=s3cret\n')
+test.each(['SIGTERM', 'SIGINT'] as const)(
+  'emulator: %s ends it and leaves nothing behind',
+  async (signal) => {
+    const { child, ended, seen, ready } = run([...ANY_PORTS, '--library-secret=s3cret'])
+    await ready
+    expect(await readdir(temporary)).toHaveLength(1)
+    const curl = /curl '(.*)'/.exec(seen.out)?.[1] ?? ''
+    const { accessToken } = (await (await fetch(curl)).json()) as { accessToken: string }
+    const endpoint = /SMH_ENDPOINT=(.*)/.exec(seen.out)?.[1]
+    const begun = await fetch(
+      `${endpoint}/api/v1/file/smh0emulated/-/a.bin?multipart&access_token=${accessToken}`,
+      { method: 'POST' },
+    )
+    const task = (await begun.json()) as Record<string, string> & {
+      headers: Record<string, string>
+    }
+    const part = `http://${task.domain}${task.path}?uploadId=${task.uploadId}&partNumber=1`
+    const sent = await fetch(part, { method: 'PUT', headers: task.headers, body: 'bytes' })
+    expect(sent.status).toBe(200)
+    expect(seen.out).toContain('SMH_LIBRARY_ID=smh0emulated\n  SMH_LIBRARY_SECRET=s3cret\n')
 
-  child.kill(signal)
-  expect(await ended).toMatchObject({ code: 0, err: '' })
-  expect(await readdir(temporary)).toEqual([])
-})
+    child.kill(signal)
+    expect(await ended).toMatchObject({ code: 0, err: '' })
+    expect(await readdir(temporary)).toEqual([])
+  },
+)
 
-test('spaces and variables: a flag wins over its variable', async () => {
+test('emulator: --space adds spaces, and options take precedence over variables', async () => {
   const { child, ended, seen, ready } = run(
     [...ANY_PORTS, '--space=team-a', '--library-id=smh0a'],
     {
@@ -75,7 +80,7 @@ test('spaces and variables: a flag wins over its variable', async () => {
   await ended
 })
 
-test('a taken port is named, and nothing is left behind', async () => {
+test('emulator: a port in use is named, and nothing is left behind', async () => {
   const holder = createServer().listen(0, '127.0.0.1')
   await once(holder, 'listening')
   const address = holder.address()
@@ -83,15 +88,15 @@ test('a taken port is named, and nothing is left behind', async () => {
   const { ended } = run([...ANY_PORTS, `--cos-port=${port}`])
   const { code, err } = await ended
   holder.close()
-  expect([code, err]).toEqual([1, expect.stringContaining(`Port ${port} is taken`)])
+  expect([code, err]).toEqual([1, expect.stringContaining(`Port ${port} is in use`)])
   expect(await readdir(temporary)).toEqual([])
 })
 
 test.each([
   [['--help'], 0, /--smh-port/, /^$/],
   [['--nonsense'], 1, /^$/, /nonsense/],
-  [['--smh-port=70000'], 1, /^$/, /--smh-port wants/],
-])('%j', async (args, code, out, err) => {
+  [['--smh-port=70000'], 1, /^$/, /--smh-port must be/],
+])('emulator %j: prints help or an error', async (args, code, out, err) => {
   expect(await run(args).ended).toEqual({
     code,
     out: expect.stringMatching(out),

@@ -25,7 +25,7 @@ afterAll(() => emulator.close())
 const refusal = ({ status, body }: Answer) => [status, body.code]
 
 describe('tokens and spaces', () => {
-  test('a token is good for its own spaces only', async () => {
+  test('a token is valid for its own spaces only', async () => {
     const token = await smh.mint('upload_file', { space_id: 'team-a' })
     const head = (space: string) => smh.call('GET', `/directory/${library}/${space}/`, { token })
     expect((await head('team-a')).status).toBe(200)
@@ -37,7 +37,7 @@ describe('tokens and spaces', () => {
     expect(other.status).toBe(200)
   })
 
-  test('minting wants a space, unless the grant is above spaces, and it must exist', async () => {
+  test('minting needs an existing space, except for grants of the whole library', async () => {
     const mint = (query: Record<string, string>) =>
       smh.call('GET', '/token', {
         query: { library_id: library, library_secret: emulator.librarySecret, ...query },
@@ -47,7 +47,7 @@ describe('tokens and spaces', () => {
     expect((await mint({ grant: 'create_space' })).status).toBe(200)
   })
 
-  test('a confirm key of one space is unknown in another', async () => {
+  test('a confirm key of one space is unknown in another space', async () => {
     const task = await smh.beginTask(admin, 'a.bin')
     const elsewhere = await smh.call('GET', `/file/${library}/team-b/${task.confirmKey}`, {
       token: admin,
@@ -58,7 +58,7 @@ describe('tokens and spaces', () => {
 })
 
 describe('spaces', () => {
-  test('are made, listed in pages, measured and deleted', async () => {
+  test('can be created, listed page by page, measured and deleted', async () => {
     const query = { space_id: 'made-1' }
     const made = await smh.call('POST', `/space/${library}`, { token: admin, query })
     expect([made.status, made.body]).toEqual([201, { spaceId: 'made-1' }])
@@ -83,7 +83,7 @@ describe('spaces', () => {
     expect(emulator.controls.files()).toEqual([])
   })
 
-  test('wait for their grants', async () => {
+  test('need grants', async () => {
     const token = await smh.mint('space_admin', { space_id: 'team-a' })
     const made = await smh.call('POST', `/space/${library}`, { token })
     const deleted = await smh.call('DELETE', `/space/${library}/team-a`, { token })
@@ -97,7 +97,7 @@ describe('spaces', () => {
     expect((await smh.call('GET', path, { token })).body).toMatchObject(body)
   })
 
-  test('a single-tenant library has none to make', async () => {
+  test('cannot be created in a single-tenant library', async () => {
     const target = await emulatorTarget()
     try {
       const single = createSmhClient(target)
@@ -143,7 +143,7 @@ describe('quota and usage', () => {
     expect(total.body).toEqual({ totalFileSize: '4' })
   })
 
-  test('usage is for admins and for whoever made the space', async () => {
+  test('usage is visible to admins and to the creator of the space', async () => {
     const maker = await smh.mint('create_space', { user_id: 'maker', space_id: '' })
     const { body } = await smh.call('POST', `/space/${library}`, { token: maker })
     const spaceId = String(body.spaceId)
@@ -155,7 +155,7 @@ describe('quota and usage', () => {
     expect(refusal(refused)).toEqual([403, 'NoPermission'])
   })
 
-  test('a quota is refused when it makes no sense', async () => {
+  test('an invalid quota is rejected', async () => {
     await smh.upload(admin, 'a.bin', [filled(4)])
     const post = async (body: object) => refusal(await quota('POST', `/quota/${library}`, body))
     expect(await post({ spaces: [], capacity: 1 })).toEqual([400, 'QuotaSpacesInvalid'])

@@ -31,14 +31,14 @@ afterAll(async () => {
   await rm(directory, { recursive: true })
 })
 
-/** Deleting is not waited for, so this is. */
+/** Polls, because calls do not wait for the deletion of blobs. */
 const onDisk = (blobs: number) =>
   expect.poll(async () => (await readdir(join(directory, 'blobs'))).length).toBe(blobs)
 
 const overwrite = { query: { conflict_resolution_strategy: 'overwrite' } }
 
-describe('bytes on disk', () => {
-  test('a replaced part, a cancelled upload and a deleted file leave none', async () => {
+describe('blobs on disk', () => {
+  test('a replaced part, a cancelled upload and a deleted file leave no blob', async () => {
     const task = await smh.beginTask(token, 'a.bin')
     for (const size of [3, 4]) await smh.putPart(task, 1, filled(size))
     await smh.putPart(task, 2, filled(5))
@@ -51,7 +51,7 @@ describe('bytes on disk', () => {
     await onDisk(0)
   })
 
-  test('overwriting leaves only the new ones', async () => {
+  test('overwrite leaves only the new blobs', async () => {
     await smh.upload(token, 'a.bin', [filled(6, 'a')])
     const query = { info: '', with_inode: '1' }
     const inode = async () => (await smh.directory('GET', 'a.bin', { token, query })).body.inode
@@ -63,7 +63,7 @@ describe('bytes on disk', () => {
     expect(stored).toBe('bbbbbb')
   })
 
-  test('a simple upload replaced before its confirm', async () => {
+  test('a repeated simple upload leaves only the last blob', async () => {
     const { domain, path, headers } = (await smh.file('PUT', 'a.txt', { token }))
       .body as unknown as Task
     for (const body of ['one', 'three']) {
@@ -72,7 +72,7 @@ describe('bytes on disk', () => {
     await onDisk(1)
   })
 
-  test('files of one content share it until the last is deleted', async () => {
+  test('files with the same content share blobs until the last file is deleted', async () => {
     const bytes = filled(MIB)
     const fullHash = createHash('sha256').update(bytes).digest('hex')
     await smh.upload(token, 'first.bin', [bytes])
@@ -90,7 +90,7 @@ describe('bytes on disk', () => {
   })
 })
 
-test('a file under 1 MiB takes no part in instant upload', async () => {
+test('instant upload ignores a file under 1 MiB', async () => {
   const bytes = filled(MIB - 1)
   const hash = createHash('sha256').update(bytes).digest('hex')
   await smh.upload(token, 'small.bin', [bytes])
@@ -98,8 +98,8 @@ test('a file under 1 MiB takes no part in instant upload', async () => {
   expect((await smh.begin(token, 'again.bin', { body })).status).toBe(201)
 })
 
-describe('room', () => {
-  test('overwriting needs only the difference, deleting gives back', async () => {
+describe('quota', () => {
+  test('overwrite needs only the difference, and delete frees space', async () => {
     controls.setQuota('-', 10)
     await smh.upload(token, 'a.bin', [filled(8)])
     const larger = await smh.upload(token, 'a.bin', [filled(10)], overwrite)
@@ -111,8 +111,8 @@ describe('room', () => {
   })
 })
 
-describe('whose upload it is', () => {
-  test('an admin token without a user may touch any; with one, only its own', async () => {
+describe('owner of an upload', () => {
+  test('an admin token without a user has access to all uploads; with a user, to its own', async () => {
     const uploader = await smh.mint('upload_file', { user_id: 'u-1' })
     const task = await smh.beginTask(uploader, 'a.bin')
     const query = { user_id: 'u-1' }
@@ -125,7 +125,7 @@ describe('whose upload it is', () => {
     expect(refused.body.code).toBe('UploadNotBelongYou')
   })
 
-  test('a task of nobody belongs to nobody with a name', async () => {
+  test('an upload without a user is closed to every user', async () => {
     const nobody = await smh.mint('upload_file')
     const task = await smh.beginTask(nobody, 'a.bin')
     const named = await smh.mint('upload_file', { user_id: 'u-1' })
@@ -135,7 +135,7 @@ describe('whose upload it is', () => {
 })
 
 describe('confirm', () => {
-  test('its own strategy counts, but gives no right to overwrite', async () => {
+  test('its strategy applies, but overwrite still needs the grant', async () => {
     const modest = await smh.mint('upload_file', { user_id: 'u-1' })
     const bold = await smh.mint('upload_file_force', { user_id: 'u-1' })
     await smh.upload(bold, 'a.bin', [filled(1)])
@@ -151,7 +151,7 @@ describe('confirm', () => {
     expect((await smh.status(bold, task.confirmKey)).body.force).toBe(true)
   })
 
-  test('tells the inode and describes the file anew when asked to', async () => {
+  test('returns the inode on request and replaces the details of the file', async () => {
     const task = await smh.beginTask(token, 'a.bin', { body: { labels: ['old'], category: 'c' } })
     await smh.putPart(task, 1, filled(2))
     const answer = await smh.confirm(token, task.confirmKey, {
@@ -165,7 +165,7 @@ describe('confirm', () => {
     expect(controls.files()).toMatchObject([{ labels: ['new'], category: 'c' }])
   })
 
-  test('only an answer that a success has is lost', async () => {
+  test('lose-confirm-response: only a successful response is lost', async () => {
     controls.loseConfirmResponse(1)
     const task = await smh.beginTask(token, 'a.bin')
     expect((await smh.confirm(token, task.confirmKey)).status).toBe(400)

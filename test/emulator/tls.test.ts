@@ -18,7 +18,7 @@ let smh: SmhClient
 let agent: Agent
 let token: string
 
-/** Trusts the emulator's certificate and none else. */
+/** Trusts only the emulator's certificate. */
 const trustingFetch = ((url: string, init: object) =>
   undiciFetch(url, { ...init, dispatcher: agent })) as unknown as typeof fetch
 
@@ -55,7 +55,7 @@ test('TLS: begin, parts, confirm and download, with a client that trusts the cer
   expect(await crc64Of(new Uint8Array(stored))).toBe(confirmed.body.crc64)
 })
 
-test('TLS: a client that does not trust the certificate is refused', async () => {
+test('TLS: a client that does not trust the certificate cannot connect', async () => {
   for (const url of [emulator.smhUrl, emulator.cosUrl]) {
     await expect(fetch(url)).rejects.toMatchObject({
       cause: { code: expect.stringMatching(/^SELF_SIGNED|^UNABLE_TO/) },
@@ -75,7 +75,7 @@ test('TLS: connections are kept alive, and the bucket answers a preflight', asyn
   expect(response.headers.get('connection')).toBe('keep-alive')
 })
 
-test('TLS: the certificate is good for the names of this machine and for the host that is listened at', async () => {
+test('TLS: the certificate is valid for the names of this machine and for the host', async () => {
   const other = await startEmulator({ host: 'localhost', tls: {} })
   onTestFinished(() => other.close())
   expect(other.cosUrl).toMatch(/^https:\/\/localhost:/)
@@ -108,14 +108,14 @@ test('TLS: closing does not wait for a connection without a handshake', async ()
   await Promise.all(closed)
 })
 
-test('TLS: while COS is down its connections break', async () => {
+test('TLS: while COS is down, it closes all connections', async () => {
   emulator.controls.cosDown(true)
   await expect(trustingFetch(emulator.cosUrl)).rejects.toThrow()
   emulator.controls.cosDown(false)
   expect((await trustingFetch(emulator.cosUrl)).status).toBe(403)
 })
 
-test('--tls: gateway and client upload a file, with NODE_EXTRA_CA_CERTS alone', {
+test('--tls: gateway and client upload a file with NODE_EXTRA_CA_CERTS', {
   timeout: 30_000,
 }, async () => {
   const folder = await mkdtemp(join(tmpdir(), 'smh-tls-test-'))

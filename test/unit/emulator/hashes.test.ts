@@ -13,11 +13,11 @@ test.each([
   ['a', '3675645893302102789'],
   ['123456789', '11051210869376104954'],
   ['hello world', '5981764153023615706'],
-])('CRC64 of %j is the one of docs/smh-protocol.md#10.2', async (text, crc64) => {
+])('CRC64 of %j has the value of docs/smh-protocol.md#10.2', async (text, crc64) => {
   expect(await digestOf(text)).toMatchObject({ size: text.length, crc64 })
 })
 
-test('two digests at once do not disturb each other', async () => {
+test('two concurrent digests are independent', async () => {
   const [one, two] = [await createDigester(), await createDigester()]
   one.update(Buffer.from('1234'))
   two.update(Buffer.from('hello '))
@@ -27,7 +27,7 @@ test('two digests at once do not disturb each other', async () => {
   expect(two.digest().crc64).toBe('5981764153023615706')
 })
 
-test('the CRC64s of pieces combine to that of the whole', async () => {
+test('combineCrc64: the CRC64s of parts give the CRC64 of the whole', async () => {
   expect(combineCrc64([])).toBe('0')
   expect(combineCrc64([await digestOf('12345'), await digestOf('6789')])).toBe(
     '11051210869376104954',
@@ -39,12 +39,12 @@ test('the CRC64s of pieces combine to that of the whole', async () => {
   expect(combineCrc64(known)).toBe(await crc64Of(...pieces))
 })
 
-/** Bytes in chunks that respect no segment's border. */
+/** Bytes in chunks that cross the borders of segments. */
 async function* chunksOf(bytes: Uint8Array, size: number) {
   for (let at = 0; at < bytes.byteLength; at += size) yield bytes.subarray(at, at + size)
 }
 
-test('the chained hash is the one of docs/smh-protocol.md#10.1', async () => {
+test('the chained hash has the value of docs/smh-protocol.md#10.1', async () => {
   const beginningHash = '30e14955ebf1352266dc2ff8067e68104607e750abb9d3b36582b8af909fcb58'
   expect(await chainedHashes(chunksOf(new Uint8Array(MIB), 65_536))).toEqual({
     beginningHash,
