@@ -4,14 +4,14 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { expect, test } from 'vitest'
 import { ann, MiB, startHarness } from '../support/gateway.ts'
-import { packPackage } from '../support/installed-package.ts'
+import { packPackages } from '../support/installed-package.ts'
 
 /** A bare Node process has some 45 MiB. */
 const LIMIT_MIB = 120
 
 const program = `
   import { openAsBlob } from 'node:fs'
-  import { createUploadClient } from 'smh-upload-gateway/client'
+  import { createUploadClient } from 'smh-upload-client'
   const { GATEWAY: gateway, TOKEN: token } = process.env
   const client = createUploadClient({ gateway, getToken: () => token, cosScheme: 'http' })
   const { size, crc64 } = await client.upload(await openAsBlob('large.bin'), { path: 'large.bin' }).done
@@ -20,9 +20,9 @@ const program = `
 
 test('the client uploads 1 GiB from Node in little memory', async () => {
   const harness = await startHarness()
-  const packed = await packPackage()
+  const packed = await packPackages()
   try {
-    const project = await packed.installWith()
+    const project = await packed.client.installWith()
     // The file has no blocks on the disk, but every byte of it is read, sent and stored.
     const file = await open(join(project, 'large.bin'), 'w')
     await file.truncate(1024 * MiB)

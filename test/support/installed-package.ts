@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { cp, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises'
+import { cp, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -16,6 +16,8 @@ const npmManners = {
 }
 
 interface Manifest {
+  name: string
+  version: string
   dependencies: Record<string, string>
   peerDependencies: Record<string, string>
   exports: Record<string, string>
@@ -23,56 +25,82 @@ interface Manifest {
 }
 
 export interface PackedPackage {
+  tarball: string
   /** Paths in the tarball, sorted. */
   files: string[]
   manifest: Manifest
   /** The unpacked tarball. */
   folder: string
   /**
-   * A fresh project that has the package installed, with these packages beside it and no others: the
-   * dependencies of ours that are meant have to be named.
+   * Creates a project that has the package installed, with these packages beside it and no others: also
+   * the dependencies of ours that are meant have to be named.
    */
   installWith(...packages: string[]): Promise<string>
+}
+
+export interface PackedPackages {
+  /** Holds everything; for projects of a test. */
+  folder: string
+  server: PackedPackage
+  client: PackedPackage
   remove(): Promise<void>
 }
 
-/** Builds and packs this project as `npm publish` would. */
-export async function packPackage(): Promise<PackedPackage> {
+/** Builds and packs both packages as `npm publish` would. */
+export async function packPackages(): Promise<PackedPackages> {
   const work = await mkdtemp(join(tmpdir(), 'smh-package-'))
-  const environment = { ...process.env, ...npmManners }
-  const pack = ['pack', '--json', '--pack-destination', work]
-  await execute('npm', pack, { cwd: root, env: environment })
+  return {
+    folder: work,
+    // The server's `prepack` builds both.
+    server: await packPackage(root, await mkdtemp(join(work, 'server-'))),
+    client: await packPackage(join(root, 'dist/client'), await mkdtemp(join(work, 'client-'))),
+    remove: () => rm(work, { recursive: true, force: true }),
+  }
+}
+
+async function packPackage(source: string, work: string): Promise<PackedPackage> {
+  await npm(source, 'pack', '--pack-destination', work)
+  const packed = (await readdir(work)).filter((file) => file.endsWith('.tgz'))
+  const tarball = join(work, packed[0] ?? '')
   const folder = join(work, 'package')
-  const tarball = join(work, `${await nameAndVersion()}.tgz`)
   await execute('tar', ['-xzf', tarball, '-C', work])
   const { stdout } = await execute('tar', ['-tzf', tarball])
   const files = stdout.trim().split('\n')
   const manifest = JSON.parse(await readFile(join(folder, 'package.json'), 'utf8')) as Manifest
-
-  let projects = 0
   return {
+    tarball,
     files: files.map((file) => file.replace(/^package\//, '')).sort(),
     manifest,
     folder,
     async installWith(...packages) {
-      projects += 1
-      const project = join(work, `project-${projects}`)
+      const project = await createProject(work)
       const modules = join(project, 'node_modules')
-      await mkdir(modules, { recursive: true })
-      await writeFile(join(project, 'package.json'), '{ "private": true, "type": "module" }\n')
       // A copy: by way of a link it would find what is installed for this project.
-      await cp(folder, join(modules, 'smh-upload-gateway'), { recursive: true })
+      await cp(folder, join(modules, manifest.name), { recursive: true })
       for (const name of packages) {
         await mkdir(dirname(join(modules, name)), { recursive: true })
         await symlink(join(root, 'node_modules', name), join(modules, name), 'dir')
       }
       return project
     },
-    remove: () => rm(work, { recursive: true, force: true }),
   }
 }
 
-async function nameAndVersion(): Promise<string> {
-  const { name, version } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8'))
-  return `${name}-${version}`
+/** Creates a project without packages in a folder of its own below `parent`. */
+export async function createProject(parent: string): Promise<string> {
+  const project = await mkdtemp(join(parent, 'project-'))
+  await writeFile(join(project, 'package.json'), '{ "private": true, "type": "module" }\n')
+  return project
+}
+
+/** Runs npm in a folder, without the internet and without the user's configuration. */
+export async function npm(folder: string, ...args: string[]): Promise<void> {
+  await execute('npm', args, { cwd: folder, env: { ...process.env, ...npmManners } })
+}
+
+/** The files of a tarball that name a folder of this machine. */
+export async function filesWithPathsOfThisMachine(packed: PackedPackage): Promise<string[]> {
+  const texts = packed.files.map((file) => readFile(join(packed.folder, file), 'utf8'))
+  const contents = await Promise.all(texts)
+  return packed.files.filter((_, index) => contents[index]?.includes(root))
 }

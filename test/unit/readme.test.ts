@@ -81,8 +81,8 @@ describe("the README's code", () => {
 
   test('in TypeScript is what test/package compiles and runs', () => {
     const [client, plugin, ...others] = readmeBlocks('ts')
-    expect(client).toContain("from 'smh-upload-gateway/client'")
-    expect(plugin).toContain("from 'smh-upload-gateway/uppy'")
+    expect(client).toContain("from 'smh-upload-client'")
+    expect(plugin).toContain("from 'smh-upload-client/uppy'")
     expect(others).toEqual([])
   })
 

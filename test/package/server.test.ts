@@ -2,43 +2,36 @@ import { execFile, spawn } from 'node:child_process'
 import { chmod, readFile, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { createInterface } from 'node:readline'
-import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { environmentOf } from '../../src/demo/environment.ts'
 import { wranglerManners, wranglerScript } from '../../src/demo/wrangler.ts'
-import { bundleForBrowsers } from '../support/bundle-browser.ts'
-import { ann, MiB, someBytes, startHarness } from '../support/gateway.ts'
-import { type PackedPackage, packPackage } from '../support/installed-package.ts'
-import { readmeBlocks } from '../support/readme.ts'
-import { storedBytes } from '../support/upload-client.ts'
+import { ann, startHarness } from '../support/gateway.ts'
+import {
+  filesWithPathsOfThisMachine,
+  type PackedPackage,
+  type PackedPackages,
+  packPackages,
+} from '../support/installed-package.ts'
+import { checkTypes, resolutions, runModule } from '../support/package-project.ts'
 
-/** What somebody gets who installs this project: other projects that have nothing but the package. */
+/** What a project gets that installs the gateway's package. */
 
 const execute = promisify(execFile)
-const [uploadsModule = '', uppyModule = ''] = readmeBlocks('ts')
-const uppyPackages = ['@uppy/core', '@uppy/dashboard', '@uppy/golden-retriever']
 
+let packages: PackedPackages
 let packed: PackedPackage
-/** The project of somebody who runs the gateway, with what npm would install for it. */
+/** A project that runs the gateway, with what npm would install for it. */
 let server: string
 beforeAll(async () => {
-  packed = await packPackage()
+  packages = await packPackages()
+  packed = packages.server
   server = await packed.installWith(...Object.keys(packed.manifest.dependencies))
 })
-afterAll(() => packed.remove())
-
-/** Runs a module of a project by Node, and gives the last line that it writes, which is JSON. */
-async function runModule(project: string, text: string, environment: Record<string, string> = {}) {
-  const file = join(project, 'main.ts')
-  await writeFile(file, text)
-  const env = { PATH: process.env.PATH ?? '', ...environment }
-  const { stdout } = await execute(process.execPath, [file], { cwd: project, env })
-  return JSON.parse(stdout.trim().split('\n').at(-1) ?? '')
-}
+afterAll(() => packages.remove())
 
 describe('the tarball', () => {
-  test('has what was built and the documents, and nothing else', () => {
+  test('has the built modules and the documents, and nothing else', () => {
     const documents = packed.files.filter((file) => !file.startsWith('dist/'))
     expect(documents).toEqual([
       '.env.example',
@@ -55,22 +48,18 @@ describe('the tarball', () => {
     ])
     const built = packed.files.filter((file) => file.startsWith('dist/'))
     expect(built.filter((file) => !/\.(js|js\.map|d\.ts)$/.test(file))).toEqual([])
-    const places = new Set(built.map((file) => file.split('/').slice(1, -1).join('/')))
-    expect(places).not.toContain('emulator')
-    expect(places).not.toContain('demo')
+    const rooms = new Set(built.map((file) => file.split('/')[1]))
+    expect([...rooms]).toEqual(['gateway'])
   })
 
-  test('names only files that are there', () => {
+  test('contains every file that package.json names', () => {
     const { exports, bin } = packed.manifest
     const named = [...Object.values(exports), bin].map((file) => file.replace('./', ''))
     expect(named.filter((file) => !packed.files.includes(file))).toEqual([])
   })
 
-  test('holds nothing of the machine it was made on', async () => {
-    const home = fileURLToPath(new URL('../..', import.meta.url))
-    const texts = packed.files.map((file) => readFile(join(packed.folder, file), 'utf8'))
-    const tellTale = (await Promise.all(texts)).filter((text) => text.includes(home))
-    expect(tellTale).toEqual([])
+  test('contains no path of the machine that built it', async () => {
+    expect(await filesWithPathsOfThisMachine(packed)).toEqual([])
   })
 })
 
@@ -96,127 +85,20 @@ describe('types', () => {
     export const answer: Response = await app.fetch(new Request('http://localhost/livez'))
     export const { url } = await startGateway({ config, log() {} })
     export const version: string = openapi.info.version
-    export const faults = (error: unknown) => error instanceof ConfigurationError && error.faults[0]?.variable
+    export const issue = (error: unknown) => error instanceof ConfigurationError && error.issues[0]?.variable
     export const handle: (request: Request, bindings: {}, execution: never) => Promise<Response> = worker.fetch
     await httpClient.close()
     // @ts-expect-error there is no such option
     startGateway({ config, log() {}, secret: '' })
   `
-  const clientProgram = `
-    import { createUploadClient, type StoredFile } from 'smh-upload-gateway/client'
-    const client = createUploadClient({ gateway: 'https://uploads.example.com', getToken: () => 'token' })
-    export const stored: StoredFile = await client.upload(new Blob(['x']), { path: 'a' }).done
-  `
 
-  /** Has TypeScript check modules, and the declarations that they use; gives its complaints. */
-  async function check(project: string, modules: Record<string, string>, options: string[]) {
-    for (const [file, text] of Object.entries(modules)) await writeFile(join(project, file), text)
-    const tsc = fileURLToPath(new URL('bin/tsc', import.meta.resolve('typescript/package.json')))
-    const strict = ['--strict', '--exactOptionalPropertyTypes', '--noUncheckedIndexedAccess']
-    const given = [...strict, '--target', 'es2024', '--resolveJsonModule', ...options]
-    const args = [tsc, '--ignoreConfig', '--noEmit', ...given, ...Object.keys(modules)]
-    const checked = execute(process.execPath, args, { cwd: project })
-    return checked.then(
-      ({ stdout }) => stdout,
-      (error: { stdout: string }) => error.stdout,
-    )
-  }
-  const nodenext = ['--module', 'nodenext']
-  const bundler = ['--module', 'esnext', '--moduleResolution', 'bundler']
-
-  test.each([
-    ['nodenext', nodenext],
-    ['bundler', bundler],
-  ])('of the gateway, on Node by %s', async (_name, options) => {
+  test.each(resolutions)('of the gateway are complete, on Node by %s', async (_name, options) => {
     const project = await packed.installWith(
       ...Object.keys(packed.manifest.dependencies),
       '@types/node',
     )
     const forNode = ['--lib', 'es2024', '--types', 'node']
-    const modules = { 'server.ts': program, 'client.ts': clientProgram }
-    expect(await check(project, modules, [...options, ...forNode])).toBe('')
-  })
-
-  test.each([
-    ['nodenext', nodenext],
-    ['bundler', bundler],
-  ])('of client and plugin, in pages by %s', async (_name, options) => {
-    const project = await packed.installWith(...uppyPackages)
-    // Styles are the bundler's business; Uppy's own types need what is newest.
-    const forPages = ['--lib', 'esnext,dom', '--noUncheckedSideEffectImports', 'false']
-    const modules = { 'uploads.ts': uploadsModule, 'dashboard.ts': uppyModule }
-    expect(await check(project, modules, [...options, ...forPages])).toBe('')
-  })
-})
-
-describe('the client', () => {
-  test("uploads, and goes on after a reload, as the README's module has it", async () => {
-    const harness = await startHarness()
-    const project = await packed.installWith()
-    const uploads = uploadsModule.replace(
-      "gateway: 'https://uploads.example.com'",
-      `gateway: '${harness.gateway.url}', cosScheme: 'http', partSize: ${MiB}, partsInParallel: 1`,
-    )
-    expect(uploads).not.toBe(uploadsModule)
-    await writeFile(join(project, 'uploads.ts'), uploads)
-    const content = someBytes(3 * MiB)
-    await writeFile(join(project, 'sea.bin'), content)
-    // What a page has and Node has not: a store, and files with a name.
-    const said = await runModule(
-      project,
-      `
-      import { openAsBlob } from 'node:fs'
-      const store = new Map()
-      globalThis.localStorage = {
-        getItem: (name) => store.get(name) ?? null,
-        setItem: (name, value) => store.set(name, value),
-        removeItem: (name) => store.delete(name),
-      } as never
-      const { createUploads } = await import('./uploads.ts')
-      const file = new File([await openAsBlob('sea.bin')], 'sea.bin', { lastModified: 1 })
-      const getToken = async () => process.env.TOKEN ?? ''
-      const ended = []
-      const before = createUploads('ann', getToken, (text) => {
-        if (Number.parseInt(text) > 33) first.pause()
-      })
-      const first = before.start(file)
-      while (!first.paused) await new Promise((resolve) => setImmediate(resolve))
-      const kept = [...store.values()]
-      const names = [...store.keys()]
-      const { start } = createUploads('ann', getToken, (text) => ended.push(text))
-      await start(file).done
-      console.log(JSON.stringify({ kept, names, key: first.confirmKey, ended, left: store.size }))
-      process.exit()
-      `,
-      { TOKEN: await harness.issuer.token(ann) },
-    )
-    expect(said.kept).toEqual([said.key])
-    // Another user of the same browser does not find it.
-    expect(said.names).toEqual([expect.stringContaining('"ann"')])
-    expect(said.ended.find((text: string) => text.endsWith('%'))).toBe('33 %')
-    expect(said.ended.at(-1)).toBe('Stored as holiday/sea.bin.')
-    expect(said.left).toBe(0)
-    expect((await storedBytes(harness, 'holiday', 'sea.bin')).equals(content)).toBe(true)
-    expect(harness.emulator.controls.files()).toHaveLength(1)
-    expect(harness.emulator.controls.openTasks()).toEqual([])
-  })
-
-  test.each([
-    ['client', [], []],
-    ['client/hash-worker', [], []],
-    ['uppy', ['@uppy/core'], ['@uppy/core', '@uppy/core/utils']],
-  ])('%s is bundled for browsers', async (name, packages, imports) => {
-    const folder = await packed.installWith(...packages)
-    const external = ['@uppy/core']
-    const bundle = await bundleForBrowsers(`smh-upload-gateway/${name}`, { folder, external })
-    expect(bundle.imports).toEqual(imports)
-  })
-
-  test('is bundled with Uppy, its Dashboard and Golden Retriever', async () => {
-    const folder = await packed.installWith(...uppyPackages)
-    await writeFile(join(folder, 'dashboard.ts'), uppyModule)
-    const bundle = await bundleForBrowsers('./dashboard.ts', { folder })
-    expect(bundle.imports).toEqual([])
+    expect(await checkTypes(project, { 'server.ts': program }, [...options, ...forNode])).toBe('')
   })
 })
 
