@@ -1,34 +1,34 @@
-/** Longest name of one level, in characters (docs/smh-protocol.md#9). */
+/** Maximum length of one level of a path, in characters (docs/smh-protocol.md#9). */
 export const MAX_NAME_CHARACTERS = 255
 
 /**
- * Most levels of a path, the user's folder and the file's name included. A begin makes every folder that
- * is missing, and no abort removes them, so one request would make hundreds. SMH publishes no limit.
+ * Maximum number of levels of a path, including the user's folder and the file's name. SMH publishes no
+ * limit. A begin creates all missing folders, and abort does not remove them.
  */
 export const MAX_LEVELS = 32
 
-/** docs/smh-protocol.md#9, the characters of `IllegalFileName`. A slash never gets here: it separates levels. */
+/** The characters of `IllegalFileName` (docs/smh-protocol.md#9). */
 const forbidden = /[\\/:*?"<>|]/
 
 /**
- * A slash, backslash or NUL that some later decoder would turn into the real one, however often it
- * has been encoded. SMH accepts both spellings of a slash (docs/smh-protocol.md#2.1), so a name must hold neither.
+ * A slash, backslash or NUL that is encoded once or several times. SMH also accepts an encoded slash as
+ * a separator (docs/smh-protocol.md#2.1), so a name must contain neither form.
  */
 const encodedSeparator = /%(?:25)*(?:2f|5c|00)/i
 
 const encodedDot = /%(?:25)*2e/gi
 
-/** Slashes both ways, and the signs like them that NFKC does not turn into one. */
+/** Slash, backslash, and similar characters that NFKC does not convert into them. */
 const slashLike = /[/\\\u2044\u2215\u2216\u29f5\u29f8]/
 
 /**
- * Why `name` cannot be the name of one level in SMH, in a few words fit for a caller, or undefined
- * when it can (docs/smh-protocol.md#9). Does not normalise: give it the NFC form.
+ * Why `name` cannot be the name of one level in SMH (docs/smh-protocol.md#9), as a public text without
+ * the name. Undefined for a valid name. Expects the NFC form.
  */
 export function nameFault(name: string): string | undefined {
   if (name === '') return 'has an empty segment'
   if (!name.isWellFormed()) return 'is not well-formed Unicode'
-  // Look-alikes are good for names; they may not come to a way out, should anybody replace them.
+  // Similar characters are valid, but must not form a dot segment after a later normalization.
   const plain = name.normalize('NFKC').replace(encodedDot, '.')
   if (plain.split(slashLike).some((part) => part === '.' || part === '..')) {
     return 'has a dot segment'
@@ -44,13 +44,13 @@ export function nameFault(name: string): string | undefined {
   return undefined
 }
 
-/** Whether `key`, in lower case, may follow `x-smh-meta-` (docs/smh-protocol.md#5.1 asks for lower-case names). */
+/** Whether `key` may follow `x-smh-meta-`, which needs lower-case names (docs/smh-protocol.md#5.1). */
 export function isMetadataKey(key: string): boolean {
   return /^[a-z0-9][a-z0-9._-]*$/.test(key)
 }
 
-/** Whether `value` can be the id of a space in a multi-tenant library (contract §4, docs/smh-protocol.md#2.1). */
+/** Whether `value` can be the id of a space in a multi-tenant library (docs/smh-protocol.md#2.1). */
 export function isClaimedSpaceId(value: unknown): value is string {
-  // A lone hyphen is SMH's name for a single-tenant library's only space, so it is nobody's own.
+  // A single hyphen is the only space of a single-tenant library, so a user cannot own it.
   return typeof value === 'string' && /^[\w-]{1,128}$/.test(value) && value !== '-'
 }

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { isClaimedSpaceId, nameFault } from '../../../src/gateway/name-rules.ts'
 
-describe('a name', () => {
+describe('nameFault', () => {
   test.each([
     'clip.mp4',
     'with space.txt',
@@ -21,7 +21,7 @@ describe('a name', () => {
     '1\u20442 cup.txt',
     '\u7b2c\u4e00\u7ae0\uff1a\u6807\u9898\uff1f.txt',
     'wait\u2026',
-  ])('%j may be used', (name) => {
+  ])('%j is valid', (name) => {
     expect(nameFault(name)).toBeUndefined()
   })
 
@@ -65,7 +65,7 @@ describe('a name', () => {
     ['a.', 'ends with a dot'],
     ['x'.repeat(256), '255 characters'],
     ['\ud800', 'well-formed'],
-  ])('%j is refused', (name, why) => {
+  ])('%j is rejected', (name, why) => {
     expect(nameFault(name)).toContain(why)
   })
 })
