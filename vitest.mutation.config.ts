@@ -9,6 +9,7 @@ export default defineConfig({
       'test/unit/gateway/auth/authenticate.test.ts',
       'test/unit/gateway/errors.test.ts',
       'test/unit/gateway/smh/error-codes.test.ts',
+      'test/unit/gateway/uploads/public-error.test.ts',
       'test/unit/openapi.test.ts',
     ],
   },

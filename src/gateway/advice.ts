@@ -28,16 +28,16 @@ const byReason: Readonly<Record<string, string>> = {
     'The issuer does not answer with the expected JSON. Check JWT_ISSUER, or set JWT_JWKS_URL.',
   issuer_keys_too_large:
     'The answer of the issuer is larger than 4 MiB. Check JWT_ISSUER and JWT_JWKS_URL.',
-  issuer_keys_unsent: issuerAway,
-  issuer_keys_lost: issuerAway,
+  issuer_keys_connect_failed: issuerAway,
+  issuer_keys_connection_lost: issuerAway,
   issuer_keys_timeout: issuerAway,
 
-  wiring:
+  misconfigured:
     'SMH rejects the gateway, see smhCode. Check the SMH_ variables and the grants of the token.',
-  unsent: smhAway,
-  lost: smhAway,
+  connect_failed: smhAway,
+  connection_lost: smhAway,
   timeout: smhAway,
-  unusable_reply: 'What answers at SMH_ENDPOINT is not SMH. Check SMH_ENDPOINT and proxies.',
+  invalid_response: 'What answers at SMH_ENDPOINT is not SMH. Check SMH_ENDPOINT and proxies.',
 
   audience: 'Tokens are for another audience. Set JWT_AUDIENCE to a value of their "aud".',
   issuer: 'Tokens name another issuer. Set JWT_ISSUER to exactly the value of their "iss".',
@@ -46,7 +46,7 @@ const byReason: Readonly<Record<string, string>> = {
   not_yet_valid: 'Tokens are not valid yet. Check the clocks of this machine and of the issuer.',
 }
 
-/** More exact than `wiring`. */
+/** More exact than `misconfigured`. */
 const byCode: Readonly<Record<string, string>> = {
   WrongLibraryIdOrSecret: badSecret,
   LibraryNotFound: badSecret,
@@ -65,7 +65,7 @@ const byCode: Readonly<Record<string, string>> = {
 
 /** What an operator should do about a fault with these fields: one or two fixed sentences. */
 export function adviceFor({ reason = '', smhCode = '' }: Fields): string {
-  if (reason === 'wiring' && Object.hasOwn(byCode, smhCode)) return byCode[smhCode] as string
+  if (reason === 'misconfigured' && Object.hasOwn(byCode, smhCode)) return byCode[smhCode] as string
   if (Object.hasOwn(byReason, reason)) return byReason[reason] as string
   return 'Look at reason, smhStatus and smhCode: the README explains them under "Log".'
 }

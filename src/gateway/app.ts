@@ -6,7 +6,7 @@ import { watchAuthentication } from './auth/authentication-watch.ts'
 import { createIssuerKeys } from './auth/issuer-keys.ts'
 import { rememberUsers } from './auth/token-cache.ts'
 import { GatewayError, toProblem } from './errors.ts'
-import { errorFields, levelOfFault, observe } from './http/access-log.ts'
+import { errorFields, logLevelFor, observe } from './http/access-log.ts'
 import { type AppEnv, backgroundOf } from './http/app-env.ts'
 import { limitInFlight } from './http/concurrency-limit.ts'
 import { crossOrigin } from './http/cors.ts'
@@ -20,11 +20,11 @@ import { endpoints } from './routes/index.ts'
 import { createAccessTokens } from './smh/access-tokens.ts'
 import { createCircuit } from './smh/circuit.ts'
 import { CONFIRM_TIMEOUT_MS, createSmhClient } from './smh/client.ts'
-import { upstreamError } from './smh/error-codes.ts'
 import { createRetryBudget } from './smh/retry-budget.ts'
 import { createCallSmh } from './smh/transport.ts'
 import { createConfirmKeyBinding } from './uploads/confirm-key.ts'
 import { limitPartLists } from './uploads/part-list-limit.ts'
+import { toPublicError } from './uploads/public-error.ts'
 
 /** How long a body may take to arrive. Bodies are short, so a slower client is stuck or hostile. */
 const BODY_TIMEOUT_MS = 30_000
@@ -97,8 +97,12 @@ export function createApp(ports: Ports): App {
       config.jwt.userClaim,
       config.smh.libraryId,
     ]),
-    checkReady: async (bounds) => {
-      await Promise.all([keys.ready(), tokens.ready(bounds, circuit.isInDoubt())])
+    async checkReady(bounds) {
+      try {
+        await Promise.all([keys.ready(), tokens.ready(bounds, circuit.isInDoubt())])
+      } catch (error) {
+        throw toPublicError(error)
+      }
     },
   }
 
@@ -134,9 +138,10 @@ export function createApp(ports: Ports): App {
   async function keepAlive(): Promise<void> {
     try {
       await tokens.keepAlive()
-    } catch (error) {
+    } catch (thrown) {
+      const error = toPublicError(thrown)
       // Hours may pass before the token dies of it, and nobody here can make another.
-      log(levelOfFault(error), { event: 'access token not renewed', ...errorFields(error) })
+      log(logLevelFor(error), { event: 'access_token_not_renewed', ...errorFields(error) })
     }
   }
 
@@ -179,24 +184,12 @@ function register(app: Hono<AppEnv>, { route, errors }: Endpoint, answer: Handle
 
 /** The one place where an error becomes an answer. */
 function answerError(thrown: Error, c: Context<AppEnv>): Response {
-  const error = expected(thrown, c)
+  const error = toPublicError(thrown, c.get('errors'))
   c.error = error
   const problem = toProblem(error, c.get('requestId'))
   return respondJson(c, problem, problem.status as StatusCode, {
     'Content-Type': 'application/problem+json',
-    ...(error instanceof GatewayError && error.facts.headers),
-  })
-}
-
-/** A refusal of SMH that its operation cannot give is SMH's fault, not the caller's. */
-function expected(error: Error, c: Context<AppEnv>): Error {
-  if (!(error instanceof GatewayError) || error.facts.smhStatus === undefined) return error
-  if (c.get('errors')?.has(error.code)) return error
-  const { smhStatus, smhCode, smhRequestId } = error.facts
-  return upstreamError('unexpected', {
-    smhStatus,
-    ...(smhCode && { smhCode }),
-    ...(smhRequestId && { smhRequestId }),
+    ...(error instanceof GatewayError && error.details.headers),
   })
 }
 

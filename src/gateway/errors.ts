@@ -1,5 +1,6 @@
 import * as z from 'zod'
 import { type ErrorCode, errorCodes } from './error-codes.ts'
+import type { LogRecord } from './ports.ts'
 
 export type { ErrorCode }
 
@@ -34,27 +35,18 @@ export interface FieldFault {
   message: string
 }
 
-/** What an error may carry besides its code. Only the first group is ever sent to a caller. */
-export interface ErrorFacts {
+/** What an error carries besides its code. Only the first group is sent to the client. */
+export interface ErrorDetails {
   errors?: readonly FieldFault[]
   missingParts?: readonly number[]
   headers?: Readonly<Record<string, string>>
 
-  /** For the operator's log only: a fixed word or an SMH code, never a value out of a request. */
+  /** For the log: a fixed word of the source, never a value from a request. */
   reason?: string
-  smhCode?: string
-  smhStatus?: number
-  smhRequestId?: string
-  smhRetryAfterSeconds?: number
-  /** SMH's id of the multipart upload, and sizes in bytes: what finds a stored file of the wrong size. */
-  smhUploadId?: string
-  declaredSize?: number
-  storedSize?: number
-  /** The log level of the request's line, where it differs from the one that its status has. */
-  severity?: 'warn' | 'error'
-  issuerStatus?: number
-  /** The gateway's own set-up is at fault: logged as an error, so that somebody is woken. */
-  alarm?: boolean
+  /** Further fields of the log line. */
+  log?: Partial<LogRecord>
+  /** The level of the log line. Default: by the status. `error` means that the operator has to act. */
+  severity?: 'info' | 'warn' | 'error'
 }
 
 /**
@@ -63,13 +55,13 @@ export interface ErrorFacts {
  */
 export class GatewayError extends Error {
   readonly code: ErrorCode
-  readonly facts: ErrorFacts
+  readonly details: ErrorDetails
 
-  constructor(code: ErrorCode, detail: string, facts: ErrorFacts = {}) {
+  constructor(code: ErrorCode, detail: string, details: ErrorDetails = {}) {
     super(detail)
     this.name = 'GatewayError'
     this.code = code
-    this.facts = facts
+    this.details = details
   }
 
   get status(): (typeof statusOf)[ErrorCode] {
@@ -78,8 +70,8 @@ export class GatewayError extends Error {
 }
 
 /** The 404 for every way in which a confirm key can be of no use, so that none can be told apart. */
-export function uploadNotFound(facts: ErrorFacts = {}): GatewayError {
-  return new GatewayError('upload_not_found', 'There is no such upload of yours.', facts)
+export function uploadNotFound(details: ErrorDetails = {}): GatewayError {
+  return new GatewayError('upload_not_found', 'There is no such upload of yours.', details)
 }
 
 /** A fault in one field of the caller's input. */
@@ -138,7 +130,7 @@ export function toProblem(error: unknown, requestId: string): Problem {
     detail: known.message,
     code: known.code,
     requestId,
-    ...(known.facts.errors && { errors: [...known.facts.errors] }),
-    ...(known.facts.missingParts && { missingParts: [...known.facts.missingParts] }),
+    ...(known.details.errors && { errors: [...known.details.errors] }),
+    ...(known.details.missingParts && { missingParts: [...known.details.missingParts] }),
   }
 }

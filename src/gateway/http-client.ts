@@ -31,17 +31,17 @@ export interface HttpClient {
 export const MAX_REPLY_BYTES = 4 * 1024 * 1024
 
 /**
- * - `unsent`: no connection could be had, so the other side has not heard of the call
+ * - `connect_failed`: no connection could be had, so the other side has not heard of the call
  * - `no_descriptor`: the same, because this process has no file descriptor left for a connection
- * - `lost`: the connection broke before the whole reply was here; the call may have had its effect
+ * - `connection_lost`: the connection broke before the whole reply was here; the call may have had its effect
  * - `timeout`: no whole reply within `timeoutMs`; likewise
  * - `too_large`: the reply exceeds {@link MAX_REPLY_BYTES}; likewise
  * - `aborted`: the caller's signal
  */
 export type HttpClientErrorKind =
-  | 'unsent'
+  | 'connect_failed'
   | 'no_descriptor'
-  | 'lost'
+  | 'connection_lost'
   | 'timeout'
   | 'too_large'
   | 'aborted'

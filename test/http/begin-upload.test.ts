@@ -215,7 +215,7 @@ describe('what SMH refuses', () => {
     harness.emulator.controls.force('begin-multipart', fault)
     const response = await harness.request('POST', '/v1/uploads', { body: { path: 'a', size: 1 } })
     await expectProblem(response, 502, 'upstream_error')
-    const told = { level: 'error', reason: 'unusable_reply', status: 502 }
+    const told = { level: 'error', reason: 'invalid_response', status: 502 }
     expect((await harness.records()).at(-1)).toMatchObject(told)
   })
 
@@ -233,12 +233,12 @@ describe('what SMH refuses', () => {
 })
 
 test.each<[what: string, change: object, reason: string]>([
-  ['a line break in the path', { path: '/a\r\nb' }, 'unusable_reply'],
-  ['a query in the path', { path: '/a?b' }, 'unusable_reply'],
-  ['dots for a domain', { domain: '..' }, 'unusable_reply'],
-  ['an upload id of 1,000 characters', { uploadId: 'u'.repeat(1000) }, 'unusable_reply'],
-  ['an end after the year 9999', { expiration: '9999-12-31T23:59:59-14:00' }, 'unusable_reply'],
-  ['a hundred headers', { headers: manyHeaders(100) }, 'unusable_reply'],
+  ['a line break in the path', { path: '/a\r\nb' }, 'invalid_response'],
+  ['a query in the path', { path: '/a?b' }, 'invalid_response'],
+  ['dots for a domain', { domain: '..' }, 'invalid_response'],
+  ['an upload id of 1,000 characters', { uploadId: 'u'.repeat(1000) }, 'invalid_response'],
+  ['an end after the year 9999', { expiration: '9999-12-31T23:59:59-14:00' }, 'invalid_response'],
+  ['a hundred headers', { headers: manyHeaders(100) }, 'invalid_response'],
   ['60,000 headers', { headers: manyHeaders(60_000) }, 'too_large'],
 ])(
   'beginUpload: SMH answers with %s: 502, and nothing of it goes on',

@@ -25,7 +25,7 @@ async function startWithToken(environment: Record<string, string> = {}) {
 }
 
 const events = async (harness: Harness) =>
-  (await harness.records()).filter(({ event }) => event.startsWith('SMH circuit'))
+  (await harness.records()).filter(({ event }) => event.startsWith('smh_circuit'))
 
 async function times(count: number, ask: () => Promise<Response>): Promise<number[]> {
   const answers = []
@@ -85,11 +85,10 @@ describe('while SMH is down', { timeout: 30_000 }, () => {
     expect(await events(harness)).toMatchObject([
       {
         level: 'warn',
-        event: 'SMH circuit opened',
-        code: 'upstream_unavailable',
-        reason: onWorkers || onBun ? 'lost' : 'unsent',
+        event: 'smh_circuit_opened',
+        reason: onWorkers || onBun ? 'connection_lost' : 'connect_failed',
       },
-      { level: 'warn', event: 'SMH circuit closed' },
+      { level: 'warn', event: 'smh_circuit_closed' },
     ])
   })
 
@@ -212,7 +211,7 @@ describe('SMH is not taken to be down', { timeout: 30_000 }, () => {
     for (const user of users) await times(2, () => begin(user))
     harness.advance(3_000)
     for (const user of users) await times(1, () => begin(user))
-    expect(await events(harness)).toMatchObject([{ event: 'SMH circuit opened' }])
+    expect(await events(harness)).toMatchObject([{ event: 'smh_circuit_opened' }])
     // At once, not at their next trial.
     expect(await times(3, () => begin({ sub: 'eve' }))).toEqual([201, 201, 201])
     expect(await events(harness)).toHaveLength(2)

@@ -137,5 +137,5 @@ test.each([
   harness.emulator.controls.force('status', { body })
   const response = await harness.request('GET', `/v1/uploads/${confirmKey}`)
   await expectProblem(response, 502, 'upstream_error')
-  expect((await harness.records()).at(-1)).toMatchObject({ reason: 'unusable_reply' })
+  expect((await harness.records()).at(-1)).toMatchObject({ reason: 'invalid_response' })
 })

@@ -159,7 +159,12 @@ describe('time', { timeout: 30_000 }, () => {
     await expect(harness.request('GET', path, { signal: leaving.signal })).rejects.toThrow()
     // On Workers the platform ends the request with its caller, before a line could be written.
     if (onWorkers) return
-    const line = { event: 'request', operation: 'getUpload', level: 'info', reason: 'caller_left' }
+    const line = {
+      event: 'request',
+      operation: 'getUpload',
+      level: 'info',
+      reason: 'client_disconnected',
+    }
     const records = expect.poll(() => harness.records(), { timeout: 5_000 })
     await records.toContainEqual(expect.objectContaining(line))
   })

@@ -17,7 +17,7 @@ test('a token made elsewhere that cannot be renewed is told of each minute, thou
   await told(2)
   const record = {
     level: 'error',
-    event: 'access token not renewed',
+    event: 'access_token_not_renewed',
     smhCode: 'InvalidAccessToken',
   }
   expect(logged).toMatchObject([record, record])

@@ -64,7 +64,7 @@ describe('a call out', () => {
     expect(calls).toBe(1)
   })
 
-  test('that nobody takes is unsent', async () => {
+  test('that nobody takes is connect_failed', async () => {
     const httpClient = createUndiciClient()
     onTestFinished(() => httpClient.close())
     const closed = createTcpServer().listen(0, '127.0.0.1')
@@ -73,23 +73,23 @@ describe('a call out', () => {
     await new Promise((resolve) => closed.close(resolve))
     const at = (base: string) =>
       httpClient.request({ method: 'GET', url: base + canary, timeoutMs: 5000 })
-    expect(await faultOf(at(`http://127.0.0.1:${port}`))).toBe('unsent')
-    expect(await faultOf(at('http://name.invalid'))).toBe('unsent')
+    expect(await faultOf(at(`http://127.0.0.1:${port}`))).toBe('connect_failed')
+    expect(await faultOf(at('http://name.invalid'))).toBe('connect_failed')
   })
 
-  test('whose TLS handshake fails is unsent', async () => {
+  test('whose TLS handshake fails is connect_failed', async () => {
     const { url, httpClient } = await serverWith((_, response) => response.end())
     const tls = url.replace('http:', 'https:')
     expect(
       await faultOf(httpClient.request({ method: 'GET', url: tls + canary, timeoutMs: 5000 })),
-    ).toBe('unsent')
+    ).toBe('connect_failed')
   })
 
   test('whose connection breaks is lost', async () => {
     const { url, httpClient } = await serverWith((request) => request.socket.destroy())
     expect(
       await faultOf(httpClient.request({ method: 'GET', url: url + canary, timeoutMs: 5000 })),
-    ).toBe('lost')
+    ).toBe('connection_lost')
   })
 
   test('whose reply breaks off is lost', async () => {
@@ -99,7 +99,7 @@ describe('a call out', () => {
     })
     expect(
       await faultOf(httpClient.request({ method: 'GET', url: url + canary, timeoutMs: 5000 })),
-    ).toBe('lost')
+    ).toBe('connection_lost')
   })
 
   test.each([

@@ -109,6 +109,8 @@ const requestByFetch: HttpClient['request'] = async ({ method, url, headers = {}
     const text = await reply.text()
     return { status: reply.status, header: (name) => reply.headers.get(name) ?? undefined, text }
   } catch (error) {
-    throw new HttpClientError((error as Error).name === 'TimeoutError' ? 'timeout' : 'lost')
+    throw new HttpClientError(
+      (error as Error).name === 'TimeoutError' ? 'timeout' : 'connection_lost',
+    )
   }
 }

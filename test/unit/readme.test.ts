@@ -2,6 +2,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { configVariables } from '../../src/gateway/config/variables.ts'
 import { statusOf } from '../../src/gateway/errors.ts'
+import { SMH_REASONS } from '../../src/gateway/smh/failure-log.ts'
 import { readmeBlocks, readmeExplains, readmeLanguages } from '../support/readme.ts'
 
 const fileAt = (path: string) => new URL(`../../${path}`, import.meta.url)
@@ -51,16 +52,11 @@ function reasons(): string[] {
   const files = readdirSync(fileAt('src'), { recursive: true, encoding: 'utf8' })
   return files
     .filter((file) => file.endsWith('.ts') && !/^(client|demo|emulator)\//.test(file))
-    .flatMap((file) =>
-      namesIn(
-        `src/${file}`,
-        /(?:upstreamError\(|upstreamUnavailable\(|notPermitted\([^)]*, |\breason: )'(\w+)'/g,
-      ),
-    )
+    .flatMap((file) => namesIn(`src/${file}`, /(?:notPermitted\([^)]*, |\breason: )'(\w+)'/g))
 }
 
 test.each<[what: string, names: readonly string[]]>([
-  ['reason', reasons()],
+  ['reason', [...SMH_REASONS, ...reasons()]],
   ['error code', Object.keys(statusOf)],
   ['error code of the client', namesIn('src/client/errors.ts', /^ \* - `(\w+)`/gm)],
   ['state of an upload', namesIn('src/client/types.ts', /^ \*\s+- `(\w+)`/gm)],

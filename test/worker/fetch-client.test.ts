@@ -24,7 +24,7 @@ test.each([521, 523, 525, 526, 530])(
   '%i of the network is a call that was not sent',
   async (status) => {
     answerWith(status)
-    await expect(fetchClient.request(call)).rejects.toMatchObject({ kind: 'unsent' })
+    await expect(fetchClient.request(call)).rejects.toMatchObject({ kind: 'connect_failed' })
   },
 )
 

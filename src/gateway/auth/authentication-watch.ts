@@ -91,7 +91,7 @@ export function watchAuthentication(deps: {
       return user
     } catch (error) {
       if (error instanceof GatewayError && error.status === 401) {
-        const reason = error.facts.reason ?? error.code
+        const reason = error.details.reason ?? error.code
         metrics.authenticationFailed(reason)
         if (suspicious.has(reason)) countRefused(reason, authorization ?? '')
       }

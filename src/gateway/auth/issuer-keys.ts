@@ -9,7 +9,7 @@ import {
 import * as z from 'zod'
 import type { JwtConfig } from '../config/parse.ts'
 import { isLoopback, parseTrustworthyUrl } from '../config/secure-url.ts'
-import { type ErrorFacts, GatewayError } from '../errors.ts'
+import { type ErrorDetails, GatewayError } from '../errors.ts'
 import { type HttpClient, HttpClientError } from '../http-client.ts'
 import type { Background, Clock, Log, SingleFlight } from '../ports.ts'
 import { usableKeys } from './usable-keys.ts'
@@ -156,7 +156,7 @@ export function createIssuerKeys(deps: {
       const status = error instanceof KeyFault && error.status
       const facts = status ? { issuerStatus: status } : {}
       log(held ? 'warn' : 'error', { event: 'issuer keys unavailable', reason, ...facts })
-      throw unavailable(reason, facts)
+      throw unavailable(reason, status ? { log: facts } : {})
     }
   }
 
@@ -293,11 +293,11 @@ function faultReason(error: unknown): string {
   return error instanceof HttpClientError ? error.kind : 'malformed'
 }
 
-function unavailable(reason: string, facts: ErrorFacts = {}): GatewayError {
+function unavailable(reason: string, details: ErrorDetails = {}): GatewayError {
   return new GatewayError('upstream_unavailable', 'Tokens cannot be checked right now.', {
     headers: { 'Retry-After': String(RETRY_AFTER_SECONDS) },
     reason: `issuer_keys_${reason}`,
-    ...facts,
+    ...details,
   })
 }
 

@@ -30,33 +30,21 @@ export function observe(log: Log, metrics: Metrics): MiddlewareHandler<AppEnv> {
 export function errorFields(error: unknown): Partial<LogRecord> {
   if (error === undefined) return {}
   if (error instanceof GatewayError) {
-    const { smhUploadId, declaredSize, storedSize } = error.facts
-    const { reason, smhCode, smhStatus, smhRequestId, issuerStatus } = error.facts
-    return {
-      code: error.code,
-      ...(reason && { reason }),
-      ...(smhStatus && { smhStatus }),
-      ...(smhCode && { smhCode }),
-      ...(smhRequestId && { smhRequestId }),
-      ...(smhUploadId && { smhUploadId }),
-      ...(declaredSize !== undefined && { declaredSize }),
-      ...(storedSize !== undefined && { storedSize }),
-      ...(issuerStatus && { issuerStatus }),
-    }
+    const { reason, log } = error.details
+    return { code: error.code, ...(reason && { reason }), ...log }
   }
   if (!(error instanceof Error)) return { code: 'internal_error', errorName: typeof error }
   const frames = error.stack?.split('\n').filter((line) => /^\s+at /.test(line)) ?? []
   return { code: 'internal_error', errorName: error.name, stack: frames.map((f) => f.trim()) }
 }
 
-/** Of a fault that is not the caller's: whether somebody has to act. */
-export function levelOfFault(error: unknown): LogLevel {
-  return error instanceof GatewayError && error.facts.alarm ? 'error' : 'warn'
+/** The level of a log line about a failure that no client caused. */
+export function logLevelFor(error: unknown): LogLevel {
+  return error instanceof GatewayError ? (error.details.severity ?? 'warn') : 'warn'
 }
 
 function levelOf(status: number, error: unknown): LogLevel {
   if (status === 500) return 'error'
-  if (error instanceof GatewayError && error.facts.severity) return error.facts.severity
-  if (!(error instanceof GatewayError) || status < 500) return 'info'
-  return error.facts.reason === 'caller_left' ? 'info' : levelOfFault(error)
+  if (!(error instanceof GatewayError)) return 'info'
+  return error.details.severity ?? (status < 500 ? 'info' : 'warn')
 }

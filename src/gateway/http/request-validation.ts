@@ -101,7 +101,9 @@ async function readBytes(c: Context<AppEnv>): Promise<ArrayBuffer> {
   } catch (error) {
     if (error instanceof GatewayError) throw error
     // A sender who leaves half-way is the caller's doing: no error of ours, and no alarm.
-    throw new GatewayError('invalid_request', 'The body broke off.', { reason: 'caller_left' })
+    throw new GatewayError('invalid_request', 'The body broke off.', {
+      reason: 'client_disconnected',
+    })
   }
 }
 

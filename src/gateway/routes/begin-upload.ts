@@ -1,6 +1,6 @@
 import * as z from 'zod'
 import { respondJson } from '../http/respond.ts'
-import { upstreamError } from '../smh/error-codes.ts'
+import { SmhError } from '../smh/smh-error.ts'
 import { beginForUser, ofBegins } from './begin.ts'
 import { defineEndpoint } from './endpoint.ts'
 import { credentialsAnswer } from './openapi-responses.ts'
@@ -30,7 +30,9 @@ export const beginUpload = defineEndpoint(
   ofBegins,
   (services) => async (c) => {
     const begun = await beginForUser(services, c, c.req.valid('json'))
-    if (begun.kind !== 'task') throw upstreamError('unusable_reply', { alarm: true })
+    if (begun.kind !== 'task') {
+      throw new SmhError({ kind: 'invalid_response', problem: 'shape' })
+    }
     return respondJson(c, begun.credentials, 201, begun.headers)
   },
   'begins',

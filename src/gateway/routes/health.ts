@@ -1,7 +1,7 @@
 import type { Context } from 'hono'
 import * as z from 'zod'
 import { GatewayError } from '../errors.ts'
-import { errorFields, levelOfFault } from '../http/access-log.ts'
+import { errorFields, logLevelFor } from '../http/access-log.ts'
 import type { AppEnv } from '../http/app-env.ts'
 import { respondJson } from '../http/respond.ts'
 import type { Bounds } from '../smh/transport.ts'
@@ -63,7 +63,7 @@ const getReadiness = defineEndpoint(
         await services.checkReady(bounds)
       } catch (error) {
         ready = false
-        services.log(levelOfFault(error), { event: 'not ready', ...errorFields(error) })
+        services.log(logLevelFor(error), { event: 'not ready', ...errorFields(error) })
       }
       underWay.delete(bounds)
       last = { ready, at: services.monotonicClock() }

@@ -1,10 +1,10 @@
 import { LRUCache } from 'lru-cache'
 import type { SmhConfig, UploadRules } from '../config/parse.ts'
 import type { Secret } from '../config/secret.ts'
-import { GatewayError } from '../errors.ts'
 import type { Clock, SingleFlight } from '../ports.ts'
-import { isTokenDead, upstreamTimeout } from './error-codes.ts'
+import { meaningOf } from './error-codes.ts'
 import { tokenReply } from './replies.ts'
+import { type Refusal, refusalOf, SmhError } from './smh-error.ts'
 import type { Bounds, CallSmh } from './transport.ts'
 
 /** Whom a token is for. In `shared` mode one token serves everybody. */
@@ -77,8 +77,9 @@ export interface AccessTokensOptions {
 export function createAccessTokens(options: AccessTokensOptions): AccessTokens {
   const { smh, upload, callSmh, monotonicClock, singleFlight, timeoutMs } = options
   const held = new LRUCache<string, HeldToken>({ max: MAX_HELD_TOKENS })
-  const alarmed = new WeakSet<GatewayError>()
-  let refusal: { error: GatewayError; until: number } | undefined
+  /** Failures that a user's request has reported. */
+  const reported = new WeakSet<SmhError>()
+  let refusal: { error: SmhError; until: number } | undefined
   const perUserGrants = [
     upload.conflictStrategies.has('overwrite') ? 'upload_file_force' : 'upload_file',
     ...(upload.createParents ? ['create_directory'] : []),
@@ -115,26 +116,22 @@ export function createAccessTokens(options: AccessTokensOptions): AccessTokens {
   }
 
   /** Where the space comes from a claim, the readiness check can name none, and SMH may ask for one. */
-  function asksForSpace(error: unknown): boolean {
-    return (
-      smh.space.kind === 'claim' && error instanceof GatewayError && error.facts.smhStatus === 400
-    )
+  function asksForSpace(error: Refusal | undefined): boolean {
+    return smh.space.kind === 'claim' && error?.status === 400
   }
 
   function fresh(key: string, identity: MintQuery): Promise<HeldToken> {
     return singleFlight(`token ${key}`, () => obtain(key, identity))
   }
 
-  /** For a user's request: each refusal of SMH makes one alarm, however many requests it fails. */
+  /** For a user's request. The log has each failure once at `error`, however many requests it fails. */
   async function goodForUser(identity: MintQuery, bounds: Bounds): Promise<HeldToken> {
     try {
       return await good(identity, bounds)
     } catch (error) {
-      if (!(error instanceof GatewayError) || !error.facts.alarm) throw error
-      if (alarmed.has(error)) {
-        throw new GatewayError(error.code, error.message, { ...error.facts, alarm: false })
-      }
-      alarmed.add(error)
+      if (!(error instanceof SmhError)) throw error
+      if (reported.has(error)) throw new SmhError(error.failure, true)
+      reported.add(error)
       throw error
     }
   }
@@ -145,7 +142,7 @@ export function createAccessTokens(options: AccessTokensOptions): AccessTokens {
     try {
       return await mintOrRenew(key, identity)
     } catch (error) {
-      if (error instanceof GatewayError && ofAllUsers.has(error.facts.smhCode ?? '')) {
+      if (error instanceof SmhError && ofAllUsers.has(refusalOf(error)?.code ?? '')) {
         refusal = { error, until: monotonicClock() + REFUSED_MS }
       }
       throw error
@@ -209,7 +206,8 @@ export function createAccessTokens(options: AccessTokensOptions): AccessTokens {
       try {
         return await useToken(token, call)
       } catch (error) {
-        if (!isTokenDead(error)) throw error
+        const refused = refusalOf(error)
+        if (!refused || meaningOf(refused) !== 'token_dead') throw error
         // From here on nobody takes this one for good: there is another one, or none.
         token.goodUntil = 0
         return useToken(await goodForUser(identity, bounds), call)
@@ -227,7 +225,7 @@ export function createAccessTokens(options: AccessTokensOptions): AccessTokens {
       try {
         await have({ grant: undefined, user_id: undefined, space_id: fixedSpace() })
       } catch (error) {
-        if (!asksForSpace(error)) throw error
+        if (!asksForSpace(refusalOf(error))) throw error
       }
     },
 
@@ -248,11 +246,12 @@ function margin(token: HeldToken): number {
   return Math.max(MIN_MARGIN_MS, token.idleMs / 10)
 }
 
-/** `upstream_timeout` when `work` outlasts the bounds; the work itself is not stopped. */
+/** SmhError `timeout` when `work` outlasts the bounds. The work itself is not stopped. */
 async function within<T>(bounds: Bounds, work: Promise<T>): Promise<T> {
   let timer: ReturnType<typeof setTimeout> | undefined
   const tooLate = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(upstreamTimeout()), bounds.endsAt - performance.now())
+    const late = () => reject(new SmhError({ kind: 'timeout', cause: 'smh' }))
+    timer = setTimeout(late, bounds.endsAt - performance.now())
   })
   try {
     return await Promise.race([work, tooLate])

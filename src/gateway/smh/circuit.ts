@@ -1,6 +1,4 @@
 import { LRUCache } from 'lru-cache'
-import { GatewayError } from '../errors.ts'
-import { errorFields } from '../http/access-log.ts'
 import type { Clock, Log, Metrics } from '../ports.ts'
 import {
   type Admission,
@@ -12,7 +10,9 @@ import {
   userAfter,
   type Verdict,
 } from './circuit-rules.ts'
-import { upstreamUnavailable } from './error-codes.ts'
+import { meaningOf } from './error-codes.ts'
+import { smhLogFields } from './failure-log.ts'
+import { type Refusal, SmhError } from './smh-error.ts'
 import type { CallSmh, SmhCall } from './transport.ts'
 
 /** Users whose calls fail, at once. Beyond it the state of the user who failed longest ago is dropped. */
@@ -21,7 +21,7 @@ const MAX_USERS = 10_000
 /** Refuses calls that are not worth making, of one user or of all, and finds out when they are again. */
 export interface Circuit {
   /**
-   * `callSmh`, but while the calls of this user or of all fail: then it throws `upstream_unavailable` at
+   * `callSmh`, but while the calls of this user or of all fail: then it throws SmhError `circuit_open` at
    * once, and lets a trial through now and then. circuit-rules.ts has the rules.
    */
   guard(callSmh: CallSmh): CallSmh
@@ -55,7 +55,10 @@ export function createCircuit(deps: {
   function enter(id: string | undefined): Admission {
     const user = id === undefined ? undefined : users.get(id)
     const decision = admit(all, user, id, monotonicClock(), trialMs)
-    if ('refused' in decision) throw refusal(decision.refused, decision.waitMs)
+    if ('refused' in decision) {
+      const waitMs = Math.min(decision.waitMs, TRIAL_MS)
+      throw new SmhError({ kind: 'circuit_open', scope: decision.refused, waitMs })
+    }
     all = decision.all
     keepUser(id, decision.user)
     return decision.admitted
@@ -70,8 +73,9 @@ export function createCircuit(deps: {
     const isOpen = all.open !== undefined
     if (isOpen === wasOpen) return
     metrics.circuitOpen(isOpen)
-    if (isOpen) log('warn', { event: 'SMH circuit opened', ...errorFields(error) })
-    else log('warn', { event: 'SMH circuit closed' })
+    const why = error instanceof SmhError ? smhLogFields(error.failure) : {}
+    if (isOpen) log('warn', { event: 'smh_circuit_opened', ...why })
+    else log('warn', { event: 'smh_circuit_closed' })
   }
 
   return {
@@ -90,23 +94,34 @@ export function createCircuit(deps: {
   }
 }
 
-/** Ends of a call that say nothing of SMH: the caller left, or the gateway itself was slow. */
-const silent = new Set(['caller_left', 'out_of_time', 'stalled'])
-
+/** What a failed call says about SMH. */
 function verdictOn(error: unknown, call: SmhCall): Verdict {
-  if (!(error instanceof GatewayError)) return 'unknown'
-  const { reason, smhStatus = 0 } = error.facts
-  if (reason !== undefined && silent.has(reason)) return 'unknown'
-  if (smhStatus === 429 || reason === 'busy') return 'throttled'
-  if (error.code === 'upstream_timeout') {
-    // A confirm may take long.
-    return call.timeoutMs === undefined ? 'failed' : 'unknown'
+  if (!(error instanceof SmhError)) return 'unknown'
+  const { failure } = error
+  switch (failure.kind) {
+    case 'connect_failed':
+    case 'connection_lost':
+      return 'failed'
+    case 'timeout':
+      return failure.cause === 'smh' ? verdictOnTimeout(call) : 'unknown'
+    case 'aborted':
+    case 'circuit_open':
+      return 'unknown'
+    case 'invalid_response':
+      return 'refused'
+    case 'refused':
+      return verdictOnRefusal(failure, call)
   }
-  return error.code === 'upstream_unavailable' || smhStatus >= 500 ? 'failed' : 'refused'
 }
 
-function refusal(whose: 'user' | 'all', waitMs: number): GatewayError {
-  const seconds = Math.max(1, Math.ceil(Math.min(waitMs, TRIAL_MS) / 1000))
-  const reason = whose === 'all' ? 'circuit_open' : 'user_circuit_open'
-  return upstreamUnavailable(reason, { headers: { 'Retry-After': String(seconds) } })
+/** A confirm may take long. */
+function verdictOnTimeout({ timeoutMs }: SmhCall): Verdict {
+  return timeoutMs === undefined ? 'failed' : 'unknown'
+}
+
+function verdictOnRefusal(refusal: Refusal, call: SmhCall): Verdict {
+  const meaning = meaningOf(refusal)
+  if (refusal.status === 429 || meaning === 'busy') return 'throttled'
+  if (meaning === 'timeout') return verdictOnTimeout(call)
+  return meaning === 'unavailable' || refusal.status >= 500 ? 'failed' : 'refused'
 }

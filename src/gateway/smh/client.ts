@@ -1,4 +1,3 @@
-import { GatewayError } from '../errors.ts'
 import { MAX_REPLY_BYTES } from '../http-client.ts'
 import type { OwnedUpload } from '../uploads/confirm-key.ts'
 import type { PermittedUpload, Place } from '../uploads/policy.ts'
@@ -12,6 +11,7 @@ import {
   type TaskReply,
   taskReply,
 } from './replies.ts'
+import { refusalOf } from './smh-error.ts'
 import type { Bounds, CallSmh, SmhCall, SmhReply } from './transport.ts'
 
 /** docs/smh-protocol.md#5.2: what a begin can come to. */
@@ -35,10 +35,7 @@ export interface ConfirmDetails {
   localModificationTime?: string | undefined
 }
 
-/**
- * The calls to SMH that an upload needs. Each rejects with a GatewayError by the table in
- * error-codes.ts; `facts.smhCode` tells refusals apart where a caller has to.
- */
+/** The calls to SMH that an upload needs. Each rejects with an SmhError; error-codes.ts says what it means. */
 export interface SmhClient {
   /** docs/smh-protocol.md#5.2. Not repeatable: every begin makes a task of its own. */
   begin(upload: PermittedUpload, bounds: Bounds): Promise<BeginOutcome>
@@ -52,7 +49,7 @@ export interface SmhClient {
   confirm(upload: OwnedUpload, details: ConfirmDetails, bounds: Bounds): Promise<SmhFile>
   /** docs/smh-protocol.md#5.8 */
   cancel(upload: OwnedUpload, bounds: Bounds): Promise<void>
-  /** docs/smh-protocol.md#6.3. `facts.smhStatus` is 404 when nothing of that name is there. */
+  /** docs/smh-protocol.md#6.3. A refusal with status 404 when nothing of that name is there. */
   fileDetails(place: Place, path: readonly string[], bounds: Bounds): Promise<SmhFile>
 }
 
@@ -156,7 +153,7 @@ export function createSmhClient(
         reply.read(doneReply)
         return true
       } catch (error) {
-        if (smhCodeOf(error) === 'SameNameDirectoryOrFileExists') return false
+        if (refusalOf(error)?.code === 'SameNameDirectoryOrFileExists') return false
         throw error
       }
     },
@@ -217,9 +214,4 @@ export function createSmhClient(
 
 function smhFile(reply: SmhReply): SmhFile {
   return { file: reply.read(fileReply), smhRequestId: reply.requestId }
-}
-
-/** SMH's code behind an error, if it was a refusal of SMH. */
-export function smhCodeOf(error: unknown): string | undefined {
-  return error instanceof GatewayError ? error.facts.smhCode : undefined
 }

@@ -1,5 +1,4 @@
 import type * as z from 'zod'
-import { GatewayError } from '../errors.ts'
 import {
   type HttpClient,
   HttpClientError,
@@ -7,16 +6,12 @@ import {
   type HttpResponse,
 } from '../http-client.ts'
 import type { Metrics } from '../ports.ts'
-import {
-  isUnacted,
-  refusalToError,
-  upstreamError,
-  upstreamTimeout,
-  upstreamUnavailable,
-} from './error-codes.ts'
+import { hadNoEffect, meaningOf } from './error-codes.ts'
+import { reasonOf } from './failure-log.ts'
 import { parseJson } from './json.ts'
 import { errorReply, requestIdShape } from './replies.ts'
 import { createRetryBudget, type RetryBudget } from './retry-budget.ts'
+import { type Refusal, SmhError, type SmhFailure } from './smh-error.ts'
 
 /** How long the work for one request of ours may take, and whether its caller is still there. */
 export interface Bounds {
@@ -43,15 +38,15 @@ export interface SmhCall {
    * acted on is repeated either way.
    */
   repeatable: boolean
-  /** Whether this refusal answers the question as well as a success would; then it counts as one. */
-  isAnswer?: (refusal: GatewayError) => boolean
+  /** Whether this refusal answers the question as well as a success does. Metrics then count it as one. */
+  isAnswer?: (refusal: Refusal) => boolean
   /** Longest reply that is read; {@link MAX_REPLY_CHARACTERS} unless it can be a long list. */
   maxReplyCharacters?: number
   /** For whom it is made; none when it is for all users alike. */
   user?: string
 }
 
-/** The one way to SMH: bounded in time, repeated where that is safe, faults as GatewayErrors. */
+/** The one way to SMH: bounded in time, repeated where that is safe. Rejects with SmhError alone. */
 export type CallSmh = (call: SmhCall, bounds: Bounds) => Promise<SmhReply>
 
 export interface SmhReply {
@@ -60,7 +55,11 @@ export interface SmhReply {
   requestId: string | undefined
   /** Whether the body is an object with this field. */
   has(field: string): boolean
-  /** Reads the body as `schema` has it, no body as null; `upstream_error` when it is something else. */
+  /**
+   * Reads the body by `schema`, an empty body as null.
+   *
+   * @throws SmhError `invalid_response`
+   */
   read<T extends z.ZodType>(schema: T): z.infer<T>
 }
 
@@ -94,7 +93,7 @@ export function createCallSmh(
   async function once(call: SmhCall, url: string, bounds: Bounds): Promise<SmhReply> {
     const startedAt = performance.now()
     const left = bounds.endsAt - startedAt
-    if (left <= 0) throw outOfTime()
+    if (left <= 0) throw new SmhError({ kind: 'timeout', cause: 'deadline' })
     const wanted = call.timeoutMs ?? timeoutMs
     const dueAt = startedAt + Math.min(wanted, left)
     let outcome = 'ok'
@@ -110,18 +109,17 @@ export function createCallSmh(
         timeoutMs: Math.min(wanted, left),
         ...(bounds.signal && { signal: bounds.signal }),
       })
-      if (reply.status < 200 || reply.status > 299) throw refusal(reply)
+      if (reply.status < 200 || reply.status > 299) throw new SmhError(refusalIn(reply))
       if (reply.text.length > (call.maxReplyCharacters ?? MAX_REPLY_CHARACTERS)) {
-        throw upstreamError('too_large')
+        throw new SmhError({ kind: 'invalid_response', problem: 'too_large' })
       }
       return smhReply(reply)
     } catch (thrown) {
       const error =
         thrown instanceof HttpClientError
-          ? faultToError(thrown, left < wanted / 2, performance.now() > dueAt + LATE_MS)
+          ? new SmhError(failureOf(thrown, left < wanted / 2, performance.now() > dueAt + LATE_MS))
           : thrown
-      if (!(error instanceof GatewayError)) outcome = 'internal_error'
-      else if (!call.isAnswer?.(error)) outcome = error.facts.reason ?? error.code
+      outcome = error instanceof SmhError ? outcomeOf(error.failure, call) : 'internal_error'
       throw error
     } finally {
       metrics.calledOut(call.operation, outcome, performance.now() - startedAt)
@@ -135,8 +133,8 @@ export function createCallSmh(
       try {
         return await once(call, url, bounds)
       } catch (error) {
-        const isHarmless = cannotHaveActed(error) || (call.repeatable && isPassing(error))
-        if (!isHarmless || tries === MAX_TRIES || !budget.spend(call.user)) throw error
+        const mayRetry = error instanceof SmhError && isRetryable(error.failure, call.repeatable)
+        if (!mayRetry || tries === MAX_TRIES || !budget.spend(call.user)) throw error
       }
       await wait(FIRST_WAIT_MS * 2 ** (tries - 1))
     }
@@ -148,65 +146,70 @@ function wait(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms * (0.5 + Math.random())))
 }
 
-function cannotHaveActed(error: unknown): boolean {
-  if (!(error instanceof GatewayError) || asksForLater(error)) return false
-  const { reason } = error.facts
-  return reason === 'unsent' || reason === 'no_descriptor' || isUnacted(error)
-}
-
-/** What servers and proxies answer that may do better in a moment. */
+/** Statuses of servers and proxies that may do better in a moment. */
 const passing = new Set([408, 500, 502, 503, 504])
 
-function isPassing(error: unknown): boolean {
-  if (!(error instanceof GatewayError) || asksForLater(error)) return false
-  const { reason, smhStatus } = error.facts
-  return reason === 'lost' || (smhStatus !== undefined && passing.has(smhStatus))
+/** Whether another try can help, and cannot make SMH act twice on a call that is not `repeatable`. */
+function isRetryable(failure: SmhFailure, repeatable: boolean): boolean {
+  switch (failure.kind) {
+    case 'connect_failed':
+      return true
+    case 'connection_lost':
+      return repeatable
+    case 'refused':
+      if (asksForLater(failure)) return false
+      return hadNoEffect(failure) || (repeatable && passing.has(failure.status))
+    case 'timeout':
+    case 'invalid_response':
+    case 'aborted':
+    case 'circuit_open':
+      return false
+  }
 }
 
-/** Whether SMH wants a longer pause than one that is spent waiting here. */
-export function asksForLater({ facts }: GatewayError): boolean {
-  return (facts.smhRetryAfterSeconds ?? 0) * 1000 > MAX_WAIT_MS
+/** Whether SMH asks for a longer pause than one that is spent waiting here. */
+export function asksForLater({ retryAfterSeconds = 0 }: Refusal): boolean {
+  return retryAfterSeconds * 1000 > MAX_WAIT_MS
+}
+
+/** The label of a failed call in metrics. */
+function outcomeOf(failure: SmhFailure, { isAnswer }: SmhCall): string {
+  if (failure.kind !== 'refused') return reasonOf(failure) ?? failure.kind
+  return isAnswer?.(failure) ? 'ok' : (reasonOf(failure) ?? meaningOf(failure))
 }
 
 /**
  * @param hurried whether the call had much less time than it is meant to have
  * @param late whether the timer fired long after it was due
  */
-function faultToError(fault: HttpClientError, hurried: boolean, late: boolean): GatewayError {
-  switch (fault.kind) {
+function failureOf({ kind }: HttpClientError, hurried: boolean, late: boolean): SmhFailure {
+  switch (kind) {
     case 'no_descriptor':
-      return upstreamUnavailable(fault.kind, { alarm: true })
-    case 'unsent':
-    case 'lost':
-      // Alike for the caller: Workers cannot tell a refused connection from one that broke.
-      return upstreamUnavailable(fault.kind)
-    case 'timeout':
-      // The machine stood still, so the reply may lie here unread.
-      if (late) return upstreamTimeout({ reason: 'stalled' })
-      return hurried ? outOfTime() : upstreamTimeout()
-    case 'too_large':
-      return upstreamError(fault.kind)
+      return { kind: 'connect_failed', noDescriptor: true }
+    case 'connect_failed':
+      return { kind, noDescriptor: false }
+    case 'connection_lost':
     case 'aborted':
-      // Nobody is there to read it; the log line tells these apart from real faults.
-      return upstreamError('caller_left')
+      return { kind }
+    case 'timeout':
+      if (late) return { kind, cause: 'machine' }
+      return { kind, cause: hurried ? 'deadline' : 'smh' }
+    case 'too_large':
+      return { kind: 'invalid_response', problem: kind }
   }
 }
 
-/** Not SMH's fault: what came before has used the time up. */
-function outOfTime(): GatewayError {
-  return upstreamTimeout({ reason: 'out_of_time' })
-}
-
-function refusal(reply: HttpResponse): GatewayError {
+function refusalIn(reply: HttpResponse): Refusal {
   const text = reply.text.length > MAX_REPLY_CHARACTERS ? '' : reply.text
   const said = errorReply.safeParse(parseJson(text))
   const retryAfter = reply.header('retry-after')
-  return refusalToError({
+  return {
+    kind: 'refused',
     status: reply.status,
     code: said.data?.code,
     requestId: said.data?.requestId,
     retryAfterSeconds: retryAfter && /^\d{1,6}$/.test(retryAfter) ? Number(retryAfter) : undefined,
-  })
+  }
 }
 
 function smhReply(reply: HttpResponse): SmhReply {
@@ -219,7 +222,7 @@ function smhReply(reply: HttpResponse): SmhReply {
     read(schema) {
       const parsed = schema.safeParse(body)
       if (!parsed.success) {
-        throw upstreamError('unusable_reply', { smhStatus: reply.status, alarm: true })
+        throw new SmhError({ kind: 'invalid_response', problem: 'shape', status: reply.status })
       }
       return parsed.data
     },

@@ -1,6 +1,6 @@
 import { GatewayError } from '../errors.ts'
-import { type BeginOutcome, type SmhClient, smhCodeOf } from '../smh/client.ts'
-import { upstreamError } from '../smh/error-codes.ts'
+import type { BeginOutcome, SmhClient } from '../smh/client.ts'
+import { refusalOf } from '../smh/smh-error.ts'
 import type { Bounds } from '../smh/transport.ts'
 import { type PermittedUpload, relativePath } from './policy.ts'
 import { checkStoredSize } from './stored-size.ts'
@@ -26,14 +26,14 @@ export async function beginInSmh(
     return await begin()
   } catch (error) {
     const parent = upload.path.slice(0, -1)
-    const parentMissing = smhCodeOf(error) === 'DirectoryNotFound' && parent.length > 0
+    const parentMissing = refusalOf(error)?.code === 'DirectoryNotFound' && parent.length > 0
     if (!parentMissing || !createParents) throw error
     const created = await smh.createDirectory(upload.place, parent, bounds)
     try {
       return await begin()
     } catch (second) {
       // There is something of the parent's name, and it is no folder.
-      if (!created && smhCodeOf(second) === 'DirectoryNotFound') {
+      if (!created && refusalOf(second)?.code === 'DirectoryNotFound') {
         throw new GatewayError('name_conflict', 'A file has the name of one of the folders.')
       }
       throw second
@@ -47,11 +47,14 @@ function checked(outcome: BeginOutcome, { place, wanted }: PermittedUpload): Beg
   if (outcome.kind !== 'stored' || wanted.beginningHash === undefined) return outcome
   const { file, smhRequestId } = outcome
   if (relativePath(place.prefix, file.path) === null) {
-    const sizes = { declaredSize: wanted.size, storedSize: file.size }
-    throw upstreamError('foreign_path', {
-      alarm: true,
-      ...sizes,
-      ...(smhRequestId && { smhRequestId }),
+    throw new GatewayError('upstream_error', 'The media store could not do this.', {
+      reason: 'foreign_path',
+      severity: 'error',
+      log: {
+        declaredSize: wanted.size,
+        storedSize: file.size,
+        ...(smhRequestId && { smhRequestId }),
+      },
     })
   }
   const { size } = wanted

@@ -1,8 +1,9 @@
 import type { UploadRules } from '../config/parse.ts'
 import { GatewayError } from '../errors.ts'
-import { type ConfirmDetails, type SmhClient, type SmhFile, smhCodeOf } from '../smh/client.ts'
-import { isUnacted } from '../smh/error-codes.ts'
+import type { ConfirmDetails, SmhClient, SmhFile } from '../smh/client.ts'
+import { hadNoEffect, meaningOf } from '../smh/error-codes.ts'
 import type { FileReply, StatusReply } from '../smh/replies.ts'
+import { type Refusal, refusalOf, SmhError, type SmhFailure } from '../smh/smh-error.ts'
 import { asksForLater, type Bounds } from '../smh/transport.ts'
 import type { OwnedUpload } from './confirm-key.ts'
 import { permitCompletion, relativePath } from './policy.ts'
@@ -42,7 +43,7 @@ export async function completeInSmh(
     await checkParts(smh, upload, status, rules.maxBytes, unhurried)
     const confirmed = { size, smhUploadId: status.uploadId, confirmedBefore: false }
     const outcome = await confirmOrDoubt(smh, upload, details, unhurried)
-    if (!(outcome instanceof GatewayError)) {
+    if (!(outcome instanceof SmhError)) {
       checkStoredSize(outcome, confirmed, rules.maxBytes)
       return outcome.file
     }
@@ -50,9 +51,9 @@ export async function completeInSmh(
     if (status.confirmed) {
       return readBack(smh, upload, status, confirmed, rules, details, unhurried)
     }
-    if (confirms < MAX_CONFIRMS && mayConfirmAgain(outcome)) continue
+    if (confirms < MAX_CONFIRMS && mayConfirmAgain(outcome.failure)) continue
     // SMH does not say which parts it misses; its list may show it by now.
-    if (outcome.code === 'upload_incomplete') {
+    if (isIncomplete(outcome)) {
       await checkParts(smh, upload, status, rules.maxBytes, unhurried)
     }
     throw outcome
@@ -65,50 +66,83 @@ async function confirmOrDoubt(
   upload: OwnedUpload,
   details: ConfirmDetails,
   bounds: Bounds,
-): Promise<SmhFile | GatewayError> {
+): Promise<SmhFile | SmhError> {
   try {
     return await smh.confirm(upload, details, bounds)
   } catch (error) {
-    const incomplete = error instanceof GatewayError && error.code === 'upload_incomplete'
-    if (incomplete || leavesDoubt(error)) return error
+    if (error instanceof SmhError && (isIncomplete(error) || leavesDoubt(error.failure)))
+      return error
     throw error
   }
 }
 
-/** Whether a confirm may follow one that ended in `error` and, by the status, had no effect. */
-function mayConfirmAgain(error: GatewayError): boolean {
-  // What SMH did not act on was tried often enough.
-  if (asksForLater(error) || isUnacted(error)) return false
-  switch (error.code) {
-    case 'upload_complete':
-    case 'upstream_unavailable':
-    case 'upstream_error':
+function isIncomplete(error: SmhError): boolean {
+  const refusal = refusalOf(error)
+  return refusal !== undefined && meaningOf(refusal) === 'upload_incomplete'
+}
+
+/** Whether a second confirm may follow one that failed and, by the status, had no effect. */
+function mayConfirmAgain(failure: SmhFailure): boolean {
+  switch (failure.kind) {
+    case 'connect_failed':
+    case 'connection_lost':
+    case 'invalid_response':
+    case 'aborted':
+    case 'circuit_open':
       return true
-    // After a timeout SMH may still be at work on the first confirm. What else SMH says is its decision.
+    // SMH may still work on the first confirm.
+    case 'timeout':
+      return false
+    case 'refused':
+      return mayConfirmAfter(failure)
+  }
+}
+
+function mayConfirmAfter(refusal: Refusal): boolean {
+  // The transport has retried what had no effect.
+  if (asksForLater(refusal) || hadNoEffect(refusal)) return false
+  switch (meaningOf(refusal)) {
+    case 'upload_complete':
+    case 'unavailable':
+    case 'failed':
+      return true
+    // Everything else is SMH's decision.
     default:
       return false
   }
 }
 
-/** Whether the upload may be complete in spite of, or because of, this error. */
-function leavesDoubt(error: unknown): error is GatewayError {
-  if (!(error instanceof GatewayError)) return false
-  // The one who is changing the path right now may be another caller completing this upload.
-  if (error.facts.smhCode === 'PathConflict') return true
-  if (isUnacted(error)) return false
-  switch (error.code) {
-    // A confirm of another caller, or an earlier one whose answer was lost, may have stored the file by now.
-    // Then its own name is taken, its task is gone, or the space is full with it.
+/** Whether the upload may be complete in spite of this failure, or because of it. */
+function leavesDoubt(failure: SmhFailure): boolean {
+  switch (failure.kind) {
+    case 'connect_failed':
+    case 'connection_lost':
+    case 'timeout':
+    case 'invalid_response':
+    case 'aborted':
+    case 'circuit_open':
+      return true
+    case 'refused':
+      return refusalLeavesDoubt(failure)
+  }
+}
+
+function refusalLeavesDoubt(refusal: Refusal): boolean {
+  // Another request that completes this upload may be changing the path.
+  if (refusal.code === 'PathConflict') return true
+  if (hadNoEffect(refusal)) return false
+  switch (meaningOf(refusal)) {
+    // Another confirm, or an earlier one whose response was lost, may have stored the file. Then its own name
+    // is taken, its task is gone, or it fills the space.
     case 'name_conflict':
     case 'upload_not_found':
     case 'quota_exceeded':
     case 'upload_complete':
-    case 'upstream_timeout':
-    case 'upstream_unavailable':
+    case 'timeout':
+    case 'unavailable':
+    case 'failed':
       return true
-    case 'upstream_error':
-      // A refusal for our wiring says clearly that nothing was done.
-      return error.facts.reason !== 'wiring'
+    // SMH says clearly that it did nothing.
     default:
       return false
   }
@@ -169,7 +203,7 @@ async function detailsOf(
   try {
     stored = await smh.fileDetails(place, path, bounds)
   } catch (error) {
-    if (error instanceof GatewayError && error.facts.smhStatus === 404) throw movedAway
+    if (refusalOf(error)?.status === 404) throw movedAway
     throw error
   }
   if (relativePath(place.prefix, stored.file.path) === null) throw movedAway
@@ -185,7 +219,7 @@ export async function abortInSmh(
   try {
     await smh.cancel(upload, bounds)
   } catch (error) {
-    const code = smhCodeOf(error)
+    const code = refusalOf(error)?.code
     if (code !== 'UploadNotFound' && code !== 'ConfirmKeyNotFound') throw error
   }
 }

@@ -28,10 +28,12 @@ export function checkStoredSize(
     {
       reason: 'stored_size',
       severity: upload.confirmedBefore ? 'warn' : 'error',
-      declaredSize: upload.size,
-      storedSize: file.size,
-      ...(smhRequestId && { smhRequestId }),
-      ...(upload.smhUploadId && { smhUploadId: upload.smhUploadId }),
+      log: {
+        declaredSize: upload.size,
+        storedSize: file.size,
+        ...(smhRequestId && { smhRequestId }),
+        ...(upload.smhUploadId && { smhUploadId: upload.smhUploadId }),
+      },
     },
   )
 }

@@ -85,12 +85,9 @@ describe('a problem', () => {
 
   test('shows none of what is meant for the log', () => {
     const error = new GatewayError('upstream_error', 'Public.', {
-      reason: 'wiring',
-      smhCode: 'NoPermission',
-      smhStatus: 403,
-      smhRequestId: 'abc',
-      smhRetryAfterSeconds: 7,
-      alarm: true,
+      reason: 'misconfigured',
+      log: { smhCode: 'NoPermission', smhStatus: 403, smhRequestId: 'abc' },
+      severity: 'error',
       headers: { 'Retry-After': '7' },
     })
     expect(Object.keys(toProblem(error, 'r'))).toEqual([
@@ -119,20 +116,23 @@ describe('a problem', () => {
 
   test('is the same for every unknown upload, whatever the reason in the log', () => {
     const one = uploadNotFound({ reason: 'confirm_key' })
-    const other = uploadNotFound({ smhCode: 'UploadNotBelongYou' })
+    const other = uploadNotFound({ log: { smhCode: 'UploadNotBelongYou' } })
     expect(toProblem(one, 'r')).toEqual(toProblem(other, 'r'))
     expect(toProblem(one, 'r')).toMatchObject({
       status: 404,
       detail: 'There is no such upload of yours.',
     })
-    expect([one.facts.reason, other.facts.smhCode]).toEqual(['confirm_key', 'UploadNotBelongYou'])
+    expect([one.details.reason, other.details.log?.smhCode]).toEqual([
+      'confirm_key',
+      'UploadNotBelongYou',
+    ])
   })
 })
 
-test('an error keeps its code, status, facts and name', () => {
+test('an error keeps its code, status, details and name', () => {
   const error = new GatewayError('rate_limited', 'Wait.', { headers: { 'Retry-After': '3' } })
   expect(error).toBeInstanceOf(Error)
   expect(error).toMatchObject({ name: 'GatewayError', code: 'rate_limited', message: 'Wait.' })
-  expect([error.status, error.facts.headers]).toEqual([429, { 'Retry-After': '3' }])
-  expect(new GatewayError('not_found', 'x').facts).toEqual({})
+  expect([error.status, error.details.headers]).toEqual([429, { 'Retry-After': '3' }])
+  expect(new GatewayError('not_found', 'x').details).toEqual({})
 })

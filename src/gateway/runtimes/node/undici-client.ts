@@ -76,12 +76,12 @@ function kindOf(error: unknown): HttpClientErrorKind {
   const { code = '', syscall = '' } = error as { code?: string; syscall?: string }
   if (code === 'UND_ERR_RES_EXCEEDED_MAX_SIZE') return 'too_large'
   if (code === 'EMFILE' || code === 'ENFILE') return 'no_descriptor'
-  const unsent =
+  const failedToConnect =
     connecting.has(syscall) ||
     code === 'UND_ERR_CONNECT_TIMEOUT' ||
     // Several addresses were tried, all in vain.
     error instanceof AggregateError ||
     // The TLS handshake failed, or the certificate is not to be trusted.
     /^(ERR_TLS_|ERR_SSL_|CERT_|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_|HOSTNAME_|EPROTO)/.test(code)
-  return unsent ? 'unsent' : 'lost'
+  return failedToConnect ? 'connect_failed' : 'connection_lost'
 }

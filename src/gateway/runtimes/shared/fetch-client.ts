@@ -14,7 +14,7 @@ import {
 const neverReached = new Set([521, 523, 525, 526, 530])
 
 /**
- * The HTTP client on the platform's `fetch`. A broken connection is always `lost`: the platform does not
+ * The HTTP client on the platform's `fetch`. A broken connection is always `connection_lost`: the platform does not
  * say whether the request was on its way by then.
  */
 export const fetchClient: HttpClient = { request }
@@ -32,7 +32,7 @@ async function request(wanted: HttpRequest): Promise<HttpResponse> {
       ...(headers && { headers }),
       ...(body !== undefined && { body }),
     })
-    if (neverReached.has(response.status)) throw new HttpClientError('unsent')
+    if (neverReached.has(response.status)) throw new HttpClientError('connect_failed')
     const text = await readText(response)
     return {
       status: response.status,
@@ -43,7 +43,7 @@ async function request(wanted: HttpRequest): Promise<HttpResponse> {
     if (error instanceof HttpClientError) throw error
     if (timeout.aborted) throw new HttpClientError('timeout')
     if (signal?.aborted) throw new HttpClientError('aborted')
-    throw new HttpClientError('lost')
+    throw new HttpClientError('connection_lost')
   }
 }
 

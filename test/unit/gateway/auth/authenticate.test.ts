@@ -22,7 +22,7 @@ const missingToken = expect.objectContaining({
   code: 'missing_token',
   status: 401,
   message: 'A bearer token is needed.',
-  facts: { headers: { 'WWW-Authenticate': 'Bearer realm="uploads"' } },
+  details: { headers: { 'WWW-Authenticate': 'Bearer realm="uploads"' } },
 })
 
 /** The one answer to every bad token. Only the reason, which is for the log, tells them apart. */
@@ -31,7 +31,7 @@ const invalidToken = (reason: string) =>
     code: 'invalid_token',
     status: 401,
     message: 'The bearer token is not valid.',
-    facts: {
+    details: {
       headers: { 'WWW-Authenticate': 'Bearer realm="uploads", error="invalid_token"' },
       reason,
     },
@@ -41,7 +41,7 @@ const insufficientScope = expect.objectContaining({
   code: 'insufficient_scope',
   status: 403,
   message: 'Your token lacks the scope for uploads.',
-  facts: {
+  details: {
     headers: { 'WWW-Authenticate': 'Bearer realm="uploads", error="insufficient_scope"' },
   },
 })
@@ -191,7 +191,7 @@ describe('a key that was replaced', () => {
     })
     const [head, , signature] = good.split('.')
     const bad = `${head}.${encode(usualClaims(harness))}.${signature}`
-    const refused = [1, 2, 3].map(() => harness.user(bad).catch(({ facts }) => facts.reason))
+    const refused = [1, 2, 3].map(() => harness.user(bad).catch(({ details }) => details.reason))
     expect(await Promise.race(refused)).toBe('issuer_keys_busy')
     expect((await harness.user(good)).id).toBe('ann')
     answer.resolve()
@@ -488,7 +488,7 @@ describe('when no key can be had', () => {
     await expect(harness.user(token)).rejects.toMatchObject({
       code: 'upstream_unavailable',
       status: 503,
-      facts: { headers: { 'Retry-After': '5' } },
+      details: { headers: { 'Retry-After': '5' } },
     })
   })
 

@@ -33,9 +33,9 @@ function startWatch() {
   const authenticate = watchAuthentication({
     authenticate: async () => {
       if (verdict === undefined) return {} as User
-      const facts = verdict === 'missing_token' ? {} : { reason: verdict }
+      const details = verdict === 'missing_token' ? {} : { reason: verdict }
       const code = verdict === 'missing_token' ? verdict : 'invalid_token'
-      throw new GatewayError(code, 'No.', facts)
+      throw new GatewayError(code, 'No.', details)
     },
     monotonicClock: () => now,
     log: (level, record) => logged.push({ level, ...record }),

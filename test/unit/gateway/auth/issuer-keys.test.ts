@@ -15,11 +15,15 @@ import { type IssuerHarness, startIssuerHarness } from '../../../support/issuer.
 const ann = { sub: 'ann' }
 
 /** What every refusal for want of keys looks like; `reason` is for the log. */
-const unavailable = (reason: string, facts = {}) =>
+const unavailable = (reason: string, log?: object) =>
   expect.objectContaining({
     code: 'upstream_unavailable',
     message: 'Tokens cannot be checked right now.',
-    facts: { headers: { 'Retry-After': '5' }, reason: `issuer_keys_${reason}`, ...facts },
+    details: {
+      headers: { 'Retry-After': '5' },
+      reason: `issuer_keys_${reason}`,
+      ...(log && { log }),
+    },
   })
 
 const publicKey = expect.objectContaining({ type: 'public' })
@@ -171,7 +175,9 @@ describe('an issuer that says something else', () => {
     const token = await harness.issuer.token(ann)
     harness.issuer.rehearse((document, usual) => (document === 'keys' ? said : { body: usual }))
     const facts = issuerStatus === undefined ? {} : { issuerStatus }
-    await expect(harness.keyOf(token)).rejects.toEqual(unavailable(reason, facts))
+    await expect(harness.keyOf(token)).rejects.toEqual(
+      unavailable(reason, issuerStatus === undefined ? undefined : facts),
+    )
     expect(harness.logged).toEqual([
       { level: 'error', event: 'issuer keys unavailable', reason, ...facts },
     ])
@@ -323,12 +329,12 @@ describe('renewing', () => {
     expect(await harness.keyOf(token)).toEqual(publicKey)
     await harness.settle()
     expect(harness.logged).toEqual([
-      { level: 'warn', event: 'issuer keys unavailable', reason: 'lost' },
+      { level: 'warn', event: 'issuer keys unavailable', reason: 'connection_lost' },
     ])
     harness.advance(1)
     await expect(harness.keyOf(token)).rejects.toEqual(unavailable('retry_later'))
     harness.advance(RETRY_MS)
-    await expect(harness.keyOf(token)).rejects.toEqual(unavailable('lost'))
+    await expect(harness.keyOf(token)).rejects.toEqual(unavailable('connection_lost'))
 
     harness.issuer.down(false)
     harness.advance(RETRY_MS)
@@ -508,7 +514,7 @@ describe('no keys at all', () => {
     const harness = await startIssuerHarness()
     const token = await harness.issuer.token(ann)
     harness.issuer.down(true)
-    await expect(harness.keyOf(token)).rejects.toEqual(unavailable('lost'))
+    await expect(harness.keyOf(token)).rejects.toEqual(unavailable('connection_lost'))
     for (const _ of [1, 2, 3]) {
       await expect(harness.keyOf(token)).rejects.toEqual(unavailable('retry_later'))
     }
@@ -516,7 +522,7 @@ describe('no keys at all', () => {
     await expect(harness.keys.ready()).rejects.toEqual(unavailable('retry_later'))
     expect(harness.issuer.hits().discovery).toBe(1)
     harness.advance(1)
-    await expect(harness.keyOf(token)).rejects.toEqual(unavailable('lost'))
+    await expect(harness.keyOf(token)).rejects.toEqual(unavailable('connection_lost'))
     expect(harness.issuer.hits().discovery).toBe(2)
 
     harness.issuer.down(false)
@@ -530,7 +536,7 @@ describe('no keys at all', () => {
     harness.issuer.down(true)
     const error = await harness.keys.ready().catch((thrown: Error) => thrown)
     const seen = JSON.stringify([error, (error as Error).stack, harness.logged])
-    expect(seen).toContain('issuer_keys_lost')
+    expect(seen).toContain('issuer_keys_connection_lost')
     expect(seen).not.toContain('127.0.0.1')
   })
 })

@@ -2,7 +2,6 @@ import { describe, expect, onTestFinished, test } from 'vitest'
 import { startEmulator } from '../../../../src/emulator/start.ts'
 import type { SmhConfig, UploadRules } from '../../../../src/gateway/config/parse.ts'
 import { conceal } from '../../../../src/gateway/config/secret.ts'
-import { GatewayError } from '../../../../src/gateway/errors.ts'
 import { noMetrics, type SingleFlight } from '../../../../src/gateway/ports.ts'
 import { createUndiciClient } from '../../../../src/gateway/runtimes/node/undici-client.ts'
 import {
@@ -11,6 +10,7 @@ import {
   MAX_FLIGHTS,
 } from '../../../../src/gateway/runtimes/shared/single-flight.ts'
 import { createAccessTokens, REFUSED_MS } from '../../../../src/gateway/smh/access-tokens.ts'
+import { SmhError } from '../../../../src/gateway/smh/smh-error.ts'
 import { createCallSmh } from '../../../../src/gateway/smh/transport.ts'
 import { parseWith } from '../../../support/config.ts'
 
@@ -156,19 +156,22 @@ describe('the shared token', () => {
   test('is replaced once a call and no oftener', async () => {
     const { emulator, tokens, bounds, mints } = await startCustody()
     let calls = 0
+    const deadToken = new SmhError({
+      kind: 'refused',
+      status: 403,
+      code: 'InvalidAccessToken',
+      requestId: undefined,
+      retryAfterSeconds: undefined,
+    })
     const refused = () => {
       calls += 1
-      return Promise.reject(
-        new GatewayError('upstream_error', 'x', { smhCode: 'InvalidAccessToken' }),
-      )
+      return Promise.reject(deadToken)
     }
-    await expect(tokens.use(ann, bounds(), refused)).rejects.toMatchObject({
-      code: 'upstream_error',
-    })
+    await expect(tokens.use(ann, bounds(), refused)).rejects.toBe(deadToken)
     expect([calls, mints().length]).toEqual([2, 2])
     emulator.controls.clearCalls()
-    const other = () => Promise.reject(new GatewayError('name_conflict', 'x'))
-    await expect(tokens.use(ann, bounds(), other)).rejects.toMatchObject({ code: 'name_conflict' })
+    const lost = new SmhError({ kind: 'connection_lost' })
+    await expect(tokens.use(ann, bounds(), () => Promise.reject(lost))).rejects.toBe(lost)
     expect(mints()).toHaveLength(0)
   })
 
@@ -177,7 +180,7 @@ describe('the shared token', () => {
     emulator.controls.force('mint-token', { delayMs: 300 })
     const hurried = tokens.use(ann, bounds(20), list)
     const patient = tokens.use(ann, bounds(), list)
-    await expect(hurried).rejects.toMatchObject({ code: 'upstream_timeout' })
+    await expect(hurried).rejects.toMatchObject({ failure: { kind: 'timeout' } })
     await expect(patient).resolves.toBeTypeOf('string')
     expect(mints()).toHaveLength(1)
   })
@@ -187,11 +190,13 @@ describe('the shared token', () => {
     const { tokens, bounds, list } = await startCustody({ smh: { credential } })
     const error = await tokens.use(ann, bounds(), list).catch((thrown: unknown) => thrown)
     expect(error).toMatchObject({
-      code: 'upstream_error',
-      facts: { smhCode: 'WrongLibraryIdOrSecret', alarm: true },
+      failure: { code: 'WrongLibraryIdOrSecret' },
+      isLogged: false,
     })
     expect(JSON.stringify(error)).not.toContain('canary')
-    await expect(tokens.ready(bounds())).rejects.toMatchObject({ code: 'upstream_error' })
+    await expect(tokens.ready(bounds())).rejects.toMatchObject({
+      failure: { code: 'WrongLibraryIdOrSecret' },
+    })
   })
 
   test('is not asked for again within five seconds of a refused secret, nor another alarm made', async () => {
@@ -199,16 +204,16 @@ describe('the shared token', () => {
     const { tokens, bounds, list, mints, advance } = await startCustody({
       smh: { credential, tokenMode: 'per-user' },
     })
-    const alarmOf = (owner: typeof ann) =>
-      tokens.use(owner, bounds(), list).catch(({ facts }: GatewayError) => facts.alarm)
-    expect([await alarmOf(ann), await alarmOf(ann), await alarmOf(bob)]).toEqual([
+    const isLogged = (owner: typeof ann) =>
+      tokens.use(owner, bounds(), list).catch((error: SmhError) => error.isLogged)
+    expect([await isLogged(ann), await isLogged(ann), await isLogged(bob)]).toEqual([
+      false,
       true,
-      false,
-      false,
+      true,
     ])
     expect(mints()).toHaveLength(1)
     advance(REFUSED_MS / 1000)
-    expect(await alarmOf(bob)).toBe(true)
+    expect(await isLogged(bob)).toBe(false)
     expect(mints()).toHaveLength(2)
   })
 
@@ -280,7 +285,7 @@ describe('tokens of each user', () => {
     // A demand for a space is no error to count at each check of a healthy gateway.
     expect(outcomes).toEqual(['ok'])
     emulator.controls.force('mint-token', { status: 500, code: 'InternalServerError', times: 9 })
-    await expect(tokens.ready(bounds())).rejects.toMatchObject({ code: 'upstream_error' })
+    await expect(tokens.ready(bounds())).rejects.toMatchObject({ failure: { status: 500 } })
   })
 })
 
@@ -322,8 +327,8 @@ describe('a token made elsewhere', () => {
     expect(renewals()).toHaveLength(1)
     emulator.controls.expireToken()
     await expect(tokens.use(ann, bounds(), list)).rejects.toMatchObject({
-      code: 'upstream_error',
-      facts: { smhCode: 'InvalidAccessToken', alarm: true },
+      failure: { code: 'InvalidAccessToken' },
+      isLogged: false,
     })
     expect(mints()).toHaveLength(0)
   })
@@ -364,7 +369,7 @@ describe('a token made elsewhere', () => {
   test('that cannot be kept alive now is tried again', async () => {
     const { emulator, tokens, renewals } = await startWithGivenToken()
     emulator.controls.force('renew-token', { status: 400, code: 'ParamInvalid' })
-    await expect(tokens.keepAlive()).rejects.toMatchObject({ facts: { smhCode: 'ParamInvalid' } })
+    await expect(tokens.keepAlive()).rejects.toMatchObject({ failure: { code: 'ParamInvalid' } })
     await tokens.keepAlive()
     expect(renewals()).toHaveLength(2)
   })

@@ -1,30 +1,30 @@
 import { expect, test } from 'vitest'
 import { noMetrics } from '../../../../src/gateway/ports.ts'
 import { createCircuit } from '../../../../src/gateway/smh/circuit.ts'
-import {
-  refusalToError,
-  upstreamError,
-  upstreamTimeout,
-  upstreamUnavailable,
-} from '../../../../src/gateway/smh/error-codes.ts'
+import { SmhError, type SmhFailure } from '../../../../src/gateway/smh/smh-error.ts'
 import type { SmhCall, SmhReply } from '../../../../src/gateway/smh/transport.ts'
 import { readTable } from '../../../support/upstream-steps.ts'
 
-const answered = (status: number, code?: string) => () =>
-  refusalToError({ status, code, requestId: undefined, retryAfterSeconds: undefined })
+const refused = (status: number, code?: string): SmhFailure => ({
+  kind: 'refused',
+  status,
+  code,
+  requestId: undefined,
+  retryAfterSeconds: undefined,
+})
 
 /** How a call of the events below ends. */
-const outcomes: Record<string, () => Error | undefined> = {
-  ok: () => undefined,
-  404: answered(404, 'UploadNotFound'),
-  429: answered(429, 'RateLimitExceeded'),
-  500: answered(500),
-  503: answered(503),
-  lost: () => upstreamUnavailable('lost'),
-  timeout: () => upstreamTimeout(),
-  stalled: () => upstreamTimeout({ reason: 'stalled' }),
-  late: () => upstreamTimeout({ reason: 'out_of_time' }),
-  left: () => upstreamError('caller_left'),
+const outcomes: Record<string, SmhFailure | undefined> = {
+  ok: undefined,
+  404: refused(404, 'UploadNotFound'),
+  429: refused(429, 'RateLimitExceeded'),
+  500: refused(500),
+  503: refused(503),
+  lost: { kind: 'connection_lost' },
+  timeout: { kind: 'timeout', cause: 'smh' },
+  stalled: { kind: 'timeout', cause: 'machine' },
+  late: { kind: 'timeout', cause: 'deadline' },
+  left: { kind: 'aborted' },
 }
 
 function start() {
@@ -41,8 +41,8 @@ function start() {
     let made = false
     const guarded = circuit.guard(async () => {
       made = true
-      const error = outcomes[outcome]?.()
-      if (error) throw error
+      const failure = outcomes[outcome]
+      if (failure) throw new SmhError(failure)
       return {} as SmhReply
     })
     const common = {
@@ -56,7 +56,7 @@ function start() {
     try {
       await guarded({ ...common, ...user, ...more }, { endsAt: 0 })
     } catch (error) {
-      if (!made) return error as ReturnType<typeof upstreamUnavailable>
+      if (!made) return (error as SmhError).failure
     }
     return 'made' as const
   }
@@ -147,14 +147,9 @@ test('circuit: a refusal says when to come again, and for whom it holds', async 
   const { call, replay, advance } = start()
   await replay('ann 429*5')
   advance(3_500)
-  expect(await call('ann', 'ok')).toMatchObject({
-    code: 'upstream_unavailable',
-    facts: { reason: 'user_circuit_open', headers: { 'Retry-After': '2' } },
-  })
+  expect(await call('ann', 'ok')).toEqual({ kind: 'circuit_open', scope: 'user', waitMs: 1_500 })
   await replay('nobody 503*3')
-  expect(await call('nobody', 'ok')).toMatchObject({
-    facts: { reason: 'circuit_open', headers: { 'Retry-After': '5' } },
-  })
+  expect(await call('nobody', 'ok')).toEqual({ kind: 'circuit_open', scope: 'all', waitMs: 5_000 })
 })
 
 test('circuit: the log tells of all users, not of one', async () => {
@@ -162,7 +157,7 @@ test('circuit: the log tells of all users, not of one', async () => {
   await replay('ann 503*9 +5 ann ok')
   expect(events).toEqual([])
   await replay('nobody 503*3 +5 nobody ok')
-  expect(events).toEqual(['SMH circuit opened', 'SMH circuit closed'])
+  expect(events).toEqual(['smh_circuit_opened', 'smh_circuit_closed'])
 })
 
 test('circuit: a trial without an outcome makes room for another one', async () => {

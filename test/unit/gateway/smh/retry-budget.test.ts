@@ -57,7 +57,10 @@ test('retry budget: the calls of a user who retries earn that user retries as we
 
 test('a user whose calls SMH refuses again and again leaves retries to other users', async () => {
   const budget = createRetryBudget(() => 0)
-  const replies = { ann: { status: 409, text: '{"code":"PathConflict"}' }, bob: 'lost' } as const
+  const replies = {
+    ann: { status: 409, text: '{"code":"PathConflict"}' },
+    bob: 'connection_lost',
+  } as const
   const sent = { ann: 0, bob: 0 }
   const callOf = (user: 'ann' | 'bob') =>
     createCallSmh(
@@ -67,7 +70,7 @@ test('a user whose calls SMH refuses again and again leaves retries to other use
         async request() {
           sent[user] += 1
           const reply = replies[user]
-          if (reply === 'lost') throw new HttpClientError(reply)
+          if (reply === 'connection_lost') throw new HttpClientError(reply)
           return { ...reply, header: () => undefined }
         },
       },
@@ -89,7 +92,7 @@ test('calls to SMH that all fail are retried within the budget, and each ends', 
     {
       async request() {
         sent += 1
-        throw new HttpClientError('lost')
+        throw new HttpClientError('connection_lost')
       },
     },
     noMetrics,

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import type { UploadRules } from '../../../../src/gateway/config/parse.ts'
 import type { SmhClient } from '../../../../src/gateway/smh/client.ts'
-import { upstreamTimeout } from '../../../../src/gateway/smh/error-codes.ts'
+import { SmhError } from '../../../../src/gateway/smh/smh-error.ts'
 import { completeInSmh } from '../../../../src/gateway/uploads/complete.ts'
 import type { OwnedUpload } from '../../../../src/gateway/uploads/confirm-key.ts'
 
@@ -15,12 +15,12 @@ test('a confirm that takes too long is not repeated: SMH may still be at work on
     },
     async confirm() {
       calls.push('confirm')
-      throw upstreamTimeout()
+      throw new SmhError({ kind: 'timeout', cause: 'smh' })
     },
   } as unknown as SmhClient
   const upload = { size: 5, strategy: 'rename' } as OwnedUpload
   const rules = { maxBytes: 5, conflictStrategies: new Set(['rename']) } as unknown as UploadRules
   const completion = completeInSmh(smh, upload, rules, {}, { endsAt: Number.POSITIVE_INFINITY })
-  await expect(completion).rejects.toMatchObject({ code: 'upstream_timeout' })
+  await expect(completion).rejects.toMatchObject({ failure: { kind: 'timeout' } })
   expect(calls).toEqual(['status', 'confirm', 'status'])
 })

@@ -25,13 +25,13 @@ function user(claims: Record<string, unknown>): User {
   return { id: 'ann', claims } as unknown as User
 }
 
-/** The code and facts that `act` refuses with. */
+/** The code, reason and errors that `act` refuses with. */
 function refusal(act: () => unknown) {
   try {
     act()
   } catch (error) {
     if (error instanceof GatewayError) {
-      return { code: error.code, reason: error.facts.reason, errors: error.facts.errors }
+      return { code: error.code, reason: error.details.reason, errors: error.details.errors }
     }
     throw error
   }

@@ -20,7 +20,7 @@ function check(sizes: Record<number, number>, size: number, maxBytes = 100 * MiB
     return 'whole'
   } catch (error) {
     if (!(error instanceof GatewayError)) throw error
-    return error.facts.missingParts ? [error.code, ...error.facts.missingParts] : error.code
+    return error.details.missingParts ? [error.code, ...error.details.missingParts] : error.code
   }
 }
 

@@ -1,0 +1,87 @@
+import type { LogRecord } from '../ports.ts'
+import { meaningOf } from './error-codes.ts'
+import type { SmhFailure } from './smh-error.ts'
+
+/** The words for failures of SMH in the log and in metrics. */
+export const SMH_REASONS = [
+  'connect_failed',
+  'no_descriptor',
+  'connection_lost',
+  'timeout',
+  'deadline_exceeded',
+  'stalled',
+  'client_disconnected',
+  'invalid_response',
+  'too_large',
+  'circuit_open',
+  'user_circuit_open',
+  'misconfigured',
+  'busy',
+  'unavailable',
+  'refused',
+] as const
+
+const timeoutReasons = {
+  smh: 'timeout',
+  deadline: 'deadline_exceeded',
+  machine: 'stalled',
+} as const
+
+/** The word for a failure. Undefined where the public code says it. */
+export function reasonOf(failure: SmhFailure): (typeof SMH_REASONS)[number] | undefined {
+  switch (failure.kind) {
+    case 'connect_failed':
+      return failure.noDescriptor ? 'no_descriptor' : failure.kind
+    case 'connection_lost':
+      return failure.kind
+    case 'timeout':
+      return timeoutReasons[failure.cause]
+    case 'aborted':
+      return 'client_disconnected'
+    case 'invalid_response':
+      return failure.problem === 'too_large' ? failure.problem : failure.kind
+    case 'circuit_open':
+      return failure.scope === 'all' ? 'circuit_open' : 'user_circuit_open'
+    case 'refused': {
+      const meaning = meaningOf(failure)
+      switch (meaning) {
+        case 'token_dead':
+        case 'misconfigured':
+          return 'misconfigured'
+        case 'failed':
+          return 'refused'
+        case 'busy':
+        case 'unavailable':
+        case 'timeout':
+          return meaning
+        default:
+          return undefined
+      }
+    }
+  }
+}
+
+/** What the log says about a failure: codes, ids and fixed words, never SMH's text. */
+export function smhLogFields(failure: SmhFailure): Partial<LogRecord> {
+  const reason = reasonOf(failure)
+  const word = reason === undefined ? {} : { reason }
+  switch (failure.kind) {
+    case 'refused': {
+      const { status, code, requestId } = failure
+      return {
+        ...word,
+        smhStatus: status,
+        ...(code && { smhCode: code }),
+        ...(requestId && { smhRequestId: requestId }),
+      }
+    }
+    case 'invalid_response':
+      return { ...word, ...(failure.status && { smhStatus: failure.status }) }
+    case 'connect_failed':
+    case 'connection_lost':
+    case 'timeout':
+    case 'aborted':
+    case 'circuit_open':
+      return word
+  }
+}
