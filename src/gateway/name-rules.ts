@@ -22,10 +22,10 @@ const encodedDot = /%(?:25)*2e/gi
 const slashLike = /[/\\\u2044\u2215\u2216\u29f5\u29f8]/
 
 /**
- * Why `name` cannot be the name of one level in SMH (docs/smh-protocol.md#9), as a public text without
- * the name. Undefined for a valid name. Expects the NFC form.
+ * What is wrong with `name` as the name of one level in SMH (docs/smh-protocol.md#9). The text is for
+ * clients and does not quote the name. Undefined for a valid name. Expects the NFC form.
  */
-export function nameFault(name: string): string | undefined {
+export function validateName(name: string): string | undefined {
   if (name === '') return 'has an empty segment'
   if (!name.isWellFormed()) return 'is not well-formed Unicode'
   // Similar characters are valid, but must not form a dot segment after a later normalization.

@@ -1,4 +1,4 @@
-import { isClaimedSpaceId, isMetadataKey, nameFault } from '../name-rules.ts'
+import { isClaimedSpaceId, isMetadataKey, validateName } from '../name-rules.ts'
 import { list, matching, reader, setOf } from './readers.ts'
 import { conceal } from './secret.ts'
 import { parseTrustworthyUrl } from './secure-url.ts'
@@ -64,7 +64,7 @@ export const conflictStrategies = setOf<ConflictStrategy>(
 
 export const extensions = setOf('extensions such as jpg or .mp4', (item) => {
   const extension = item.normalize('NFC').toLowerCase().replace(/^\./, '')
-  return /[.\s]/.test(extension) || nameFault(extension) ? undefined : extension
+  return /[.\s]/.test(extension) || validateName(extension) !== undefined ? undefined : extension
 })
 
 export const metadataKeys = setOf('names of letters, digits and . _ -', (item) =>

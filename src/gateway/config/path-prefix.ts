@@ -1,4 +1,4 @@
-import { MAX_LEVELS, nameFault } from '../name-rules.ts'
+import { MAX_LEVELS, validateName } from '../name-rules.ts'
 import type { Reader } from './readers.ts'
 
 /** One level of `UPLOAD_PATH_PREFIX`: fixed text, or text around the value of one claim. */
@@ -33,12 +33,12 @@ function parseSegment(level: string): PrefixSegment | string {
       return 'has two claims in one level, which could give two users the same folder'
     }
     if (/[{}]/.test(level)) return 'has a brace that is not part of a {claim}'
-    return nameFault(level) ?? { text: level }
+    return validateName(level) ?? { text: level }
   }
   const [, before = '', claim = '', after = ''] = placeholder
   if (!/^[\w.:-]+$/.test(claim)) return 'has a {claim} whose name is not valid'
   if (before.endsWith('$')) return 'has a $ in front of a {claim}'
   // A percent sign and the claim's first characters could form the escape of a slash.
   if (before.includes('%')) return 'has a percent sign in front of a {claim}'
-  return nameFault(`${before}x${after}`) ?? { before, claim, after }
+  return validateName(`${before}x${after}`) ?? { before, claim, after }
 }

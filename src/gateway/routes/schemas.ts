@@ -66,7 +66,7 @@ export const fileDetails = {
   localModificationTime: localTime.optional(),
 }
 
-/** What `nameFault` refuses wherever it stands in a name. */
+/** What `validateName` rejects anywhere in a name. */
 const NOT_IN_NAMES = `${CONTROL}\\\\:*?"<>|/`
 
 /** A name of one level, as far as the regular expressions of every language can say it. */

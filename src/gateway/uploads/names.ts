@@ -1,4 +1,4 @@
-import { nameFault } from '../name-rules.ts'
+import { validateName } from '../name-rules.ts'
 
 /** Longest path, in characters. SMH publishes no limit; this one is the gateway's own (docs/smh-protocol.md#9). */
 export const MAX_PATH_CHARACTERS = 1024
@@ -7,8 +7,8 @@ export const MAX_PATH_CHARACTERS = 1024
  * Splits a slash-separated path into its names in NFC, or says what is wrong with it. One leading
  * slash is let pass, as SMH does (§2.1).
  */
-export function parsePath(path: string): { names: string[] } | { fault: string } {
-  const tooLong = { fault: `has more than ${MAX_PATH_CHARACTERS} characters` }
+export function parsePath(path: string): { names: string[] } | { issue: string } {
+  const tooLong = { issue: `has more than ${MAX_PATH_CHARACTERS} characters` }
   // Before it is composed: that takes the square of the time for marks in a long row.
   if (isTooLong(path)) return tooLong
   const composed = path.normalize('NFC')
@@ -16,8 +16,8 @@ export function parsePath(path: string): { names: string[] } | { fault: string }
   if (isTooLong(composed)) return tooLong
   const names = composed.replace(/^\//, '').split('/')
   for (const name of names) {
-    const fault = nameFault(name)
-    if (fault) return { fault }
+    const issue = validateName(name)
+    if (issue !== undefined) return { issue }
   }
   return { names }
 }

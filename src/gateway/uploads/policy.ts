@@ -6,7 +6,7 @@ import {
   isMetadataKey,
   MAX_LEVELS,
   MAX_NAME_CHARACTERS,
-  nameFault,
+  validateName,
 } from '../name-rules.ts'
 import { folderName, parsePath } from './names.ts'
 
@@ -71,7 +71,7 @@ export function placeOf(space: SmhConfig['space'], rules: UploadRules, user: Use
     const value = ownClaim(user, segment.claim)
     const folder = typeof value === 'string' ? folderName(value) : undefined
     const name = folder && segment.before + folder + segment.after
-    if (!name || name.length > MAX_NAME_CHARACTERS || nameFault(name)) {
+    if (!name || name.length > MAX_NAME_CHARACTERS || validateName(name) !== undefined) {
       throw notPermitted(
         'A claim that your folder is named after is missing, or too long for a name.',
         'prefix_claim',
@@ -97,7 +97,7 @@ export function permitUpload(
 ): PermittedUpload {
   const { path: wantedPath, ...rest } = wanted
   const parsed = parsePath(wantedPath)
-  if ('fault' in parsed) throw invalidField('path', parsed.fault)
+  if ('issue' in parsed) throw invalidField('path', parsed.issue)
   const path = [...place.prefix, ...parsed.names]
   if (path.length > MAX_LEVELS) {
     throw invalidField('path', `has more than ${MAX_LEVELS} levels, those of your folder included`)

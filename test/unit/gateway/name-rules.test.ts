@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
-import { isClaimedSpaceId, nameFault } from '../../../src/gateway/name-rules.ts'
+import { isClaimedSpaceId, validateName } from '../../../src/gateway/name-rules.ts'
 
-describe('nameFault', () => {
+describe('validateName', () => {
   test.each([
     'clip.mp4',
     'with space.txt',
@@ -22,7 +22,7 @@ describe('nameFault', () => {
     '\u7b2c\u4e00\u7ae0\uff1a\u6807\u9898\uff1f.txt',
     'wait\u2026',
   ])('%j is valid', (name) => {
-    expect(nameFault(name)).toBeUndefined()
+    expect(validateName(name)).toBeUndefined()
   })
 
   test.each([
@@ -66,7 +66,7 @@ describe('nameFault', () => {
     ['x'.repeat(256), '255 characters'],
     ['\ud800', 'well-formed'],
   ])('%j is rejected', (name, why) => {
-    expect(nameFault(name)).toContain(why)
+    expect(validateName(name)).toContain(why)
   })
 })
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
-import { nameFault } from '../../../../src/gateway/name-rules.ts'
+import { validateName } from '../../../../src/gateway/name-rules.ts'
 import {
   folderName,
   MAX_PATH_CHARACTERS,
@@ -15,13 +15,13 @@ describe('a path', () => {
 
   test('may have one slash in front', () => {
     expect(parsePath('/a/b')).toEqual({ names: ['a', 'b'] })
-    expect(parsePath('//a')).toHaveProperty('fault')
+    expect(parsePath('//a')).toHaveProperty('issue')
   })
 
   test.each(['', '/', 'a//b', 'a/', '../a', 'a/../b', 'a/./b', 'a\\..\\b'])(
     '%j is refused',
     (path) => {
-      expect(parsePath(path)).toHaveProperty('fault')
+      expect(parsePath(path)).toHaveProperty('issue')
     },
   )
 
@@ -30,7 +30,7 @@ describe('a path', () => {
     const longest = Array.from({ length: 8 }, () => level).join('/')
     expect([...longest].length).toBe(MAX_PATH_CHARACTERS - 1)
     expect(parsePath(`${longest}x`)).toHaveProperty('names')
-    expect(parsePath(`${longest}xy`)).toHaveProperty('fault')
+    expect(parsePath(`${longest}xy`)).toHaveProperty('issue')
   })
 })
 
@@ -38,14 +38,14 @@ test('a path has at most 1024 characters when it is composed, too', () => {
   const level = '\ufb2c'.repeat(84)
   const path = Array.from({ length: 12 }, () => level).join('/')
   expect([...path].length).toBeLessThanOrEqual(MAX_PATH_CHARACTERS)
-  expect(parsePath(path)).toHaveProperty('fault')
+  expect(parsePath(path)).toHaveProperty('issue')
 })
 
 test('a path that is too long is not composed: that would take its time', () => {
   const compose = vi.spyOn(String.prototype, 'normalize')
   onTestFinished(() => compose.mockRestore())
   const marks = `a${'\u0315'.repeat(16_000)}${'\u0300'.repeat(16_000)}`
-  expect(parsePath(marks)).toHaveProperty('fault')
+  expect(parsePath(marks)).toHaveProperty('issue')
   expect(compose).not.toHaveBeenCalled()
 })
 
@@ -62,7 +62,7 @@ describe('any path', () => {
     fc.assert(
       fc.property(hostileText, (path) => {
         const parsed = parsePath(path)
-        if ('fault' in parsed) return
+        if ('issue' in parsed) return
         let asked = `/users/ann/${parsed.names.map(encodeURIComponent).join('/')}`
         expect(new URL(asked, 'https://smh.example').pathname).toBe(asked)
         const levels = asked.split('/').length
@@ -81,7 +81,7 @@ describe('any path', () => {
     fc.assert(
       fc.property(hostileText, (path) => {
         const parsed = parsePath(path)
-        if ('fault' in parsed) return
+        if ('issue' in parsed) return
         expect(parsePath(parsed.names.join('/'))).toEqual(parsed)
         expect(parsed.names.join('/').isWellFormed()).toBe(true)
       }),
@@ -124,7 +124,7 @@ describe('a folder made of a claim', () => {
       fc.property(claimText, (value) => {
         const folder = folderName(value)
         expect(folder).toMatch(/^[a-z0-9_.=A-F-]+$/)
-        expect(nameFault(folder as string)).toBeUndefined()
+        expect(validateName(folder as string)).toBeUndefined()
       }),
     )
   })
