@@ -319,7 +319,7 @@ describe('the patterns', () => {
     ' a',
     'a /b',
   ])('of the path stops %j, as the gateway does', (text) => {
-    expect(parsePath(text)).toHaveProperty('fault')
+    expect(parsePath(text)).toHaveProperty('issue')
     expect(text).not.toMatch(new RegExp(String(path?.pattern), 'u'))
   })
 })
