@@ -54,7 +54,7 @@ try {
 
 async function startEmulator(): Promise<Record<string, string>> {
   const ports = ['--smh-port', '--cos-port', '--admin-port'].flatMap((flag) => [flag, '0'])
-  const child = spawn(process.execPath, ['src/emulator/main.ts', ...ports], {
+  const child = spawn(process.execPath, ['src/command/main.ts', 'emulator', ...ports], {
     cwd: root,
     stdio: ['ignore', 'pipe', 'inherit'],
   })

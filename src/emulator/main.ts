@@ -3,7 +3,8 @@ import { type Emulator, type EmulatorOptions, startEmulator } from './start.ts'
 
 const HELP = `Emulates Tencent Cloud SMH and COS on this machine.
 
-Usage: npm run emulator -- [options]
+Usage: smh-upload-gateway emulator [options]
+       npm run emulator -- [options]    in the repository
 
   --host ADDRESS              address to listen on. Default: 127.0.0.1
   --smh-port N                port of SMH. 0 takes a free port. Default: 8790
@@ -17,7 +18,8 @@ Usage: npm run emulator -- [options]
   --credential-ttl SECONDS    lifetime of COS credentials. Default: 7200
   --cors-origin ORIGIN        origin that the bucket's CORS rule allows; repeatable. Default: *
   --directory PATH            folder for the stored files. Default: a temporary folder
-  --tls                       HTTPS for SMH and COS, with a new certificate
+  --tls                       HTTPS for SMH and COS, with a new certificate. It needs the packages
+                              @peculiar/x509 and reflect-metadata
   --tls-cert PATH             file for the certificate that clients must trust. Implies --tls.
                               Default: a file in the folder
   --help                      show this text
@@ -135,24 +137,28 @@ function printError(error: unknown): void {
   }
   const { code, message, port: taken } = error as NodeJS.ErrnoException & { port?: number }
   if (code === undefined) throw error
-  process.stderr.write(
-    code === 'EADDRINUSE'
-      ? `Port ${taken} is in use. Choose other ports with --smh-port, --cos-port and --admin-port; 0 takes a free port.\n`
-      : `${message}\n`,
-  )
-}
-
-async function main(): Promise<void> {
-  const options = readOptions(process.argv.slice(2), process.env)
-  if (options === 'help') {
-    process.stdout.write(HELP)
-    return
+  const texts: Record<string, string> = {
+    EADDRINUSE: `Port ${taken} is in use. Choose other ports with --smh-port, --cos-port and --admin-port; 0 takes a free port.`,
+    // Certificates alone need these packages, so they are optional.
+    ERR_MODULE_NOT_FOUND: 'TLS needs two packages: npm install @peculiar/x509 reflect-metadata',
   }
-  const emulator = await startEmulator(options)
-  const stop = () => void emulator.close()
-  process.once('SIGINT', stop)
-  process.once('SIGTERM', stop)
-  process.stdout.write(welcome(emulator, options))
+  process.stderr.write(`${texts[code] ?? message}\n`)
 }
 
-main().catch(printError)
+/** Runs the emulator until SIGINT or SIGTERM. Prints errors, and sets the exit status. */
+export async function runEmulator(args: string[]): Promise<void> {
+  try {
+    const options = readOptions(args, process.env)
+    if (options === 'help') {
+      process.stdout.write(HELP)
+      return
+    }
+    const emulator = await startEmulator(options)
+    const stop = () => void emulator.close()
+    process.once('SIGINT', stop)
+    process.once('SIGTERM', stop)
+    process.stdout.write(welcome(emulator, options))
+  } catch (error) {
+    printError(error)
+  }
+}

@@ -22,7 +22,7 @@ const ANY_PORTS = ['--smh-port=0', '--cos-port=0', '--admin-port=0']
 
 /** The command with its own temporary folder, so that the test sees what it leaves behind. */
 function run(args: string[], env: Record<string, string> = {}) {
-  const child = spawn(process.execPath, ['src/emulator/main.ts', ...args], {
+  const child = spawn(process.execPath, ['src/command/main.ts', 'emulator', ...args], {
     env: { ...process.env, TMPDIR: temporary, ...env },
   })
   started.push(child)

@@ -123,7 +123,8 @@ test('--tls: gateway and client upload a file with NODE_EXTRA_CA_CERTS', {
   const certPath = join(folder, 'ca.pem')
   const issuer = await startDemoIssuer()
   onTestFinished(() => issuer.close())
-  const command = run('src/emulator/main.ts', { EMULATOR_LIBRARY_SECRET: 's3cret' }, [
+  const command = run('src/command/main.ts', { EMULATOR_LIBRARY_SECRET: 's3cret' }, [
+    'emulator',
     ...['--smh-port=0', '--cos-port=0', '--admin-port=0'],
     `--tls-cert=${certPath}`,
   ])

@@ -128,10 +128,7 @@ describe('the Node entry', { timeout: 30_000 }, () => {
   })
 
   test('opens no inspector on SIGUSR1, as npm start and the installed command run it', async () => {
-    const [firstLine = ''] = (await readFile('src/gateway/runtimes/node/main.ts', 'utf8')).split(
-      '\n',
-      1,
-    )
+    const [firstLine = ''] = (await readFile('src/command/main.ts', 'utf8')).split('\n', 1)
     const flags = /^#!.*\bnode (.+)$/.exec(firstLine)?.[1]?.split(' ') ?? []
     const { scripts } = JSON.parse(await readFile('package.json', 'utf8'))
     expect(scripts.start).toContain(`node ${flags.join(' ')} `)

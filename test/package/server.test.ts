@@ -1,9 +1,8 @@
-import { execFile, spawn } from 'node:child_process'
+import { execFile } from 'node:child_process'
 import { chmod, readFile, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { createInterface } from 'node:readline'
 import { promisify } from 'node:util'
-import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { environmentOf } from '../../src/demo/environment.ts'
 import { wranglerManners, wranglerScript } from '../../src/demo/wrangler.ts'
 import { ann, startHarness } from '../support/gateway.ts'
@@ -14,10 +13,12 @@ import {
   packPackages,
 } from '../support/installed-package.ts'
 import { checkTypes, resolutions, runModule } from '../support/package-project.ts'
+import { runProgram } from '../support/process.ts'
 
 /** What a project gets that installs the gateway's package. */
 
 const execute = promisify(execFile)
+const anyPorts = ['--smh-port=0', '--cos-port=0', '--admin-port=0']
 
 let packages: PackedPackages
 let packed: PackedPackage
@@ -49,7 +50,7 @@ describe('the tarball', () => {
     const built = packed.files.filter((file) => file.startsWith('dist/'))
     expect(built.filter((file) => !/\.(js|js\.map|d\.ts)$/.test(file))).toEqual([])
     const rooms = new Set(built.map((file) => file.split('/')[1]))
-    expect([...rooms]).toEqual(['gateway'])
+    expect([...rooms]).toEqual(['command', 'emulator', 'gateway'])
   })
 
   test('contains every file that package.json names', () => {
@@ -188,28 +189,53 @@ describe('the gateway', () => {
     expect(stdout).toContain('env.ASSETS')
     expect(await readFile(join(server, 'bundle/worker.js'), 'utf8')).toContain('reference.html')
   })
+})
 
-  test('runs by its command', async () => {
-    const { emulator, issuer } = await startHarness()
+describe('the command', () => {
+  /** Runs the installed command with nothing but this environment, as `npx` does. */
+  async function runCommand(args: readonly string[], environment: Record<string, string> = {}) {
     const command = join(server, 'node_modules/smh-upload-gateway', packed.manifest.bin)
-    // As npm does when it installs it: the file's first line says by what it is run.
+    // npm does the same when it installs the command. The file's first line names the interpreter.
     await chmod(command, 0o755)
-    const path = `${dirname(process.execPath)}:${process.env.PATH}`
-    const child = spawn(command, {
-      cwd: server,
-      env: { PATH: path, ...environmentOf({ emulator, issuer }), PORT: '0' },
-      stdio: ['ignore', 'pipe', 'inherit'],
-    })
-    onTestFinished(() => {
-      child.kill('SIGKILL')
-    })
-    const ended = new Promise((resolve) => child.once('close', resolve))
-    for await (const line of createInterface({ input: child.stdout })) {
-      const { event, address } = JSON.parse(line)
-      if (event !== 'listening') continue
-      expect((await fetch(`${address}/readyz`)).status).toBe(200)
-      child.kill('SIGTERM')
-    }
+    const PATH = `${dirname(process.execPath)}:${process.env.PATH}`
+    return runProgram(command, args, { cwd: server, environment: { PATH, ...environment } })
+  }
+
+  test.each([[[]], [['start']]])('%j runs the gateway', async (args) => {
+    const { emulator, issuer } = await startHarness()
+    const variables = { ...environmentOf({ emulator, issuer }), PORT: '0' }
+    const { child, line, ended } = await runCommand(args, variables)
+    const { address } = JSON.parse(await line((text) => text.includes('"event":"listening"')))
+    expect((await fetch(`${address}/readyz`)).status).toBe(200)
+    child.kill('SIGTERM')
     expect(await ended).toBe(0)
+  })
+
+  test('emulator runs the emulator without configuration', async () => {
+    const { child, line, ended } = await runCommand(['emulator', ...anyPorts])
+    const command = await line((text) => text.includes('curl '))
+    const tokenUrl = /curl '(.*)'/.exec(command)?.[1] ?? ''
+    expect(await (await fetch(tokenUrl)).json()).toMatchObject({ accessToken: expect.any(String) })
+    child.kill('SIGTERM')
+    expect(await ended).toBe(0)
+  })
+
+  test('emulator --tls names the packages that it needs', async () => {
+    const { ended, errors } = await runCommand(['emulator', '--tls', ...anyPorts])
+    expect(await ended).toBe(1)
+    const packages = Object.keys(packed.manifest.peerDependencies).join(' ')
+    expect(errors()).toBe(`TLS needs two packages: npm install ${packages}\n`)
+  })
+
+  test('emulator --tls runs with these packages', async () => {
+    const { dependencies, peerDependencies } = packed.manifest
+    const names = Object.keys({ ...dependencies, ...peerDependencies })
+    const project = await packed.installWith(...names)
+    const command = join(project, 'node_modules/smh-upload-gateway', packed.manifest.bin)
+    const args = [command, 'emulator', '--tls', ...anyPorts]
+    const emulator = runProgram(process.execPath, args, { cwd: project, environment: {} })
+    await emulator.line((text) => text.includes('SMH_ENDPOINT=https:'))
+    emulator.child.kill('SIGTERM')
+    expect(await emulator.ended).toBe(0)
   })
 })

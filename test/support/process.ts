@@ -24,8 +24,17 @@ export function run(
 ): RunningProcess {
   const root = fileURLToPath(new URL('../..', import.meta.url))
   const { command, before } = runtimeCommand()
-  const child = spawn(command, [...before, file, ...args], {
-    cwd: root,
+  return runProgram(command, [...before, file, ...args], { cwd: root, environment })
+}
+
+/** Runs a program that is killed with the test. Its environment has PATH and what is given here. */
+export function runProgram(
+  command: string,
+  args: readonly string[],
+  { cwd, environment }: { cwd: string; environment: Record<string, string> },
+): RunningProcess {
+  const child = spawn(command, args, {
+    cwd,
     env: { PATH: process.env.PATH ?? '', ...environment },
     stdio: ['ignore', 'pipe', 'pipe'],
   })

@@ -35,6 +35,8 @@ const CORE = [
  * belongs to the longest room that matches. The rooms of the gateway stand in the order of a request.
  */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
+  // The package's command knows the programs that it starts, and nothing else.
+  'command/': ['gateway/runtimes/node/main.ts', 'emulator/main.ts'],
   'gateway/runtimes/node/': [
     ...CORE,
     'gateway/app.ts',

@@ -1,4 +1,3 @@
-#!/usr/bin/env -S node --disable-sigusr1 --max-semi-space-size=16 --heap-growing-percent=20
 /**
  * The Node entry. It imports nothing before the check: undici does not even load on an older Node, and
  * fails there with an error that does not name the version.
