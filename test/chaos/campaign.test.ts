@@ -2,15 +2,15 @@ import { expect, test } from 'vitest'
 import { runCampaign } from './campaign.ts'
 import { planCampaign } from './plan.ts'
 
-test('a short campaign: nothing lost, nothing twice, nothing foreign', {
+test("campaign: a short one loses no upload, stores none twice, and lets no user reach another's", {
   timeout: 120_000,
 }, async () => {
-  const { verdict, ledger, struck } = await runCampaign({ seed: 9, uploads: 30, users: 4 })
+  const { verdict, journal, triggered } = await runCampaign({ seed: 9, uploads: 30, users: 4 })
   expect(verdict.violations).toEqual([])
-  // What nobody survives proves nothing.
-  const stored = ledger.attempts.filter((attempt) => attempt.stored.length > 0)
+  // A campaign in which every upload fails proves nothing.
+  const stored = journal.attempts.filter((attempt) => attempt.stored.length > 0)
   expect(stored.length).toBeGreaterThan(5)
-  expect(ledger.strangers.get('404 upload_not_found')).toBeGreaterThan(3)
+  expect(journal.attackerResponses.get('404 upload_not_found')).toBeGreaterThan(3)
   for (const kind of [
     'fault',
     'kill',
@@ -18,11 +18,11 @@ test('a short campaign: nothing lost, nothing twice, nothing foreign', {
     'revoked tokens',
     'new issuer key',
   ] as const) {
-    expect([kind, struck.get(kind) ?? 0]).not.toEqual([kind, 0])
+    expect([kind, triggered.get(kind) ?? 0]).not.toEqual([kind, 0])
   }
 })
 
-test('the same seed gives the same plan, another one another', () => {
+test('campaign: equal seeds give equal plans, different seeds different plans', () => {
   const options = { seed: 5, uploads: 50, users: 6 }
   const plan = JSON.stringify(planCampaign(options))
   expect(JSON.stringify(planCampaign(options))).toBe(plan)

@@ -1,23 +1,23 @@
-import { judge, type Verdict } from './check.ts'
 import { type Evidence, gatherEvidence } from './evidence.ts'
-import type { Ledger } from './ledger.ts'
-import { type Blow, type CampaignOptions, type PlannedUpload, planCampaign } from './plan.ts'
+import { startFailures } from './failures.ts'
+import type { Journal } from './journal.ts'
+import { type CampaignOptions, type Failure, type PlannedUpload, planCampaign } from './plan.ts'
 import { settle } from './settle.ts'
-import { startStriking } from './strike.ts'
-import { actOut } from './user.ts'
+import { performUpload } from './user.ts'
+import { judge, type Verdict } from './verdict.ts'
 import { startWorld, type World } from './world.ts'
 
 /** Uploads of one user at the same time. */
 const LANES = 3
 
-/** When nobody has asked anybody anything for so long, something hangs. */
+/** After this time without a response, something hangs. */
 const STUCK_MS = 60_000
 
 export interface Campaign {
   verdict: Verdict
   evidence: Evidence
-  ledger: Ledger
-  struck: ReadonlyMap<Blow['kind'], number>
+  journal: Journal
+  triggered: ReadonlyMap<Failure['kind'], number>
   tokenMode: string
   tookMs: number
 }
@@ -29,8 +29,8 @@ export interface CampaignHooks {
 }
 
 /**
- * Has users upload while everything goes wrong, then asks whether all that they were told is true.
- * The plan follows from the seed; the order in which things happen only roughly does.
+ * Lets users upload while failures happen, then checks that every response was true.
+ * The seed determines the plan; it determines the order of events only roughly.
  */
 export async function runCampaign(
   options: CampaignOptions,
@@ -44,17 +44,17 @@ export async function runCampaign(
   // Children outlive a parent that just ends.
   process.once('exit', destroy)
   try {
-    const struck = await Promise.race([
-      act(world, onProgress),
-      endOf(signal),
-      stuck(world, done.signal),
+    const triggered = await Promise.race([
+      run(world, onProgress),
+      rejectOnAbort(signal),
+      rejectWhenIdle(world, done.signal),
     ])
     const evidence = await gatherEvidence(world)
     return {
       verdict: judge(evidence),
       evidence,
-      ledger: world.ledger,
-      struck,
+      journal: world.journal,
+      triggered,
       tokenMode: plan.tokenMode,
       tookMs: performance.now() - beganAt,
     }
@@ -65,22 +65,22 @@ export async function runCampaign(
   }
 }
 
-async function act(world: World, onProgress: (ended: number) => void) {
-  const { plan, ledger, gateways } = world
-  const striking = startStriking(world)
+async function run(world: World, onProgress: (ended: number) => void) {
+  const { plan, journal, gateways } = world
+  const failures = startFailures(world)
   let ended = 0
   async function upload(planned: PlannedUpload) {
-    await actOut(world, planned)
+    await performUpload(world, planned)
     ended += 1
     onProgress(ended)
   }
   const queues = Map.groupBy(plan.planned, ({ user }) => user)
   await Promise.all([...queues.values()].map((queue) => inLanes(queue, upload)))
-  await striking.end()
-  await inLanes(ledger.attempts, (attempt) => settle(world, attempt))
-  // What a gateway still does for somebody who has left is done when it has ended.
+  await failures.end()
+  await inLanes(journal.attempts, (attempt) => settle(world, attempt))
+  // A gateway finishes the requests of users who have left before it ends.
   await Promise.all(gateways.map((gateway) => gateway.close()))
-  return striking.struck
+  return failures.triggered
 }
 
 async function inLanes<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
@@ -91,7 +91,7 @@ async function inLanes<T>(items: readonly T[], work: (item: T) => Promise<void>)
   await Promise.all(Array.from({ length: LANES }, lane))
 }
 
-function endOf(signal: AbortSignal): Promise<never> {
+function rejectOnAbort(signal: AbortSignal): Promise<never> {
   return new Promise((_resolve, reject) => {
     signal.addEventListener('abort', () => reject(signal.reason), { once: true })
     if (signal.aborted) reject(signal.reason)
@@ -99,10 +99,11 @@ function endOf(signal: AbortSignal): Promise<never> {
 }
 
 /** Rejects when something hangs; ends with `done`. */
-function stuck(world: World, done: AbortSignal): Promise<never> {
+function rejectWhenIdle(world: World, done: AbortSignal): Promise<never> {
   return new Promise((_resolve, reject) => {
     const look = setInterval(() => {
-      if (world.idleMs() > STUCK_MS) reject(new Error('Nothing happens any more.'))
+      if (world.idleMs() > STUCK_MS)
+        reject(new Error(`No response for ${STUCK_MS / 1000} seconds.`))
     }, 1_000)
     done.addEventListener('abort', () => clearInterval(look))
   })

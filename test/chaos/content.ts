@@ -1,14 +1,14 @@
 import { createCipheriv, createHash } from 'node:crypto'
 import { createCRC64 } from 'hash-wasm'
 
-/** What a file is recognised by. The checksum is computed by other code than the client's. */
+/** Identifies content. The checksum code is independent of the client's. */
 export interface Fingerprint {
   size: number
   sha256: string
   crc64: string
 }
 
-/** `size` bytes that follow from the seed and the number alone. */
+/** `size` bytes that the seed and the number determine. */
 export function contentOf(seed: number, number: number, size: number): Uint8Array<ArrayBuffer> {
   const key = createHash('sha256').update(`${seed} ${number}`).digest()
   return Uint8Array.from(
@@ -16,7 +16,7 @@ export function contentOf(seed: number, number: number, size: number): Uint8Arra
   )
 }
 
-/** Of all the bytes that come out of `source`. */
+/** Reads `source` to its end. */
 export async function fingerprintOf(
   source: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
 ): Promise<Fingerprint> {

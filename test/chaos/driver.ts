@@ -4,7 +4,7 @@ import { createRetrying, type Retrying } from '../../src/client/retry.ts'
 import { wait } from '../../src/client/wait.ts'
 import type { World } from './world.ts'
 
-/** A gateway is back in a second or two; what takes longer than this does not pass. */
+/** A gateway restarts in a second or two; these attempts wait longer than any outage. */
 const ATTEMPTS = 60
 
 const patient = createRetrying(
@@ -12,7 +12,7 @@ const patient = createRetrying(
   wait,
 )
 
-/** One gateway's calls for one user, who asks until there is a definite answer. */
+/** One gateway's calls for one user, repeated until there is a definite response. */
 export function openDriver(world: World, user: string, gateway: 0 | 1): Gateway {
   const retrying: Retrying = (work, { signal }) =>
     patient(work, {
@@ -31,11 +31,11 @@ export function openDriver(world: World, user: string, gateway: 0 | 1): Gateway 
     retrying,
   })
   const { signal } = new AbortController()
-  // The client's own patience with an abort is short.
+  // The client's own retries of an abort end earlier.
   return { ...driver, abort: (key) => retrying(() => driver.abort(key), { signal }) }
 }
 
-/** What a call comes to: its value, or the error that the gateway's refusal is. */
+/** The value of a call, or the gateway's refusal as an error. */
 export async function answerOf<T>(
   call: () => Promise<T>,
 ): Promise<{ value: T; refusal?: undefined } | { value?: undefined; refusal: UploadError }> {

@@ -1,12 +1,12 @@
 import { type Fingerprint, fingerprintOf } from './content.ts'
-import type { Ledger } from './ledger.ts'
+import type { Journal } from './journal.ts'
 import type { World } from './world.ts'
 
 export interface FoundFile extends Fingerprint {
   path: string[]
-  /** Whom SMH says it belongs to. */
+  /** The owner according to SMH. */
   userId: string
-  /** Of which attempt it is, by its metadata. */
+  /** The attempt's id, from the file's metadata. */
   id: string | undefined
 }
 
@@ -17,16 +17,16 @@ export interface FoundTask {
 }
 
 /** What SMH and COS hold in the end, and what the gateways have written. */
-export interface Evidence extends Pick<Ledger, 'attempts' | 'strangers' | 'faults'> {
+export interface Evidence extends Pick<Journal, 'attempts' | 'attackerResponses' | 'incidents'> {
   files: FoundFile[]
   openTasks: FoundTask[]
-  /** Those of the gateways' secrets that stand in what they wrote, without saying them. */
+  /** How many of the gateways' secrets appear in their output. */
   leaks: number
-  /** Uploads that SMH was asked about in the name of several users. */
+  /** Uploads for which SMH received calls with different user IDs. */
   sharedTasks: number
 }
 
-/** Looks at everything behind the gateways' backs. */
+/** Reads the state of SMH and COS directly, without the gateways. */
 export async function gatherEvidence(world: World): Promise<Evidence> {
   const { controls } = world.emulator
   const files: FoundFile[] = []
@@ -36,11 +36,11 @@ export async function gatherEvidence(world: World): Promise<Evidence> {
     files.push({ ...(await fingerprintOf(stream)), path, userId, id })
   }
   const written = world.gateways.map((gateway) => gateway.written()).join('\n')
-  const { attempts, strangers, faults } = world.ledger
+  const { attempts, attackerResponses, incidents } = world.journal
   return {
     attempts,
-    strangers,
-    faults,
+    attackerResponses,
+    incidents,
     files,
     openTasks: controls
       .openTasks()

@@ -4,10 +4,10 @@ import { freePort } from '../support/free-port.ts'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 
-/** Another process may have the port for a moment, as the near end of some connection. */
+/** Another process may hold the port briefly, as the local end of an outgoing connection. */
 const MOST_TRIES = 20
 
-/** A gateway that comes back on the same port whenever it ends. */
+/** A gateway process that restarts on the same port each time it ends. */
 export interface GatewayProcess {
   url: string
   /** Resolves when it listens. */
@@ -16,23 +16,23 @@ export interface GatewayProcess {
   kill(): void
   /** SIGTERM; resolves when it has ended. */
   stop(): Promise<void>
-  /** Everything that it has written, in all its lives. */
+  /** All output since the first start. */
   written(): string
-  /** Ends it in good order, for good. */
+  /** SIGTERM without a restart; resolves when it has ended. */
   close(): Promise<void>
-  /** SIGKILL, for good; resolves when it has ended. */
+  /** SIGKILL without a restart; resolves when it has ended. */
   destroy(): Promise<void>
 }
 
 /**
  * Starts the Node entry as an operator would, as a process of its own.
  *
- * @param environment asked for at each start
- * @param onFault told of every end that is not as it should be, and of what stands on standard error
+ * @param environment called at each start
+ * @param onIncident called for every unexpected end and for output on standard error
  */
 export async function startGatewayProcess(
   environment: () => Record<string, string>,
-  onFault: (fault: string) => void,
+  onIncident: (incident: string) => void,
 ): Promise<GatewayProcess> {
   const port = await freePort()
   let written = ''
@@ -77,18 +77,18 @@ export async function startGatewayProcess(
     if (sent.has('SIGKILL')) return
     const portTaken = !listens && errors.includes('EADDRINUSE')
     if (portTaken && ++tries < MOST_TRIES) return
-    if (errors !== '') onFault(`a gateway wrote on standard error: ${errors}`)
-    // Before it listens it has nothing to end, and dies of the signal.
+    if (errors !== '') onIncident(`a gateway wrote on standard error: ${errors}`)
+    // Before it listens, the process has no signal handler.
     const asIntended = sent.has('SIGTERM') && (status === 0 || (!listens && signal === 'SIGTERM'))
     if (asIntended) return
-    onFault(`a gateway ended by itself: ${signal ?? status}`)
+    onIncident(`a gateway ended unexpectedly: ${signal ?? status}`)
     closing = true
   }
 
   function send(signal: NodeJS.Signals): void {
-    // A second SIGTERM would cut short what the first one lets end.
+    // A second SIGTERM would cut off the requests that the first one lets finish.
     if (life.sent.has(signal)) return
-    // Whoever waits goes on waiting, for the next one.
+    // Callers of `up` now wait for the next process.
     if (life.listens && life.sent.size === 0) up = Promise.withResolvers()
     life.sent.add(signal)
     life.child.kill(signal)

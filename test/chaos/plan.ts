@@ -11,19 +11,19 @@ export interface CampaignOptions {
 
 type Strategy = 'rename' | 'ask' | 'overwrite'
 
-/** What a user does about an upload; `at` is how far it has got then, 0 to 1. */
+/** What a user does about an upload; `at` is the progress of the upload at that moment, 0 to 1. */
 type Behaviour =
   | { kind: 'wait' }
   | { kind: 'pause'; at: number }
-  /** The page is loaded again and goes on, from now on through the other gateway. */
+  /** The page is reloaded and continues through the other gateway. */
   | { kind: 'reload'; at: number; partMib: number }
   /** The page is closed, and the user does not come back before the end. */
   | { kind: 'leave'; at: number }
   | { kind: 'abort'; at: number }
   /** A second device of the same user resumes the upload while the first still sends. */
   | { kind: 'second device'; at: number }
-  /** Another user has got hold of the confirm key. */
-  | { kind: 'stranger'; at: number }
+  /** Another user has obtained the confirm key. */
+  | { kind: 'attacker'; at: number }
   | { kind: 'complete again' }
 
 export interface PlannedUpload {
@@ -36,15 +36,15 @@ export interface PlannedUpload {
   content: number
   strategy: Strategy
   behaviour: Behaviour
-  /** How the user finds out in the end about an upload that was not told stored. */
+  /** How the user learns the outcome of an upload that no response called stored. */
   settleBy: 'abort' | 'complete' | 'resume'
 }
 
-/** What goes wrong. */
-export type Blow =
+/** What can go wrong during a campaign. */
+export type Failure =
   | { kind: 'fault'; route: RouteName; fault: Fault }
   | { kind: 'lost confirm'; times: number }
-  /** Without `during` at once, otherwise while SMH or COS has such a call before it. */
+  /** Without `during` immediately, otherwise while SMH or COS handles such a call. */
   | { kind: 'kill'; gateways: (0 | 1)[]; during?: RouteName }
   | { kind: 'stop'; gateway: 0 | 1 }
   | { kind: 'revoked tokens' }
@@ -52,11 +52,11 @@ export type Blow =
   | { kind: 'new confirm-key secret' }
   | { kind: 'ended credentials' }
   | { kind: 'corrupt part'; pick: number }
-  /** For as many answers that clients get meanwhile. */
+  /** The outage lasts until clients have received this number of responses. */
   | { kind: 'issuer down' | 'SMH down'; answers: number }
 
-export type Strike = Blow & {
-  /** When clients have had so many answers. */
+export type ScheduledFailure = Failure & {
+  /** Happens once clients have received this number of responses. */
   after: number
 }
 
@@ -66,13 +66,13 @@ export interface Plan extends CampaignOptions {
   people: string[]
   uploads: number
   planned: PlannedUpload[]
-  strikes: Strike[]
+  scheduled: ScheduledFailure[]
 }
 
-/** Some that a careless encoding would mix up; anybody beyond is called by a number. */
+/** Names that a careless encoding would confuse. Further users are numbered. */
 const PEOPLE = ['ann', 'Ann', 'bob', '../bob', 'cleo', 'dän', 'users/ann', 'ann.']
 
-/** So many uploads are a long campaign. */
+/** A campaign is long from this number of uploads on. */
 const LONG = 100
 
 const SMH_ROUTES = [
@@ -95,11 +95,11 @@ const SMH_FAULTS: Fault[] = [
   { drop: 'midway' },
   { bodyDelayMs: 1_200 },
   { delayMs: 150 },
-  // Longer than the gateway waits, but for a confirm.
+  // Longer than the gateway's timeout of every call except confirm.
   { delayMs: 1_200 },
 ]
 
-/** For those who change something at a path. */
+/** For routes that change something at a path. */
 const CONFLICT: Fault[] = [{ status: 409, code: 'PathConflict' }]
 
 const COS_FAULTS: Fault[] = [
@@ -112,7 +112,7 @@ const COS_FAULTS: Fault[] = [
   { delayMs: 200 },
 ]
 
-/** Everything that is drawn by lot is drawn here: the same options give the same plan. */
+/** Makes every random choice of a campaign: equal options give equal plans. */
 export function planCampaign(options: CampaignOptions): Plan {
   const { seed, uploads, users } = options
   const draw = <T>(arbitrary: fc.Arbitrary<T>) =>
@@ -139,7 +139,7 @@ export function planCampaign(options: CampaignOptions): Plan {
     tokenMode: seed % 2 === 0 ? 'shared' : 'per-user',
     people,
     planned,
-    strikes: [...draw(strikeWithin(requests)), ...sure(uploads, requests)].sort(
+    scheduled: [...draw(scheduledWithin(requests)), ...requiredFailures(uploads, requests)].sort(
       (one, other) => one.after - other.after,
     ),
   }
@@ -161,9 +161,9 @@ function uploadBy(people: readonly string[]) {
     ),
     strategy: fc.constantFrom<Strategy[]>('rename', 'rename', 'rename', 'ask', 'overwrite'),
     folder: fc.constantFrom([], ['a'], ['holiday', '2026'], ['50 % größer', 'b']),
-    /** To the same path as the same user's upload before. */
+    /** To the path of the same user's previous upload. */
     rivals: oneIn(5),
-    /** Bytes that were uploaded before. */
+    /** With bytes that were uploaded before. */
     copies: oneIn(12),
     behaviour: fc.oneof(
       { weight: 3, arbitrary: fc.constant({ kind: 'wait' } as const) },
@@ -179,7 +179,7 @@ function uploadBy(people: readonly string[]) {
       {
         weight: 6,
         arbitrary: fc.record({
-          kind: fc.constantFrom('leave', 'abort', 'abort', 'second device', 'stranger', 'stranger'),
+          kind: fc.constantFrom('leave', 'abort', 'abort', 'second device', 'attacker', 'attacker'),
           at,
         }),
       },
@@ -199,7 +199,7 @@ const during = fc.constantFrom<RouteName[]>(
 
 const times = fc.constantFrom(1, 1, 1, 2, 4)
 
-const faultOf = (routes: RouteName[], faults: Fault[]): fc.Arbitrary<Blow> =>
+const faultOf = (routes: RouteName[], faults: Fault[]): fc.Arbitrary<Failure> =>
   fc.record({
     kind: fc.constant('fault' as const),
     route: fc.constantFrom(...routes),
@@ -208,7 +208,7 @@ const faultOf = (routes: RouteName[], faults: Fault[]): fc.Arbitrary<Blow> =>
       .map(([fault, times]) => ({ ...fault, times })),
   })
 
-const kill: fc.Arbitrary<Blow> = fc.record(
+const kill: fc.Arbitrary<Failure> = fc.record(
   {
     kind: fc.constant('kill' as const),
     gateways: fc.constantFrom<(0 | 1)[][]>([0], [1], [0], [1], [0, 1]),
@@ -217,7 +217,7 @@ const kill: fc.Arbitrary<Blow> = fc.record(
   { requiredKeys: ['kind', 'gateways'] },
 )
 
-const blow: fc.Arbitrary<Blow> = fc.oneof(
+const failure: fc.Arbitrary<Failure> = fc.oneof(
   { weight: 45, arbitrary: faultOf(SMH_ROUTES, SMH_FAULTS) },
   { weight: 3, arbitrary: faultOf(['begin-multipart', 'confirm', 'create-directory'], CONFLICT) },
   { weight: 22, arbitrary: faultOf(['put-part'], COS_FAULTS) },
@@ -241,15 +241,15 @@ const blow: fc.Arbitrary<Blow> = fc.oneof(
   },
 )
 
-/** The last tenth is left in peace, so that the restarted have something to do. */
-function strikeWithin(requests: number): fc.Arbitrary<Strike> {
+/** The last tenth of a campaign has no failures, so that restarted gateways serve requests too. */
+function scheduledWithin(requests: number): fc.Arbitrary<ScheduledFailure> {
   const after = fc.integer({ min: 1, max: Math.ceil(requests * 0.9) })
-  return fc.tuple(blow, after).map(([what, when]) => ({ ...what, after: when }))
+  return fc.tuple(failure, after).map(([what, when]) => ({ ...what, after: when }))
 }
 
-/** What no campaign goes without. Restarts are slow, so a short one has few. */
-function sure(uploads: number, requests: number): Strike[] {
-  const blows: Blow[] = [
+/** Failures that every campaign has. Restarts are slow, so a short campaign has few. */
+function requiredFailures(uploads: number, requests: number): ScheduledFailure[] {
+  const failures: Failure[] = [
     { kind: 'lost confirm', times: 1 },
     { kind: 'revoked tokens' },
     { kind: 'kill', gateways: [0, 1], during: 'confirm' },
@@ -257,15 +257,15 @@ function sure(uploads: number, requests: number): Strike[] {
     { kind: 'ended credentials' },
   ]
   if (uploads >= LONG) {
-    blows.push(
+    failures.push(
       { kind: 'kill', gateways: [1], during: 'begin-multipart' },
       { kind: 'new confirm-key secret' },
       { kind: 'stop', gateway: 0 },
       { kind: 'SMH down', answers: 30 },
     )
   }
-  return blows.map((what, index) => ({
+  return failures.map((what, index) => ({
     ...what,
-    after: Math.ceil((requests * (index + 1)) / (2 * blows.length)),
+    after: Math.ceil((requests * (index + 1)) / (2 * failures.length)),
   }))
 }

@@ -1,14 +1,14 @@
 import type { Campaign } from './campaign.ts'
-import type { Attempt } from './ledger.ts'
-import type { Blow, CampaignOptions } from './plan.ts'
+import type { Attempt } from './journal.ts'
+import type { CampaignOptions, Failure } from './plan.ts'
 
-const STRIKES: Record<Blow['kind'], string> = {
-  fault: 'calls to SMH and COS that failed or were late',
-  'lost confirm': 'answers to confirms made to be lost',
+const FAILURES: Record<Failure['kind'], string> = {
+  fault: 'calls to SMH and COS that failed or were delayed',
+  'lost confirm': 'lost responses to confirms',
   kill: 'gateways killed (SIGKILL)',
   stop: 'gateways stopped (SIGTERM)',
-  'revoked tokens': 'times that all SMH tokens were revoked',
-  'ended credentials': 'times that all COS credentials ended',
+  'revoked tokens': 'revocations of all SMH tokens',
+  'ended credentials': 'expirations of all COS credentials',
   'new issuer key': 'new keys of the issuer',
   'issuer down': 'outages of the issuer',
   'SMH down': 'outages of SMH',
@@ -22,7 +22,7 @@ type Row = [what: string, count: number | string]
 export function reportOf(options: CampaignOptions, campaign: Campaign): string {
   const { verdict, tookMs, tokenMode } = campaign
   const { seed, uploads, users } = options
-  const rows = [...rowsOfUploads(campaign), ...rowsOfStrikes(campaign)]
+  const rows = [...rowsOfUploads(campaign), ...rowsOfFailures(campaign)]
   const width = Math.max(...rows.map(([what]) => what.length))
   const lines = [
     `Campaign, seed ${seed}: ${uploads} uploads by ${users} users through 2 gateways (${tokenMode} tokens), ${Math.round(tookMs / 1000)} s`,
@@ -32,52 +32,52 @@ export function reportOf(options: CampaignOptions, campaign: Campaign): string {
     ...verdict.violations.map((violation) => `WRONG: ${violation}`),
     verdict.violations.length === 0
       ? 'Nothing lost, nothing twice, nothing foreign.'
-      : `${verdict.violations.length} wrong. Again: npm run campaign -- --seed ${seed} --uploads ${uploads} --users ${users} (what happens when is not quite the same each time)`,
+      : `${verdict.violations.length} wrong. Again: npm run campaign -- --seed ${seed} --uploads ${uploads} --users ${users} (the order of events varies between runs)`,
   ]
   return `${lines.join('\n')}\n`
 }
 
-function rowsOfUploads({ ledger, evidence, verdict }: Campaign): Row[] {
-  const { attempts, strangers } = ledger
+function rowsOfUploads({ journal, evidence, verdict }: Campaign): Row[] {
+  const { attempts, attackerResponses } = journal
   const count = (wanted: (attempt: Attempt) => boolean) => attempts.filter(wanted).length
   const sum = (of: (attempt: Attempt) => number) =>
     attempts.reduce((total, attempt) => total + of(attempt), 0)
-  const failed = (attempt: Attempt) => attempt.failures.length > 0
-  const isTold = ({ stored }: Attempt) => stored.length > 0
+  const failed = (attempt: Attempt) => attempt.errorCodes.length > 0
+  const isStored = ({ stored }: Attempt) => stored.length > 0
   return [
     ['tries, each upload up to five', attempts.length],
-    ['told stored', count(isTold)],
-    ['  after a failure, by going on with it', count((it) => isTold(it) && failed(it))],
+    ['reported as stored', count(isStored)],
+    ['  after a failure, by continuing it', count((it) => isStored(it) && failed(it))],
     ['  replaced since, by an overwrite to the same path', verdict.replaced],
-    ['told failed, aborted, or left; in the end', count((it) => !isTold(it))],
+    ['reported as failed, aborted, or left; in the end', count((it) => !isStored(it))],
     [
-      '  stored all the same, and the user can find out',
-      count((it) => !isTold(it) && it.settled === 'stored'),
+      '  stored nevertheless, and the user can find out',
+      count((it) => !isStored(it) && it.settled === 'stored'),
     ],
     ['  gone without a trace', count((it) => it.settled === 'gone')],
     [
       '  never begun, as far as the user knows',
-      count((it) => !isTold(it) && it.settled === undefined),
+      count((it) => !isStored(it) && it.settled === undefined),
     ],
-    ['begins whose answer was lost', sum(({ lostBegins }) => lostBegins)],
+    ['begins whose response was lost', sum(({ lostBegins }) => lostBegins)],
     ['  uploads left open by these, without a part', verdict.orphans],
-    ['files stored at once, told nobody', verdict.untold],
+    ['files stored at once whose response was lost', verdict.unreported],
     ['files', evidence.files.length],
     [
       'MiB in them',
       Math.round(evidence.files.reduce((total, { size }) => total + size, 0) / 2 ** 20),
     ],
     [
-      "tries with somebody else's key, all told 404",
-      [...strangers.values()].reduce((a, b) => a + b, 0),
+      "tries with another user's key, all answered 404",
+      [...attackerResponses.values()].reduce((a, b) => a + b, 0),
     ],
-    ['completed again', ledger.completedAgain],
+    ['completed again', journal.completedAgain],
   ]
 }
 
-function rowsOfStrikes({ struck }: Campaign): Row[] {
-  return Object.entries(STRIKES).map(([kind, what]) => [
+function rowsOfFailures({ triggered }: Campaign): Row[] {
+  return Object.entries(FAILURES).map(([kind, what]) => [
     what,
-    struck.get(kind as Blow['kind']) ?? 0,
+    triggered.get(kind as Failure['kind']) ?? 0,
   ])
 }

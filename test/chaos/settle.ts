@@ -1,21 +1,21 @@
+import { attack } from './attacker.ts'
+import { openPage } from './client-page.ts'
 import { contentOf } from './content.ts'
 import { answerOf, openDriver } from './driver.ts'
-import type { Attempt } from './ledger.ts'
-import { openPage } from './page.ts'
-import { meddle } from './stranger.ts'
+import type { Attempt } from './journal.ts'
 import { note } from './user.ts'
 import type { World } from './world.ts'
 
 const { signal } = new AbortController()
 
 /**
- * Has the user of an upload find out what became of it, when nothing goes wrong any more. There has
- * to be a definite answer for every upload that the user can name.
+ * Lets the user of an upload learn its outcome when all failures are over.
+ * Every upload with a confirm key must have a definite outcome.
  */
 export async function settle(world: World, attempt: Attempt): Promise<void> {
   const { confirmKey, wanted, stored } = attempt
   if (confirmKey === undefined) return
-  await meddle(world, attempt, wanted.gateway)
+  await attack(world, attempt, wanted.gateway)
   const driver = openDriver(world, wanted.user, wanted.gateway)
   if (stored.length === 0 && wanted.settleBy !== 'abort') await finish(world, attempt, confirmKey)
   if (attempt.stored.length > 0) {
@@ -28,7 +28,7 @@ export async function settle(world: World, attempt: Attempt): Promise<void> {
   else if (refusal.code === 'upload_complete') attempt.settled = 'stored'
 }
 
-/** Tries to have it stored after all. */
+/** Tries to complete the upload after all. */
 async function finish(world: World, attempt: Attempt, confirmKey: string): Promise<void> {
   const { wanted, content } = attempt
   if (wanted.settleBy === 'complete') {

@@ -1,19 +1,19 @@
 import { UploadError } from '../../src/client/errors.ts'
 import type { StoredFile, Upload } from '../../src/client/index.ts'
 import { MIB } from '../../src/client/parts.ts'
+import { attack } from './attacker.ts'
+import { openPage, type Page } from './client-page.ts'
 import { contentOf, fingerprintOf } from './content.ts'
 import { openDriver } from './driver.ts'
-import type { Attempt } from './ledger.ts'
-import { openPage, type Page } from './page.ts'
+import type { Attempt } from './journal.ts'
 import type { PlannedUpload } from './plan.ts'
-import { meddle } from './stranger.ts'
 import type { World } from './world.ts'
 
-/** Whoever was not told how to go on with an upload tries the whole thing again so often. */
+/** How often a user starts an upload again that has no confirm key. */
 const MOST_ATTEMPTS = 5
 
-/** One upload from the user's side, with all that the user does about it, until it is told of. */
-export async function actOut(world: World, planned: PlannedUpload): Promise<void> {
+/** Performs one planned upload as its user would, until there is a definite outcome or the user gives up. */
+export async function performUpload(world: World, planned: PlannedUpload): Promise<void> {
   const { number, content, size } = planned
   const bytes = contentOf(world.plan.seed, content, size)
   const fingerprint = await fingerprintOf([bytes])
@@ -25,19 +25,19 @@ export async function actOut(world: World, planned: PlannedUpload): Promise<void
       content: { content, size },
       confirmKey: undefined,
       stored: [],
-      failures: [],
-      failuresAfter: [],
+      errorCodes: [],
+      errorCodesAfterStored: [],
       lostBegins: 0,
       instantBegins: 0,
       beganAt: performance.now(),
       storedAt: undefined,
       settled: undefined,
     }
-    world.ledger.attempts.push(attempt)
+    world.journal.attempts.push(attempt)
     const behaviour = turn === 1 ? planned.behaviour : ({ kind: 'wait' } as const)
     await tryOnce(world, { ...planned, behaviour }, attempt, new Blob([bytes]))
     if (attempt.stored.length > 0 || attempt.confirmKey !== undefined) return
-    if (attempt.failures.includes('name_conflict') || hasGivenUp(planned)) return
+    if (attempt.errorCodes.includes('name_conflict') || hasGivenUp(planned)) return
   }
 }
 
@@ -69,8 +69,8 @@ async function tryOnce(world: World, planned: PlannedUpload, attempt: Attempt, s
       case 'second device':
         besides.push(resumeOn(world, attempt, source, { gateway: other }, key.promise))
         break
-      case 'stranger':
-        besides.push(key.promise.then(() => meddle(world, attempt, other)))
+      case 'attacker':
+        besides.push(key.promise.then(() => attack(world, attempt, other)))
         break
     }
   }
@@ -90,14 +90,14 @@ async function tryOnce(world: World, planned: PlannedUpload, attempt: Attempt, s
   })
   await Promise.race([note(attempt, upload.done), closed.promise])
   await aborted
-  // What a begin that was aborted has come to, nobody was told of.
+  // The response to an aborted begin was lost.
   if (aborted) attempt.confirmKey = upload.confirmKey
   key.resolve(attempt.confirmKey)
   await Promise.all(besides)
 
-  if (behaviour.kind === 'leave' && attempt.stored.length === 0) attempt.failures.push('left')
+  if (behaviour.kind === 'leave' && attempt.stored.length === 0) attempt.errorCodes.push('left')
   if (behaviour.kind === 'reload' && attempt.stored.length === 0) {
-    attempt.failures.push('left')
+    attempt.errorCodes.push('left')
     const { partMib } = behaviour
     if (attempt.confirmKey) {
       await resumeOn(world, attempt, source, { gateway: other, partMib }, key.promise)
@@ -108,7 +108,7 @@ async function tryOnce(world: World, planned: PlannedUpload, attempt: Attempt, s
   }
 }
 
-/** Notes what the user is told of an upload, which may have been stored before. */
+/** Records the outcome that a response reports for an upload, which may have been stored before. */
 export async function note(attempt: Attempt, done: Promise<StoredFile>): Promise<void> {
   try {
     const { path, crc64, size } = await done
@@ -116,8 +116,9 @@ export async function note(attempt: Attempt, done: Promise<StoredFile>): Promise
     attempt.storedAt ??= performance.now()
   } catch (error) {
     if (!(error instanceof UploadError)) throw error
-    const failures = attempt.storedAt === undefined ? attempt.failures : attempt.failuresAfter
-    failures.push(error.code)
+    const errorCodes =
+      attempt.storedAt === undefined ? attempt.errorCodes : attempt.errorCodesAfterStored
+    errorCodes.push(error.code)
   }
 }
 
@@ -146,7 +147,7 @@ async function resumeOn(
   await note(attempt, client.resume(confirmKey, source).done)
 }
 
-/** Three at once and through both gateways: the same file for all of them. */
+/** Completes three times at once through both gateways. All must return the same file. */
 async function completeAgain(world: World, attempt: Attempt): Promise<void> {
   const { confirmKey, wanted } = attempt
   if (confirmKey === undefined) return
@@ -154,7 +155,7 @@ async function completeAgain(world: World, attempt: Attempt): Promise<void> {
   const again = async (gateway: 0 | 1) => {
     const driver = openDriver(world, wanted.user, gateway)
     await note(attempt, driver.complete(confirmKey, { crc64: wanted.crc64 }, signal))
-    world.ledger.completedAgain += 1
+    world.journal.completedAgain += 1
   }
   await Promise.all([again(0), again(1), again(0)])
 }

@@ -3,36 +3,36 @@ import { type DemoIssuer, startDemoIssuer } from '../../src/demo/demo-users.ts'
 import { environmentOf } from '../../src/demo/environment.ts'
 import { type Emulator, startEmulator } from '../../src/emulator/start.ts'
 import { type GatewayProcess, startGatewayProcess } from './gateway-process.ts'
-import { type Ledger, openLedger } from './ledger.ts'
+import { createJournal, type Journal } from './journal.ts'
 import type { Plan } from './plan.ts'
 
-/** The real parts: SMH's and COS's stand-in and the issuer here, two gateways as processes. */
+/** Emulator and issuer in this process, and two gateways as processes. */
 export interface World {
   plan: Plan
-  ledger: Ledger
+  journal: Journal
   emulator: Emulator
   issuer: DemoIssuer
   gateways: readonly [GatewayProcess, GatewayProcess]
-  /** The user's current token; the same one until the issuer's key changes. */
+  /** The user's current token; unchanged until the issuer's key changes. */
   tokenOf(user: string): Promise<string>
   newIssuerKey(): Promise<void>
-  /** In the two steps that no upload notices: both take the new one along, then both sign with it. */
+  /** Rotates without an interruption: first both gateways accept the new secret, then both sign with it. */
   newConfirmKeySecret(): Promise<void>
-  /** To be called at each answer that a client gets. */
+  /** Must be called for each response that a client receives. */
   answered(): void
   onAnswer(listener: (count: number) => void): void
-  /** Milliseconds since the last answer. */
+  /** Milliseconds since the last response. */
   idleMs(): number
-  /** Everything that the gateways may not write. */
+  /** Every value that must not appear in the gateways' output. */
   secrets(): string[]
   close(): Promise<void>
-  /** Ends what would outlive this process. */
+  /** Ends the child processes. */
   destroy(): void
 }
 
 export async function startWorld(plan: Plan): Promise<World> {
   const [emulator, issuer] = await Promise.all([startEmulator(), startDemoIssuer()])
-  const ledger = openLedger()
+  const journal = createJournal()
   const confirmKeySecrets = [newSecret()]
   const everySecret = [...confirmKeySecrets]
   const environment = () => ({
@@ -44,10 +44,10 @@ export async function startWorld(plan: Plan): Promise<World> {
     RATE_LIMIT_PER_MINUTE: '0',
     LOG_LEVEL: 'debug',
   })
-  const onFault = (fault: string) => ledger.faults.push(fault)
+  const onIncident = (incident: string) => journal.incidents.push(incident)
   const gateways = await Promise.all([
-    startGatewayProcess(environment, onFault),
-    startGatewayProcess(environment, onFault),
+    startGatewayProcess(environment, onIncident),
+    startGatewayProcess(environment, onIncident),
   ])
   await Promise.all(gateways.map((gateway) => gateway.up()))
 
@@ -82,7 +82,7 @@ export async function startWorld(plan: Plan): Promise<World> {
 
   return {
     plan,
-    ledger,
+    journal,
     emulator,
     issuer,
     gateways,
@@ -112,7 +112,7 @@ export async function startWorld(plan: Plan): Promise<World> {
         if (query.access_token) found.add(query.access_token)
         for (const key of path.match(/[0-9a-f]{64}$/) ?? []) found.add(key)
       })
-      for (const { confirmKey } of ledger.attempts) if (confirmKey) found.add(confirmKey)
+      for (const { confirmKey } of journal.attempts) if (confirmKey) found.add(confirmKey)
       return [...found]
     },
     async close() {

@@ -1,44 +1,45 @@
-import type { Blow, Strike } from './plan.ts'
+import type { Failure, ScheduledFailure } from './plan.ts'
 import type { World } from './world.ts'
 
-/** A gateway asks for keys it does not know once in so long; a sane issuer changes them less often. */
+/** A gateway fetches unknown keys at most once in 30 seconds; an issuer rotates its keys less often. */
 const LEAST_BETWEEN_ISSUER_KEYS_MS = 31_000
 
-/** Long enough for SIGKILL to have struck before SMH goes on with the call. */
+/** Long enough for SIGKILL to take effect before SMH continues with the call. */
 const DEATH_MS = 40
 
-/** Has every strike of the plan hit when its time has come. */
-export function startStriking(world: World) {
-  const { emulator, issuer, gateways, plan, ledger } = world
+/** Triggers each failure of the plan once clients have received its number of responses. */
+export function startFailures(world: World) {
+  const { emulator, issuer, gateways, plan, journal } = world
   const { controls } = emulator
-  const waiting = [...plan.strikes]
-  const struck = new Map<Blow['kind'], number>()
+  const waiting = [...plan.scheduled]
+  const triggered = new Map<Failure['kind'], number>()
   const underWay: Promise<void>[] = []
   let issuerKeyAt = -Infinity
   let issuerUpAt = Infinity
   let smhUpAt = Infinity
   let ended = false
 
-  const count = (kind: Blow['kind'], times = 1) => struck.set(kind, (struck.get(kind) ?? 0) + times)
+  const count = (kind: Failure['kind'], times = 1) =>
+    triggered.set(kind, (triggered.get(kind) ?? 0) + times)
 
   function kill(which: readonly (0 | 1)[]): void {
     for (const index of which) gateways[index].kill()
     count('kill', which.length)
   }
 
-  /** Resolves to how often it has hit by then; what waits for its call is counted when it hits. */
-  async function hit(blow: Blow, answers: number): Promise<number> {
-    switch (blow.kind) {
+  /** Resolves to how often it happened. A failure that waits for a call is counted when that call arrives. */
+  async function cause(failure: Failure, answers: number): Promise<number> {
+    switch (failure.kind) {
       case 'fault': {
         const match = () => count('fault').has('fault')
-        controls.force(blow.route, { ...blow.fault, match })
+        controls.force(failure.route, { ...failure.fault, match })
         return 0
       }
       case 'lost confirm':
-        controls.loseConfirmResponse(blow.times)
-        return blow.times
+        controls.loseConfirmResponse(failure.times)
+        return failure.times
       case 'kill': {
-        const { gateways: which, during } = blow
+        const { gateways: which, during } = failure
         const match = () => {
           kill(which)
           return true
@@ -48,7 +49,7 @@ export function startStriking(world: World) {
         return 0
       }
       case 'stop':
-        await gateways[blow.gateway].stop()
+        await gateways[failure.gateway].stop()
         return 1
       case 'revoked tokens':
         controls.expireToken()
@@ -66,10 +67,10 @@ export function startStriking(world: World) {
         return 1
       case 'corrupt part': {
         const tasks = controls.openTasks().filter(({ parts }) => parts.length > 0)
-        const task = tasks[blow.pick % tasks.length]
-        const part = task?.parts[blow.pick % task.parts.length]
+        const task = tasks[failure.pick % tasks.length]
+        const part = task?.parts[failure.pick % task.parts.length]
         if (!task || !part) return 0
-        // It may have been completed or cancelled meanwhile: then its bytes are gone.
+        // The upload may have been completed or cancelled meanwhile: then its bytes are gone.
         return controls.corruptPart(task.confirmKey, part.number).then(
           () => 1,
           () => 0,
@@ -77,20 +78,20 @@ export function startStriking(world: World) {
       }
       case 'issuer down':
         issuer.down(true)
-        issuerUpAt = answers + blow.answers
+        issuerUpAt = answers + failure.answers
         return 1
       case 'SMH down':
-        smhUpAt = answers + blow.answers
+        smhUpAt = answers + failure.answers
         await controls.refuseConnections(true)
         return 1
     }
   }
 
-  async function strike(blow: Strike, answers: number): Promise<void> {
+  async function trigger(failure: ScheduledFailure, answers: number): Promise<void> {
     try {
-      count(blow.kind, await hit(blow, answers))
+      count(failure.kind, await cause(failure, answers))
     } catch (error) {
-      ledger.faults.push(`a strike (${blow.kind}) failed: ${error}`)
+      journal.incidents.push(`the failure "${failure.kind}" could not be caused: ${error}`)
     }
   }
 
@@ -105,13 +106,13 @@ export function startStriking(world: World) {
       underWay.push(controls.refuseConnections(false))
     }
     while (waiting[0] && waiting[0].after <= answers) {
-      underWay.push(strike(waiting.shift()!, answers))
+      underWay.push(trigger(waiting.shift()!, answers))
     }
   })
 
   return {
-    struck,
-    /** Peace: nothing more will go wrong, and both gateways are there. */
+    triggered,
+    /** Ends all failures. Resolves when both gateways listen. */
     async end(): Promise<void> {
       ended = true
       controls.clearFaults()

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
-import { judge } from './check.ts'
 import type { Evidence, FoundFile } from './evidence.ts'
-import type { Attempt } from './ledger.ts'
+import type { Attempt } from './journal.ts'
+import { judge } from './verdict.ts'
 
 const print = { size: 5, sha256: 'aa', crc64: '17' }
 
@@ -13,8 +13,8 @@ function attempt(id: string, facts: Facts = {}): Attempt {
     content: { content: 0, size: 5 },
     confirmKey: `key ${id}`,
     stored: [{ path: ['a', 'f.bin'], crc64: '17', size: 5 }],
-    failures: [],
-    failuresAfter: [],
+    errorCodes: [],
+    errorCodesAfterStored: [],
     lostBegins: 0,
     instantBegins: 0,
     beganAt: 1,
@@ -41,7 +41,7 @@ const file = (id: string | undefined, facts: Partial<FoundFile> = {}): FoundFile
   ...facts,
 })
 
-const failed = { stored: [], storedAt: undefined, failures: ['network'] }
+const failed = { stored: [], storedAt: undefined, errorCodes: ['network'] }
 
 const unanswered = { ...failed, confirmKey: undefined, settled: undefined, lostBegins: 1 }
 
@@ -50,31 +50,34 @@ function found(facts: Partial<Evidence>): Evidence {
     attempts: [],
     files: [],
     openTasks: [],
-    strangers: new Map(),
-    faults: [],
+    attackerResponses: new Map(),
+    incidents: [],
     leaks: 0,
     sharedTasks: 0,
     ...facts,
   }
 }
 
-describe('all is well when', () => {
+describe('verdict: no violation when', () => {
   test.each<[string, Partial<Evidence>]>([
-    ['what was told stored is stored', { attempts: [attempt('1')], files: [file('1')] }],
-    ['what failed is gone', { attempts: [attempt('1', { ...failed, settled: 'gone' })] }],
     [
-      'what failed is stored, and says so in the end',
+      'an upload that was reported as stored is stored',
+      { attempts: [attempt('1')], files: [file('1')] },
+    ],
+    ['an upload that failed is gone', { attempts: [attempt('1', { ...failed, settled: 'gone' })] }],
+    [
+      'an upload that failed is stored, and its final status says so',
       { attempts: [attempt('1', failed)], files: [file('1')] },
     ],
     [
-      'a begin that got no answer left an upload open',
+      'a begin without a response left an upload open',
       {
         attempts: [attempt('1', unanswered)],
         openTasks: [{ userId: 'ann', path: ['users', 'ann', 'a', 'f.bin'], parts: 0 }],
       },
     ],
     [
-      'a later upload replaced the file, as it may',
+      'a later upload replaced the file with permission',
       {
         attempts: [attempt('1'), attempt('2', { wanted: { strategy: 'overwrite' }, storedAt: 3 })],
         files: [file('2')],
@@ -85,19 +88,22 @@ describe('all is well when', () => {
   })
 })
 
-describe('something is wrong when', () => {
+describe('verdict: a violation when', () => {
   const one = attempt('1')
   test.each<[string, Partial<Evidence>]>([
-    ['what was told stored is not there', { attempts: [one] }],
-    ['it is there twice', { attempts: [one], files: [file('1'), file('1')] }],
-    ['it has other bytes', { attempts: [one], files: [file('1', { sha256: 'bb' })] }],
-    ["it is somebody else's", { attempts: [one], files: [file('1', { userId: 'bob' })] }],
+    ['an upload that was reported as stored has no file', { attempts: [one] }],
+    ['an upload is stored twice', { attempts: [one], files: [file('1'), file('1')] }],
+    ['the stored bytes differ', { attempts: [one], files: [file('1', { sha256: 'bb' })] }],
     [
-      'it is at another place than was told',
+      'the file belongs to another user',
+      { attempts: [one], files: [file('1', { userId: 'bob' })] },
+    ],
+    [
+      'the stored path differs from the reported path',
       { attempts: [one], files: [file('1', { path: ['users', 'ann', 'a', 'g.bin'] })] },
     ],
     [
-      "it is in no user's folder",
+      "the file is outside every user's folder",
       { attempts: [one], files: [file('1', { path: ['ann', 'ann', 'a', 'f.bin'] })] },
     ],
     [
@@ -107,16 +113,16 @@ describe('something is wrong when', () => {
         files: [file('1'), file('2', { userId: 'bob' })],
       },
     ],
-    ["a file is nobody's", { files: [file(undefined)] }],
+    ['a file belongs to no upload', { files: [file(undefined)] }],
     [
-      'the answer told of another file',
+      'the response has the checksum of another file',
       {
         attempts: [attempt('1', { stored: [{ path: ['a', 'f.bin'], crc64: '18', size: 5 }] })],
         files: [file('1')],
       },
     ],
     [
-      'two answers told of two files',
+      'two responses name two files',
       {
         attempts: [
           attempt('1', { stored: [...one.stored, { path: ['a', 'g.bin'], crc64: '17', size: 5 }] }),
@@ -125,23 +131,26 @@ describe('something is wrong when', () => {
       },
     ],
     [
-      'it was told stored, then something else',
-      { attempts: [attempt('1', { failuresAfter: ['upload_not_found'] })], files: [file('1')] },
+      'a response says "stored", and a later one "not found"',
+      {
+        attempts: [attempt('1', { errorCodesAfterStored: ['upload_not_found'] })],
+        files: [file('1')],
+      },
     ],
     [
-      'what is gone is there',
+      'an upload that was reported as gone has a file',
       { attempts: [attempt('1', { ...failed, settled: 'gone' })], files: [file('1')] },
     ],
     [
-      'the user gets no definite answer',
+      'an upload has no definite outcome',
       { attempts: [attempt('1', { ...failed, settled: undefined })] },
     ],
     [
-      'the gateway broke',
-      { attempts: [attempt('1', { ...failed, settled: 'gone', failures: ['internal_error'] })] },
+      'the gateway answered internal_error',
+      { attempts: [attempt('1', { ...failed, settled: 'gone', errorCodes: ['internal_error'] })] },
     ],
     [
-      'an earlier upload is said to have replaced it',
+      'only an earlier upload could have replaced the file',
       {
         attempts: [
           attempt('1', { beganAt: 9 }),
@@ -151,7 +160,7 @@ describe('something is wrong when', () => {
       },
     ],
     [
-      'an upload is open that was answered',
+      'an upload is still open although its begin got a response',
       {
         attempts: [attempt('1', { ...failed, settled: 'gone' })],
         openTasks: [{ userId: 'ann', path: ['users', 'ann', 'a', 'f.bin'], parts: 0 }],
@@ -164,10 +173,10 @@ describe('something is wrong when', () => {
         openTasks: [{ userId: 'ann', path: ['users', 'ann', 'a', 'f.bin'], parts: 2 }],
       },
     ],
-    ["somebody else's key did something", { strangers: new Map([['success', 1]]) }],
-    ["SMH was asked about somebody else's upload", { sharedTasks: 1 }],
-    ['a secret was written', { leaks: 1 }],
-    ['a gateway died by itself', { faults: ['a gateway ended by itself: 1'] }],
+    ["another user's key worked", { attackerResponses: new Map([['success', 1]]) }],
+    ["SMH received a call for another user's upload", { sharedTasks: 1 }],
+    ['a secret appears in the output', { leaks: 1 }],
+    ['a gateway ended unexpectedly', { incidents: ['a gateway ended unexpectedly: 1'] }],
   ])('%s', (_what, facts) => {
     expect(judge(found(facts)).violations.length).toBeGreaterThan(0)
   })

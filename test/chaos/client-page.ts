@@ -1,18 +1,18 @@
 import { createUploadClient, type UploadClient } from '../../src/client/index.ts'
 import { MIB } from '../../src/client/parts.ts'
 import { wait } from '../../src/client/wait.ts'
-import type { Attempt } from './ledger.ts'
+import type { Attempt } from './journal.ts'
 import type { World } from './world.ts'
 
-/** Users of a campaign have less patience than servers ask for. */
+/** Upper limit for waits between attempts, so that a campaign takes minutes. */
 const LONGEST_WAIT_MS = 400
 
-/** What a user has open: the client, until it is closed in the middle of whatever it does. */
+/** An open page of a user: its client works until the page closes. */
 export interface Page {
   client: UploadClient
-  /** Runs `act` when so many requests are on their way or have been. */
+  /** Runs `act` when the page has sent this number of requests. */
   atRequest(count: number, act: () => void): void
-  /** Cuts the requests under way; the client never hears of anything again. */
+  /** Cuts the requests in progress; none of the client's promises settles afterwards. */
   close(): void
 }
 
@@ -65,7 +65,7 @@ export function openPage(
   }
 }
 
-/** An answer counts when all of it is there. */
+/** Reads the whole body: a response that breaks off counts as lost. */
 async function readWhole(answer: Promise<Response>): Promise<Response> {
   const { status, headers, body } = await answer
   const text = body && (await new Response(body).text())
