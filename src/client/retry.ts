@@ -1,19 +1,10 @@
 import { hasCode, UploadError } from './errors.ts'
 import { type StartTask, startUnwatched, type Task, waitingAfter } from './state.ts'
+import type { RetryOptions } from './types.ts'
 import { isOffline, type Wait, waitUntilOnline } from './wait.ts'
 
 /** However long somebody asks us to wait, this is enough. */
 const LONGEST_ASKED_MS = 60 * 60_000
-
-/** How failed calls are repeated. */
-export interface RetryOptions {
-  /** Attempts without any progress in between, until the fault is told; 10 unless told. */
-  attempts?: number
-  /** Upper bound of the first wait, doubled each time; 500 unless told. */
-  firstDelayMs?: number
-  /** 30,000 unless told. */
-  longestDelayMs?: number
-}
 
 /** What one run of {@link Retrying} goes by. */
 interface Circumstances {

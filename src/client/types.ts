@@ -1,8 +1,17 @@
 import type { UploadError } from './errors.ts'
 import type { BeginUpload, StoredFile, UploadStatus } from './gateway-types.ts'
 import type { HashWorker } from './hash-file.ts'
-import type { RetryOptions } from './retry.ts'
 import type { Wait } from './wait.ts'
+
+/** How failed calls are repeated. */
+export interface RetryOptions {
+  /** Attempts without any progress in between, until the fault is told; 10 unless told. */
+  attempts?: number
+  /** Upper bound of the first wait, doubled each time; 500 unless told. */
+  firstDelayMs?: number
+  /** 30,000 unless told. */
+  longestDelayMs?: number
+}
 
 export interface UploadClientOptions {
   /** Where the gateway is; `/v1/uploads` comes after it. */

@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { UploadError, type UploadErrorFacts } from '../../../src/client/errors.ts'
-import { createRetrying, type RetryOptions } from '../../../src/client/retry.ts'
+import { createRetrying } from '../../../src/client/retry.ts'
+import type { RetryOptions } from '../../../src/client/types.ts'
 
 const { signal } = new AbortController()
 
