@@ -5,9 +5,9 @@ import { createPutPart } from './cos.ts'
 import { UploadError } from './errors.ts'
 import { MIB, partsAtOnce } from './parts.ts'
 import { createRetrying } from './retry.ts'
+import { createSemaphore } from './semaphore.ts'
 import { sendByNode } from './send-by-node.ts'
 import { sendByFetch, sendByXhr } from './send-part.ts'
-import { createSlots } from './slots.ts'
 import { type StartTask, type StateKeeper, startUnwatched } from './state.ts'
 import type { Upload, UploadClient, UploadClientOptions } from './types.ts'
 import { type StartOptions, startUpload, type UploadServices } from './upload.ts'
@@ -40,7 +40,7 @@ const LARGEST_PART_BYTES = 5 * 1024 * MIB
  */
 export function createUploadClient(options: UploadClientOptions): UploadClient {
   const { servicesFor, gateway } = createServices(options)
-  const withTurn = createSlots(BEGINS_IN_PARALLEL)
+  const begins = createSemaphore(BEGINS_IN_PARALLEL)
   const underWay = new Map<Upload, { source: Blob; target: string }>()
 
   /** The upload of this file to this target that is under way, or else a new one. */
@@ -61,7 +61,7 @@ export function createUploadClient(options: UploadClientOptions): UploadClient {
     upload: (source, options) =>
       oneOf(source, `path ${options.path}`, () => {
         const start: StartOptions['start'] = (services, signal) =>
-          withTurn(async () => {
+          begins.run(async () => {
             if (source.size > 0) return beginUpload(services, source, options, signal)
             throw new UploadError('empty_file', 'An upload has at least one byte.')
           }, signal)
@@ -72,7 +72,7 @@ export function createUploadClient(options: UploadClientOptions): UploadClient {
     resume: (confirmKey, source, options = {}) =>
       oneOf(source, `key ${confirmKey}`, () => {
         const start: StartOptions['start'] = (services, signal) =>
-          withTurn(() => resumeUpload(services, confirmKey, source, options, signal), signal)
+          begins.run(() => resumeUpload(services, confirmKey, source, options, signal), signal)
         const details = fileDetails(options)
         return startUpload(servicesFor, { source, confirmKey, start, details, options })
       }),
@@ -102,7 +102,7 @@ function createServices(options: UploadClientOptions) {
   const shared = {
     putPart: createPutPart(cosScheme, send, answering),
     answering,
-    withSlot: createSlots(partsInParallel ?? partsAtOnce(Infinity)),
+    partPermits: createSemaphore(partsInParallel ?? partsAtOnce(Infinity)),
     partsInParallel,
     partBytes: partSize,
     hashWorker: options.hashWorker,

@@ -5,7 +5,7 @@ import { hasCode, UploadError } from './errors.ts'
 import type { UploadCredentials } from './gateway-types.ts'
 import { type Part, partsAtOnce } from './parts.ts'
 import type { Retrying } from './retry.ts'
-import type { WithSlot } from './slots.ts'
+import type { Semaphore } from './semaphore.ts'
 import { checkReadable, crc64Of } from './source.ts'
 import type { StartTask, Task } from './state.ts'
 
@@ -15,7 +15,7 @@ export interface TransferServices {
   retrying: Retrying
   /** Hosts of COS that have answered this client. */
   answering: ReadonlySet<string>
-  withSlot: WithSlot
+  partPermits: Semaphore
   /** What the app wants. */
   partsInParallel: number | undefined
   startTask: StartTask
@@ -40,7 +40,7 @@ export type Transfer = ReturnType<typeof createTransfer>
 
 /** Sends the parts of one file, and learns the file's checksum on the way. */
 export function createTransfer(
-  { putPart, answering, retrying, withSlot, partsInParallel, startTask }: TransferServices,
+  { putPart, answering, retrying, partPermits, partsInParallel, startTask }: TransferServices,
   { source, plan, arrived, keeper, gatewayAnswers, onProgress }: TransferOptions,
 ) {
   const there = new Set(arrived)
@@ -101,8 +101,8 @@ export function createTransfer(
       task.moves()
       return credentials
     }
-    return withSlot(async () => {
-      // Asked for only now: it may have been a long way to the slot.
+    return partPermits.run(async () => {
+      // The wait for the permit may have been long, so credentials are taken after it.
       const credentials = keeper.working() ?? (await renewed(keeper.renewed()))
       try {
         await putOnce(part, credentials, task, signal)

@@ -124,7 +124,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'gateway/json-depth.ts': [],
   'gateway/name-rules.ts': [],
   'client/': [],
-  'client/uppy/': ['client/index.ts', '@uppy/core'],
+  'client/uppy/': ['client/index.ts', 'client/semaphore.ts', '@uppy/core'],
   'emulator/': [
     'node:',
     '@hono/node-server',

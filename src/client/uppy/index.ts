@@ -20,7 +20,7 @@ import {
   type UploadState,
   type UploadWords,
 } from '../index.ts'
-import { createTurns, type Ticket } from './turns.ts'
+import { createSemaphore, type PermitHolder, type Semaphore } from '../semaphore.ts'
 
 export interface SmhUploadOptions<M extends Meta, B extends Body>
   extends PluginOpts,
@@ -56,7 +56,8 @@ declare module '@uppy/core/utils' {
 }
 
 /** A file under way. */
-interface Run extends Ticket {
+interface Run extends PermitHolder {
+  isPaused(): boolean
   upload?: Upload
 }
 
@@ -79,7 +80,7 @@ export class SmhUpload<M extends Meta, B extends Body> extends BasePlugin<
 > {
   readonly #client: UploadClient
   readonly #events: EventManager<M, B>
-  readonly #turns: ReturnType<typeof createTurns>
+  readonly #semaphore: Semaphore
   readonly #runs = new Map<string, Run>()
 
   /** @throws RangeError when a number makes no sense, TypeError when the gateway's address does not */
@@ -92,7 +93,7 @@ export class SmhUpload<M extends Meta, B extends Body> extends BasePlugin<
       throw new RangeError('filesInParallel has to be a whole number from 1 on.')
     }
     this.#events = new EventManager(uppy)
-    this.#turns = createTurns(filesInParallel)
+    this.#semaphore = createSemaphore(filesInParallel)
     // By way of `opts`, which `setOptions` replaces.
     this.#client = createUploadClient({ ...options, getToken: () => this.opts.getToken() })
   }
@@ -127,7 +128,7 @@ export class SmhUpload<M extends Meta, B extends Body> extends BasePlugin<
   async #uploadFile(id: string): Promise<void> {
     const run: Run = { isPaused: () => this.uppy.getFile(id)?.isPaused ?? false }
     this.#runs.set(id, run)
-    await this.#turns.take(run)
+    await this.#semaphore.acquire(run)
     try {
       // Removed while it waited.
       if (this.#runs.get(id) !== run) return
@@ -137,7 +138,7 @@ export class SmhUpload<M extends Meta, B extends Body> extends BasePlugin<
       if (this.#runs.get(id) === run) this.#fail(id, error)
     } finally {
       if (this.#runs.get(id) === run) this.#runs.delete(id)
-      this.#turns.leave(run)
+      this.#semaphore.release(run)
     }
   }
 
@@ -196,14 +197,14 @@ export class SmhUpload<M extends Meta, B extends Body> extends BasePlugin<
         this.uppy.log(`[SmhUpload] Could not drop what had arrived: ${error}`, 'warning')
       })
     }
-    if (run) this.#turns.leave(run)
+    if (run) this.#semaphore.release(run)
   }
 
   readonly #pauseOrResume = (file: UppyFile<M, B> | undefined): void => {
     const run = file && this.#runs.get(file.id)
     if (run?.isPaused()) run.upload?.pause()
     else run?.upload?.resume()
-    this.#turns.admit()
+    this.#semaphore.update()
   }
 
   readonly #pauseOrResumeAll = (): void => {
