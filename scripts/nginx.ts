@@ -7,8 +7,8 @@ import { startDemoIssuer } from '../src/demo/demo-users.ts'
 import { environmentOf } from '../src/demo/environment.ts'
 import { startEmulator } from '../src/emulator/start.ts'
 import { startGatewayProcess } from '../test/chaos/gateway-process.ts'
+import { codeBlocks } from '../test/support/documents.ts'
 import { freePort } from '../test/support/free-port.ts'
-import { readmeBlocks } from '../test/support/readme.ts'
 
 /**
  * Restarts two gateways in turns behind nginx, as the README configures it, while clients begin uploads
@@ -85,7 +85,7 @@ async function begin(token: string, path: string): Promise<number | string> {
 
 /** The README's configuration with other ports and without TLS, as a whole file. */
 function configuration(): string {
-  const [block = ''] = readmeBlocks('nginx')
+  const [block = ''] = codeBlocks('README.md', 'nginx')
   const [first, second] = instances.map((instance) => new URL(instance.url).host)
   const server = block
     .replace('127.0.0.1:8787', first ?? '')

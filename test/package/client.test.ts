@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { build } from 'vite'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { bundleForBrowsers } from '../support/bundle-browser.ts'
+import { codeBlocks } from '../support/documents.ts'
 import { ann, MiB, someBytes, startHarness } from '../support/gateway.ts'
 import {
   createProject,
@@ -13,13 +14,12 @@ import {
   packPackages,
 } from '../support/installed-package.ts'
 import { checkTypes, resolutions, runModule } from '../support/package-project.ts'
-import { readmeBlocks } from '../support/readme.ts'
 import { storedBytes } from '../support/upload-client.ts'
 
 /** What a project gets that installs the client's package. */
 
-const [uploadsModule = '', uppyModule = ''] = readmeBlocks('ts')
-const [sample = ''] = readmeBlocks('ts', 'src/client/README.md')
+const [uploadsModule = '', uppyModule = ''] = codeBlocks('README.md', 'ts')
+const [sample = ''] = codeBlocks('src/client/README.md', 'ts')
 const uppyPackages = ['@uppy/core', '@uppy/dashboard', '@uppy/golden-retriever']
 
 let packages: PackedPackages

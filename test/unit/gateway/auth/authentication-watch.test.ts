@@ -6,7 +6,7 @@ import {
 } from '../../../../src/gateway/auth/authentication-watch.ts'
 import { GatewayError } from '../../../../src/gateway/errors.ts'
 import { type LogLevel, type LogRecord, noMetrics } from '../../../../src/gateway/ports.ts'
-import { readmeExplains } from '../../../support/readme.ts'
+import { explains } from '../../../support/documents.ts'
 
 describe('suspected fault', () => {
   test.each([
@@ -64,7 +64,7 @@ test('every 401 is counted by its reason', async () => {
 })
 
 test.each(['missing_token', ...invalidTokenReasons])('the README explains reason %s', (reason) => {
-  expect(readmeExplains(reason)).toBe(true)
+  expect(explains('README.md', reason)).toBe(true)
 })
 
 test.each(['audience', 'issuer', 'expired', 'not_yet_valid'])(

@@ -3,7 +3,15 @@ import { describe, expect, test } from 'vitest'
 import { configVariables } from '../../src/gateway/config/variables.ts'
 import { statusOf } from '../../src/gateway/errors.ts'
 import { SMH_REASONS } from '../../src/gateway/smh/failure-log.ts'
-import { readmeBlocks, readmeExplains, readmeLanguages } from '../support/readme.ts'
+import {
+  anchors,
+  codeBlocks,
+  codeFiles,
+  codeLanguages,
+  documents,
+  explains,
+  links,
+} from '../support/documents.ts'
 
 const fileAt = (path: string) => new URL(`../../${path}`, import.meta.url)
 const { scripts } = JSON.parse(readFileSync(fileAt('package.json'), 'utf8'))
@@ -22,6 +30,35 @@ describe.each(['README.md', 'SECURITY.md', 'CHANGELOG.md'])('%s', (document) => 
     expect(named.length).toBeGreaterThan(0)
     expect(named.filter((name) => !(name in scripts))).toEqual([])
   })
+})
+
+describe.each(documents)('%s', (document) => {
+  test('links only to files and anchors that exist', () => {
+    const here = fileAt(document)
+    const broken = links(document).filter((target) => {
+      if (/^[a-z]+:/.test(target)) return false
+      const [path = '', anchor] = target.split('#')
+      const url = path === '' ? here : new URL(path, here)
+      if (!existsSync(url)) return true
+      const name = url.pathname.slice(fileAt('').pathname.length)
+      return anchor !== undefined && !anchors(name).includes(anchor)
+    })
+    expect(broken).toEqual([])
+  })
+})
+
+test('code cites only documents and anchors that exist', () => {
+  const cited = codeFiles().flatMap((file) =>
+    [
+      ...readFileSync(fileAt(file), 'utf8').matchAll(/docs\/[\w/-]+\.md(?:#[\w-]+(?:\.\d+)*)?/g),
+    ].map(([target]) => ({ file, target })),
+  )
+  expect(cited.length).toBeGreaterThan(100)
+  const broken = cited.filter(({ target }) => {
+    const [path = '', anchor] = target.split('#')
+    return !existsSync(fileAt(path)) || (anchor !== undefined && !anchors(path).includes(anchor))
+  })
+  expect(broken).toEqual([])
 })
 
 test('README.md explains every script', () => {
@@ -67,30 +104,37 @@ test.each<[what: string, names: readonly string[]]>([
   ],
 ])('README.md explains every %s', (_what, names) => {
   expect(names.length).toBeGreaterThan(3)
-  expect(names.filter((name) => !readmeExplains(name))).toEqual([])
+  expect(names.filter((name) => !explains('README.md', name))).toEqual([])
 })
 
 describe("the README's code", () => {
   test('is of a kind that some test looks at', () => {
-    expect(readmeLanguages()).toEqual(['json', 'mermaid', 'nginx', 'sh', 'toml', 'ts'])
+    expect(codeLanguages('README.md').toSorted()).toEqual([
+      'json',
+      'mermaid',
+      'nginx',
+      'sh',
+      'toml',
+      'ts',
+    ])
   })
 
   test('in TypeScript is what test/package compiles and runs', () => {
-    const [client, plugin, ...others] = readmeBlocks('ts')
+    const [client, plugin, ...others] = codeBlocks('README.md', 'ts')
     expect(client).toContain("from 'smh-upload-client'")
     expect(plugin).toContain("from 'smh-upload-client/uppy'")
     expect(others).toEqual([])
   })
 
   test('in TOML sets variables that there are', () => {
-    const lines = readmeBlocks('toml').join('\n')
+    const lines = codeBlocks('README.md', 'toml').join('\n')
     const named = [...lines.matchAll(/^(\w+) = /gm)].map((match) => match[1] ?? '')
     expect(named.length).toBeGreaterThan(0)
     expect(named.filter((name) => !configVariables.includes(name))).toEqual([])
   })
 
   test('in JSON is a line of the log', () => {
-    for (const line of readmeBlocks('json')) {
+    for (const line of codeBlocks('README.md', 'json')) {
       expect(JSON.parse(line)).toMatchObject({ event: 'request', operation: 'beginUpload' })
     }
   })
