@@ -1,11 +1,3 @@
-import {
-  isCredentials,
-  isInstantUploadResult,
-  isProblem,
-  isStoredFile,
-  isUploadStatus,
-  readText,
-} from './answers.ts'
 import { retryAfterMs, untilByServer } from './clock.ts'
 import { UploadError } from './errors.ts'
 import type {
@@ -16,6 +8,14 @@ import type {
   UploadCredentials,
   UploadStatus,
 } from './gateway-types.ts'
+import {
+  isCredentials,
+  isInstantUploadResult,
+  isProblem,
+  isStoredFile,
+  isUploadStatus,
+  readText,
+} from './responses.ts'
 import type { Retrying } from './retry.ts'
 import { isOffline } from './wait.ts'
 
@@ -23,11 +23,11 @@ import { isOffline } from './wait.ts'
 const CALL_TIMEOUT_MS = 3 * 60_000
 /** An upload that is given up is worth no longer wait than this. */
 const ABORT_TIMEOUT_MS = 10_000
-/** Characters of an answer. The longest, a status with 10,000 parts, has 1.5 million. */
-const LONGEST_ANSWER = 4 * 1024 * 1024
+/** Characters of a response. The longest, a status with 10,000 parts, has 1.5 million. */
+const MAX_RESPONSE_CHARS = 4 * 1024 * 1024
 
 /** Credentials for sending parts, and how long they work: NaN when the gateway did not say. */
-export interface Grant {
+export interface SignedCredentials {
   credentials: UploadCredentials
   lifetimeMs: number
 }
@@ -36,7 +36,7 @@ export interface Grant {
 export type InstantOutcome =
   | { kind: 'stored'; file: StoredFile }
   | { kind: 'full_hash_required' }
-  | { kind: 'upload_required'; grant: Grant }
+  | { kind: 'upload_required'; signed: SignedCredentials }
 
 export interface GatewayOptions {
   gateway: URL
@@ -45,7 +45,7 @@ export interface GatewayOptions {
   retrying: Retrying
 }
 
-interface Answer {
+interface GatewayResponse {
   status: number
   headers: Headers
   body: unknown
@@ -68,16 +68,16 @@ export function createGateway({ gateway, getToken, fetch, retrying }: GatewayOpt
   const base = `${gateway.origin}${gateway.pathname.replace(/\/$/, '')}/v1`
 
   /** One request with a token, or two when the first token is refused. */
-  async function call(wanted: Call): Promise<Answer> {
-    const answer = await send(wanted)
-    return accepted(answer.status === 401 ? await send(wanted) : answer)
+  async function call(wanted: Call): Promise<GatewayResponse> {
+    const response = await send(wanted)
+    return requireSuccess(response.status === 401 ? await send(wanted) : response)
   }
 
-  async function send({ method, path, headers, body, signal }: Call): Promise<Answer> {
+  async function send({ method, path, headers, body, signal }: Call): Promise<GatewayResponse> {
     const token = await tokenOf(getToken)
     const timeout = AbortSignal.timeout(CALL_TIMEOUT_MS)
     try {
-      const response = await fetch(base + path, {
+      const reply = await fetch(base + path, {
         method,
         headers: {
           ...headers,
@@ -90,8 +90,8 @@ export function createGateway({ gateway, getToken, fetch, retrying }: GatewayOpt
         redirect: 'error',
         signal: signal ? AbortSignal.any([signal, timeout]) : timeout,
       })
-      const text = await readText(response, LONGEST_ANSWER)
-      return { status: response.status, headers: response.headers, body: parsed(text) }
+      const text = await readText(reply, MAX_RESPONSE_CHARS)
+      return { status: reply.status, headers: reply.headers, body: parsed(text) }
     } catch (cause) {
       signal?.throwIfAborted()
       throw unreachable(cause)
@@ -113,7 +113,7 @@ export function createGateway({ gateway, getToken, fetch, retrying }: GatewayOpt
     body: BeginUpload & Pick<InstantUpload, 'fullHash'>,
     headers: Record<string, string>,
     signal: AbortSignal,
-  ): Promise<Answer> {
+  ): Promise<GatewayResponse> {
     let unsent: unknown
     async function begin() {
       // A begin that is lost is not repeated, so none is sent without a network. Browsers may err.
@@ -138,9 +138,9 @@ export function createGateway({ gateway, getToken, fetch, retrying }: GatewayOpt
       body: BeginUpload,
       headers: Record<string, string>,
       signal: AbortSignal,
-    ): Promise<Grant> {
-      const answer = await beginBy('/uploads', body, headers, signal)
-      return grantOf(answer, bodyOf(answer, isCredentials))
+    ): Promise<SignedCredentials> {
+      const response = await beginBy('/uploads', body, headers, signal)
+      return signedCredentialsOf(response, bodyOf(response, isCredentials))
     },
 
     /** A begin with hashes: SMH may have the file already. */
@@ -149,23 +149,23 @@ export function createGateway({ gateway, getToken, fetch, retrying }: GatewayOpt
       headers: Record<string, string>,
       signal: AbortSignal,
     ): Promise<InstantOutcome> {
-      const answer = await beginBy('/instant-uploads', body, headers, signal)
-      const { outcome, file, credentials } = bodyOf(answer, isInstantUploadResult)
+      const response = await beginBy('/instant-uploads', body, headers, signal)
+      const { outcome, file, credentials } = bodyOf(response, isInstantUploadResult)
       if (outcome === 'stored' && file) return { kind: outcome, file }
       if (outcome === 'full_hash_required') return { kind: outcome }
       if (outcome === 'upload_required' && credentials) {
-        return { kind: outcome, grant: grantOf(answer, credentials) }
+        return { kind: outcome, signed: signedCredentialsOf(response, credentials) }
       }
-      throw badAnswer(answer)
+      throw invalidResponse(response)
     },
 
     async status(confirmKey: string, signal: AbortSignal): Promise<UploadStatus> {
-      const answer = await repeat({ method: 'GET', path: one(confirmKey) }, signal)
-      return bodyOf(answer, isUploadStatus)
+      const response = await repeat({ method: 'GET', path: one(confirmKey) }, signal)
+      return bodyOf(response, isUploadStatus)
     },
 
     /** Whether the gateway can be reached now, by one request. */
-    async answers(confirmKey: string, signal: AbortSignal): Promise<boolean> {
+    async isReachable(confirmKey: string, signal: AbortSignal): Promise<boolean> {
       const sent = send({ method: 'GET', path: one(confirmKey), signal })
       return sent.then(
         () => true,
@@ -177,11 +177,11 @@ export function createGateway({ gateway, getToken, fetch, retrying }: GatewayOpt
       confirmKey: string,
       trafficLimit: number | undefined,
       signal: AbortSignal,
-    ): Promise<Grant> {
+    ): Promise<SignedCredentials> {
       const path = one(confirmKey, '/renew')
       const body = trafficLimit === undefined ? {} : { trafficLimit }
-      const answer = await repeat({ method: 'POST', path, body }, signal)
-      return grantOf(answer, bodyOf(answer, isCredentials))
+      const response = await repeat({ method: 'POST', path, body }, signal)
+      return signedCredentialsOf(response, bodyOf(response, isCredentials))
     },
 
     async complete(
@@ -190,8 +190,8 @@ export function createGateway({ gateway, getToken, fetch, retrying }: GatewayOpt
       signal: AbortSignal,
     ): Promise<StoredFile> {
       const path = one(confirmKey, '/complete')
-      const answer = await repeat({ method: 'POST', path, body }, signal)
-      return bodyOf(answer, isStoredFile)
+      const response = await repeat({ method: 'POST', path, body }, signal)
+      return bodyOf(response, isStoredFile)
     },
 
     async abort(confirmKey: string): Promise<void> {
@@ -222,10 +222,10 @@ async function tokenOf(getToken: GatewayOptions['getToken']): Promise<string> {
 }
 
 /** @throws UploadError unless the answer is a success */
-function accepted(answer: Answer): Answer {
-  const { status, headers } = answer
-  if (status >= 200 && status < 300) return answer
-  const problem = isProblem(answer.body) ? answer.body : undefined
+function requireSuccess(response: GatewayResponse): GatewayResponse {
+  const { status, headers } = response
+  if (status >= 200 && status < 300) return response
+  const problem = isProblem(response.body) ? response.body : undefined
   const { code = 'bad_answer', requestId, errors, missingParts } = problem ?? {}
   const message = problem?.detail ?? `The gateway answers ${status}.`
   const faults = (errors ?? []).map((fault) => `${fault.field}: ${fault.message}`)
@@ -241,16 +241,19 @@ function accepted(answer: Answer): Answer {
 }
 
 /** The body of a success; something in between may have answered in the gateway's place. */
-function bodyOf<Body>(answer: Answer, isRight: (body: unknown) => body is Body): Body {
-  if (isRight(answer.body)) return answer.body
-  throw badAnswer(answer)
+function bodyOf<Body>(response: GatewayResponse, isRight: (body: unknown) => body is Body): Body {
+  if (isRight(response.body)) return response.body
+  throw invalidResponse(response)
 }
 
-function badAnswer({ status }: Answer): UploadError {
+function invalidResponse({ status }: GatewayResponse): UploadError {
   return new UploadError('bad_answer', 'This is no answer of the gateway.', { status })
 }
 
-function grantOf({ headers }: Answer, credentials: UploadCredentials): Grant {
+function signedCredentialsOf(
+  { headers }: GatewayResponse,
+  credentials: UploadCredentials,
+): SignedCredentials {
   return {
     credentials,
     lifetimeMs: untilByServer(headers, headers.get('Upload-Expires')),

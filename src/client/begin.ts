@@ -1,4 +1,4 @@
-import type { Gateway, Grant } from './api.ts'
+import type { Gateway, SignedCredentials } from './api.ts'
 import { hasCode, UploadError } from './errors.ts'
 import type { BeginUpload, StoredFile } from './gateway-types.ts'
 import { type HashWorker, hashFile } from './hash-file.ts'
@@ -18,13 +18,13 @@ export interface BeginServices {
 }
 
 /** How an upload starts: with a file that is stored already, or with parts to send. */
-export type Started =
+export type BeginResult =
   | { kind: 'stored'; file: StoredFile }
   | { kind: 'confirmed'; confirmKey: string }
   | {
       kind: 'open'
       confirmKey: string
-      grant: Grant
+      signed: SignedCredentials
       partBytes: number
       arrived: readonly ArrivedPart[]
     }
@@ -35,12 +35,13 @@ export async function beginUpload(
   source: Blob,
   options: UploadOptions,
   signal: AbortSignal,
-): Promise<Started> {
+): Promise<BeginResult> {
   const partBytes = partBytesFor(source.size, services.partBytes)
-  const answer = await beginOrFind(services, source, options, signal)
-  if ('file' in answer) return { kind: 'stored', file: answer.file }
-  const { confirmKey } = answer.grant.credentials
-  return { kind: 'open', confirmKey, grant: answer.grant, partBytes, arrived: [] }
+  const result = await beginOrFind(services, source, options, signal)
+  if ('file' in result) return { kind: 'stored', file: result.file }
+  const { signed } = result
+  const { confirmKey } = signed.credentials
+  return { kind: 'open', confirmKey, signed, partBytes, arrived: [] }
 }
 
 async function beginOrFind(
@@ -48,10 +49,10 @@ async function beginOrFind(
   source: Blob,
   options: UploadOptions,
   signal: AbortSignal,
-): Promise<{ grant: Grant } | { file: StoredFile }> {
+): Promise<{ signed: SignedCredentials } | { file: StoredFile }> {
   const wanted = wantedUpload(source, options)
   const headers = metadataHeaders(options.metadata ?? {})
-  const begin = async () => ({ grant: await gateway.begin(wanted, headers, signal) })
+  const begin = async () => ({ signed: await gateway.begin(wanted, headers, signal) })
 
   const mayAsk = options.instant !== false && !instant.refused
   if (!mayAsk || source.size < LEAST_INSTANT_BYTES || !canHash()) return begin()
@@ -80,17 +81,17 @@ export async function resumeUpload(
   source: Blob,
   { trafficLimit }: ResumeOptions,
   signal: AbortSignal,
-): Promise<Started> {
+): Promise<BeginResult> {
   const { confirmed, size, parts: arrived = [] } = await gateway.status(confirmKey, signal)
   if (size !== source.size) {
     throw new UploadError('source_changed', 'This upload was begun with a file of another size.')
   }
   if (confirmed) return { kind: 'confirmed', confirmKey }
   try {
-    const grant = await gateway.renew(confirmKey, trafficLimit, signal)
+    const signed = await gateway.renew(confirmKey, trafficLimit, signal)
     const usual = partBytesFor(size, partBytes)
     const itsPartBytes = resumedPartBytes(size, usual, arrived)
-    return { kind: 'open', confirmKey, grant, partBytes: itsPartBytes, arrived }
+    return { kind: 'open', confirmKey, signed, partBytes: itsPartBytes, arrived }
   } catch (error) {
     // Another device was faster.
     if (hasCode(error, 'upload_complete')) return { kind: 'confirmed', confirmKey }

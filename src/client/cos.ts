@@ -23,12 +23,12 @@ export type PutPart = (part: PartUpload) => Promise<bigint | undefined>
 
 /**
  * @param scheme `http` is for a COS stand-in on the same machine
- * @param answering gets each host that has answered
+ * @param respondingHosts gets each host that has answered
  */
 export function createPutPart(
   scheme: 'https' | 'http',
   send: SendPart,
-  answering: Set<string>,
+  respondingHosts: Set<string>,
 ): PutPart {
   return async ({ credentials, number, body, signal, onSent }) => {
     const { domain, path, uploadId, headers } = credentials
@@ -44,7 +44,7 @@ export function createPutPart(
       signal.throwIfAborted()
       throw new UploadError('network', 'COS cannot be reached.', { cause, retryable: true })
     })
-    answering.add(domain)
+    respondingHosts.add(domain)
     if (reply.status !== 200) throw refusalOf(reply)
     const checksum = reply.header('x-cos-hash-crc64ecma') ?? ''
     return /^\d{1,20}$/.test(checksum) ? BigInt(checksum) : undefined

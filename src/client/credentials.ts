@@ -1,4 +1,4 @@
-import type { Grant } from './api.ts'
+import type { SignedCredentials } from './api.ts'
 import type { Stopwatch } from './clock.ts'
 import type { UploadCredentials } from './gateway-types.ts'
 
@@ -8,11 +8,15 @@ const MARGIN_MS = 5 * 60_000
 export type CredentialKeeper = ReturnType<typeof keepCredentials>
 
 /** Hands out credentials that still work, and renews them for all parts at once. */
-export function keepCredentials(first: Grant, renew: () => Promise<Grant>, now: Stopwatch) {
+export function keepCredentials(
+  first: SignedCredentials,
+  renew: () => Promise<SignedCredentials>,
+  now: Stopwatch,
+) {
   let current = dated(first)
   let renewing: Promise<UploadCredentials> | undefined
 
-  function dated({ credentials, lifetimeMs }: Grant) {
+  function dated({ credentials, lifetimeMs }: SignedCredentials) {
     // Where the whole life is short, less. Without a known life only a refusal tells.
     const renewInMs = lifetimeMs - Math.min(MARGIN_MS, lifetimeMs / 10)
     return { credentials, renewAt: now() + (Number.isNaN(renewInMs) ? Infinity : renewInMs) }
@@ -21,8 +25,8 @@ export function keepCredentials(first: Grant, renew: () => Promise<Grant>, now: 
   /** Renews once for all who ask meanwhile. */
   function renewed(): Promise<UploadCredentials> {
     renewing ??= renew()
-      .then((grant) => {
-        current = dated(grant)
+      .then((signed) => {
+        current = dated(signed)
         return current.credentials
       })
       .finally(() => {

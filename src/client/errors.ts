@@ -25,7 +25,7 @@ export type UploadErrorCode =
   | 'bad_answer'
 
 /** What is known of a fault besides its code. */
-export interface UploadErrorFacts {
+export interface UploadErrorDetails {
   /** The HTTP status, if there was an answer. */
   status?: number | undefined
   /** For the operator of the gateway, or for Tencent Cloud where the code is `cos`. */
@@ -53,17 +53,17 @@ export class UploadError extends Error {
   readonly cosCode: string | undefined
   readonly retryAfterMs: number | undefined
 
-  constructor(code: UploadErrorCode, message: string, facts: UploadErrorFacts = {}) {
-    super(message, { cause: facts.cause })
+  constructor(code: UploadErrorCode, message: string, details: UploadErrorDetails = {}) {
+    super(message, { cause: details.cause })
     this.name = 'UploadError'
     this.code = code
-    this.status = facts.status
-    this.requestId = facts.requestId
-    this.retryable = facts.retryable ?? false
-    this.errors = facts.errors
-    this.missingParts = facts.missingParts
-    this.cosCode = facts.cosCode
-    this.retryAfterMs = facts.retryAfterMs
+    this.status = details.status
+    this.requestId = details.requestId
+    this.retryable = details.retryable ?? false
+    this.errors = details.errors
+    this.missingParts = details.missingParts
+    this.cosCode = details.cosCode
+    this.retryAfterMs = details.retryAfterMs
   }
 }
 

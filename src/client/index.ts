@@ -15,9 +15,9 @@ import { wait as waitByTimer } from './wait.ts'
 
 export { UploadError, type UploadErrorCode } from './errors.ts'
 export type { StoredFile, UploadStatus } from './gateway-types.ts'
+export { describeUpload, fileSize, type UploadMessageKey, type UploadMessages } from './messages.ts'
 export { defaultPartSize } from './parts.ts'
 export type * from './types.ts'
-export { describeUpload, fileSize, type UploadSentence, type UploadWords } from './words.ts'
 
 /** Uploads that begin or resume at the same time; the next one starts when one of them is done with it. */
 const BEGINS_IN_PARALLEL = 4
@@ -97,11 +97,11 @@ function createServices(options: UploadClientOptions) {
     createRetrying(options.retry ?? {}, options.wait ?? waitByTimer, startTask)
   const target = { gateway: new URL(options.gateway, globalThis.location?.href), getToken, fetch }
   const gatewayOf = (retrying: GatewayOptions['retrying']) => createGateway({ ...target, retrying })
-  const answering = new Set<string>()
+  const respondingHosts = new Set<string>()
   const send = (!options.fetch && byRuntime) || sendByFetch(fetch)
   const shared = {
-    putPart: createPutPart(cosScheme, send, answering),
-    answering,
+    putPart: createPutPart(cosScheme, send, respondingHosts),
+    respondingHosts,
     partPermits: createSemaphore(partsInParallel ?? partsAtOnce(Infinity)),
     partsInParallel,
     partBytes: partSize,

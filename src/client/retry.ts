@@ -4,7 +4,7 @@ import type { RetryOptions } from './types.ts'
 import { isOffline, type Wait, waitUntilOnline } from './wait.ts'
 
 /** However long somebody asks us to wait, this is enough. */
-const LONGEST_ASKED_MS = 60 * 60_000
+const MAX_RETRY_AFTER_MS = 60 * 60_000
 
 /** What one run of {@link Retrying} goes by. */
 interface Circumstances {
@@ -56,7 +56,7 @@ export function createRetrying(
           if (fruitless >= attempts) throw error
           // Uploads that failed together must not retry together.
           const backoffMs = Math.random() * Math.min(longestDelayMs, firstDelayMs * 2 ** tries)
-          const waitMs = Math.min(LONGEST_ASKED_MS, error.retryAfterMs ?? 0) + backoffMs
+          const waitMs = Math.min(MAX_RETRY_AFTER_MS, error.retryAfterMs ?? 0) + backoffMs
           task.waits(waitingAfter(error, waitMs))
           await wait(waitMs, signal)
         }

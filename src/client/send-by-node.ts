@@ -1,4 +1,4 @@
-import { LONGEST_REPLY, type PartReply, type SendPart } from './send-part.ts'
+import { MAX_REPLY_CHARS, type PartReply, type SendPart } from './send-part.ts'
 import { release } from './source.ts'
 
 /** The part of a request that takes the body. */
@@ -27,7 +27,7 @@ export function sendByNode(): SendPart | undefined {
         let text = ''
         answer.setEncoding('utf8').on('data', (piece) => {
           text += piece
-          if (text.length >= LONGEST_REPLY) finish()
+          if (text.length >= MAX_REPLY_CHARS) finish()
         })
         answer.on('error', reject)
         answer.once('end', finish)

@@ -1,7 +1,7 @@
-import { readText } from './answers.ts'
+import { readText } from './responses.ts'
 
 /** Characters that are read of an answer of COS, which has less than a thousand. */
-export const LONGEST_REPLY = 64 * 1024
+export const MAX_REPLY_CHARS = 64 * 1024
 
 /** What COS is sent. */
 interface PartRequest {
@@ -43,7 +43,7 @@ export function sendByFetch(fetch: typeof globalThis.fetch): SendPart {
     return {
       status: response.status,
       header: (name) => response.headers.get(name),
-      text: await readText(response, LONGEST_REPLY),
+      text: await readText(response, MAX_REPLY_CHARS),
     }
   }
 }
@@ -62,7 +62,7 @@ export const sendByXhr: SendPart = ({ url, headers, body, signal, onSent }) =>
     }
     xhr.onload = finish
     xhr.onprogress = ({ loaded }) => {
-      if (loaded < LONGEST_REPLY) return
+      if (loaded < MAX_REPLY_CHARS) return
       finish()
       xhr.abort()
     }

@@ -14,7 +14,7 @@ export interface TransferServices {
   putPart: PutPart
   retrying: Retrying
   /** Hosts of COS that have answered this client. */
-  answering: ReadonlySet<string>
+  respondingHosts: ReadonlySet<string>
   partPermits: Semaphore
   /** What the app wants. */
   partsInParallel: number | undefined
@@ -28,7 +28,7 @@ export interface TransferOptions {
   arrived: readonly number[]
   keeper: CredentialKeeper
   /** Whether the gateway can be reached now. */
-  gatewayAnswers: (signal: AbortSignal) => Promise<boolean>
+  isGatewayReachable: (signal: AbortSignal) => Promise<boolean>
   /** Bytes that arrived or are on their way. */
   onProgress: (sentBytes: number) => void
 }
@@ -40,8 +40,8 @@ export type Transfer = ReturnType<typeof createTransfer>
 
 /** Sends the parts of one file, and learns the file's checksum on the way. */
 export function createTransfer(
-  { putPart, answering, retrying, partPermits, partsInParallel, startTask }: TransferServices,
-  { source, plan, arrived, keeper, gatewayAnswers, onProgress }: TransferOptions,
+  { putPart, respondingHosts, retrying, partPermits, partsInParallel, startTask }: TransferServices,
+  { source, plan, arrived, keeper, isGatewayReachable, onProgress }: TransferOptions,
 ) {
   const there = new Set(arrived)
   /** Those of which COS told the right checksum. */
@@ -163,8 +163,8 @@ export function createTransfer(
   async function failIfBlocked(number: number, domain: string, signal: AbortSignal) {
     const times = (refused.get(number) ?? 0) + 1
     refused.set(number, times)
-    if (times < SUSPICIOUS_REFUSALS || answering.has(domain)) return
-    if (!(await gatewayAnswers(signal))) refused.delete(number)
+    if (times < SUSPICIOUS_REFUSALS || respondingHosts.has(domain)) return
+    if (!(await isGatewayReachable(signal))) refused.delete(number)
     else if (times > SUSPICIOUS_REFUSALS) throw blockedAt(domain)
   }
 

@@ -1,5 +1,5 @@
 import type { Gateway } from './api.ts'
-import type { BeginServices, Started } from './begin.ts'
+import type { BeginResult, BeginServices } from './begin.ts'
 import type { Stopwatch } from './clock.ts'
 import { completeUpload } from './complete.ts'
 import { keepCredentials } from './credentials.ts'
@@ -22,13 +22,13 @@ export interface StartOptions {
   /** Where it is known before. */
   confirmKey?: string
   /** Begins the upload or finds out how far it got. */
-  start: (services: BeginServices, signal: AbortSignal) => Promise<Started>
+  start: (services: BeginServices, signal: AbortSignal) => Promise<BeginResult>
   /** What completion is told about the file. */
   details: Omit<CompleteUpload, 'crc64'>
   options: ResumeOptions & Pick<UploadOptions, 'onConfirmKey'>
 }
 
-type Open = Extract<Started, { kind: 'open' }>
+type Open = Extract<BeginResult, { kind: 'open' }>
 
 /**
  * Runs one upload from its start to the stored file.
@@ -61,7 +61,7 @@ export function startUpload(
   const services = servicesFor(states)
   const { gateway, renewal } = services
 
-  async function begin(): Promise<Started> {
+  async function begin(): Promise<BeginResult> {
     // Not before the app has the upload.
     await null
     if (states.state.name === 'preparing') reportState(states.state)
@@ -70,7 +70,7 @@ export function startUpload(
     return started
   }
 
-  async function run(beginning: Promise<Started>): Promise<StoredFile> {
+  async function run(beginning: Promise<BeginResult>): Promise<StoredFile> {
     const started = await beginning
     life.signal.throwIfAborted()
     if (started.kind === 'stored') {
@@ -82,15 +82,15 @@ export function startUpload(
     return sendAndComplete(started).catch((error) => unlessStored(error, started.confirmKey))
   }
 
-  async function sendAndComplete({ confirmKey, grant, partBytes, arrived }: Open) {
+  async function sendAndComplete({ confirmKey, signed, partBytes, arrived }: Open) {
     const renew = () => renewal.renew(confirmKey, options.trafficLimit, life.signal)
     const plan = cutIntoParts(source.size, partBytes)
     const transfer = createTransfer(services, {
       source,
       plan,
       arrived: arrivedNumbers(plan, arrived),
-      keeper: keepCredentials(grant, renew, services.now),
-      gatewayAnswers: (signal) => gateway.answers(confirmKey, signal),
+      keeper: keepCredentials(signed, renew, services.now),
+      isGatewayReachable: (signal) => gateway.isReachable(confirmKey, signal),
       onProgress: report,
     })
     async function send() {

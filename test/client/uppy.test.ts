@@ -136,7 +136,7 @@ describe('an upload', () => {
 
   test('tells what it is doing, and fails in the words of the app', async () => {
     const harness = await startHarness()
-    const { uppy, add, errors } = uppyOf(harness, { words: { empty_file: 'Leere Datei.' } })
+    const { uppy, add, errors } = uppyOf(harness, { messages: { empty_file: 'Leere Datei.' } })
     const states: string[] = []
     uppy.on('smh-upload-state', (file, { name }) => states.push(`${file.name} ${name}`))
     const id = add('empty.txt', '')

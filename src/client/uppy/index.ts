@@ -16,9 +16,9 @@ import {
   type UploadClient,
   type UploadClientOptions,
   UploadError,
+  type UploadMessages,
   type UploadOptions,
   type UploadState,
-  type UploadWords,
 } from '../index.ts'
 import { createSemaphore, type PermitHolder, type Semaphore } from '../semaphore.ts'
 
@@ -33,7 +33,7 @@ export interface SmhUploadOptions<M extends Meta, B extends Body>
    */
   uploadOptions?: (file: UppyFile<M, B>) => Partial<Omit<UploadOptions, CarriedByUppy>>
   /** What people read when an upload fails, instead of `describeUpload`'s English. */
-  words?: UploadWords
+  messages?: UploadMessages
 }
 
 type CarriedByUppy = 'onProgress' | 'onState' | 'onConfirmKey' | 'signal'
@@ -178,13 +178,13 @@ export class SmhUpload<M extends Meta, B extends Body> extends BasePlugin<
     if (error instanceof UploadError && error.code === 'upload_not_found') {
       this.uppy.setFileState(id, { smhUpload: undefined })
     }
-    this.uppy.emit('upload-error', this.uppy.getFile(id), this.#inWords(error))
+    this.uppy.emit('upload-error', this.uppy.getFile(id), this.#withMessage(error))
   }
 
   /** Uppy shows the message of an error to people. */
-  #inWords(error: unknown): Error {
+  #withMessage(error: unknown): Error {
     if (!(error instanceof UploadError)) return error as Error
-    const message = describeUpload(error, this.opts.words)
+    const message = describeUpload(error, this.opts.messages)
     return new UploadError(error.code, message, { ...error, cause: error })
   }
 

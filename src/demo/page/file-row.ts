@@ -1,4 +1,4 @@
-import { describeUpload, fileSize, type UploadWords } from '../../client/index.ts'
+import { describeUpload, fileSize, type UploadMessages } from '../../client/index.ts'
 import { make, setText } from './elements.ts'
 import { linkTo } from './resume-link.ts'
 import type { FileItem, FileState, UserSession } from './user-session.ts'
@@ -7,7 +7,7 @@ import type { FileItem, FileState, UserSession } from './user-session.ts'
 const MOST_PICTURE_BYTES = 20 * 1024 * 1024
 
 /** A countdown would be read aloud at every second. */
-const words: UploadWords = {
+const messages: UploadMessages = {
   preparing: 'Preparing',
   uploading: 'Uploading',
   paused: 'Paused',
@@ -28,10 +28,10 @@ function describe(state: FileState): string {
       return state.text
     case 'stored':
       return state.instant
-        ? `${describeUpload(state, words)}. SMH had it already: nothing was sent.`
-        : describeUpload(state, words)
+        ? `${describeUpload(state, messages)}. SMH had it already: nothing was sent.`
+        : describeUpload(state, messages)
     default:
-      return describeUpload(state, words)
+      return describeUpload(state, messages)
   }
 }
 

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test, vi } from 'vitest'
-import { UploadError, type UploadErrorFacts } from '../../../src/client/errors.ts'
+import { UploadError, type UploadErrorDetails } from '../../../src/client/errors.ts'
 import { createRetrying } from '../../../src/client/retry.ts'
 import type { RetryOptions } from '../../../src/client/types.ts'
 
@@ -14,11 +14,11 @@ function rehearsal(options: RetryOptions = {}) {
 }
 
 /** Work that fails so often, and then succeeds with the number of its calls. */
-function failing(times: number, facts: UploadErrorFacts = { retryable: true }) {
+function failing(times: number, details: UploadErrorDetails = { retryable: true }) {
   let calls = 0
   return async () => {
     calls += 1
-    if (calls <= times) throw new UploadError('network', `fault ${calls}`, facts)
+    if (calls <= times) throw new UploadError('network', `fault ${calls}`, details)
     return calls
   }
 }

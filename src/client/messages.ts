@@ -35,13 +35,13 @@ const english = {
 }
 
 /** The names of all sentences. */
-export type UploadSentence = keyof typeof english
+export type UploadMessageKey = keyof typeof english
 
 /** Sentences of an app, which replace the English ones. */
-export type UploadWords = { readonly [sentence in UploadSentence]?: string }
+export type UploadMessages = { readonly [sentence in UploadMessageKey]?: string }
 
 /** Codes that share a sentence. A code without a sentence is `other`. */
-const sentenceOf: { readonly [code in UploadErrorCode]?: UploadSentence } = {
+const keyOf: { readonly [code in UploadErrorCode]?: UploadMessageKey } = {
   missing_token: 'token',
   invalid_token: 'token',
   insufficient_scope: 'not_permitted',
@@ -58,15 +58,15 @@ const sentenceOf: { readonly [code in UploadErrorCode]?: UploadSentence } = {
  * Says in a person's words what an upload does, or why it failed.
  *
  * @param what a state, or what `done` rejected with
- * @param words replace English sentences, for another language or another tone
+ * @param messages replace English sentences, for another language or another tone
  */
-export function describeUpload(what: UploadState | Error, words: UploadWords = {}): string {
-  const say = (sentence: UploadSentence, facts: Record<string, string> = {}) =>
-    (words[sentence] ?? english[sentence]).replace(/\{(\w+)\}/g, (_, name) => facts[name] ?? '')
-  if (what instanceof Error) return say(...sentenceFor(what))
+export function describeUpload(what: UploadState | Error, messages: UploadMessages = {}): string {
+  const say = (key: UploadMessageKey, details: Record<string, string> = {}) =>
+    (messages[key] ?? english[key]).replace(/\{(\w+)\}/g, (_, name) => details[name] ?? '')
+  if (what instanceof Error) return say(...messageFor(what))
   switch (what.name) {
     case 'failed':
-      return what.error instanceof Error ? describeUpload(what.error, words) : say('other')
+      return what.error instanceof Error ? describeUpload(what.error, messages) : say('other')
     case 'stored':
       return say('stored', { path: what.file.path.join('/') })
     case 'waiting': {
@@ -78,7 +78,7 @@ export function describeUpload(what: UploadState | Error, words: UploadWords = {
   }
 }
 
-function sentenceFor(error: Error): [UploadSentence, Record<string, string>?] {
+function messageFor(error: Error): [UploadMessageKey, Record<string, string>?] {
   if (!(error instanceof UploadError)) return ['other']
   const { code, message, errors } = error
   // The gateway tells its limit in the text alone.
@@ -87,9 +87,9 @@ function sentenceFor(error: Error): [UploadSentence, Record<string, string>?] {
     return ['file_too_large_limit', { size: fileSize(+limit) }]
   if (code === 'not_permitted' && message.includes('extension')) return ['type_not_permitted']
   if (errors?.some(({ field }) => field === 'path')) return ['invalid_name']
-  if (Object.hasOwn(sentenceOf, code)) return [sentenceOf[code] ?? 'other']
+  if (Object.hasOwn(keyOf, code)) return [keyOf[code] ?? 'other']
   // A newer gateway may send codes that are not known here.
-  return [Object.hasOwn(english, code) ? (code as UploadSentence) : 'other']
+  return [Object.hasOwn(english, code) ? (code as UploadMessageKey) : 'other']
 }
 
 /**

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { UploadError, type UploadErrorCode } from '../../src/client/errors.ts'
+import { describeUpload, fileSize } from '../../src/client/messages.ts'
 import type { UploadState } from '../../src/client/types.ts'
-import { describeUpload, fileSize } from '../../src/client/words.ts'
 import { statusOf } from '../../src/gateway/errors.ts'
 import { startHarness } from '../support/gateway.ts'
 import { uploadClient } from '../support/upload-client.ts'
@@ -56,8 +56,8 @@ test.each<[UploadState['name'], Partial<UploadState>, string]>([
     { reason: 'server_busy', retryAt: 0 },
     'The server is busy. The upload continues in 1 s.',
   ],
-])('the state %s %j has a sentence', (name, facts, expected) => {
-  expect(describeUpload({ name, ...facts } as UploadState)).toBe(expected)
+])('the state %s %j has a sentence', (name, details, expected) => {
+  expect(describeUpload({ name, ...details } as UploadState)).toBe(expected)
 })
 
 test('a wait tells the seconds that are left', () => {
