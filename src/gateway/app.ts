@@ -1,4 +1,4 @@
-import { type Context, type Handler, Hono } from 'hono'
+import { type Context, Hono } from 'hono'
 import type { StatusCode } from 'hono/utils/http-status'
 import { adviceFor } from './advice.ts'
 import { createAuthenticate } from './auth/authenticate.ts'
@@ -6,12 +6,15 @@ import { watchAuthentication } from './auth/authentication-watch.ts'
 import { createIssuerKeys } from './auth/issuer-keys.ts'
 import { rememberUsers } from './auth/token-cache.ts'
 import { GatewayError, toProblem } from './errors.ts'
-import { errorFields, logLevelFor, observe } from './http/access-log.ts'
-import { type AppEnv, backgroundOf } from './http/app-env.ts'
-import { limitInFlight } from './http/concurrency-limit.ts'
+import { accessLog, errorFields, logLevelFor } from './http/access-log.ts'
+import { createConcurrencyLimit, withPermit } from './http/concurrency-limit.ts'
 import { crossOrigin } from './http/cors.ts'
-import { validInput } from './http/request-validation.ts'
-import { beginAnswer, respondJson } from './http/respond.ts'
+import { refuseOtherMethods } from './http/method-not-allowed.ts'
+import { runSteps, type Step } from './http/pipeline.ts'
+import { type AppEnv, requestContext } from './http/request-context.ts'
+import { readInput } from './http/request-validation.ts'
+import { respondJson } from './http/respond.ts'
+import { authenticateUser, limitConcurrency, limitRate } from './http/steps.ts'
 import type { Execution, Ports } from './ports.ts'
 import { registerDocs } from './routes/docs.ts'
 import type { Endpoint, Services } from './routes/endpoint.ts'
@@ -21,7 +24,7 @@ import { createAccessTokens } from './smh/access-tokens.ts'
 import { createCircuit } from './smh/circuit.ts'
 import { CONFIRM_TIMEOUT_MS, createSmhClient } from './smh/client.ts'
 import { createRetryBudget } from './smh/retry-budget.ts'
-import { createCallSmh } from './smh/transport.ts'
+import { createSmhTransport, MAX_WAIT_MS } from './smh/transport.ts'
 import { createConfirmKeyBinding } from './uploads/confirm-key.ts'
 import { limitPartLists } from './uploads/part-list-limit.ts'
 import { toPublicError } from './uploads/public-error.ts'
@@ -41,13 +44,13 @@ export interface App {
   checkStart(): Promise<void>
 }
 
-/** Builds the gateway of its parts. Opens nothing and calls nobody. */
+/** Builds the gateway from its parts. It opens nothing and sends nothing. */
 export function createApp(ports: Ports): App {
   const { config, clock, monotonicClock, log, singleFlight, metrics } = ports
   const timeoutMs = config.upstreamTimeoutSeconds * 1000
   const circuit = createCircuit({ monotonicClock, log, metrics, trialMs: 3 * timeoutMs })
-  const callSmh = circuit.guard(
-    createCallSmh(
+  const send = circuit.guard(
+    createSmhTransport(
       config.smh.endpoint,
       timeoutMs,
       ports.httpClient,
@@ -55,7 +58,7 @@ export function createApp(ports: Ports): App {
       createRetryBudget(monotonicClock),
     ),
   )
-  const tokens = createAccessTokens({ ...config, callSmh, monotonicClock, singleFlight, timeoutMs })
+  const tokens = createAccessTokens({ ...config, send, monotonicClock, singleFlight, timeoutMs })
   const keys = createIssuerKeys({
     jwt: config.jwt,
     httpClient: ports.httpClient,
@@ -66,16 +69,19 @@ export function createApp(ports: Ports): App {
     maxInFlight: config.maxInFlight,
   })
   const bodyTimeoutMs = ports.bodyTimeoutMs ?? BODY_TIMEOUT_MS
-  const inFlight = limitInFlight({
+  const permits = createConcurrencyLimit({
     max: config.maxInFlight,
     servedMs: 3 * timeoutMs + CONFIRM_TIMEOUT_MS,
     waitedMs: Math.max(bodyTimeoutMs, timeoutMs),
     monotonicClock,
     metrics,
   })
+  const verifyToken = createAuthenticate({ jwt: config.jwt, keys, clock })
   const authenticate = watchAuthentication({
     authenticate: rememberUsers({
-      authenticate: inFlight.verifying(createAuthenticate({ jwt: config.jwt, keys, clock })),
+      // A remembered token takes no permit.
+      authenticate: (authorization, background) =>
+        withPermit(permits.verified, undefined, () => verifyToken(authorization, background)),
       keys,
       clock,
       monotonicClock,
@@ -91,47 +97,62 @@ export function createApp(ports: Ports): App {
     monotonicClock,
     log,
     singleFlight,
-    smh: limitPartLists(createSmhClient(config.smh.libraryId, tokens, callSmh), ports),
+    smh: limitPartLists(createSmhClient(config.smh.libraryId, tokens, send), ports),
     binding: createConfirmKeyBinding(config.confirmKey, [
       config.jwt.issuer,
       config.jwt.userClaim,
       config.smh.libraryId,
     ]),
-    async checkReady(bounds) {
+    async checkReady(limits) {
       try {
-        await Promise.all([keys.ready(), tokens.ready(bounds, circuit.isInDoubt())])
+        await Promise.all([keys.ready(), tokens.ready(limits, circuit.isInDoubt())])
       } catch (error) {
         throw toPublicError(error)
       }
     },
   }
 
-  const app = new Hono<AppEnv>()
-  app.onError(answerError)
-  // Answered here, not thrown: Hono would take the error past the middleware that hardens answers.
-  app.notFound((c) =>
-    answerError(new GatewayError('not_found', 'There is nothing at this address.'), c),
-  )
-  app.use(beginAnswer, observe(log, metrics))
-  app.use('/v1/*', ...crossOrigin(config.corsOrigins))
-
-  for (const endpoint of probes) {
-    register(app, endpoint, endpoint.handle(services) as Handler<AppEnv>)
+  /** The steps of an operation of users, in the order in which they run. */
+  function stepsOf(endpoint: Endpoint): Step[] {
+    return [
+      authenticateUser(authenticate),
+      endpoint.rateLimit === 'begins'
+        ? limitRate(ports.beginRateLimiter, 'Too many uploads begun within a short time.')
+        : limitRate(ports.otherCallsRateLimiter, 'Too many requests within a short time.'),
+      readInput(endpoint.route, permits.received, bodyTimeoutMs),
+      limitConcurrency(permits.served),
+      ...endpoint.steps,
+      handle(endpoint),
+    ]
   }
-  for (const endpoint of endpoints) {
-    const readInput = validInput(endpoint.route, bodyTimeoutMs)
-    const limitRate = rateLimitOf(ports, endpoint)
-    const hasBody = endpoint.route.request?.body !== undefined
-    const handle = endpoint.handle(services) as Handler<AppEnv>
-    register(app, endpoint, async (c, next) => {
-      const user = await authenticate(c.req.header('authorization'), backgroundOf(c))
-      c.set('user', user)
-      await limitRate(user.id)
-      if (hasBody) await inFlight.receiving(user.id, () => readInput(c))
-      else await readInput(c)
-      return inFlight.serving(c, user.id, async () => handle(c, next))
+
+  function handle(endpoint: Endpoint): Step {
+    const respond = endpoint.handle(services)
+    return (request) => respond(request, request.input as Parameters<typeof respond>[1]) as Response
+  }
+
+  function register(endpoint: Endpoint, steps: readonly Step[]): void {
+    const { route, errors, extraTimeMs } = endpoint
+    // A request takes the time of three SMH calls; the last try may start one wait late.
+    const budgetMs = 3 * timeoutMs - MAX_WAIT_MS + extraTimeMs
+    // OpenAPI writes parameters in braces, Hono after a colon.
+    app.on(route.method, route.path.replaceAll(/{(\w+)}/g, ':$1'), (c) => {
+      const request = c.get('request')
+      request.operation = route.operationId as string
+      request.errors = errors
+      request.deadline = request.startedAt + budgetMs
+      return runSteps(steps, request)
     })
   }
+
+  const app = new Hono<AppEnv>()
+  app.onError(respondError)
+  // Not thrown: Hono takes an error past the middleware that hardens responses.
+  app.notFound((c) => respondError(new GatewayError('not_found', 'No such endpoint.'), c))
+  app.use(requestContext, accessLog(log, metrics))
+  app.use('/v1/*', ...crossOrigin(config.corsOrigins))
+  for (const endpoint of probes) register(endpoint, [handle(endpoint)])
+  for (const endpoint of endpoints) register(endpoint, stepsOf(endpoint))
   registerDocs(app, ports.readDocsAsset)
   refuseOtherMethods(app)
 
@@ -147,7 +168,7 @@ export function createApp(ports: Ports): App {
 
   async function checkStart(): Promise<void> {
     try {
-      await services.checkReady({ endsAt: performance.now() + 3 * timeoutMs })
+      await services.checkReady({ deadline: performance.now() + 3 * timeoutMs })
       log('info', { event: 'start_check_passed' })
     } catch (error) {
       const fields = errorFields(error)
@@ -157,56 +178,14 @@ export function createApp(ports: Ports): App {
   return { fetch: app.fetch, keepAlive, checkStart }
 }
 
-/** Refuses the call of a user with GatewayError `rate_limited` once there are too many. */
-function rateLimitOf(ports: Ports, { rateLimit }: Endpoint): (userId: string) => Promise<void> {
-  const [limiter, detail] =
-    rateLimit === 'begins'
-      ? [ports.beginRateLimiter, 'Too many uploads begun within a short time.']
-      : [ports.otherCallsRateLimiter, 'Too many requests within a short time.']
-  return async (userId) => {
-    const waitSeconds = await limiter.consume(userId)
-    if (waitSeconds === 0) return
-    throw new GatewayError('rate_limited', detail, {
-      headers: { 'Retry-After': String(waitSeconds) },
-    })
-  }
-}
-
-function register(app: Hono<AppEnv>, { route, errors }: Endpoint, answer: Handler<AppEnv>): void {
-  // OpenAPI writes parameters in braces, Hono after a colon.
-  const path = route.path.replaceAll(/{(\w+)}/g, ':$1')
-  app.on(route.method, path, (c, next) => {
-    c.set('operation', route.operationId as string)
-    c.set('errors', errors)
-    return answer(c, next)
-  })
-}
-
-/** The one place where an error becomes an answer. */
-function answerError(thrown: Error, c: Context<AppEnv>): Response {
-  const error = toPublicError(thrown, c.get('errors'))
-  c.error = error
-  const problem = toProblem(error, c.get('requestId'))
-  return respondJson(c, problem, problem.status as StatusCode, {
+/** The one place where an error becomes a response. */
+function respondError(thrown: Error, c: Context<AppEnv>): Response {
+  const request = c.get('request')
+  const error = toPublicError(thrown, request.errors)
+  request.error = error
+  const problem = toProblem(error, request.id)
+  return respondJson(request, problem, problem.status as StatusCode, {
     'Content-Type': 'application/problem+json',
     ...(error instanceof GatewayError && error.details.headers),
   })
-}
-
-/** A path that exists is not to be had by another method (RFC 9110 §15.5.6). */
-function refuseOtherMethods(app: Hono<AppEnv>): void {
-  const methods = new Map<string, Set<string>>()
-  for (const { path, method } of app.routes) {
-    if (method === 'ALL') continue
-    const allowed = methods.get(path) ?? methods.set(path, new Set()).get(path)
-    allowed?.add(method)
-    if (method === 'GET') allowed?.add('HEAD')
-  }
-  for (const [path, allowed] of methods) {
-    app.all(path, () => {
-      throw new GatewayError('method_not_allowed', 'This address does not know this method.', {
-        headers: { Allow: [...allowed].join(', ') },
-      })
-    })
-  }
 }

@@ -1,27 +1,25 @@
 import type { MiddlewareHandler } from 'hono'
 import { GatewayError } from '../errors.ts'
 import type { Log, LogLevel, LogRecord, Metrics } from '../ports.ts'
-import type { AppEnv } from './app-env.ts'
+import type { AppEnv } from './request-context.ts'
 
-/** One line and one measurement for each request, of a fixed set of fields. */
-export function observe(log: Log, metrics: Metrics): MiddlewareHandler<AppEnv> {
-  return async function observe(c, next) {
-    const startedAt = performance.now()
-    c.set('startedAt', startedAt)
+/** Writes one line and one measurement for each request, from a fixed set of fields. */
+export function accessLog(log: Log, metrics: Metrics): MiddlewareHandler<AppEnv> {
+  return async function accessLog(c, next) {
     await next()
+    const { id, startedAt, operation, reason, error } = c.get('request')
+    const { status } = c.res
     const durationMs = performance.now() - startedAt
-    const operation = c.get('operation') ?? 'none'
-    const reason = c.get('reason')
-    metrics.answered(operation, c.res.status, durationMs)
-    log(levelOf(c.res.status, c.error), {
+    metrics.answered(operation, status, durationMs)
+    log(levelOf(status, error), {
       event: 'request',
-      requestId: c.get('requestId'),
+      requestId: id,
       operation,
       method: c.req.method,
-      status: c.res.status,
+      status,
       durationMs: Math.round(durationMs * 10) / 10,
       ...(reason && { reason }),
-      ...errorFields(c.error),
+      ...errorFields(error),
     })
   }
 }

@@ -1,8 +1,5 @@
-import type { Context } from 'hono'
-import type { Authenticate } from '../auth/authenticate.ts'
 import type { Clock, Metrics } from '../ports.ts'
-import type { AppEnv } from './app-env.ts'
-import { createPermits } from './permits.ts'
+import { createPermits, type Permits } from './permits.ts'
 
 /** What one user may take of all permits: room for a burst, and the rest stays for the others. */
 const SHARE_OF_ONE_USER = 1 / 2
@@ -13,13 +10,14 @@ const SHARE_OF_ONE_USER = 1 / 2
  */
 const WAITING_PER_SERVED = 4
 
-export interface InFlightLimits {
-  /** Bounds how many tokens are verified at once. Only the verification itself holds a permit. */
-  verifying(authenticate: Authenticate): Authenticate
-  /** Receives the body of a user's request. */
-  receiving(userId: string, receive: () => Promise<void>): Promise<void>
-  /** Handles a user's request. The permit is released when the response has been taken. */
-  serving<T>(c: Context<AppEnv>, userId: string, handle: () => Promise<T>): Promise<T>
+/** The permits of one gateway, by what a request does. */
+export interface ConcurrencyLimit {
+  /** For requests whose token is verified. */
+  verified: Permits
+  /** For users' requests whose body is received. */
+  received: Permits
+  /** For users' requests that are served, until their response is sent. */
+  served: Permits
 }
 
 /**
@@ -32,13 +30,13 @@ export interface InFlightLimits {
  * @param options.servedMs the longest that a request may be served; older permits are dropped
  * @param options.waitedMs the longest that a token may be verified or a body received
  */
-export function limitInFlight(options: {
+export function createConcurrencyLimit(options: {
   max: number
   servedMs: number
   waitedMs: number
   monotonicClock: Clock
   metrics: Pick<Metrics, 'inFlight'>
-}): InFlightLimits {
+}): ConcurrencyLimit {
   const { max, servedMs, waitedMs, monotonicClock, metrics } = options
   const maxOfUser = Math.max(1, Math.floor(max * SHARE_OF_ONE_USER))
   const maxWaiting = max * WAITING_PER_SERVED
@@ -53,37 +51,19 @@ export function limitInFlight(options: {
     onCount: (count) => metrics.inFlight(count),
   })
 
-  return {
-    verifying(authenticate) {
-      return async (authorization, background) => {
-        const release = verified.acquire()
-        try {
-          return await authenticate(authorization, background)
-        } finally {
-          release()
-        }
-      }
-    },
+  return { verified, received, served }
+}
 
-    async receiving(userId, receive) {
-      const release = received.acquire(userId)
-      try {
-        await receive()
-      } finally {
-        release()
-      }
-    },
-
-    async serving(c, userId, handle) {
-      const release = served.acquire(userId)
-      try {
-        return await handle()
-      } finally {
-        // A server of an embedder passes no bindings at all.
-        const { responseClosed } = c.env ?? {}
-        if (responseClosed) responseClosed(release)
-        else release()
-      }
-    },
+/** Runs `work` while it holds a permit. Throws GatewayError `overloaded` when none is left. */
+export async function withPermit<T>(
+  permits: Permits,
+  userId: string | undefined,
+  work: () => Promise<T>,
+): Promise<T> {
+  const release = permits.acquire(userId)
+  try {
+    return await work()
+  } finally {
+    release()
   }
 }

@@ -1,6 +1,6 @@
 import type { Context, MiddlewareHandler } from 'hono'
 import { isMetadataHeader } from '../uploads/policy.ts'
-import type { AppEnv } from './app-env.ts'
+import type { AppEnv } from './request-context.ts'
 import { respond } from './respond.ts'
 
 const allowedMethods = 'GET, POST, DELETE'
@@ -19,7 +19,8 @@ export function crossOrigin(origins: ReadonlySet<string>): MiddlewareHandler<App
   if (origins.size === 0) return [noteUnansweredPreflight]
   return [
     async function crossOrigin(c, next) {
-      const headers = c.get('answerHeaders')
+      const request = c.get('request')
+      const headers = request.responseHeaders
       headers.Vary = 'Origin'
       const origin = c.req.header('origin')
       if (origin !== undefined && origins.has(origin)) {
@@ -33,8 +34,8 @@ export function crossOrigin(origins: ReadonlySet<string>): MiddlewareHandler<App
         .filter((name) => name !== '')
       const metadata = asked.filter(isMetadataHeader)
       const refusal = refusalOf(c, origin !== undefined && origins.has(origin), asked)
-      if (refusal) c.set('reason', refusal)
-      return respond(c, null, 204, {
+      if (refusal) request.reason = refusal
+      return respond(request, null, 204, {
         Vary: 'Origin, Access-Control-Request-Headers',
         'Access-Control-Allow-Methods': allowedMethods,
         'Access-Control-Allow-Headers': [...allowedHeaders, ...metadata].join(', '),
@@ -62,6 +63,6 @@ function refusalOf(
 const noteUnansweredPreflight: MiddlewareHandler<AppEnv> = (c, next) => {
   const isPreflight =
     c.req.method === 'OPTIONS' && c.req.header('access-control-request-method') !== undefined
-  if (isPreflight) c.set('reason', 'preflight_cors_off')
+  if (isPreflight) c.get('request').reason = 'preflight_cors_off'
   return next()
 }

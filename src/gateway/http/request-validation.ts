@@ -1,40 +1,43 @@
 import type { RouteConfig } from '@hono/zod-openapi'
-import type { Context } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
 import type * as z from 'zod'
 import { type FieldFault, GatewayError } from '../errors.ts'
-import type { AppEnv } from './app-env.ts'
+import { withPermit } from './concurrency-limit.ts'
+import type { Permits } from './permits.ts'
+import type { Step } from './pipeline.ts'
+import type { RequestContext } from './request-context.ts'
 
-/** Largest body of a request, bytes (contract §3): the endpoints take short JSON only. */
+/** Largest body of a request, bytes (docs/api.md): the endpoints take short JSON only. */
 const MAX_BODY_BYTES = 64 * 1024
 
 /** Faults told of one request: a body has room for thousands, and each makes the answer longer. */
 const MAX_TOLD_FAULTS = 20
 
 /**
- * Makes what holds a request against the schemas of its route, the same that the OpenAPI document is made
- * of; the handler takes the results from `c.req.valid`. A body is short JSON in UTF-8, and where it may
- * be left out an empty one is none.
+ * Checks the input of a request against the schemas of its route, which the OpenAPI document is made of.
+ * A body is short JSON in UTF-8. Where it is optional, an empty one is none. Reading a body takes a permit.
  *
- * What it makes rejects with GatewayErrors: `request_too_large`, `unsupported_media_type`, and
- * `invalid_request` for all else, with what is wrong in which field, or when the body does not arrive
- * within `bodyTimeoutMs`.
+ * Throws GatewayErrors: `overloaded`, `request_too_large`, `unsupported_media_type`, and otherwise
+ * `invalid_request` with the faulty fields, or when the body does not arrive within `bodyTimeoutMs`.
  *
- * zod-openapi could do most of this, at a higher price: in more steps, by zod's asynchronous parsing,
- * which has no compiled checks, and with UTF-8 read leniently.
+ * zod-openapi's validator costs more: further steps, zod's asynchronous parser without compiled checks, and
+ * lenient UTF-8.
  */
-export function validInput(
-  { request }: RouteConfig,
-  bodyTimeoutMs: number,
-): (c: Context<AppEnv>) => Promise<void> {
-  const params = request?.params as z.ZodType<object> | undefined
-  const json = request?.body?.content['application/json'] as
+export function readInput(route: RouteConfig, received: Permits, bodyTimeoutMs: number): Step {
+  const params = route.request?.params as z.ZodType<object> | undefined
+  const json = route.request?.body?.content['application/json'] as
     | { schema: z.ZodType<object> }
     | undefined
-  return async function readInput(c) {
-    if (params) c.req.addValidatedData('param', parse(params, c.req.param()))
-    if (json) c.req.addValidatedData('json', parse(json.schema, await readJson(c, bodyTimeoutMs)))
+  function readParams({ hono, input }: RequestContext): undefined {
+    if (params) input.params = parse(params, hono.req.param())
   }
+  if (!json) return readParams
+  return (request) =>
+    withPermit(received, request.user.id, async () => {
+      readParams(request)
+      request.input.body = parse(json.schema, await readJson(request, bodyTimeoutMs))
+      return undefined
+    })
 }
 
 function parse<T>(schema: z.ZodType<T>, value: unknown): T {
@@ -55,13 +58,13 @@ function toFieldFaults(issue: z.core.$ZodIssue): FieldFault[] {
   return [{ field: issue.path.join('.') || 'body', message: issue.message }]
 }
 
-async function readJson(c: Context<AppEnv>, timeoutMs: number): Promise<unknown> {
-  const type = c.req.header('content-type')
+async function readJson({ hono }: RequestContext, timeoutMs: number): Promise<unknown> {
+  const type = hono.req.header('content-type')
   const isJson = type?.split(';')[0]?.trim().toLowerCase() === 'application/json'
   if (type && !isJson) throw unsupportedMediaType()
-  const coding = c.req.header('content-encoding')?.toLowerCase() ?? 'identity'
+  const coding = hono.req.header('content-encoding')?.toLowerCase() ?? 'identity'
   if (coding !== 'identity') throw unsupportedMediaType()
-  const bytes = await within(timeoutMs, readBytes(c))
+  const bytes = await within(timeoutMs, readBytes(hono))
   if (!type && bytes.byteLength > 0) throw unsupportedMediaType()
   const text = decodeUtf8(bytes)
   // Many HTTP clients send `Content-Type: application/json` whether there is a body or not.
@@ -91,7 +94,7 @@ function decodeUtf8(bytes: ArrayBuffer): string {
   }
 }
 
-async function readBytes(c: Context<AppEnv>): Promise<ArrayBuffer> {
+async function readBytes(c: RequestContext['hono']): Promise<ArrayBuffer> {
   try {
     const length = c.req.header('content-length')
     const isTold = length !== undefined && c.req.header('transfer-encoding') === undefined
@@ -130,7 +133,7 @@ async function within(timeoutMs: number, arriving: Promise<ArrayBuffer>): Promis
 }
 
 /** Only for bodies of untold length: @hono/node-server builds a whole `Request` for it. */
-async function readCounting(c: Context<AppEnv>): Promise<ArrayBuffer> {
+async function readCounting(c: RequestContext['hono']): Promise<ArrayBuffer> {
   let bytes = new ArrayBuffer(0)
   await limit(c, async () => {
     bytes = await c.req.arrayBuffer()

@@ -1,6 +1,6 @@
 import { respondEmpty } from '../http/respond.ts'
 import { abortInSmh } from '../uploads/complete.ts'
-import { boundsOf, defineEndpoint, ownedUpload } from './endpoint.ts'
+import { defineEndpoint, ownedUpload } from './endpoint.ts'
 import { emptyAnswer, ofEveryUpload } from './openapi-responses.ts'
 import { confirmKeyParam } from './schemas.ts'
 
@@ -19,9 +19,10 @@ export const abortUpload = defineEndpoint(
     },
   },
   [...ofEveryUpload, 'upload_not_found', 'name_conflict', 'upload_complete'],
-  (services) => async (c) => {
-    const upload = ownedUpload(services, c, c.req.valid('param').confirmKey)
-    await abortInSmh(services.smh, upload, boundsOf(services, c))
-    return respondEmpty(c, 204)
-  },
+  (services) =>
+    async (request, { params }) => {
+      const upload = ownedUpload(services, request, params.confirmKey)
+      await abortInSmh(services.smh, upload, request)
+      return respondEmpty(request, 204)
+    },
 )

@@ -28,12 +28,13 @@ export const beginUpload = defineEndpoint(
     },
   },
   ofBegins,
-  (services) => async (c) => {
-    const begun = await beginForUser(services, c, c.req.valid('json'))
-    if (begun.kind !== 'task') {
-      throw new SmhError({ kind: 'invalid_response', problem: 'shape' })
-    }
-    return respondJson(c, begun.credentials, 201, begun.headers)
-  },
-  'begins',
+  (services) =>
+    async (request, { body }) => {
+      const begun = await beginForUser(services, request, body)
+      if (begun.kind !== 'task') {
+        throw new SmhError({ kind: 'invalid_response', problem: 'shape' })
+      }
+      return respondJson(request, begun.credentials, 201, begun.headers)
+    },
+  { rateLimit: 'begins' },
 )

@@ -1,9 +1,8 @@
-import type { Context } from 'hono'
 import type { ErrorCode } from '../errors.ts'
-import { type AppEnv, headersOf } from '../http/app-env.ts'
+import type { RequestContext } from '../http/request-context.ts'
 import { beginInSmh } from '../uploads/begin.ts'
 import { permitUpload, readMetadata, type WantedUpload } from '../uploads/policy.ts'
-import { boundsOf, placeOfCaller, type Services } from './endpoint.ts'
+import { placeOfUser, type Services } from './endpoint.ts'
 import { ofEveryUpload } from './openapi-responses.ts'
 import { credentialsHeaders, toCredentials, toStoredFile } from './schemas.ts'
 
@@ -29,7 +28,7 @@ export const ofBegins = [
  */
 export async function beginForUser(
   services: Services,
-  c: Context<AppEnv>,
+  request: RequestContext,
   wanted: WantedUpload,
 ): Promise<
   | { kind: 'stored'; file: ReturnType<typeof toStoredFile> }
@@ -41,13 +40,13 @@ export async function beginForUser(
     }
 > {
   const { config, clock, smh, binding } = services
-  const place = placeOfCaller(services, c)
-  const metadata = readMetadata(config.upload, headersOf(c))
+  const place = placeOfUser(services, request)
+  const metadata = readMetadata(config.upload, request.headers)
   const upload = permitUpload(config.upload, place, wanted, metadata)
 
   const begunAt = clock()
   const { createParents, maxAgeSeconds } = config.upload
-  const outcome = await beginInSmh(smh, upload, createParents, boundsOf(services, c))
+  const outcome = await beginInSmh(smh, upload, createParents, request)
   switch (outcome.kind) {
     case 'needs-full-hash':
       return outcome

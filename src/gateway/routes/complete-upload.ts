@@ -2,7 +2,7 @@ import * as z from 'zod'
 import { respondJson } from '../http/respond.ts'
 import { CONFIRM_TIMEOUT_MS } from '../smh/client.ts'
 import { completeInSmh } from '../uploads/complete.ts'
-import { boundsOf, defineEndpoint, ownedUpload } from './endpoint.ts'
+import { defineEndpoint, ownedUpload } from './endpoint.ts'
 import { ofEveryUpload, storedFileAnswer } from './openapi-responses.ts'
 import { confirmKeyParam, fileDetails, toStoredFile } from './schemas.ts'
 
@@ -57,15 +57,12 @@ export const completeUpload = defineEndpoint(
     'content_refused',
     'quota_exceeded',
   ],
-  (services) => async (c) => {
-    const upload = ownedUpload(services, c, c.req.valid('param').confirmKey)
-    const file = await completeInSmh(
-      services.smh,
-      upload,
-      services.config.upload,
-      c.req.valid('json'),
-      boundsOf(services, c, CONFIRM_TIMEOUT_MS),
-    )
-    return respondJson(c, toStoredFile(file, upload.place.prefix), 200)
-  },
+  (services) =>
+    async (request, { params, body }) => {
+      const { smh, config } = services
+      const upload = ownedUpload(services, request, params.confirmKey)
+      const file = await completeInSmh(smh, upload, config.upload, body, request)
+      return respondJson(request, toStoredFile(file, upload.place.prefix), 200)
+    },
+  { extraTimeMs: CONFIRM_TIMEOUT_MS },
 )

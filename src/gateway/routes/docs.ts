@@ -3,7 +3,7 @@ import type { Hono } from 'hono'
 import { accepts } from 'hono/accepts'
 import { etag } from 'hono/etag'
 import { GatewayError } from '../errors.ts'
-import type { AppEnv } from '../http/app-env.ts'
+import type { AppEnv } from '../http/request-context.ts'
 import { respondEncoded } from '../http/respond.ts'
 import type { DocsAsset, ReadDocsAsset } from '../ports.ts'
 
@@ -38,14 +38,15 @@ export function registerDocs(app: Hono<AppEnv>, readAsset: ReadDocsAsset): void 
     // Only what has settled is kept: a Worker's request must not wait for another's I/O.
     let kept: Representations | undefined
     app.get(path, notModified, async (c) => {
-      c.set('operation', operation)
+      const request = c.get('request')
+      request.operation = operation
       kept ??= await represent(await readAsset(asset))
       const encoding = accepts(c, {
         header: 'Accept-Encoding',
         supports: ['gzip', 'identity'],
         default: 'identity',
       }) as 'gzip' | 'identity'
-      return respondEncoded(c, kept[encoding], {
+      return respondEncoded(request, kept[encoding], {
         'Content-Type': type,
         'Cache-Control': cacheControl,
         Vary: 'Accept-Encoding',

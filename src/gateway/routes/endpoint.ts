@@ -1,11 +1,13 @@
 import type { RouteConfig, RouteHandler } from '@hono/zod-openapi'
-import type { Context } from 'hono'
+import type * as z from 'zod'
 import type { Config } from '../config/parse.ts'
-import { type ErrorCode, uploadNotFound } from '../errors.ts'
-import type { AppEnv } from '../http/app-env.ts'
+import type { ErrorCode } from '../error-codes.ts'
+import { uploadNotFound } from '../errors.ts'
+import type { Step } from '../http/pipeline.ts'
+import type { RequestContext } from '../http/request-context.ts'
 import type { Clock, Log, SingleFlight } from '../ports.ts'
 import type { SmhClient } from '../smh/client.ts'
-import { type Bounds, MAX_WAIT_MS } from '../smh/transport.ts'
+import type { CallLimits } from '../smh/transport.ts'
 import type { ConfirmKeyBinding, OwnedUpload } from '../uploads/confirm-key.ts'
 import { type Place, placeOf } from '../uploads/policy.ts'
 import { problems } from './openapi-responses.ts'
@@ -20,59 +22,78 @@ export interface Services {
   smh: SmhClient
   binding: ConfirmKeyBinding
   /** Rejects with what keeps uploads from beginning. */
-  checkReady(bounds: Bounds): Promise<void>
+  checkReady(limits: CallLimits): Promise<void>
 }
 
-/** One endpoint: its place in the OpenAPI document, and what makes its handler. */
-export interface Endpoint<Route extends RouteConfig = RouteConfig> {
+/** The valid input of a request to this route. */
+interface Input<Route> {
+  params: Route extends { request: { params: infer Params extends z.ZodType } }
+    ? z.output<Params>
+    : undefined
+  body: Route extends {
+    request: { body: { content: { 'application/json': { schema: infer Body extends z.ZodType } } } }
+  }
+    ? z.output<Body>
+    : undefined
+}
+
+/** Serves one request. Its responses are checked against those that the route declares. */
+type Handle<Route extends RouteConfig> = (
+  request: RequestContext,
+  input: Input<Route>,
+) => ReturnType<RouteHandler<Route>>
+
+interface EndpointOptions {
+  /** The rate limit that counts its requests. Default: `other_calls`. */
+  rateLimit?: 'begins' | 'other_calls'
+  /** What a request may take on top of three SMH calls, milliseconds. Default: 0. */
+  extraTimeMs?: number
+  /** Steps of this endpoint alone. They run after the input is valid and before the handler. */
+  steps?: readonly Step[]
+}
+
+/** One endpoint: its route in the OpenAPI document, and what makes its handler. */
+export interface Endpoint<Route extends RouteConfig = RouteConfig>
+  extends Required<EndpointOptions> {
   route: Route
-  /** The codes it may answer with. SMH may come up with others; they become `upstream_error`. */
+  /** The codes that it may answer. A refusal of SMH with another code becomes `upstream_error`. */
   errors: ReadonlySet<ErrorCode>
-  /** The rate limit that counts its calls. */
-  rateLimit: 'begins' | 'other_calls'
-  handle(services: Services): RouteHandler<Route, AppEnv>
+  handle(services: Services): Handle<Route>
 }
 
 /**
- * Types a file's endpoint: the handler is checked against the answers its route declares.
+ * Types an endpoint: the handler is checked against the input and the responses of its route.
  *
- * @param route with the answers of success; those of `errors` are added
- * @param rateLimit the limit that counts its calls; without one those of all endpoints but begins
+ * @param route with the responses of success; those of `errors` are added
  */
 export function defineEndpoint<const Route extends RouteConfig>(
   route: Route,
   errors: readonly ErrorCode[],
   handle: Endpoint<Route>['handle'],
-  rateLimit: Endpoint['rateLimit'] = 'other_calls',
+  { rateLimit = 'other_calls', extraTimeMs = 0, steps = [] }: EndpointOptions = {},
 ): Endpoint<Route> {
   const responses = { ...route.responses, ...problems(errors) }
-  return { route: { ...route, responses }, errors: new Set(errors), rateLimit, handle }
+  const described = { ...route, responses }
+  return { route: described, errors: new Set(errors), rateLimit, extraTimeMs, steps, handle }
 }
 
-/** Where the files of the caller live. */
-export function placeOfCaller(services: Services, c: Context<AppEnv>): Place {
-  const { smh, upload } = services.config
-  return placeOf(smh.space, upload, c.get('user'))
+/** Where the files of the user live. */
+export function placeOfUser({ config }: Services, { user }: RequestContext): Place {
+  return placeOf(config.smh.space, config.upload, user)
 }
 
 /**
- * The upload that the path names, when it is the caller's.
+ * The upload that a confirm key names, when it is the user's.
  *
- * @throws GatewayError the one `upload_not_found` for every key that is not
+ * @throws GatewayError the one `upload_not_found` for every other key
  */
 export function ownedUpload(
   services: Services,
-  c: Context<AppEnv>,
+  request: RequestContext,
   confirmKey: string,
 ): OwnedUpload {
-  const place = placeOfCaller(services, c)
+  const place = placeOfUser(services, request)
   const upload = services.binding.open(place, confirmKey, services.clock())
   if (!upload) throw uploadNotFound({ reason: 'confirm_key' })
   return upload
-}
-
-/** A request takes at most three SMH calls' time (contract §3); a try may start one wait late. */
-export function boundsOf(services: Services, c: Context<AppEnv>, extraMs = 0): Bounds {
-  const budgetMs = 3 * services.config.upstreamTimeoutSeconds * 1000 - MAX_WAIT_MS + extraMs
-  return { endsAt: c.get('startedAt') + budgetMs, signal: c.req.raw.signal }
 }

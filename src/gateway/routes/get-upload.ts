@@ -1,7 +1,7 @@
 import * as z from 'zod'
 import { respondJson } from '../http/respond.ts'
 import { relativePath } from '../uploads/policy.ts'
-import { boundsOf, defineEndpoint, ownedUpload } from './endpoint.ts'
+import { defineEndpoint, ownedUpload } from './endpoint.ts'
 import { jsonAnswer, ofEveryUpload } from './openapi-responses.ts'
 import { confirmKeyParam } from './schemas.ts'
 
@@ -52,22 +52,20 @@ export const getUpload = defineEndpoint(
     },
   },
   [...ofEveryUpload, 'upload_not_found', 'name_conflict'],
-  (services) => async (c) => {
-    const upload = ownedUpload(services, c, c.req.valid('param').confirmKey)
-    const { confirmed, path, uploadId, parts } = await services.smh.status(
-      upload,
-      boundsOf(services, c),
-    )
-    return respondJson(
-      c,
-      {
-        confirmed,
-        path: relativePath(upload.place.prefix, path),
-        size: upload.size,
-        ...(uploadId !== undefined && { uploadId }),
-        ...(parts && { parts }),
-      },
-      200,
-    )
-  },
+  (services) =>
+    async (request, { params }) => {
+      const upload = ownedUpload(services, request, params.confirmKey)
+      const { confirmed, path, uploadId, parts } = await services.smh.status(upload, request)
+      return respondJson(
+        request,
+        {
+          confirmed,
+          path: relativePath(upload.place.prefix, path),
+          size: upload.size,
+          ...(uploadId !== undefined && { uploadId }),
+          ...(parts && { parts }),
+        },
+        200,
+      )
+    },
 )

@@ -1,11 +1,10 @@
-import type { Context } from 'hono'
 import * as z from 'zod'
 import { GatewayError } from '../errors.ts'
 import { errorFields, logLevelFor } from '../http/access-log.ts'
-import type { AppEnv } from '../http/app-env.ts'
+import type { RequestContext } from '../http/request-context.ts'
 import { respondJson } from '../http/respond.ts'
-import type { Bounds } from '../smh/transport.ts'
-import { boundsOf, defineEndpoint, type Endpoint } from './endpoint.ts'
+import type { CallLimits } from '../smh/transport.ts'
+import { defineEndpoint, type Endpoint } from './endpoint.ts'
 import { jsonAnswer } from './openapi-responses.ts'
 
 /** An answer of /readyz serves this long, so that nobody can hammer SMH or the issuer through it. */
@@ -29,7 +28,7 @@ const getLiveness = defineEndpoint(
     responses: { 200: jsonAnswer('The process responds.', state) },
   },
   ['method_not_allowed'],
-  () => (c) => respondJson(c, { status: 'alive' }, 200),
+  () => (request) => respondJson(request, { status: 'alive' }, 200),
 )
 
 const getReadiness = defineEndpoint(
@@ -50,32 +49,33 @@ const getReadiness = defineEndpoint(
   (services) => {
     // Settled values, never a pending promise: see SingleFlight in deps.ts.
     let last: { ready: boolean; at: number } | undefined
-    const underWay = new Set<Bounds>()
+    const underWay = new Set<CallLimits>()
 
-    async function check(c: Context<AppEnv>): Promise<boolean> {
-      const bounds: Bounds = { endsAt: boundsOf(services, c).endsAt }
-      // Those that the platform broke off did not see to it themselves.
-      for (const each of underWay) if (each.endsAt <= performance.now()) underWay.delete(each)
+    async function check({ deadline }: RequestContext): Promise<boolean> {
+      // Without the signal: other requests wait for this check as well.
+      const limits: CallLimits = { deadline }
+      // A check that the platform has ended does not remove itself.
+      for (const each of underWay) if (each.deadline <= performance.now()) underWay.delete(each)
       if (underWay.size >= MAX_CHECKS) return false
-      underWay.add(bounds)
+      underWay.add(limits)
       let ready = true
       try {
-        await services.checkReady(bounds)
+        await services.checkReady(limits)
       } catch (error) {
         ready = false
         services.log(logLevelFor(error), { event: 'not ready', ...errorFields(error) })
       }
-      underWay.delete(bounds)
+      underWay.delete(limits)
       last = { ready, at: services.monotonicClock() }
       return ready
     }
 
-    return async (c) => {
+    return async (request) => {
       const isRecent = last && services.monotonicClock() - last.at < KEEP_ANSWER_MS
       const ready = isRecent
         ? last?.ready
-        : await services.singleFlight('readiness', () => check(c as Context<AppEnv>))
-      if (ready) return respondJson(c, { status: 'ready' }, 200)
+        : await services.singleFlight('readiness', () => check(request))
+      if (ready) return respondJson(request, { status: 'ready' }, 200)
       throw new GatewayError('upstream_unavailable', 'Uploads cannot begin right now.', {
         reason: 'not_ready',
         headers: { 'Retry-After': String(KEEP_ANSWER_MS / 1000) },

@@ -41,18 +41,24 @@ export const instantUpload = defineEndpoint(
     },
   },
   [...ofBegins, 'size_mismatch'],
-  (services) => async (c) => {
-    const begun = await beginForUser(services, c, c.req.valid('json'))
-    switch (begun.kind) {
-      case 'stored':
-        return respondJson(c, { outcome: 'stored' as const, file: begun.file }, 200)
-      case 'needs-full-hash':
-        return respondJson(c, { outcome: 'full_hash_required' as const }, 200)
-      case 'task': {
-        const { credentials, headers } = begun
-        return respondJson(c, { outcome: 'upload_required' as const, credentials }, 200, headers)
+  (services) =>
+    async (request, { body }) => {
+      const begun = await beginForUser(services, request, body)
+      switch (begun.kind) {
+        case 'stored':
+          return respondJson(request, { outcome: 'stored' as const, file: begun.file }, 200)
+        case 'needs-full-hash':
+          return respondJson(request, { outcome: 'full_hash_required' as const }, 200)
+        case 'task': {
+          const { credentials, headers } = begun
+          return respondJson(
+            request,
+            { outcome: 'upload_required' as const, credentials },
+            200,
+            headers,
+          )
+        }
       }
-    }
-  },
-  'begins',
+    },
+  { rateLimit: 'begins' },
 )

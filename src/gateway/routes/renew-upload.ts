@@ -1,7 +1,7 @@
 import * as z from 'zod'
 import { respondJson } from '../http/respond.ts'
 import { permitTrafficLimit } from '../uploads/policy.ts'
-import { boundsOf, defineEndpoint, ownedUpload } from './endpoint.ts'
+import { defineEndpoint, ownedUpload } from './endpoint.ts'
 import { credentialsAnswer, ofEveryUpload } from './openapi-responses.ts'
 import {
   confirmKeyParam,
@@ -40,16 +40,13 @@ export const renewUpload = defineEndpoint(
     'request_too_large',
     'unsupported_media_type',
   ],
-  (services) => async (c) => {
-    const { confirmKey } = c.req.valid('param')
-    const upload = ownedUpload(services, c, confirmKey)
-    const limit = permitTrafficLimit(services.config.upload, c.req.valid('json').trafficLimit)
-    const task = await services.smh.renew(upload, limit, boundsOf(services, c))
-    return respondJson(
-      c,
-      toCredentials(task, confirmKey),
-      200,
-      credentialsHeaders(task, confirmKey),
-    )
-  },
+  (services) =>
+    async (request, { params, body }) => {
+      const { confirmKey } = params
+      const upload = ownedUpload(services, request, confirmKey)
+      const trafficLimit = permitTrafficLimit(services.config.upload, body.trafficLimit)
+      const task = await services.smh.renew(upload, trafficLimit, request)
+      const headers = credentialsHeaders(task, confirmKey)
+      return respondJson(request, toCredentials(task, confirmKey), 200, headers)
+    },
 )

@@ -5,7 +5,7 @@ import type { Clock, SingleFlight } from '../ports.ts'
 import { meaningOf } from './error-codes.ts'
 import { tokenReply } from './replies.ts'
 import { type Refusal, refusalOf, SmhError } from './smh-error.ts'
-import type { Bounds, CallSmh } from './transport.ts'
+import type { CallLimits, SmhTransport } from './transport.ts'
 
 /** Whom a token is for. In `shared` mode one token serves everybody. */
 interface TokenOwner {
@@ -21,15 +21,15 @@ export interface AccessTokens {
   /**
    * Runs `call` with a token that should be good. When SMH says that it is not (403
    * `InvalidAccessToken`), gets another and runs `call` once more. Waits for a token no longer than
-   * `bounds` has it, while the mint itself goes on for whoever else waits.
+   * `limits` has it, while the mint itself goes on for whoever else waits.
    */
-  use<T>(owner: TokenOwner, bounds: Bounds, call: (token: string) => Promise<T>): Promise<T>
+  use<T>(owner: TokenOwner, limits: CallLimits, call: (token: string) => Promise<T>): Promise<T>
   /**
    * Resolves when a token can be had; rejects with what stands against it.
    *
    * @param anew one that is held does not count: SMH has to answer
    */
-  ready(bounds: Bounds, anew?: boolean): Promise<void>
+  ready(limits: CallLimits, anew?: boolean): Promise<void>
   /**
    * Renews a token that was made elsewhere once half of its idle time is over; to be called now and
    * then. Tokens minted here need none of this: they can be minted again. Rejects as `ready` does.
@@ -67,7 +67,7 @@ const ofAllUsers: ReadonlySet<string> = new Set([
 export interface AccessTokensOptions {
   smh: SmhConfig
   upload: UploadRules
-  callSmh: CallSmh
+  send: SmhTransport
   monotonicClock: Clock
   singleFlight: SingleFlight
   /** For one mint or renewal, whoever waits for it. */
@@ -75,7 +75,7 @@ export interface AccessTokensOptions {
 }
 
 export function createAccessTokens(options: AccessTokensOptions): AccessTokens {
-  const { smh, upload, callSmh, monotonicClock, singleFlight, timeoutMs } = options
+  const { smh, upload, send, monotonicClock, singleFlight, timeoutMs } = options
   const held = new LRUCache<string, HeldToken>({ max: MAX_HELD_TOKENS })
   /** Failures that a user's request has reported. */
   const reported = new WeakSet<SmhError>()
@@ -103,11 +103,11 @@ export function createAccessTokens(options: AccessTokensOptions): AccessTokens {
     return smh.space.kind === 'fixed' && smh.space.id !== '-' ? smh.space.id : undefined
   }
 
-  async function good(identity: MintQuery, bounds: Bounds): Promise<HeldToken> {
+  async function good(identity: MintQuery, limits: CallLimits): Promise<HeldToken> {
     const key = JSON.stringify(identity)
     const token = held.get(key)
     if (token && monotonicClock() < token.goodUntil - margin(token)) return token
-    return within(bounds, fresh(key, identity))
+    return within(limits, fresh(key, identity))
   }
 
   /** What the last renewal gave (docs/smh-protocol.md#3.3), at first what the configuration has. */
@@ -125,9 +125,9 @@ export function createAccessTokens(options: AccessTokensOptions): AccessTokens {
   }
 
   /** For a user's request. The log has each failure once at `error`, however many requests it fails. */
-  async function goodForUser(identity: MintQuery, bounds: Bounds): Promise<HeldToken> {
+  async function goodForUser(identity: MintQuery, limits: CallLimits): Promise<HeldToken> {
     try {
-      return await good(identity, bounds)
+      return await good(identity, limits)
     } catch (error) {
       if (!(error instanceof SmhError)) throw error
       if (reported.has(error)) throw new SmhError(error.failure, true)
@@ -152,10 +152,10 @@ export function createAccessTokens(options: AccessTokensOptions): AccessTokens {
   /** Mints a token of the library secret, or renews the one that was made elsewhere. */
   async function mintOrRenew(key: string, identity: MintQuery): Promise<HeldToken> {
     const askedAt = monotonicClock()
-    const bounds = { endsAt: performance.now() + timeoutMs }
+    const limits = { deadline: performance.now() + timeoutMs }
     const reply =
       smh.credential.kind === 'library-secret'
-        ? await callSmh(
+        ? await send(
             {
               operation: 'mint-token',
               method: 'GET',
@@ -170,9 +170,9 @@ export function createAccessTokens(options: AccessTokensOptions): AccessTokens {
               ...(identity.user_id !== undefined && { user: identity.user_id }),
               ...(identity.grant === undefined && { isAnswer: asksForSpace }),
             },
-            bounds,
+            limits,
           )
-        : await callSmh(
+        : await send(
             {
               operation: 'renew-token',
               method: 'POST',
@@ -180,7 +180,7 @@ export function createAccessTokens(options: AccessTokensOptions): AccessTokens {
               query: {},
               repeatable: true,
             },
-            bounds,
+            limits,
           )
     const { accessToken, expiresIn } = reply.read(tokenReply)
     const token = {
@@ -200,9 +200,9 @@ export function createAccessTokens(options: AccessTokensOptions): AccessTokens {
   }
 
   return {
-    async use(owner, bounds, call) {
+    async use(owner, limits, call) {
       const identity = identityOf(owner)
-      const token = await goodForUser(identity, bounds)
+      const token = await goodForUser(identity, limits)
       try {
         return await useToken(token, call)
       } catch (error) {
@@ -210,13 +210,13 @@ export function createAccessTokens(options: AccessTokensOptions): AccessTokens {
         if (!refused || meaningOf(refused) !== 'token_dead') throw error
         // From here on nobody takes this one for good: there is another one, or none.
         token.goodUntil = 0
-        return useToken(await goodForUser(identity, bounds), call)
+        return useToken(await goodForUser(identity, limits), call)
       }
     },
 
-    async ready(bounds, anew = false) {
+    async ready(limits, anew = false) {
       const have = (identity: MintQuery) =>
-        anew ? within(bounds, fresh(JSON.stringify(identity), identity)) : good(identity, bounds)
+        anew ? within(limits, fresh(JSON.stringify(identity), identity)) : good(identity, limits)
       if (smh.tokenMode === 'shared') {
         await have(identityOf({ userId: '', spaceId: '' }))
         return
@@ -246,12 +246,12 @@ function margin(token: HeldToken): number {
   return Math.max(MIN_MARGIN_MS, token.idleMs / 10)
 }
 
-/** SmhError `timeout` when `work` outlasts the bounds. The work itself is not stopped. */
-async function within<T>(bounds: Bounds, work: Promise<T>): Promise<T> {
+/** SmhError `timeout` when `work` outlasts the limits. The work itself is not stopped. */
+async function within<T>(limits: CallLimits, work: Promise<T>): Promise<T> {
   let timer: ReturnType<typeof setTimeout> | undefined
   const tooLate = new Promise<never>((_, reject) => {
     const late = () => reject(new SmhError({ kind: 'timeout', cause: 'smh' }))
-    timer = setTimeout(late, bounds.endsAt - performance.now())
+    timer = setTimeout(late, limits.deadline - performance.now())
   })
   try {
     return await Promise.race([work, tooLate])

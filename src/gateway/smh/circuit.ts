@@ -13,7 +13,7 @@ import {
 import { meaningOf } from './error-codes.ts'
 import { smhLogFields } from './failure-log.ts'
 import { type Refusal, SmhError } from './smh-error.ts'
-import type { CallSmh, SmhCall } from './transport.ts'
+import type { SmhRequest, SmhTransport } from './transport.ts'
 
 /** Users whose calls fail, at once. Beyond it the state of the user who failed longest ago is dropped. */
 const MAX_USERS = 10_000
@@ -21,10 +21,10 @@ const MAX_USERS = 10_000
 /** Refuses calls that are not worth making, of one user or of all, and finds out when they are again. */
 export interface Circuit {
   /**
-   * `callSmh`, but while the calls of this user or of all fail: then it throws SmhError `circuit_open` at
+   * `send`, but while the calls of this user or of all fail: then it throws SmhError `circuit_open` at
    * once, and lets a trial through now and then. circuit-rules.ts has the rules.
    */
-  guard(callSmh: CallSmh): CallSmh
+  guard(send: SmhTransport): SmhTransport
   /** Whether calls have failed and SMH has answered none since: it may be down for all. */
   isInDoubt(): boolean
 }
@@ -79,10 +79,10 @@ export function createCircuit(deps: {
   }
 
   return {
-    guard: (callSmh) => async (call, bounds) => {
+    guard: (send) => async (call, limits) => {
       const admission = enter(call.user)
       try {
-        const reply = await callSmh(call, bounds)
+        const reply = await send(call, limits)
         settle(admission, 'served')
         return reply
       } catch (error) {
@@ -95,7 +95,7 @@ export function createCircuit(deps: {
 }
 
 /** What a failed call says about SMH. */
-function verdictOn(error: unknown, call: SmhCall): Verdict {
+function verdictOn(error: unknown, call: SmhRequest): Verdict {
   if (!(error instanceof SmhError)) return 'unknown'
   const { failure } = error
   switch (failure.kind) {
@@ -115,11 +115,11 @@ function verdictOn(error: unknown, call: SmhCall): Verdict {
 }
 
 /** A confirm may take long. */
-function verdictOnTimeout({ timeoutMs }: SmhCall): Verdict {
+function verdictOnTimeout({ timeoutMs }: SmhRequest): Verdict {
   return timeoutMs === undefined ? 'failed' : 'unknown'
 }
 
-function verdictOnRefusal(refusal: Refusal, call: SmhCall): Verdict {
+function verdictOnRefusal(refusal: Refusal, call: SmhRequest): Verdict {
   const meaning = meaningOf(refusal)
   if (refusal.status === 429 || meaning === 'busy') return 'throttled'
   if (meaning === 'timeout') return verdictOnTimeout(call)

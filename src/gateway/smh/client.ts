@@ -12,7 +12,7 @@ import {
   taskReply,
 } from './replies.ts'
 import { refusalOf } from './smh-error.ts'
-import type { Bounds, CallSmh, SmhCall, SmhReply } from './transport.ts'
+import type { CallLimits, SmhRequest, SmhResponse, SmhTransport } from './transport.ts'
 
 /** docs/smh-protocol.md#5.2: what a begin can come to. */
 export type BeginOutcome =
@@ -38,19 +38,23 @@ export interface ConfirmDetails {
 /** The calls to SMH that an upload needs. Each rejects with an SmhError; error-codes.ts says what it means. */
 export interface SmhClient {
   /** docs/smh-protocol.md#5.2. Not repeatable: every begin makes a task of its own. */
-  begin(upload: PermittedUpload, bounds: Bounds): Promise<BeginOutcome>
+  begin(upload: PermittedUpload, limits: CallLimits): Promise<BeginOutcome>
   /** docs/smh-protocol.md#6.5, missing ancestors included. Resolves to false when something of that name is there. */
-  createDirectory(place: Place, path: readonly string[], bounds: Bounds): Promise<boolean>
+  createDirectory(place: Place, path: readonly string[], limits: CallLimits): Promise<boolean>
   /** docs/smh-protocol.md#5.6 */
-  status(upload: OwnedUpload, bounds: Bounds): Promise<StatusReply>
+  status(upload: OwnedUpload, limits: CallLimits): Promise<StatusReply>
   /** docs/smh-protocol.md#5.5 */
-  renew(upload: OwnedUpload, trafficLimit: number | undefined, bounds: Bounds): Promise<TaskReply>
+  renew(
+    upload: OwnedUpload,
+    trafficLimit: number | undefined,
+    limits: CallLimits,
+  ): Promise<TaskReply>
   /** docs/smh-protocol.md#5.7. Not repeatable: ask for the status first. */
-  confirm(upload: OwnedUpload, details: ConfirmDetails, bounds: Bounds): Promise<SmhFile>
+  confirm(upload: OwnedUpload, details: ConfirmDetails, limits: CallLimits): Promise<SmhFile>
   /** docs/smh-protocol.md#5.8 */
-  cancel(upload: OwnedUpload, bounds: Bounds): Promise<void>
+  cancel(upload: OwnedUpload, limits: CallLimits): Promise<void>
   /** docs/smh-protocol.md#6.3. A refusal with status 404 when nothing of that name is there. */
-  fileDetails(place: Place, path: readonly string[], bounds: Bounds): Promise<SmhFile>
+  fileDetails(place: Place, path: readonly string[], limits: CallLimits): Promise<SmhFile>
 }
 
 /** COS puts the parts together while SMH waits for it (docs/smh-protocol.md#5.7). */
@@ -59,18 +63,18 @@ export const CONFIRM_TIMEOUT_MS = 60_000
 export function createSmhClient(
   libraryId: string,
   tokens: AccessTokens,
-  callSmh: CallSmh,
+  send: SmhTransport,
 ): SmhClient {
   /** Calls SMH in the name of the user that the place belongs to. */
-  function callFor(place: Place, call: SmhCall, bounds: Bounds): Promise<SmhReply> {
-    return tokens.use(place, bounds, (token) =>
-      callSmh(
+  function callFor(place: Place, call: SmhRequest, limits: CallLimits): Promise<SmhResponse> {
+    return tokens.use(place, limits, (token) =>
+      send(
         {
           ...call,
           user: place.userId,
           query: { ...call.query, user_id: place.userId, access_token: token },
         },
-        bounds,
+        limits,
       ),
     )
   }
@@ -86,9 +90,9 @@ export function createSmhClient(
   function taskCall(
     operation: string,
     upload: OwnedUpload,
-    method: SmhCall['method'],
+    method: SmhRequest['method'],
     flag: 'renew' | 'upload' | 'confirm',
-  ): SmhCall {
+  ): SmhRequest {
     return {
       operation,
       method,
@@ -100,7 +104,7 @@ export function createSmhClient(
   }
 
   return {
-    async begin({ place, path, metadata, wanted }, bounds) {
+    async begin({ place, path, metadata, wanted }, limits) {
       const hashes = {
         beginningHash: wanted.beginningHash,
         fullHash: wanted.fullHash,
@@ -131,7 +135,7 @@ export function createSmhClient(
           ...(Object.values(body).some((value) => value !== undefined) && { body }),
           repeatable: false,
         },
-        bounds,
+        limits,
       )
       if (reply.status === 202) return { kind: 'needs-full-hash' }
       // Older versions of SMH answer 200 to a created task too: only its confirm key tells (§15).
@@ -140,8 +144,8 @@ export function createSmhClient(
         : { kind: 'stored', ...smhFile(reply) }
     },
 
-    async createDirectory(place, path, bounds) {
-      const call: SmhCall = {
+    async createDirectory(place, path, limits) {
+      const call: SmhRequest = {
         operation: 'create-directory',
         method: 'PUT',
         path: pathOf('directory', place, path),
@@ -149,7 +153,7 @@ export function createSmhClient(
         repeatable: true,
       }
       try {
-        const reply = await callFor(place, call, bounds)
+        const reply = await callFor(place, call, limits)
         reply.read(doneReply)
         return true
       } catch (error) {
@@ -158,21 +162,21 @@ export function createSmhClient(
       }
     },
 
-    async status(upload, bounds) {
+    async status(upload, limits) {
       const call = taskCall('status', upload, 'GET', 'upload')
       const maxReplyCharacters = MAX_REPLY_BYTES // It lists up to 10,000 parts.
-      const reply = await callFor(upload.place, { ...call, maxReplyCharacters }, bounds)
+      const reply = await callFor(upload.place, { ...call, maxReplyCharacters }, limits)
       return reply.read(statusReply)
     },
 
-    async renew(upload, trafficLimit, bounds) {
+    async renew(upload, trafficLimit, limits) {
       const call = taskCall('renew', upload, 'POST', 'renew')
       const query = { traffic_limit: trafficLimit }
-      const reply = await callFor(upload.place, { ...call, query }, bounds)
+      const reply = await callFor(upload.place, { ...call, query }, limits)
       return reply.read(taskReply)
     },
 
-    async confirm(upload, details, bounds) {
+    async confirm(upload, details, limits) {
       const call = taskCall('confirm', upload, 'POST', 'confirm')
       const reply = await callFor(
         upload.place,
@@ -183,18 +187,18 @@ export function createSmhClient(
           ...(Object.values(details).some((value) => value !== undefined) && { body: details }),
           timeoutMs: CONFIRM_TIMEOUT_MS,
         },
-        bounds,
+        limits,
       )
       return smhFile(reply)
     },
 
-    async cancel(upload, bounds) {
+    async cancel(upload, limits) {
       const call = taskCall('cancel', upload, 'DELETE', 'upload')
-      const reply = await callFor(upload.place, call, bounds)
+      const reply = await callFor(upload.place, call, limits)
       reply.read(doneReply)
     },
 
-    async fileDetails(place, path, bounds) {
+    async fileDetails(place, path, limits) {
       const reply = await callFor(
         place,
         {
@@ -205,13 +209,13 @@ export function createSmhClient(
           query: {},
           repeatable: true,
         },
-        bounds,
+        limits,
       )
       return smhFile(reply)
     },
   }
 }
 
-function smhFile(reply: SmhReply): SmhFile {
+function smhFile(reply: SmhResponse): SmhFile {
   return { file: reply.read(fileReply), smhRequestId: reply.requestId }
 }

@@ -14,13 +14,13 @@ import { createRetryBudget, type RetryBudget } from './retry-budget.ts'
 import { type Refusal, SmhError, type SmhFailure } from './smh-error.ts'
 
 /** How long the work for one request of ours may take, and whether its caller is still there. */
-export interface Bounds {
+export interface CallLimits {
   /** On the clock of `performance.now()`, milliseconds. */
-  endsAt: number
+  deadline: number
   signal?: AbortSignal | undefined
 }
 
-export interface SmhCall {
+export interface SmhRequest {
   /** For metrics. */
   operation: string
   method: HttpRequest['method']
@@ -47,9 +47,9 @@ export interface SmhCall {
 }
 
 /** The one way to SMH: bounded in time, repeated where that is safe. Rejects with SmhError alone. */
-export type CallSmh = (call: SmhCall, bounds: Bounds) => Promise<SmhReply>
+export type SmhTransport = (call: SmhRequest, limits: CallLimits) => Promise<SmhResponse>
 
-export interface SmhReply {
+export interface SmhResponse {
   status: number
   /** SMH's `X-Request-Id`, by which its operators find the call; none when it is of another shape. */
   requestId: string | undefined
@@ -83,16 +83,16 @@ const LATE_MS = 1_000
  * @param timeoutMs for one try, unless the call brings its own
  * @param budget of retries, for all calls together
  */
-export function createCallSmh(
+export function createSmhTransport(
   endpoint: string,
   timeoutMs: number,
   httpClient: HttpClient,
   metrics: Metrics,
   budget: RetryBudget = createRetryBudget(() => performance.now()),
-): CallSmh {
-  async function once(call: SmhCall, url: string, bounds: Bounds): Promise<SmhReply> {
+): SmhTransport {
+  async function once(call: SmhRequest, url: string, limits: CallLimits): Promise<SmhResponse> {
     const startedAt = performance.now()
-    const left = bounds.endsAt - startedAt
+    const left = limits.deadline - startedAt
     if (left <= 0) throw new SmhError({ kind: 'timeout', cause: 'deadline' })
     const wanted = call.timeoutMs ?? timeoutMs
     const dueAt = startedAt + Math.min(wanted, left)
@@ -107,7 +107,7 @@ export function createCallSmh(
         },
         ...(call.body !== undefined && { body: JSON.stringify(call.body) }),
         timeoutMs: Math.min(wanted, left),
-        ...(bounds.signal && { signal: bounds.signal }),
+        ...(limits.signal && { signal: limits.signal }),
       })
       if (reply.status < 200 || reply.status > 299) throw new SmhError(refusalIn(reply))
       if (reply.text.length > (call.maxReplyCharacters ?? MAX_REPLY_CHARACTERS)) {
@@ -126,12 +126,12 @@ export function createCallSmh(
     }
   }
 
-  return async (call, bounds) => {
+  return async (call, limits) => {
     const url = `${endpoint}/api/v1${call.path}?${queryString(call)}`
     budget.earn(call.user)
     for (let tries = 1; ; tries += 1) {
       try {
-        return await once(call, url, bounds)
+        return await once(call, url, limits)
       } catch (error) {
         const mayRetry = error instanceof SmhError && isRetryable(error.failure, call.repeatable)
         if (!mayRetry || tries === MAX_TRIES || !budget.spend(call.user)) throw error
@@ -173,7 +173,7 @@ export function asksForLater({ retryAfterSeconds = 0 }: Refusal): boolean {
 }
 
 /** The label of a failed call in metrics. */
-function outcomeOf(failure: SmhFailure, { isAnswer }: SmhCall): string {
+function outcomeOf(failure: SmhFailure, { isAnswer }: SmhRequest): string {
   if (failure.kind !== 'refused') return reasonOf(failure) ?? failure.kind
   return isAnswer?.(failure) ? 'ok' : (reasonOf(failure) ?? meaningOf(failure))
 }
@@ -212,7 +212,7 @@ function refusalIn(reply: HttpResponse): Refusal {
   }
 }
 
-function smhReply(reply: HttpResponse): SmhReply {
+function smhReply(reply: HttpResponse): SmhResponse {
   const body = reply.text === '' ? null : parseJson(reply.text)
   const requestId = reply.header('x-request-id')
   return {
@@ -229,7 +229,7 @@ function smhReply(reply: HttpResponse): SmhReply {
   }
 }
 
-function queryString(call: SmhCall): string {
+function queryString(call: SmhRequest): string {
   const pairs = Object.entries(call.query)
     .filter(([, value]) => value !== undefined)
     .map(([name, value]) => `${name}=${encodeURIComponent(String(value))}`)

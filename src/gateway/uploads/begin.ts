@@ -1,7 +1,7 @@
 import { GatewayError } from '../errors.ts'
 import type { BeginOutcome, SmhClient } from '../smh/client.ts'
 import { refusalOf } from '../smh/smh-error.ts'
-import type { Bounds } from '../smh/transport.ts'
+import type { CallLimits } from '../smh/transport.ts'
 import { type PermittedUpload, relativePath } from './policy.ts'
 import { checkStoredSize } from './stored-size.ts'
 
@@ -19,16 +19,16 @@ export async function beginInSmh(
   smh: SmhClient,
   upload: PermittedUpload,
   createParents: boolean,
-  bounds: Bounds,
+  limits: CallLimits,
 ): Promise<BeginOutcome> {
-  const begin = async () => checked(await smh.begin(upload, bounds), upload)
+  const begin = async () => checked(await smh.begin(upload, limits), upload)
   try {
     return await begin()
   } catch (error) {
     const parent = upload.path.slice(0, -1)
     const parentMissing = refusalOf(error)?.code === 'DirectoryNotFound' && parent.length > 0
     if (!parentMissing || !createParents) throw error
-    const created = await smh.createDirectory(upload.place, parent, bounds)
+    const created = await smh.createDirectory(upload.place, parent, limits)
     try {
       return await begin()
     } catch (second) {

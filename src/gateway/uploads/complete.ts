@@ -4,7 +4,7 @@ import type { ConfirmDetails, SmhClient, SmhFile } from '../smh/client.ts'
 import { hadNoEffect, meaningOf } from '../smh/error-codes.ts'
 import type { FileReply, StatusReply } from '../smh/replies.ts'
 import { type Refusal, refusalOf, SmhError, type SmhFailure } from '../smh/smh-error.ts'
-import { asksForLater, type Bounds } from '../smh/transport.ts'
+import { asksForLater, type CallLimits } from '../smh/transport.ts'
 import type { OwnedUpload } from './confirm-key.ts'
 import { permitCompletion, relativePath } from './policy.ts'
 import { checkReceivedParts } from './received-parts.ts'
@@ -29,16 +29,16 @@ export async function completeInSmh(
   upload: OwnedUpload,
   rules: UploadRules,
   details: ConfirmDetails,
-  bounds: Bounds,
+  limits: CallLimits,
 ): Promise<FileReply> {
   const { size } = upload
-  let status = await smh.status(upload, bounds)
+  let status = await smh.status(upload, limits)
   if (status.confirmed) {
-    return readBack(smh, upload, status, { size, confirmedBefore: true }, rules, details, bounds)
+    return readBack(smh, upload, status, { size, confirmedBefore: true }, rules, details, limits)
   }
   permitCompletion(rules, upload.strategy, status.path)
   // The caller may leave now, the rest goes on: to stop a confirm would leave in doubt what it did.
-  const unhurried: Bounds = { endsAt: bounds.endsAt }
+  const unhurried: CallLimits = { deadline: limits.deadline }
   for (let confirms = 1; ; confirms += 1) {
     await checkParts(smh, upload, status, rules.maxBytes, unhurried)
     const confirmed = { size, smhUploadId: status.uploadId, confirmedBefore: false }
@@ -65,10 +65,10 @@ async function confirmOrDoubt(
   smh: SmhClient,
   upload: OwnedUpload,
   details: ConfirmDetails,
-  bounds: Bounds,
+  limits: CallLimits,
 ): Promise<SmhFile | SmhError> {
   try {
-    return await smh.confirm(upload, details, bounds)
+    return await smh.confirm(upload, details, limits)
   } catch (error) {
     if (error instanceof SmhError && (isIncomplete(error) || leavesDoubt(error.failure)))
       return error
@@ -153,14 +153,14 @@ async function checkParts(
   upload: OwnedUpload,
   status: StatusReply,
   maxBytes: number,
-  bounds: Bounds,
+  limits: CallLimits,
 ): Promise<void> {
   try {
     checkReceivedParts(status.parts ?? [], upload.size, maxBytes)
   } catch (error) {
     if (error instanceof GatewayError && error.code === 'file_too_large') {
       // At best: what cannot be cancelled now expires in SMH, and can never be confirmed through us.
-      await smh.cancel(upload, bounds).catch(() => undefined)
+      await smh.cancel(upload, limits).catch(() => undefined)
     }
     throw error
   }
@@ -174,9 +174,9 @@ async function readBack(
   confirmed: Parameters<typeof checkStoredSize>[1],
   rules: UploadRules,
   { crc64 }: ConfirmDetails,
-  bounds: Bounds,
+  limits: CallLimits,
 ): Promise<FileReply> {
-  const stored = await detailsOf(smh, upload, status, bounds)
+  const stored = await detailsOf(smh, upload, status, limits)
   checkStoredSize(stored, confirmed, rules.maxBytes)
   if (crc64 !== undefined && crc64 !== stored.file.crc64) {
     throw new GatewayError('checksum_mismatch', 'The stored file has another CRC64.')
@@ -192,7 +192,7 @@ async function detailsOf(
   smh: SmhClient,
   { place }: OwnedUpload,
   { path }: StatusReply,
-  bounds: Bounds,
+  limits: CallLimits,
 ): Promise<SmhFile> {
   const movedAway = new GatewayError(
     'upload_complete',
@@ -201,7 +201,7 @@ async function detailsOf(
   if (path === null || relativePath(place.prefix, path) === null) throw movedAway
   let stored: SmhFile
   try {
-    stored = await smh.fileDetails(place, path, bounds)
+    stored = await smh.fileDetails(place, path, limits)
   } catch (error) {
     if (refusalOf(error)?.status === 404) throw movedAway
     throw error
@@ -214,10 +214,10 @@ async function detailsOf(
 export async function abortInSmh(
   smh: SmhClient,
   upload: OwnedUpload,
-  bounds: Bounds,
+  limits: CallLimits,
 ): Promise<void> {
   try {
-    await smh.cancel(upload, bounds)
+    await smh.cancel(upload, limits)
   } catch (error) {
     const code = refusalOf(error)?.code
     if (code !== 'UploadNotFound' && code !== 'ConfirmKeyNotFound') throw error

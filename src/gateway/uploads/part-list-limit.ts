@@ -54,21 +54,21 @@ export function limitPartLists(
 
   return {
     ...smh,
-    async status(upload, bounds) {
+    async status(upload, limits) {
       const { userId } = upload.place
-      if (bounds.signal) refuseIfOwing(userId)
+      if (limits.signal) refuseIfOwing(userId)
       // Paid in advance: otherwise many calls at once would all be allowed.
       owe(userId, LONGEST_COST_MS)
       let parts = 0
       try {
-        const status = await smh.status(upload, bounds)
+        const status = await smh.status(upload, limits)
         parts = status.parts?.length ?? 0
         if (status.confirmed || !isHopeless(parts, upload)) return status
       } finally {
         owe(userId, parts * COST_MS_PER_PART - LONGEST_COST_MS)
       }
       // At best: what cannot be cancelled now is cancelled by the next call, or expires in SMH.
-      await smh.cancel(upload, { endsAt: bounds.endsAt }).catch(() => undefined)
+      await smh.cancel(upload, { deadline: limits.deadline }).catch(() => undefined)
       log('warn', { event: 'upload_cancelled', reason: 'too_many_parts' })
       throw uploadNotFound({ reason: 'too_many_parts' })
     },

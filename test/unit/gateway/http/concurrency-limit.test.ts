@@ -1,8 +1,12 @@
 import { Hono } from 'hono'
 import { expect, test } from 'vitest'
 import { GatewayError } from '../../../../src/gateway/errors.ts'
-import type { AppEnv } from '../../../../src/gateway/http/app-env.ts'
-import { limitInFlight } from '../../../../src/gateway/http/concurrency-limit.ts'
+import {
+  createConcurrencyLimit,
+  withPermit,
+} from '../../../../src/gateway/http/concurrency-limit.ts'
+import { runSteps } from '../../../../src/gateway/http/pipeline.ts'
+import { type AppEnv, requestContext } from '../../../../src/gateway/http/request-context.ts'
 import { noMetrics } from '../../../../src/gateway/ports.ts'
 
 const SERVED_MS = 90_000
@@ -11,7 +15,7 @@ const WAITED_MS = 30_000
 /** Limits with a clock of their own, and an app that answers every user at once as far as they allow. */
 function startLimited(max: number) {
   let now = 0
-  const limits = limitInFlight({
+  const limits = createConcurrencyLimit({
     max,
     servedMs: SERVED_MS,
     waitedMs: WAITED_MS,
@@ -19,7 +23,19 @@ function startLimited(max: number) {
     metrics: noMetrics,
   })
   const app = new Hono<AppEnv>()
-  app.get('/:user', (c) => limits.serving(c, c.req.param('user'), async () => c.body(null)))
+  app.use(requestContext)
+  app.get('/:user', (c) =>
+    runSteps(
+      [
+        (request) => {
+          request.release = limits.served.acquire(c.req.param('user'))
+          return undefined
+        },
+        () => new Response(),
+      ],
+      c.get('request'),
+    ),
+  )
   app.onError((error, c) => c.body(null, error instanceof GatewayError ? 503 : 500))
   const waiting: (() => void)[] = []
   const responseClosed = (done: () => void) => void waiting.push(done)
@@ -78,24 +94,24 @@ test.each([
   'permits: %s are received up to %i at once, and served requests have their own',
   async (_, most, users) => {
     const { limits, ask, pass } = startLimited(4)
-    const receive = (number: number) => limits.receiving(`user-${number % users}`, () => never)
+    const receive = (number: number) =>
+      withPermit(limits.received, `user-${number % users}`, () => never)
     for (let number = 0; number < most; number += 1) void receive(number)
     await expect(receive(0)).rejects.toMatchObject({ code: 'overloaded' })
     expect(await ask('eve')).toBe(200)
     pass(WAITED_MS)
-    await limits.receiving('user-0', async () => {})
+    await withPermit(limits.received, 'user-0', async () => {})
   },
 )
 
 test('permits: tokens are verified up to four times as many at once, and served requests have their own', async () => {
   const { limits, ask, pass } = startLimited(4)
-  const hanging = limits.verifying(() => never)
-  for (let number = 0; number < 16; number += 1) void hanging('', () => {})
-  await expect(hanging('', () => {})).rejects.toMatchObject({ code: 'overloaded' })
+  const verify = (work: () => Promise<unknown>) => withPermit(limits.verified, undefined, work)
+  for (let number = 0; number < 16; number += 1) void verify(() => never)
+  await expect(verify(() => never)).rejects.toMatchObject({ code: 'overloaded' })
   expect(await ask('ann')).toBe(200)
   pass(WAITED_MS)
-  const failing = limits.verifying(() => Promise.reject(new Error('bad')))
   for (let number = 0; number < 17; number += 1) {
-    await expect(failing('', () => {})).rejects.toThrow('bad')
+    await expect(verify(() => Promise.reject(new Error('bad')))).rejects.toThrow('bad')
   }
 })

@@ -11,7 +11,7 @@ import {
 } from '../../../../src/gateway/runtimes/shared/single-flight.ts'
 import { createAccessTokens, REFUSED_MS } from '../../../../src/gateway/smh/access-tokens.ts'
 import { SmhError } from '../../../../src/gateway/smh/smh-error.ts'
-import { createCallSmh } from '../../../../src/gateway/smh/transport.ts'
+import { createSmhTransport } from '../../../../src/gateway/smh/transport.ts'
 import { parseWith } from '../../../support/config.ts'
 
 const upload: UploadRules = { ...parseWith().upload, conflictStrategies: new Set(['rename']) }
@@ -38,7 +38,7 @@ async function startCustody({
     await Promise.all([emulator.close(), httpClient.close()])
   })
   const outcomes: string[] = []
-  const callSmh = createCallSmh(emulator.smhUrl, 5000, httpClient, {
+  const send = createSmhTransport(emulator.smhUrl, 5000, httpClient, {
     ...noMetrics,
     calledOut: (_operation, outcome) => outcomes.push(outcome),
   })
@@ -54,15 +54,15 @@ async function startCustody({
   const tokens = createAccessTokens({
     smh: config,
     upload: { ...upload, ...rules },
-    callSmh,
+    send,
     monotonicClock: clock,
     singleFlight,
     timeoutMs: 5000,
   })
-  const bounds = (ms = 5000) => ({ endsAt: performance.now() + ms })
+  const limits = (ms = 5000) => ({ deadline: performance.now() + ms })
   /** A call of SMH that any good token may make; resolves to the token it was made with. */
   const list = (token: string) =>
-    callSmh(
+    send(
       {
         operation: 'list',
         method: 'GET',
@@ -71,20 +71,20 @@ async function startCustody({
         query: { access_token: token },
         repeatable: true,
       },
-      bounds(),
+      limits(),
     ).then(() => token)
   const mints = () => emulator.controls.calls().filter((call) => call.route === 'mint-token')
   const renewals = () => emulator.controls.calls().filter((call) => call.route === 'renew-token')
   const advance = (seconds: number) => {
     now += seconds * 1000
   }
-  return { outcomes, emulator, tokens, bounds, list, mints, renewals, advance }
+  return { outcomes, emulator, tokens, limits, list, mints, renewals, advance }
 }
 
 describe('the shared token', () => {
   test('is minted once, for an admin without a user, and serves everybody', async () => {
-    const { tokens, bounds, list, mints } = await startCustody()
-    const used = [await tokens.use(ann, bounds(), list), await tokens.use(bob, bounds(), list)]
+    const { tokens, limits, list, mints } = await startCustody()
+    const used = [await tokens.use(ann, limits(), list), await tokens.use(bob, limits(), list)]
     expect(used[0]).toBe(used[1])
     expect(mints()).toHaveLength(1)
     expect(mints()[0]?.query).toMatchObject({ grant: 'admin', period: '1200' })
@@ -93,60 +93,60 @@ describe('the shared token', () => {
   })
 
   test('is minted once for many at a time', async () => {
-    const { tokens, bounds, list, mints } = await startCustody()
-    await Promise.all(Array.from({ length: 50 }, () => tokens.use(ann, bounds(), list)))
+    const { tokens, limits, list, mints } = await startCustody()
+    await Promise.all(Array.from({ length: 50 }, () => tokens.use(ann, limits(), list)))
     expect(mints()).toHaveLength(1)
   })
 
   test('is minted by few callers where flights cannot be shared, and then remembered', async () => {
-    const { tokens, bounds, list, mints } = await startCustody({
+    const { tokens, limits, list, mints } = await startCustody({
       singleFlight: createBoundedFlights(5000),
     })
-    await Promise.all(Array.from({ length: 50 }, () => tokens.use(ann, bounds(), list)))
+    await Promise.all(Array.from({ length: 50 }, () => tokens.use(ann, limits(), list)))
     const first = mints().length
     expect(first).toBeLessThanOrEqual(MAX_FLIGHTS)
-    await Promise.all(Array.from({ length: 5 }, () => tokens.use(ann, bounds(), list)))
+    await Promise.all(Array.from({ length: 5 }, () => tokens.use(ann, limits(), list)))
     expect(mints()).toHaveLength(first)
   })
 
   test('lives on as long as it is used', async () => {
-    const { tokens, bounds, list, mints, advance } = await startCustody()
+    const { tokens, limits, list, mints, advance } = await startCustody()
     for (let use = 0; use < 5; use += 1) {
-      await tokens.use(ann, bounds(), list)
+      await tokens.use(ann, limits(), list)
       advance(1000)
     }
     expect(mints()).toHaveLength(1)
   })
 
   test('is replaced before it runs out: with a tenth of its time left', async () => {
-    const { tokens, bounds, list, mints, advance } = await startCustody()
-    await tokens.use(ann, bounds(), list)
+    const { tokens, limits, list, mints, advance } = await startCustody()
+    await tokens.use(ann, limits(), list)
     advance(1079)
-    await tokens.use(ann, bounds(), list)
+    await tokens.use(ann, limits(), list)
     expect(mints()).toHaveLength(1)
     advance(1080)
-    await tokens.use(ann, bounds(), list)
+    await tokens.use(ann, limits(), list)
     expect(mints()).toHaveLength(2)
   })
 
   test('is not taken for used by a call that failed', async () => {
-    const { tokens, bounds, list, mints, advance } = await startCustody()
-    await tokens.use(ann, bounds(), list)
+    const { tokens, limits, list, mints, advance } = await startCustody()
+    await tokens.use(ann, limits(), list)
     advance(600)
     await expect(
-      tokens.use(ann, bounds(), () => Promise.reject(new Error('lost'))),
+      tokens.use(ann, limits(), () => Promise.reject(new Error('lost'))),
     ).rejects.toThrow()
     advance(600)
-    await tokens.use(ann, bounds(), list)
+    await tokens.use(ann, limits(), list)
     expect(mints()).toHaveLength(2)
   })
 
   test('that SMH refuses is replaced once for all who hold it, and each call repeated', async () => {
-    const { emulator, tokens, bounds, list, mints } = await startCustody()
-    const dead = await tokens.use(ann, bounds(), list)
+    const { emulator, tokens, limits, list, mints } = await startCustody()
+    const dead = await tokens.use(ann, limits(), list)
     emulator.controls.expireToken()
     const used = await Promise.all(
-      Array.from({ length: 20 }, () => tokens.use(ann, bounds(), list)),
+      Array.from({ length: 20 }, () => tokens.use(ann, limits(), list)),
     )
     expect(new Set(used).size).toBe(1)
     expect(used[0]).not.toBe(dead)
@@ -154,7 +154,7 @@ describe('the shared token', () => {
   })
 
   test('is replaced once a call and no oftener', async () => {
-    const { emulator, tokens, bounds, mints } = await startCustody()
+    const { emulator, tokens, limits, mints } = await startCustody()
     let calls = 0
     const deadToken = new SmhError({
       kind: 'refused',
@@ -167,19 +167,19 @@ describe('the shared token', () => {
       calls += 1
       return Promise.reject(deadToken)
     }
-    await expect(tokens.use(ann, bounds(), refused)).rejects.toBe(deadToken)
+    await expect(tokens.use(ann, limits(), refused)).rejects.toBe(deadToken)
     expect([calls, mints().length]).toEqual([2, 2])
     emulator.controls.clearCalls()
     const lost = new SmhError({ kind: 'connection_lost' })
-    await expect(tokens.use(ann, bounds(), () => Promise.reject(lost))).rejects.toBe(lost)
+    await expect(tokens.use(ann, limits(), () => Promise.reject(lost))).rejects.toBe(lost)
     expect(mints()).toHaveLength(0)
   })
 
   test('is waited for no longer than each caller may wait, and the mint goes on for the others', async () => {
-    const { emulator, tokens, bounds, list, mints } = await startCustody()
+    const { emulator, tokens, limits, list, mints } = await startCustody()
     emulator.controls.force('mint-token', { delayMs: 300 })
-    const hurried = tokens.use(ann, bounds(20), list)
-    const patient = tokens.use(ann, bounds(), list)
+    const hurried = tokens.use(ann, limits(20), list)
+    const patient = tokens.use(ann, limits(), list)
     await expect(hurried).rejects.toMatchObject({ failure: { kind: 'timeout' } })
     await expect(patient).resolves.toBeTypeOf('string')
     expect(mints()).toHaveLength(1)
@@ -187,25 +187,25 @@ describe('the shared token', () => {
 
   test('cannot be had with a wrong secret, and says so with an alarm', async () => {
     const credential = { kind: 'library-secret', secret: conceal('canary') } as const
-    const { tokens, bounds, list } = await startCustody({ smh: { credential } })
-    const error = await tokens.use(ann, bounds(), list).catch((thrown: unknown) => thrown)
+    const { tokens, limits, list } = await startCustody({ smh: { credential } })
+    const error = await tokens.use(ann, limits(), list).catch((thrown: unknown) => thrown)
     expect(error).toMatchObject({
       failure: { code: 'WrongLibraryIdOrSecret' },
       isLogged: false,
     })
     expect(JSON.stringify(error)).not.toContain('canary')
-    await expect(tokens.ready(bounds())).rejects.toMatchObject({
+    await expect(tokens.ready(limits())).rejects.toMatchObject({
       failure: { code: 'WrongLibraryIdOrSecret' },
     })
   })
 
   test('is not asked for again within five seconds of a refused secret, nor another alarm made', async () => {
     const credential = { kind: 'library-secret', secret: conceal('canary') } as const
-    const { tokens, bounds, list, mints, advance } = await startCustody({
+    const { tokens, limits, list, mints, advance } = await startCustody({
       smh: { credential, tokenMode: 'per-user' },
     })
     const isLogged = (owner: typeof ann) =>
-      tokens.use(owner, bounds(), list).catch((error: SmhError) => error.isLogged)
+      tokens.use(owner, limits(), list).catch((error: SmhError) => error.isLogged)
     expect([await isLogged(ann), await isLogged(ann), await isLogged(bob)]).toEqual([
       false,
       true,
@@ -218,11 +218,11 @@ describe('the shared token', () => {
   })
 
   test('names the space it is for, where that is fixed', async () => {
-    const { tokens, bounds, mints } = await startCustody({
+    const { tokens, limits, mints } = await startCustody({
       multiTenant: true,
       smh: { space: { kind: 'fixed', id: 'space-1' } },
     })
-    await tokens.ready(bounds())
+    await tokens.ready(limits())
     expect(mints()[0]?.query).toMatchObject({ space_id: 'space-1' })
   })
 })
@@ -231,7 +231,7 @@ describe('tokens of each user', () => {
   const perUser = { tokenMode: 'per-user' } as const
 
   test('differ by user and by space, and are remembered', async () => {
-    const { tokens, bounds, mints } = await startCustody({
+    const { tokens, limits, mints } = await startCustody({
       multiTenant: true,
       smh: { ...perUser, space: { kind: 'claim', claim: 'tenant' } },
     })
@@ -243,7 +243,7 @@ describe('tokens of each user', () => {
     ]
     const used = new Map<string, string>()
     for (const owner of [...owners, ...owners]) {
-      const token = await tokens.use(owner, bounds(), keep)
+      const token = await tokens.use(owner, limits(), keep)
       const name = JSON.stringify(owner)
       expect(used.get(name) ?? token).toBe(token)
       used.set(name, token)
@@ -261,31 +261,31 @@ describe('tokens of each user', () => {
     [{ createParents: false }, 'upload_file'],
     [{ conflictStrategies: new Set(['overwrite'] as const) }, 'upload_file_force,create_directory'],
   ])('have the least grants: %j', async (rules, grant) => {
-    const { tokens, bounds, list, mints } = await startCustody({ smh: perUser, rules })
-    await tokens.use(ann, bounds(), list)
+    const { tokens, limits, list, mints } = await startCustody({ smh: perUser, rules })
+    await tokens.use(ann, limits(), list)
     expect(mints()[0]?.query).toMatchObject({ grant, user_id: 'ann' })
     expect(mints()[0]?.query).not.toHaveProperty('space_id')
   })
 
   test('are proven to be possible with one that may do nothing', async () => {
-    const { tokens, bounds, mints } = await startCustody({ smh: perUser })
-    await tokens.ready(bounds())
-    await tokens.ready(bounds())
+    const { tokens, limits, mints } = await startCustody({ smh: perUser })
+    await tokens.ready(limits())
+    await tokens.ready(limits())
     expect(mints()).toHaveLength(1)
     expect(mints()[0]?.query).not.toHaveProperty('grant')
     expect(mints()[0]?.query).not.toHaveProperty('user_id')
   })
 
   test('are possible where SMH only asks for a space that comes from a claim', async () => {
-    const { tokens, bounds, emulator, outcomes } = await startCustody({
+    const { tokens, limits, emulator, outcomes } = await startCustody({
       multiTenant: true,
       smh: { ...perUser, space: { kind: 'claim', claim: 'tenant' } },
     })
-    await expect(tokens.ready(bounds())).resolves.toBeUndefined()
+    await expect(tokens.ready(limits())).resolves.toBeUndefined()
     // A demand for a space is no error to count at each check of a healthy gateway.
     expect(outcomes).toEqual(['ok'])
     emulator.controls.force('mint-token', { status: 500, code: 'InternalServerError', times: 9 })
-    await expect(tokens.ready(bounds())).rejects.toMatchObject({ failure: { status: 500 } })
+    await expect(tokens.ready(limits())).rejects.toMatchObject({ failure: { status: 500 } })
   })
 })
 
@@ -293,11 +293,11 @@ describe('a token made elsewhere', () => {
   /** Custody of a token that the emulator minted for somebody else. */
   async function startWithGivenToken() {
     const maker = await startCustody()
-    const given = await maker.tokens.use(ann, maker.bounds(), maker.list)
+    const given = await maker.tokens.use(ann, maker.limits(), maker.list)
     maker.emulator.controls.clearCalls()
     const httpClient = createUndiciClient()
     onTestFinished(() => httpClient.close())
-    const callSmh = createCallSmh(maker.emulator.smhUrl, 5000, httpClient, noMetrics)
+    const send = createSmhTransport(maker.emulator.smhUrl, 5000, httpClient, noMetrics)
     let now = Date.parse('2026-03-04T05:06:07Z')
     const tokens = createAccessTokens({
       smh: {
@@ -309,7 +309,7 @@ describe('a token made elsewhere', () => {
         space: { kind: 'fixed', id: '-' },
       },
       upload,
-      callSmh,
+      send,
       monotonicClock: () => now,
       singleFlight: createSingleFlight(),
       timeoutMs: 5000,
@@ -322,11 +322,11 @@ describe('a token made elsewhere', () => {
   }
 
   test('is used and never replaced', async () => {
-    const { emulator, tokens, bounds, list, given, mints, renewals } = await startWithGivenToken()
-    expect(await tokens.use(ann, bounds(), list)).toBe(given)
+    const { emulator, tokens, limits, list, given, mints, renewals } = await startWithGivenToken()
+    expect(await tokens.use(ann, limits(), list)).toBe(given)
     expect(renewals()).toHaveLength(1)
     emulator.controls.expireToken()
-    await expect(tokens.use(ann, bounds(), list)).rejects.toMatchObject({
+    await expect(tokens.use(ann, limits(), list)).rejects.toMatchObject({
       failure: { code: 'InvalidAccessToken' },
       isLogged: false,
     })
@@ -334,7 +334,7 @@ describe('a token made elsewhere', () => {
   })
 
   test('is kept alive once half of its idle time is over, without being used', async () => {
-    const { tokens, bounds, list, given, renewals, advance } = await startWithGivenToken()
+    const { tokens, limits, list, given, renewals, advance } = await startWithGivenToken()
     await tokens.keepAlive()
     expect(renewals()).toHaveLength(1)
     advance(599)
@@ -346,11 +346,11 @@ describe('a token made elsewhere', () => {
       expect(renewals()).toHaveLength(step)
       advance(601)
     }
-    expect(await tokens.use(ann, bounds(), list)).toBe(given)
+    expect(await tokens.use(ann, limits(), list)).toBe(given)
   })
 
   test('goes on as what the last renewal gave', async () => {
-    const { emulator, tokens, bounds, list, given, renewals, advance } = await startWithGivenToken()
+    const { emulator, tokens, limits, list, given, renewals, advance } = await startWithGivenToken()
     const query = new URLSearchParams({
       library_id: emulator.libraryId,
       library_secret: emulator.librarySecret,
@@ -360,7 +360,7 @@ describe('a token made elsewhere', () => {
     const another = await (await fetch(`${emulator.smhUrl}/api/v1/token?${query}`)).json()
     emulator.controls.force('renew-token', { status: 200, body: JSON.stringify(another) })
     const { accessToken } = another as { accessToken: string }
-    expect(await tokens.use(ann, bounds(), list)).toBe(accessToken)
+    expect(await tokens.use(ann, limits(), list)).toBe(accessToken)
     advance(601)
     await tokens.keepAlive()
     expect(renewals().map(({ path }) => path.split('/').at(-1))).toEqual([given, accessToken])

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { noMetrics } from '../../../../src/gateway/ports.ts'
 import { createCircuit } from '../../../../src/gateway/smh/circuit.ts'
 import { SmhError, type SmhFailure } from '../../../../src/gateway/smh/smh-error.ts'
-import type { SmhCall, SmhReply } from '../../../../src/gateway/smh/transport.ts'
+import type { SmhRequest, SmhResponse } from '../../../../src/gateway/smh/transport.ts'
 import { readTable } from '../../../support/upstream-steps.ts'
 
 const refused = (status: number, code?: string): SmhFailure => ({
@@ -37,13 +37,13 @@ function start() {
     trialMs: 30_000,
   })
   /** Makes one call, for `nobody` one without a user; gives what became of it. */
-  async function call(who: string, outcome: string, more: Partial<SmhCall> = {}) {
+  async function call(who: string, outcome: string, more: Partial<SmhRequest> = {}) {
     let made = false
     const guarded = circuit.guard(async () => {
       made = true
       const failure = outcomes[outcome]
       if (failure) throw new SmhError(failure)
-      return {} as SmhReply
+      return {} as SmhResponse
     })
     const common = {
       operation: 'x',
@@ -54,7 +54,7 @@ function start() {
     } as const
     const user = who === 'nobody' ? {} : { user: who }
     try {
-      await guarded({ ...common, ...user, ...more }, { endsAt: 0 })
+      await guarded({ ...common, ...user, ...more }, { deadline: 0 })
     } catch (error) {
       if (!made) return (error as SmhError).failure
     }
@@ -165,8 +165,8 @@ test('circuit: a trial without an outcome makes room for another one', async () 
   await replay('ann 503*4 bob 503*4 +3 cid 503*2 +5')
   const never = circuit.guard(() => new Promise(() => {}))
   const trial = { operation: 'x', method: 'GET', path: '/', query: {}, repeatable: true } as const
-  void never({ ...trial, user: 'ann' }, { endsAt: 0 })
-  void never({ ...trial, user: 'eve' }, { endsAt: 0 })
+  void never({ ...trial, user: 'ann' }, { deadline: 0 })
+  void never({ ...trial, user: 'eve' }, { deadline: 0 })
   expect(await call('bob', 'ok')).not.toBe('made')
   expect(await call('dan', 'ok')).not.toBe('made')
   advance(30_000)

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { HttpClientError } from '../../../../src/gateway/http-client.ts'
 import { noMetrics } from '../../../../src/gateway/ports.ts'
 import { createRetryBudget } from '../../../../src/gateway/smh/retry-budget.ts'
-import { createCallSmh } from '../../../../src/gateway/smh/transport.ts'
+import { createSmhTransport } from '../../../../src/gateway/smh/transport.ts'
 
 function start() {
   let now = 0
@@ -63,7 +63,7 @@ test('a user whose calls SMH refuses again and again leaves retries to other use
   } as const
   const sent = { ann: 0, bob: 0 }
   const callOf = (user: 'ann' | 'bob') =>
-    createCallSmh(
+    createSmhTransport(
       'http://smh.example',
       1000,
       {
@@ -76,8 +76,8 @@ test('a user whose calls SMH refuses again and again leaves retries to other use
       },
       noMetrics,
       budget,
-    )({ operation: 'x', method: 'GET', path: '/x', query: {}, repeatable: true, user }, bounds)
-  const bounds = { endsAt: Number.POSITIVE_INFINITY }
+    )({ operation: 'x', method: 'GET', path: '/x', query: {}, repeatable: true, user }, limits)
+  const limits = { deadline: Number.POSITIVE_INFINITY }
   await Promise.allSettled(Array.from({ length: 100 }, () => callOf('ann')))
   await Promise.allSettled([callOf('bob')])
   expect(sent.bob).toBe(3)
@@ -86,7 +86,7 @@ test('a user whose calls SMH refuses again and again leaves retries to other use
 test('calls to SMH that all fail are retried within the budget, and each ends', async () => {
   const budget = createRetryBudget(() => 0)
   let sent = 0
-  const callSmh = createCallSmh(
+  const send = createSmhTransport(
     'http://smh.example',
     1000,
     {
@@ -99,8 +99,8 @@ test('calls to SMH that all fail are retried within the budget, and each ends', 
     budget,
   )
   const call = { operation: 'x', method: 'GET', path: '/x', query: {}, repeatable: true } as const
-  const bounds = { endsAt: Number.POSITIVE_INFINITY }
-  const results = await Promise.allSettled(Array.from({ length: 100 }, () => callSmh(call, bounds)))
+  const limits = { deadline: Number.POSITIVE_INFINITY }
+  const results = await Promise.allSettled(Array.from({ length: 100 }, () => send(call, limits)))
   expect(new Set(results.map(({ status }) => status))).toEqual(new Set(['rejected']))
   // Without a budget it would be 300.
   expect(sent).toBe(120)

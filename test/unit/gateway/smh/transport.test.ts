@@ -1,11 +1,11 @@
 import { expect, onTestFinished, test, vi } from 'vitest'
 import { HttpClientError } from '../../../../src/gateway/http-client.ts'
 import { noMetrics } from '../../../../src/gateway/ports.ts'
-import { createCallSmh } from '../../../../src/gateway/smh/transport.ts'
+import { createSmhTransport } from '../../../../src/gateway/smh/transport.ts'
 
 test('nothing is sent once the time is over', async () => {
   let sent = 0
-  const callSmh = createCallSmh(
+  const send = createSmhTransport(
     'http://smh.example',
     1000,
     {
@@ -23,8 +23,8 @@ test('nothing is sent once the time is over', async () => {
     query: {},
     repeatable: false,
   } as const
-  await callSmh(call, { endsAt: performance.now() + 1000 })
-  const late = callSmh(call, { endsAt: performance.now() - 1 })
+  await send(call, { deadline: performance.now() + 1000 })
+  const late = send(call, { deadline: performance.now() - 1 })
   await expect(late).rejects.toMatchObject({ failure: { kind: 'timeout', cause: 'deadline' } })
   expect(sent).toBe(1)
 })
@@ -37,7 +37,7 @@ test.each([
   let now = 1_000
   const clock = vi.spyOn(performance, 'now').mockImplementation(() => now)
   onTestFinished(() => clock.mockRestore())
-  const callSmh = createCallSmh(
+  const send = createSmhTransport(
     'http://smh.example',
     10_000,
     {
@@ -49,7 +49,7 @@ test.each([
     noMetrics,
   )
   const call = { operation: 'x', method: 'GET', path: '/x', query: {}, repeatable: true } as const
-  await expect(callSmh(call, { endsAt: 100_000 })).rejects.toMatchObject({
+  await expect(send(call, { deadline: 100_000 })).rejects.toMatchObject({
     failure: { kind: 'timeout', cause },
   })
 })

@@ -20,7 +20,7 @@ test('a confirm that takes too long is not repeated: SMH may still be at work on
   } as unknown as SmhClient
   const upload = { size: 5, strategy: 'rename' } as OwnedUpload
   const rules = { maxBytes: 5, conflictStrategies: new Set(['rename']) } as unknown as UploadRules
-  const completion = completeInSmh(smh, upload, rules, {}, { endsAt: Number.POSITIVE_INFINITY })
+  const completion = completeInSmh(smh, upload, rules, {}, { deadline: Number.POSITIVE_INFINITY })
   await expect(completion).rejects.toMatchObject({ failure: { kind: 'timeout' } })
   expect(calls).toEqual(['status', 'confirm', 'status'])
 })

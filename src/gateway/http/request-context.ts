@@ -1,0 +1,103 @@
+import type { Context, MiddlewareHandler } from 'hono'
+import type { User } from '../auth/authenticate.ts'
+import type { ErrorCode } from '../error-codes.ts'
+import type { Background } from '../ports.ts'
+
+/** What the gateway keeps in Hono's context: one object for each request. */
+export interface AppEnv {
+  Bindings: {
+    /** From @hono/node-server. Workers have nothing of the kind. */
+    incoming?: { headers: object }
+    /** Calls back when the response is sent or the connection is gone. Missing where nothing can tell. */
+    responseClosed?: (done: () => void) => void
+  }
+  Variables: { request: RequestContext }
+}
+
+/** Everything that belongs to one request. It is made at the edge and passed on as an argument. */
+export class RequestContext {
+  readonly hono: Context<AppEnv>
+  /** The value of `X-Request-Id`. */
+  readonly id: string
+  /** By `performance.now()`, milliseconds. */
+  readonly startedAt = performance.now()
+  /** What every response to this request has in its head. */
+  readonly responseHeaders: Record<string, string>
+  /** The id of the matched operation. */
+  operation = 'none'
+  /** The codes that the operation declares. */
+  errors: ReadonlySet<ErrorCode> | undefined
+  /** When all work for this request ends, by `performance.now()`, milliseconds. */
+  deadline = Number.POSITIVE_INFINITY
+  /** The valid input: the parameters of the path, and the body. */
+  readonly input: { params?: unknown; body?: unknown } = {}
+  /** For the log: why the request does not have the effect that its status promises. */
+  reason: string | undefined
+  /** What the response tells, where it is an error. */
+  error: unknown
+  /** Frees what the request holds, once its response is sent. */
+  release: (() => void) | undefined
+  #user: User | undefined
+
+  constructor(hono: Context<AppEnv>) {
+    this.hono = hono
+    const wanted = hono.req.header('x-request-id')
+    this.id = wanted && /^[\w\-=]{1,255}$/.test(wanted) ? wanted : crypto.randomUUID()
+    this.responseHeaders = {
+      'X-Request-Id': this.id,
+      'X-Content-Type-Options': 'nosniff',
+      ...(/^\/v1(\/|$)/.test(hono.req.path) && { 'Cache-Control': 'no-store' }),
+    }
+  }
+
+  /** The verified user. */
+  get user(): User {
+    if (!this.#user) throw new Error('The request has no verified user.')
+    return this.#user
+  }
+
+  set user(user: User) {
+    this.#user = user
+  }
+
+  /** Aborts when the client disconnects. */
+  get signal(): AbortSignal {
+    return this.hono.req.raw.signal
+  }
+
+  /**
+   * Every header of the request, names in lower case. On Node from Node itself: to walk through those of a
+   * `Request` makes @hono/node-server build `Headers` in order.
+   */
+  get headers(): Iterable<[name: string, value: string]> {
+    // A server of an embedder passes no bindings at all.
+    const { incoming } = this.hono.env ?? {}
+    if (!incoming) return this.hono.req.raw.headers
+    return Object.entries(incoming.headers) as [string, string][]
+  }
+
+  /** Lets work outlive the request: on Workers the platform has to know, Node needs nothing. */
+  readonly background: Background = (work) => {
+    try {
+      this.hono.executionCtx.waitUntil(work)
+    } catch {
+      // Hono throws where the runtime has no execution context.
+    }
+  }
+
+  /** Calls `release` when the response is sent, or now where nothing can tell. */
+  releaseAfterResponse(): void {
+    const { release } = this
+    if (!release) return
+    this.release = undefined
+    const { responseClosed } = this.hono.env ?? {}
+    if (responseClosed) responseClosed(release)
+    else release()
+  }
+}
+
+/** Makes the context of each request. The id is the client's own where it is safe in a log. */
+export const requestContext: MiddlewareHandler<AppEnv> = function requestContext(c, next) {
+  c.set('request', new RequestContext(c))
+  return next()
+}
