@@ -2,32 +2,32 @@ import { randomUUID } from 'node:crypto'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { EmulatorControls } from '../emulator/controls.ts'
 import type { DemoIssuer, NamedUser } from './demo-users.ts'
-import { HARDSHIPS, type Hardship, type Hardships } from './hardships.ts'
+import { FAILURES, type Failure, type FailureSwitches } from './failure-switches.ts'
 import { listen } from './listen.ts'
-import { send, sendJson, sendNews, sendStatus } from './page-answers.ts'
 import { pageFiles } from './page-files.ts'
+import { send, sendEvents, sendJson, sendStatus } from './page-responses.ts'
 
 /** The same in every run, so that a page left open finds the next demo, unless it is taken. */
 const USUAL_PORT = 8780
 
 const TOKEN_LIFETIME_SECONDS = 300
 
-const LONGEST_ORDER = 1_000
+const MAX_BODY_CHARS = 1_000
 
 /** What the page shows and acts on, once the others have started. */
-interface Stage {
+interface PageContext {
   gatewayUrl: string
   cosUrl: string
   /** The largest file that the gateway permits. */
   maxBytes: number
-  hardships: Hardships
+  failures: FailureSwitches
   files: EmulatorControls['files']
 }
 
 export interface PageServer {
   url: string
   /** To be called when the others have started; their addresses go into the page's policy. */
-  connect(stage: Stage): void
+  connect(context: PageContext): void
   close(): Promise<void>
 }
 
@@ -45,13 +45,13 @@ export async function startPageServer({
   // Tells a page that was left open from one of this run.
   const run = randomUUID()
   const named = users.map(({ sub, name }) => ({ id: sub, name }))
-  let stage: Stage | undefined
+  let context: PageContext | undefined
   let url = ''
 
-  async function answer(target: URL, response: ServerResponse): Promise<void> {
+  async function handleGet(target: URL, response: ServerResponse): Promise<void> {
     const user = users.find(({ sub }) => sub === target.searchParams.get('user'))
-    if (!stage) return sendStatus(response, 503)
-    const { gatewayUrl, maxBytes, hardships, files } = stage
+    if (!context) return sendStatus(response, 503)
+    const { gatewayUrl, maxBytes, failures, files } = context
     if (target.pathname === '/settings.json') {
       sendJson(response, { run, gatewayUrl, users: named, maxBytes })
     } else if (target.pathname === '/token' && user) {
@@ -61,21 +61,21 @@ export async function startPageServer({
     } else if (target.pathname === '/stored' && user) {
       sendJson(response, storedBy(user, files()))
     } else if (target.pathname === '/events') {
-      sendNews(response, () => JSON.stringify(hardships.state()))
+      sendEvents(response, () => JSON.stringify(failures.state()))
     } else {
       const file = (await pageFiles()).get(target.pathname)
-      if (file) send(response, `${file.type}; charset=utf-8`, file.body, policy(stage))
+      if (file) send(response, `${file.type}; charset=utf-8`, file.body, policy(context))
       else sendStatus(response, target.pathname === '/favicon.ico' ? 204 : 404)
     }
   }
 
-  async function obey(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  async function handlePost(request: IncomingMessage, response: ServerResponse): Promise<void> {
     // No page but ours may make it hard: browsers send an Origin that scripts cannot choose.
     if (request.headers.origin !== url) return sendStatus(response, 403)
-    if (request.url !== '/hardships' || !stage) return sendStatus(response, 404)
+    if (request.url !== '/failures' || !context) return sendStatus(response, 404)
     const order = orderOf(await textOf(request))
     if (!order) return sendStatus(response, 400)
-    stage.hardships.set(order.hardship, order.isOn)
+    context.failures.set(order.failure, order.isOn)
     sendStatus(response, 204)
   }
 
@@ -83,7 +83,10 @@ export async function startPageServer({
     const target = URL.parse(request.url ?? '', url)
     // `//` is no URL; `//host/` and the absolute form may name another origin.
     if (target?.origin !== url) return sendStatus(response, 400)
-    const work = { GET: () => answer(target, response), POST: () => obey(request, response) }
+    const work = {
+      GET: () => handleGet(target, response),
+      POST: () => handlePost(request, response),
+    }
     const act = work[request.method as keyof typeof work]
     if (!act) {
       response.writeHead(405, { allow: 'GET, POST' }).end()
@@ -99,7 +102,7 @@ export async function startPageServer({
   return {
     url,
     connect(value) {
-      stage = value
+      context = value
     },
     async close() {
       server.closeAllConnections()
@@ -121,12 +124,10 @@ function storedBy({ sub }: NamedUser, files: ReturnType<EmulatorControls['files'
     .toSorted((one, other) => other.creationTime.localeCompare(one.creationTime))
 }
 
-function orderOf(text: string): { hardship: Hardship; isOn: boolean } | undefined {
+function orderOf(text: string): { failure: Failure; isOn: boolean } | undefined {
   try {
-    const { hardship, isOn } = JSON.parse(text)
-    return HARDSHIPS.includes(hardship) && typeof isOn === 'boolean'
-      ? { hardship, isOn }
-      : undefined
+    const { failure, isOn } = JSON.parse(text)
+    return FAILURES.includes(failure) && typeof isOn === 'boolean' ? { failure, isOn } : undefined
   } catch {
     return undefined
   }
@@ -136,12 +137,12 @@ async function textOf(request: IncomingMessage): Promise<string> {
   let text = ''
   for await (const chunk of request.setEncoding('utf8')) {
     text += chunk
-    if (text.length > LONGEST_ORDER) throw new Error('The order is too long.')
+    if (text.length > MAX_BODY_CHARS) throw new Error('The order is too long.')
   }
   return text
 }
 
-function policy({ gatewayUrl, cosUrl }: Stage): string {
+function policy({ gatewayUrl, cosUrl }: PageContext): string {
   return [
     "default-src 'none'",
     "script-src 'self'",

@@ -8,9 +8,9 @@ import type { Log } from '../gateway/ports.ts'
 import { startGateway } from '../gateway/runtimes/node/start.ts'
 import { type DemoIssuer, NAMED_USERS, type NamedUser, startDemoIssuer } from './demo-users.ts'
 import { environmentOf } from './environment.ts'
-import { createHardships } from './hardships.ts'
-import { startLine } from './line.ts'
+import { createFailureSwitches } from './failure-switches.ts'
 import { startPageServer } from './page-server.ts'
+import { startTcpProxy } from './tcp-proxy.ts'
 import { startWorkerGateway } from './worker-gateway.ts'
 
 /** As much as COS takes: 10,000 parts of 5 GiB. A visitor may fill the disk of their own machine. */
@@ -77,17 +77,17 @@ export async function startDemo(options: DemoOptions): Promise<Demo> {
         ? await startWorkerGateway({ environment, log, folder, signal })
         : await startGateway({ config: parseConfig(environment), log }),
     )
-    const line = started(await startLine(gateway.url))
+    const proxy = started(await startTcpProxy(gateway.url))
     const { cosUrl, controls } = emulator
-    const hardships = createHardships(controls, line)
+    const failures = createFailureSwitches(controls, proxy)
     page.connect({
-      gatewayUrl: line.url,
+      gatewayUrl: proxy.url,
       cosUrl,
       maxBytes: MAX_BYTES,
-      hardships,
+      failures,
       files: controls.files,
     })
-    return { pageUrl: page.url, gatewayUrl: line.url, users, issuer, emulator, folder, close }
+    return { pageUrl: page.url, gatewayUrl: proxy.url, users, issuer, emulator, folder, close }
   } catch (error) {
     await close()
     throw error

@@ -4,9 +4,9 @@ import { expect, test } from 'vitest'
 import {
   fileOnDisk,
   linkOf,
-  makeHard,
   press,
   says,
+  simulateFailure,
   startBrowserHarness,
   uploadFile,
   uploadFromDisk,
@@ -67,10 +67,10 @@ test.each([
   await expect.poll(partsReceived).toHaveLength(2)
   await says(page, name, 'Uploading')
   await expectFit(page)
-  await makeHard(page, 'Network off')
+  await simulateFailure(page, 'Network off')
   await says(page, name, 'The connection is lost.')
   await expectFit(page)
-  await makeHard(page, 'Network off', false)
+  await simulateFailure(page, 'Network off', false)
   await press(page, `Pause ${name}`)
   await says(page, name, 'Paused')
   await page.getByText('Continue on another device').click()

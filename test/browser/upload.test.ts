@@ -3,11 +3,11 @@ import type { Page } from 'playwright-core'
 import { expect, test } from 'vitest'
 import {
   counted,
-  makeHard,
   PART_BYTES,
   press,
   row,
   says,
+  simulateFailure,
   startBrowserHarness,
   uploadFile,
 } from '../support/browser.ts'
@@ -137,7 +137,7 @@ test("an upload goes on while the other user's page is shown", async () => {
   const harness = await startBrowserHarness()
   const { page, ada, controls } = harness
   await harness.visitDemo()
-  await makeHard(page, 'COS is slow')
+  await simulateFailure(page, 'COS is slow')
   await uploadFile(page, 'clip.mp4', someBytes(2 * PART_BYTES))
   await says(page, 'clip.mp4', 'Uploading')
   await page.getByRole('radio', { name: 'Boris' }).check()

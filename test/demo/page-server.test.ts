@@ -1,7 +1,7 @@
 import { request } from 'node:http'
 import { expect, onTestFinished, test } from 'vitest'
 import { createUploadClient } from '../../src/client/index.ts'
-import type { DemoState } from '../../src/demo/hardships.ts'
+import type { DemoState } from '../../src/demo/failure-switches.ts'
 import { startDemo } from '../../src/demo/start-demo.ts'
 import { MiB, someBytes } from '../support/gateway.ts'
 import { readAnswer, sendRaw } from '../support/raw-http.ts'
@@ -26,9 +26,9 @@ async function aDemo() {
     boris: boris.sub,
     client,
     get: (path: string) => fetch(demo.pageUrl + path),
-    /** Switches a hardship as a page of this origin would. */
+    /** Switches a failure as a page of this origin would. */
     switch: (order: object, origin = demo.pageUrl) =>
-      fetch(`${demo.pageUrl}/hardships`, {
+      fetch(`${demo.pageUrl}/failures`, {
         method: 'POST',
         headers: { origin },
         body: JSON.stringify(order),
@@ -97,12 +97,12 @@ test('each user is told of files of their own', async () => {
 
 test('no other site can make it hard, and nonsense is refused', async () => {
   const demo = await aDemo()
-  const order = { hardship: 'networkOff', isOn: true }
+  const order = { failure: 'networkOff', isOn: true }
   expect((await demo.switch(order, 'http://elsewhere.example')).status).toBe(403)
   expect((await demo.switch(order, 'null')).status).toBe(403)
-  expect((await demo.switch({ hardship: 'rain', isOn: true })).status).toBe(400)
-  expect((await demo.switch({ hardship: 'networkOff', isOn: 1 })).status).toBe(400)
-  expect((await fetch(`${demo.pageUrl}/hardships`, { method: 'DELETE' })).status).toBe(405)
+  expect((await demo.switch({ failure: 'rain', isOn: true })).status).toBe(400)
+  expect((await demo.switch({ failure: 'networkOff', isOn: 1 })).status).toBe(400)
+  expect((await fetch(`${demo.pageUrl}/failures`, { method: 'DELETE' })).status).toBe(405)
   await expect(demo.switch({ ...order, more: 'x'.repeat(2_000) })).rejects.toThrow()
   expect((await fetch(`${demo.gatewayUrl}/livez`)).status).toBe(200)
 })
@@ -156,23 +156,23 @@ test('what becomes of the switches is told to whoever listens', async () => {
   const demo = await aDemo()
   const states = statesOf(demo)
   const first = await stateWhere(states, () => true)
-  expect(Object.values(first.hardships)).toEqual([false, false, false, false, false])
+  expect(Object.values(first.failures)).toEqual([false, false, false, false, false])
   expect(first.counts).toEqual({ partsReceived: 0, partsAgain: 0, renewals: 0, filesStored: 0 })
 
-  expect((await demo.switch({ hardship: 'partLost', isOn: true })).status).toBe(204)
-  await stateWhere(states, ({ hardships }) => hardships.partLost)
+  expect((await demo.switch({ failure: 'partLost', isOn: true })).status).toBe(204)
+  await stateWhere(states, ({ failures }) => failures.partLost)
   const source = new Blob([someBytes(3 * MiB)])
   await demo.client.upload(source, { path: 'clip.mp4' }).done
   const last = await stateWhere(states, ({ counts }) => counts.filesStored === 1)
   expect(last.counts).toMatchObject({ partsReceived: 3, partsAgain: 1 })
   expect(last.lostPart).toEqual({ number: expect.any(Number), received: true })
-  expect(last.hardships.partLost).toBe(false)
+  expect(last.failures.partLost).toBe(false)
 })
 
 test('a part is lost also while all of them are slow', async () => {
   const demo = await aDemo()
-  await demo.switch({ hardship: 'slowParts', isOn: true })
-  await demo.switch({ hardship: 'partLost', isOn: true })
+  await demo.switch({ failure: 'slowParts', isOn: true })
+  await demo.switch({ failure: 'partLost', isOn: true })
   await demo.client.upload(new Blob([someBytes(3)]), { path: 'note.txt' }).done
   const { counts, lostPart } = await stateWhere(statesOf(demo), () => true)
   expect([counts.partsAgain, lostPart]).toEqual([1, { number: 1, received: true }])
@@ -187,20 +187,20 @@ test('credentials that end soon are renewed, until they are long again', async (
     const times = /q-key-time=(\d+);(\d+)/.exec(part?.headers.authorization ?? '')
     return Number(times?.[2]) - Number(times?.[1])
   }
-  await demo.switch({ hardship: 'shortCredentials', isOn: true })
+  await demo.switch({ failure: 'shortCredentials', isOn: true })
   expect(await ttls()).toBe(3)
-  await demo.switch({ hardship: 'shortCredentials', isOn: false })
+  await demo.switch({ failure: 'shortCredentials', isOn: false })
   expect(await ttls()).toBe(7200)
 })
 
 test('with the network off nothing gets through, and what waited goes on', async () => {
   const demo = await aDemo()
-  await demo.switch({ hardship: 'networkOff', isOn: true })
-  await demo.switch({ hardship: 'networkOff', isOn: true })
+  await demo.switch({ failure: 'networkOff', isOn: true })
+  await demo.switch({ failure: 'networkOff', isOn: true })
   await expect(fetch(`${demo.gatewayUrl}/livez`)).rejects.toThrow()
   await expect(fetch(demo.emulator.cosUrl)).rejects.toThrow()
   expect((await demo.get('/settings.json')).status).toBe(200)
-  await demo.switch({ hardship: 'networkOff', isOn: false })
+  await demo.switch({ failure: 'networkOff', isOn: false })
   const stored = await demo.client.upload(new Blob([someBytes(3)]), { path: 'note.txt' }).done
   expect(stored.size).toBe(3)
 })

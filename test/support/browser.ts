@@ -137,7 +137,7 @@ export function linkOf(page: Page, name: string): Promise<string> {
 }
 
 /** Switches a simulated failure on or off. */
-export async function makeHard(page: Page, name: string, isOn = true): Promise<void> {
+export async function simulateFailure(page: Page, name: string, isOn = true): Promise<void> {
   const failures = page.locator('details', { hasText: 'Simulate failures' })
   if ((await failures.getAttribute('open')) === null) {
     await page.getByText('Simulate failures').click()

@@ -137,7 +137,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'demo/page/': [
     'client/index.ts',
     'client/uppy/index.ts',
-    'demo/hardships.ts',
+    'demo/failure-switches.ts',
     '@uppy/core',
     '@uppy/golden-retriever',
   ],

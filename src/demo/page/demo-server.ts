@@ -1,6 +1,6 @@
-import type { DemoState, Hardship } from '../hardships.ts'
+import type { DemoState, Failure } from '../failure-switches.ts'
 
-export type { DemoState, Hardship }
+export type { DemoState, Failure }
 
 /** A user that the visitor can be. */
 export interface DemoUser {
@@ -44,8 +44,8 @@ export async function readToken(user: DemoUser): Promise<string> {
 }
 
 /** Switches a simulated failure on or off. The next state tells that it is so. */
-export async function setHardship(hardship: Hardship, isOn: boolean): Promise<void> {
-  await fetch('/hardships', { method: 'POST', body: JSON.stringify({ hardship, isOn }) })
+export async function setFailure(failure: Failure, isOn: boolean): Promise<void> {
+  await fetch('/failures', { method: 'POST', body: JSON.stringify({ failure, isOn }) })
 }
 
 /** Reports the demo's state, now and at every change, and whether the demo still answers. */

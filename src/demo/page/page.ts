@@ -2,7 +2,7 @@ import { fileSize } from '../../client/index.ts'
 import { type DemoState, type DemoUser, readSettings, watchState } from './demo-server.ts'
 import { createDropArea } from './drop-area.ts'
 import { at, make, setText } from './elements.ts'
-import { createFailureSwitches } from './failure-switches.ts'
+import { createFailuresCard } from './failures-card.ts'
 import { createResumeCard } from './resume-card.ts'
 import { takeResumeLink } from './resume-link.ts'
 import { createStoredList, rememberStored } from './stored-list.ts'
@@ -16,7 +16,7 @@ await forgetOtherRuns()
 
 const storedList = createStoredList()
 const uploadsCard = createUploadsCard()
-const failureSwitches = createFailureSwitches()
+const failuresCard = createFailuresCard()
 let state: DemoState | undefined
 let isShowing = false
 
@@ -77,7 +77,7 @@ watchState(
   (news) => {
     const storedBefore = state?.counts.filesStored
     state = news
-    failureSwitches.show(news)
+    failuresCard.show(news)
     if (storedBefore !== news.counts.filesStored) void storedList.show(current.user)
   },
   (answers) => void tellWhetherItRuns(answers),

@@ -1,7 +1,7 @@
-import { type DemoState, type Hardship, setHardship } from './demo-server.ts'
+import { type DemoState, type Failure, setFailure } from './demo-server.ts'
 import { at, make, setText } from './elements.ts'
 
-const SWITCHES: Record<Hardship, { title: string; effect: string }> = {
+const SWITCHES: Record<Failure, { title: string; effect: string }> = {
   shortCredentials: {
     title: 'Credentials expire in 3 s',
     effect:
@@ -33,21 +33,21 @@ const COUNTS: Record<keyof DemoState['counts'], string> = {
 }
 
 /** The switches that simulate failures, and counters of what came of them since the page was opened. */
-export function createFailureSwitches() {
-  const inputs = new Map<Hardship, HTMLInputElement>()
+export function createFailuresCard() {
+  const inputs = new Map<Failure, HTMLInputElement>()
   let first: DemoState['counts'] | undefined
 
-  for (const [hardship, { title, effect }] of Object.entries(SWITCHES)) {
-    const id = `switch-${hardship}`
+  for (const [failure, { title, effect }] of Object.entries(SWITCHES)) {
+    const id = `switch-${failure}`
     const input = make('input', { type: 'checkbox', id })
     input.setAttribute('role', 'switch')
     input.setAttribute('aria-describedby', `${id}-effect`)
     input.addEventListener('change', () => {
-      setHardship(hardship as Hardship, input.checked).catch(() => {
+      setFailure(failure as Failure, input.checked).catch(() => {
         input.checked = !input.checked
       })
     })
-    inputs.set(hardship as Hardship, input)
+    inputs.set(failure as Failure, input)
     const label = make('label', { htmlFor: id }, title)
     const text = make('p', { id: `${id}-effect`, className: 'quiet' }, effect)
     at('switches').append(make('li', {}, input, label, text))
@@ -59,10 +59,10 @@ export function createFailureSwitches() {
   })
 
   return {
-    show({ hardships, counts, lostPart }: DemoState): void {
-      for (const [hardship, input] of inputs) input.checked = hardships[hardship]
-      const on = [...inputs.keys()].filter((hardship) => hardships[hardship])
-      setText(at('failures-on'), on.map((hardship) => SWITCHES[hardship].title).join(', '))
+    show({ failures, counts, lostPart }: DemoState): void {
+      for (const [failure, input] of inputs) input.checked = failures[failure]
+      const on = [...inputs.keys()].filter((failure) => failures[failure])
+      setText(at('failures-on'), on.map((failure) => SWITCHES[failure].title).join(', '))
       first ??= counts
       for (const [name, number] of numbers) setText(number, String(counts[name] - first[name]))
       setText(at('lost'), lostPart ? wordsOf(lostPart) : '')

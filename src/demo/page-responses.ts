@@ -31,7 +31,7 @@ export function send(
 }
 
 /** Server-sent events: how it stands now, and again whenever it has changed. */
-export function sendNews(response: ServerResponse, tell: () => string): void {
+export function sendEvents(response: ServerResponse, tell: () => string): void {
   response.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store' })
   let told = ''
   const tellNews = () => {

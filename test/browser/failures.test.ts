@@ -2,10 +2,10 @@ import { expect, test } from 'vitest'
 import {
   counted,
   hasTitle,
-  makeHard,
   PART_BYTES,
   press,
   says,
+  simulateFailure,
   startBrowserHarness,
   uploadFile,
 } from '../support/browser.ts'
@@ -47,8 +47,8 @@ test('credentials of three seconds are renewed for as long as it takes', async (
   const harness = await startBrowserHarness()
   const { page } = harness
   await harness.visitDemo()
-  await makeHard(page, 'Credentials expire in 3 s')
-  await makeHard(page, 'COS is slow')
+  await simulateFailure(page, 'Credentials expire in 3 s')
+  await simulateFailure(page, 'COS is slow')
   await uploadFile(page, 'clip.mp4', someBytes(16 * PART_BYTES))
   await says(page, 'clip.mp4', 'Stored as clip.mp4')
   await expect.poll(() => counted(page, 'Renewals')).toBeGreaterThanOrEqual(1)
@@ -61,7 +61,7 @@ test('a part that is lost is sent again, and the page tells which', async () => 
   const harness = await startBrowserHarness()
   const { page } = harness
   await harness.visitDemo()
-  await makeHard(page, 'A part is lost')
+  await simulateFailure(page, 'A part is lost')
   await uploadFile(page, 'clip.mp4', someBytes(3 * PART_BYTES))
   await says(page, 'clip.mp4', 'Stored as clip.mp4')
   await page.getByText(/^Part [123] was lost and sent again\.$/).waitFor()
@@ -76,13 +76,13 @@ test('without the network an upload waits, and goes on by itself', async () => {
   const release = harness.holdPartsAfter(2)
   await uploadFile(page, 'clip.mp4', someBytes(4 * PART_BYTES))
   await expect.poll(harness.partsReceived).toHaveLength(2)
-  await makeHard(page, 'Network off')
+  await simulateFailure(page, 'Network off')
   await says(page, 'clip.mp4', 'The connection is lost. The upload continues when it is back.')
   await hasTitle(page, '1 file waiting')
   await expect(fetch(`${demo.gatewayUrl}/livez`)).rejects.toThrow()
   await expect(fetch(demo.emulator.cosUrl)).rejects.toThrow()
   release()
-  await makeHard(page, 'Network off', false)
+  await simulateFailure(page, 'Network off', false)
   await says(page, 'clip.mp4', 'Stored as clip.mp4')
   expect(harness.partsReceived().toSorted()).toEqual([1, 2, 3, 4])
 })
@@ -91,7 +91,7 @@ test('a slow SMH is waited for', async () => {
   const harness = await startBrowserHarness()
   const { page } = harness
   await harness.visitDemo()
-  await makeHard(page, 'SMH is slow')
+  await simulateFailure(page, 'SMH is slow')
   const before = performance.now()
   await uploadFile(page, 'note.txt', someBytes(3))
   await says(page, 'note.txt', 'Stored as note.txt')

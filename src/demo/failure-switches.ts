@@ -1,10 +1,10 @@
 import type { EmulatorControls } from '../emulator/controls.ts'
 import type { Fault } from '../emulator/faults.ts'
 import type { RouteName } from '../emulator/route-names.ts'
-import type { Line } from './line.ts'
+import type { TcpProxy } from './tcp-proxy.ts'
 
 /** What a visitor may make hard, each by its switch. */
-export const HARDSHIPS = [
+export const FAILURES = [
   'shortCredentials',
   'slowSmh',
   'slowParts',
@@ -12,11 +12,11 @@ export const HARDSHIPS = [
   'networkOff',
 ] as const
 
-export type Hardship = (typeof HARDSHIPS)[number]
+export type Failure = (typeof FAILURES)[number]
 
 /** How things stand with the stand-ins, as the page shows it. */
 export interface DemoState {
-  hardships: Record<Hardship, boolean>
+  failures: Record<Failure, boolean>
   /** Since the demo was started. */
   counts: {
     partsReceived: number
@@ -29,7 +29,7 @@ export interface DemoState {
   lostPart?: { number: number; received: boolean }
 }
 
-export type Hardships = ReturnType<typeof createHardships>
+export type FailureSwitches = ReturnType<typeof createFailureSwitches>
 
 const SHORT_SECONDS = 3
 const SLOW_SMH_MS = 2_000
@@ -44,8 +44,8 @@ const SLOW_ROUTES: RouteName[] = [
 ]
 
 /** The switches of one demo, which act on its stand-ins and on the line to its gateway. */
-export function createHardships(controls: EmulatorControls, line: Pick<Line, 'cut'>) {
-  const ends = new Map<Hardship, () => void>()
+export function createFailureSwitches(controls: EmulatorControls, proxy: Pick<TcpProxy, 'cut'>) {
+  const ends = new Map<Failure, () => void>()
   let lost: { uploadId: string; partNumber: string } | undefined
 
   const force = (routes: readonly RouteName[], fault: Fault) => {
@@ -58,7 +58,7 @@ export function createHardships(controls: EmulatorControls, line: Pick<Line, 'cu
   }
 
   /** Each makes it hard, and gives the way back. */
-  const starts: Record<Hardship, () => () => void> = {
+  const starts: Record<Failure, () => () => void> = {
     shortCredentials() {
       controls.setCredentialTtl(SHORT_SECONDS)
       // Those that were handed out already would work for hours.
@@ -83,7 +83,7 @@ export function createHardships(controls: EmulatorControls, line: Pick<Line, 'cu
     },
     networkOff() {
       const set = (isOff: boolean) => {
-        line.cut(isOff)
+        proxy.cut(isOff)
         controls.cosDown(isOff)
       }
       set(true)
@@ -93,11 +93,11 @@ export function createHardships(controls: EmulatorControls, line: Pick<Line, 'cu
 
   return {
     /** Switches one on or off; what is so already stays. */
-    set(hardship: Hardship, isOn: boolean): void {
-      if (isOn === ends.has(hardship)) return
-      if (isOn) return void ends.set(hardship, starts[hardship]())
-      ends.get(hardship)?.()
-      ends.delete(hardship)
+    set(failure: Failure, isOn: boolean): void {
+      if (isOn === ends.has(failure)) return
+      if (isOn) return void ends.set(failure, starts[failure]())
+      ends.get(failure)?.()
+      ends.delete(failure)
     },
 
     state(): DemoState {
@@ -120,9 +120,9 @@ export function createHardships(controls: EmulatorControls, line: Pick<Line, 'cu
         }
       })
       counts.filesStored = controls.files().length
-      const hardships = Object.fromEntries(HARDSHIPS.map((name) => [name, ends.has(name)]))
+      const failures = Object.fromEntries(FAILURES.map((name) => [name, ends.has(name)]))
       return {
-        hardships: hardships as DemoState['hardships'],
+        failures: failures as DemoState['failures'],
         counts,
         ...(lostPart && { lostPart }),
       }
