@@ -1,7 +1,7 @@
 import { Agent, request as httpRequest } from 'node:http'
 import fc from 'fast-check'
 import { expect, onTestFinished, test } from 'vitest'
-import { checkDeclared } from '../support/declared-answers.ts'
+import { checkDeclared } from '../support/declared-responses.ts'
 import {
   checkAnswer,
   checkSmhCall,

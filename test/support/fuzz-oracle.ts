@@ -1,9 +1,8 @@
 import { expect } from 'vitest'
 import type { RecordedCall } from '../../src/emulator/recorder.ts'
-import { problemSchema } from '../../src/gateway/errors.ts'
 import type { FuzzRequest, FuzzWorld } from './fuzz-requests.ts'
 import { onBun } from './launch.ts'
-import { allows, type Operation, operations } from './published-document.ts'
+import { type Operation, problemErrors, uploadOperations } from './published-document.ts'
 
 /** What SMH may be asked to do for each operation. */
 const callsOf: Record<string, RecordedCall['route'][]> = {
@@ -44,7 +43,7 @@ export function pathOf(target: string): string {
 function operationAt({ method, target }: FuzzRequest) {
   const segments = pathOf(target).split('/').map(decoded)
   const asked = method === 'HEAD' ? 'GET' : method
-  for (const operation of operations) {
+  for (const operation of uploadOperations) {
     const wanted = operation.path.split('/')
     if (operation.method !== asked || wanted.length !== segments.length) continue
     const index = wanted.indexOf('{confirmKey}')
@@ -62,7 +61,7 @@ function decoded(text: string): string {
   }
 }
 
-function bodyAllowed({ body, bodyRequired }: Operation, request: FuzzRequest): boolean {
+function bodyAllowed({ body, bodyRequired, allowsBody }: Operation, request: FuzzRequest): boolean {
   const bytes = request.body ?? new Uint8Array()
   if (!body) return true
   if (bytes.length > 64 * 1024) return false
@@ -72,7 +71,7 @@ function bodyAllowed({ body, bodyRequired }: Operation, request: FuzzRequest): b
   try {
     const text = new TextDecoder('utf-8', { fatal: true }).decode(bytes)
     if (text.trim() === '') return !bodyRequired
-    return allows(body, JSON.parse(text))
+    return allowsBody(JSON.parse(text))
   } catch {
     return false
   }
@@ -156,8 +155,8 @@ export async function checkAnswer(
   }
   if (answer.status >= 400 && method !== 'HEAD') {
     expect(headers.get('content-type'), said).toBe('application/problem+json')
-    const problem = problemSchema.parse(JSON.parse(text))
-    expect(problem, said).toEqual(JSON.parse(text))
+    const problem = JSON.parse(text)
+    expect(problemErrors(problem), said).toBeUndefined()
     expect([problem.status, problem.requestId], said).toEqual([
       answer.status,
       headers.get('x-request-id'),

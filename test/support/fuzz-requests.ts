@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { hostileJson, hostileText } from './hostile-values.ts'
-import { type Operation, operations, resolve, type Schema } from './published-document.ts'
+import { type Operation, resolve, type Schema, uploadOperations } from './published-document.ts'
 
 /** A request as it goes over the wire. */
 export interface FuzzRequest {
@@ -22,9 +22,9 @@ export interface FuzzWorld {
 
 /** Valid, nearly valid and hostile requests for every operation of the published document. */
 export function fuzzRequests(world: FuzzWorld): fc.Arbitrary<FuzzRequest> {
-  const begin = operations.filter(({ bodyRequired }) => bodyRequired)
+  const begin = uploadOperations.filter(({ bodyRequired }) => bodyRequired)
   // Begin has the most to be got wrong.
-  return fc.constantFrom(...operations, ...begin, ...begin, ...begin).chain((operation) =>
+  return fc.constantFrom(...uploadOperations, ...begin, ...begin, ...begin).chain((operation) =>
     fc.record({
       method: mostly(fc.constant(operation.method), methods),
       target: targets(operation, world),

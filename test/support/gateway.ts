@@ -4,7 +4,7 @@ import { environmentOf, type Parts } from '../../src/demo/environment.ts'
 import type { RecordedCall } from '../../src/emulator/recorder.ts'
 import { type EmulatorOptions, startEmulator } from '../../src/emulator/start.ts'
 import type { LogLevel, LogRecord } from '../../src/gateway/ports.ts'
-import { checkDeclared } from './declared-answers.ts'
+import { checkDeclared } from './declared-responses.ts'
 import { isLogLate, type LaunchedGateway, launch, onWorkers } from './launch.ts'
 
 export const ann: DemoUser = { sub: 'ann' }

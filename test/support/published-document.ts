@@ -1,6 +1,8 @@
+import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js'
+import addFormats from 'ajv-formats'
 import document from '../../openapi/openapi.json' with { type: 'json' }
 
-/** The part of JSON Schema that the published document is written in. */
+/** The part of JSON Schema that request bodies of the published document are written in. */
 export interface Schema {
   $ref?: string
   type?: 'string' | 'integer' | 'boolean' | 'array' | 'object'
@@ -17,7 +19,12 @@ export interface Schema {
   required?: string[]
 }
 
-/** One call under /v1 as the document has it. */
+interface PublishedResponse {
+  description: string
+  content?: Record<string, { schema: object }>
+}
+
+/** One operation of the published document. */
 export interface Operation {
   id: string
   method: string
@@ -25,73 +32,91 @@ export interface Operation {
   path: string
   body: Schema | undefined
   bodyRequired: boolean
+  /** Whether the document allows this value as a request body. */
+  allowsBody(value: unknown): boolean
+  responses: Record<string, PublishedResponse>
 }
 
-interface Published {
+interface PublishedOperation {
   operationId: string
   requestBody?: { required: boolean; content: { 'application/json': { schema: Schema } } }
+  responses: Record<string, PublishedResponse>
 }
 
-export const operations: Operation[] = Object.entries(document.paths)
-  .filter(([path]) => path.startsWith('/v1/'))
-  .flatMap(([path, methods]) =>
-    Object.entries(methods as Record<string, Published>).map(([method, published]) => ({
-      id: published.operationId,
+const ajv = new Ajv2020({ allErrors: true, allowUnionTypes: true })
+// `ajv-formats` is a CommonJS module: its types put the function on `default`.
+addFormats.default(ajv)
+// Annotations of OpenAPI, and the keys of the document around its schemas.
+ajv.addVocabulary(['example', 'x-extensible-enum', ...Object.keys(document)])
+ajv.addSchema(closed(document) as object, 'openapi.json')
+
+export const operations: Operation[] = Object.entries(document.paths).flatMap(([path, methods]) =>
+  Object.entries(methods as object as Record<string, PublishedOperation>).map(
+    ([method, { operationId, requestBody, responses }]) => ({
+      id: operationId,
       method: method.toUpperCase(),
       path,
-      body:
-        published.requestBody && resolve(published.requestBody.content['application/json'].schema),
-      bodyRequired: published.requestBody?.required ?? false,
-    })),
-  )
+      body: requestBody && resolve(requestBody.content['application/json'].schema),
+      bodyRequired: requestBody?.required ?? false,
+      allowsBody: (value) =>
+        validatorAt(
+          'paths',
+          path,
+          method,
+          'requestBody',
+          'content',
+          'application/json',
+          'schema',
+        )(value),
+      responses,
+    }),
+  ),
+)
 
+/** The operations that need a token. */
+export const uploadOperations = operations.filter(({ path }) => path.startsWith('/v1/'))
+
+/** The schema itself, or the one that it refers to. */
 export function resolve(schema: Schema): Schema {
   const name = schema.$ref?.split('/').at(-1)
   return name ? (document.components.schemas as object as Record<string, Schema>)[name]! : schema
 }
 
-/** Whether the document allows this value. It shares no code with what checks requests. */
-export function allows(schema: Schema, value: unknown): boolean {
-  switch (schema.type) {
-    case 'string':
-      return typeof value === 'string' && allowsText(schema, value)
-    case 'integer': {
-      const { minimum = -Infinity, maximum = Infinity } = schema
-      return Number.isInteger(value) && (value as number) >= minimum && (value as number) <= maximum
-    }
-    case 'boolean':
-      return typeof value === 'boolean'
-    case 'array':
-      return (
-        Array.isArray(value) &&
-        value.length <= (schema.maxItems ?? Infinity) &&
-        value.every((item) => allows(schema.items!, item))
-      )
-    case 'object':
-      return allowsObject(schema, value)
-    default:
-      throw new Error(`no such type: ${JSON.stringify(schema)}`)
-  }
+/** Why the document does not allow this response body; undefined when it does. */
+export function responseErrors(
+  { path, method }: Operation,
+  status: number,
+  mediaType: string,
+  body: unknown,
+): string | undefined {
+  const response = ['paths', path, method.toLowerCase(), 'responses', String(status)]
+  return errorsOf(validatorAt(...response, 'content', mediaType, 'schema'), body)
 }
 
-function allowsText(schema: Schema, text: string): boolean {
-  const { minLength = 0, maxLength = Infinity } = schema
-  const { length } = [...text]
-  return (
-    length >= minLength &&
-    length <= maxLength &&
-    (!schema.enum || schema.enum.includes(text)) &&
-    (!schema.pattern || new RegExp(schema.pattern, 'u').test(text)) &&
-    (schema.format !== 'date-time' || !Number.isNaN(Date.parse(text)))
-  )
+/** Why this value is no problem body of the document; undefined when it is one. */
+export function problemErrors(body: unknown): string | undefined {
+  return errorsOf(validatorAt('components', 'schemas', 'Problem'), body)
 }
 
-function allowsObject({ properties = {}, required = [] }: Schema, value: unknown): boolean {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false
-  return (
-    required.every((name) => Object.hasOwn(value, name)) &&
-    Object.entries(value).every(
-      ([name, member]) => Object.hasOwn(properties, name) && allows(properties[name]!, member),
-    )
+function errorsOf(validate: ValidateFunction, value: unknown): string | undefined {
+  return validate(value) ? undefined : ajv.errorsText(validate.errors, { dataVar: 'body' })
+}
+
+/** Validates against the part of the document at this JSON Pointer. */
+function validatorAt(...pointer: string[]): ValidateFunction {
+  const escaped = pointer.map((token) =>
+    encodeURIComponent(token.replaceAll('~', '~0').replaceAll('/', '~1')),
   )
+  const validate = ajv.getSchema(`openapi.json#/${escaped.join('/')}`)
+  if (!validate) throw new Error(`The document has no ${pointer.join(' ')}.`)
+  return validate as ValidateFunction
+}
+
+/** The document lets responses have more fields than it declares; this copy does not. */
+function closed(part: unknown): unknown {
+  if (typeof part !== 'object' || part === null) return part
+  if (Array.isArray(part)) return part.map(closed)
+  const copy = Object.fromEntries(Object.entries(part).map(([key, value]) => [key, closed(value)]))
+  const isModel = copy.type === 'object' && 'properties' in copy
+  return isModel ? { additionalProperties: false, ...copy } : copy
 }
