@@ -106,7 +106,8 @@ test('who takes it slowly gets all of it', { timeout: 30_000 }, async () => {
 
 test('what waits on a connection that ends is not begun', async () => {
   const begun: string[] = []
-  const server = serializePipelinedRequests(createServer(), ({ url = '' }, response) => {
+  const server = createServer()
+  serializePipelinedRequests(server, ({ url = '' }, response) => {
     begun.push(url)
     // As when the process is about to end.
     response.shouldKeepAlive = url !== '/2'
@@ -123,7 +124,8 @@ test('what waits on a connection that ends is not begun', async () => {
 test('requests that wait on all connections together are bounded, and those that need not wait are answered', async () => {
   let arrived = 0
   const unanswered: ServerResponse[] = []
-  const server = serializePipelinedRequests(createServer(), ({ url }, response) => {
+  const server = createServer()
+  serializePipelinedRequests(server, ({ url }, response) => {
     if (url === '/') response.end()
     else unanswered.push(response)
   })

@@ -7,7 +7,7 @@ import type { Permits } from './permits.ts'
 import type { Step } from './pipeline.ts'
 import type { RequestContext } from './request-context.ts'
 
-/** Largest body of a request, bytes (docs/api.md): the endpoints take short JSON only. */
+/** Largest body of a request, bytes. The endpoints take short JSON only. */
 const MAX_BODY_BYTES = 64 * 1024
 
 /** Faults told of one request: a body has room for thousands, and each makes the answer longer. */

@@ -1,14 +1,10 @@
-import { createServer, type RequestListener, type Server, type ServerOptions } from 'node:http'
-import type { AddressInfo } from 'node:net'
-import { type HttpBindings, serve } from '@hono/node-server'
 import { createApp } from '../../app.ts'
 import { type Config, unknownVariables } from '../../config/parse.ts'
 import { createMemoryRateLimiter } from '../../ledger/memory-rate-limiter.ts'
 import { type Clock, type Log, noMetrics, OTHER_CALLS_PER_BEGIN } from '../../ports.ts'
 import { createSingleFlight } from '../shared/single-flight.ts'
-import { refuseAmbiguous, responseClosedOf, serializePipelinedRequests } from './connections.ts'
 import { readDocsAsset } from './docs-assets.ts'
-import { drainOf } from './drain.ts'
+import { listen, startHttpServer, urlOf } from './server.ts'
 import { createUndiciClient } from './undici-client.ts'
 
 export { readDocsAsset } from './docs-assets.ts'
@@ -29,12 +25,6 @@ const IDLE_MS = 1_000
  * app's own timeout for bodies, which gives the client a proper response.
  */
 const REQUEST_TIMEOUT_MS = 60_000
-
-/**
- * How long a connection may be idle between two requests. Longer than the 60 s of usual load balancers:
- * otherwise the gateway closes a connection on which the balancer sends a request at the same moment.
- */
-const KEEP_ALIVE_MS = 70_000
 
 /**
  * Connections for each request that may be served at once, and the least limit. Each takes a file
@@ -103,43 +93,20 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
     bodyTimeoutMs,
   })
 
-  const server = await new Promise<Server>((resolve, reject) => {
-    const listening = serve(
-      {
-        fetch(request, env) {
-          const { incoming, outgoing } = env as HttpBindings
-          return app.fetch(request, { incoming, responseClosed: responseClosedOf(outgoing) })
-        },
-        createServer: ((serverOptions: ServerOptions, answer: RequestListener) =>
-          serializePipelinedRequests(
-            createServer(serverOptions),
-            refuseAmbiguous(answer),
-            stallTimeoutMs,
-          )) as typeof createServer,
-        hostname: config.host,
-        port: config.port,
-        serverOptions: {
-          keepAliveTimeout: KEEP_ALIVE_MS,
-          requestTimeout: requestTimeoutMs,
-          headersTimeout: requestTimeoutMs / 4,
-          // Node looks for late requests no more often than this.
-          connectionsCheckingInterval: requestTimeoutMs / 10,
-        },
-      },
-      () => resolve(listening as Server),
-    )
-    listening.once('error', reject)
+  const server = await startHttpServer({
+    fetch: app.fetch,
+    host: config.host,
+    port: config.port,
+    maxConnections: Math.max(LEAST_CONNECTIONS, CONNECTIONS_PER_SERVED * config.maxInFlight),
+    requestTimeoutMs,
+    stallTimeoutMs,
   })
-  server.maxConnections = Math.max(LEAST_CONNECTIONS, CONNECTIONS_PER_SERVED * config.maxInFlight)
-  const drain = drainOf(server)
   const adminServer = metrics && watching?.serveMetrics(metrics.registry)
   if (adminServer) {
     try {
-      await new Promise<void>((resolve, reject) => {
-        adminServer.once('error', reject).listen(config.adminPort, config.host, resolve)
-      })
+      await listen(adminServer, config.host, config.adminPort ?? 0)
     } catch (error) {
-      server.close()
+      await server.stop(0)
       throw error
     }
   }
@@ -157,7 +124,7 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
         resolve(httpClient.destroy())
       }, drainMs)
     })
-    await drain(idleMs)
+    await server.stop(idleMs)
     adminServer?.close()
     adminServer?.closeAllConnections()
     // Calls may be under way still: a confirm goes on when its caller has left, for up to a minute.
@@ -167,7 +134,7 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
 
   let ending: Promise<void> | undefined
   return {
-    url: urlOf(server),
+    url: server.url,
     adminUrl: adminServer && urlOf(adminServer),
     checkStart: app.checkStart,
     close() {
@@ -175,11 +142,6 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
       return ending
     },
   }
-}
-
-function urlOf(server: Server): string {
-  const { address, port, family } = server.address() as AddressInfo
-  return `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`
 }
 
 /** Tells of variables that look like ours and are not; a misspelt one would go unnoticed. */
