@@ -1,5 +1,4 @@
 import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js'
-import addFormats from 'ajv-formats'
 import document from '../../openapi/openapi.json' with { type: 'json' }
 
 /** The part of JSON Schema that request bodies of the published document are written in. */
@@ -44,8 +43,14 @@ interface PublishedOperation {
 }
 
 const ajv = new Ajv2020({ allErrors: true, allowUnionTypes: true })
-// `ajv-formats` is a CommonJS module: its types put the function on `default`.
-addFormats.default(ajv)
+ajv.addFormat('date-time', (text) => !Number.isNaN(Date.parse(text)))
+for (const [format, bits] of [
+  ['int32', 32],
+  ['int64', 64],
+] as const) {
+  const validate = (value: number) => Math.abs(value) <= 2 ** (bits - 1)
+  ajv.addFormat(format, { type: 'number', validate })
+}
 // Annotations of OpenAPI, and the keys of the document around its schemas.
 ajv.addVocabulary(['example', 'x-extensible-enum', ...Object.keys(document)])
 ajv.addSchema(closed(document) as object, 'openapi.json')
