@@ -19,14 +19,14 @@ import {
 import type { Retrying } from './retry.ts'
 import { isOffline } from './wait.ts'
 
-/** Longer than any answer of the gateway takes. */
+/** Longer than any response of the gateway takes. */
 const CALL_TIMEOUT_MS = 3 * 60_000
-/** An upload that is given up is worth no longer wait than this. */
+/** Limits how long an abort may take, retries included. */
 const ABORT_TIMEOUT_MS = 10_000
-/** Characters of a response. The longest, a status with 10,000 parts, has 1.5 million. */
+/** The longest response, a status with 10,000 parts, has 1.5 million characters. */
 const MAX_RESPONSE_CHARS = 4 * 1024 * 1024
 
-/** Credentials for sending parts, and how long they work: NaN when the gateway did not say. */
+/** Credentials for sending parts, and their lifetime: NaN when the gateway does not send it. */
 export interface SignedCredentials {
   credentials: UploadCredentials
   lifetimeMs: number
@@ -53,7 +53,7 @@ interface GatewayResponse {
 
 interface Call {
   method: 'GET' | 'POST' | 'DELETE'
-  /** What comes after `v1`. */
+  /** The path after `/v1`. */
   path: string
   headers?: Record<string, string>
   body?: object
@@ -62,12 +62,12 @@ interface Call {
 
 export type Gateway = ReturnType<typeof createGateway>
 
-/** The gateway's calls for one user, each repeated where that does no harm. */
+/** The gateway's operations for one user. Each is retried where a repetition is safe. */
 export function createGateway({ gateway, getToken, fetch, retrying }: GatewayOptions) {
-  // A gateway may live below a path of its host.
+  // The gateway may be served below a path of its host.
   const base = `${gateway.origin}${gateway.pathname.replace(/\/$/, '')}/v1`
 
-  /** One request with a token, or two when the first token is refused. */
+  /** Sends one request, or two when the gateway rejects the first token. */
   async function call(wanted: Call): Promise<GatewayResponse> {
     const response = await send(wanted)
     return requireSuccess(response.status === 401 ? await send(wanted) : response)
@@ -86,7 +86,7 @@ export function createGateway({ gateway, getToken, fetch, retrying }: GatewayOpt
         },
         ...(body && { body: JSON.stringify(body) }),
         credentials: 'omit',
-        // Elsewhere is no gateway, and would be told what is uploaded.
+        // A redirect would reveal the upload to another server.
         redirect: 'error',
         signal: signal ? AbortSignal.any([signal, timeout]) : timeout,
       })
@@ -98,15 +98,15 @@ export function createGateway({ gateway, getToken, fetch, retrying }: GatewayOpt
     }
   }
 
-  const one = (confirmKey: string, action = '') =>
+  const pathOf = (confirmKey: string, action = '') =>
     `/uploads/${encodeURIComponent(confirmKey)}${action}`
   const repeat = (wanted: Call, signal: AbortSignal) =>
     retrying(() => call({ ...wanted, signal }), { signal })
 
   /**
-   * Repeated only where that stores nothing twice: a second begin is a second upload, of which the
-   * first one is never completed, but with the full hash it may be a second file. The signal ends
-   * waits but no request: only its response can name the upload that this may have begun.
+   * Begins an upload, and retries only where that cannot store a file twice. A repeated begin leaves an
+   * upload that is never completed; with the full hash it may store a second file. The signal ends waits
+   * but no request: only the response names the upload, which the client must know to abort it.
    */
   async function beginBy(
     path: string,
@@ -116,7 +116,8 @@ export function createGateway({ gateway, getToken, fetch, retrying }: GatewayOpt
   ): Promise<GatewayResponse> {
     let unsent: unknown
     async function begin() {
-      // A begin that is lost is not repeated, so none is sent without a network. Browsers may err.
+      // A lost begin is not repeated, so the first one waits for the network. Later ones are sent anyway,
+      // because `onLine` may be wrong.
       if (!isOffline() || unsent) return call({ method: 'POST', path, headers, body })
       unsent = unreachable(undefined)
       throw unsent
@@ -126,7 +127,7 @@ export function createGateway({ gateway, getToken, fetch, retrying }: GatewayOpt
       repeatable: (error) => {
         const { code, status, retryAfterMs } = error
         if (error === unsent) return true
-        // With these alone SMH has certainly not heard of it.
+        // Only these codes prove that the request has not reached SMH.
         if (body.fullHash !== undefined) return code === 'rate_limited' || code === 'overloaded'
         return (status === 429 || status === 503) && retryAfterMs !== undefined
       },
@@ -143,7 +144,7 @@ export function createGateway({ gateway, getToken, fetch, retrying }: GatewayOpt
       return signedCredentialsOf(response, bodyOf(response, isCredentials))
     },
 
-    /** A begin with hashes: SMH may have the file already. */
+    /** Begins with hashes, because SMH may already have the file. */
     async instant(
       body: InstantUpload,
       headers: Record<string, string>,
@@ -160,13 +161,13 @@ export function createGateway({ gateway, getToken, fetch, retrying }: GatewayOpt
     },
 
     async status(confirmKey: string, signal: AbortSignal): Promise<UploadStatus> {
-      const response = await repeat({ method: 'GET', path: one(confirmKey) }, signal)
+      const response = await repeat({ method: 'GET', path: pathOf(confirmKey) }, signal)
       return bodyOf(response, isUploadStatus)
     },
 
-    /** Whether the gateway can be reached now, by one request. */
+    /** Whether one request reaches the gateway now. */
     async isReachable(confirmKey: string, signal: AbortSignal): Promise<boolean> {
-      const sent = send({ method: 'GET', path: one(confirmKey), signal })
+      const sent = send({ method: 'GET', path: pathOf(confirmKey), signal })
       return sent.then(
         () => true,
         () => false,
@@ -178,7 +179,7 @@ export function createGateway({ gateway, getToken, fetch, retrying }: GatewayOpt
       trafficLimit: number | undefined,
       signal: AbortSignal,
     ): Promise<SignedCredentials> {
-      const path = one(confirmKey, '/renew')
+      const path = pathOf(confirmKey, '/renew')
       const body = trafficLimit === undefined ? {} : { trafficLimit }
       const response = await repeat({ method: 'POST', path, body }, signal)
       return signedCredentialsOf(response, bodyOf(response, isCredentials))
@@ -189,14 +190,14 @@ export function createGateway({ gateway, getToken, fetch, retrying }: GatewayOpt
       body: CompleteUpload,
       signal: AbortSignal,
     ): Promise<StoredFile> {
-      const path = one(confirmKey, '/complete')
+      const path = pathOf(confirmKey, '/complete')
       const response = await repeat({ method: 'POST', path, body }, signal)
       return bodyOf(response, isStoredFile)
     },
 
     async abort(confirmKey: string): Promise<void> {
       const signal = AbortSignal.timeout(ABORT_TIMEOUT_MS)
-      await repeat({ method: 'DELETE', path: one(confirmKey) }, signal).catch((error) => {
+      await repeat({ method: 'DELETE', path: pathOf(confirmKey) }, signal).catch((error) => {
         throw signal.aborted ? unreachable(error) : error
       })
     },
@@ -205,34 +206,34 @@ export function createGateway({ gateway, getToken, fetch, retrying }: GatewayOpt
 
 function unreachable(cause: unknown): UploadError {
   const page = globalThis.location?.origin
-  const hint = page ? ` Its CORS_ORIGINS needs ${page} as well.` : ''
+  const hint = page ? ` Check that its CORS_ORIGINS contains ${page}.` : ''
   const message = `The gateway cannot be reached.${hint}`
   return new UploadError('network', message, { cause, retryable: true })
 }
 
 async function tokenOf(getToken: GatewayOptions['getToken']): Promise<string> {
   try {
-    // What an app gives need not be what the types say.
+    // JavaScript apps may return something else than a string.
     const token: unknown = await getToken()
     if (typeof token === 'string' && /^[\x21-\x7e]+$/.test(token)) return token
-    throw new TypeError('The token has characters that no header can carry.')
+    throw new TypeError('The token contains characters that are not allowed in a header.')
   } catch (cause) {
-    throw new UploadError('token', 'There is no token for the gateway.', { cause })
+    throw new UploadError('token', 'getToken did not provide a token.', { cause })
   }
 }
 
-/** @throws UploadError unless the answer is a success */
+/** @throws UploadError unless the response is a success */
 function requireSuccess(response: GatewayResponse): GatewayResponse {
   const { status, headers } = response
   if (status >= 200 && status < 300) return response
   const problem = isProblem(response.body) ? response.body : undefined
   const { code = 'bad_answer', requestId, errors, missingParts } = problem ?? {}
-  const message = problem?.detail ?? `The gateway answers ${status}.`
+  const message = problem?.detail ?? `The gateway responded with status ${status}.`
   const faults = (errors ?? []).map((fault) => `${fault.field}: ${fault.message}`)
   throw new UploadError(code, [message, ...faults].join(' '), {
     status,
     requestId: requestId ?? headers.get('X-Request-Id') ?? undefined,
-    // 507 is a full space, which does not pass.
+    // Not 507: a full space stays full.
     retryable: [408, 429, 500, 502, 503, 504].includes(status),
     errors,
     missingParts,
@@ -240,14 +241,14 @@ function requireSuccess(response: GatewayResponse): GatewayResponse {
   })
 }
 
-/** The body of a success; something in between may have answered in the gateway's place. */
+/** The body of a successful response. @throws UploadError when it is not the gateway's */
 function bodyOf<Body>(response: GatewayResponse, isRight: (body: unknown) => body is Body): Body {
   if (isRight(response.body)) return response.body
   throw invalidResponse(response)
 }
 
 function invalidResponse({ status }: GatewayResponse): UploadError {
-  return new UploadError('bad_answer', 'This is no answer of the gateway.', { status })
+  return new UploadError('bad_answer', 'The response does not come from the gateway.', { status })
 }
 
 function signedCredentialsOf(

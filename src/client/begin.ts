@@ -2,22 +2,22 @@ import type { Gateway, SignedCredentials } from './api.ts'
 import { hasCode, UploadError } from './errors.ts'
 import type { BeginUpload, StoredFile } from './gateway-types.ts'
 import { type HashWorker, hashFile } from './hash-file.ts'
-import { beginningHash, canHash, LEAST_INSTANT_BYTES } from './hashes.ts'
+import { beginningHash, canHash, MIN_INSTANT_BYTES } from './hashes.ts'
 import { metadataHeaders } from './metadata.ts'
 import { type ArrivedPart, partBytesFor, resumedPartBytes } from './parts.ts'
 import type { ResumeOptions, UploadOptions } from './types.ts'
 
-/** What beginning and resuming take. */
+/** What begin and resume need. */
 export interface BeginServices {
   gateway: Gateway
-  /** What the app wants. */
+  /** The app's option `partSize`. */
   partBytes: number | undefined
   hashWorker: HashWorker | undefined
-  /** Whether the gateway takes hashes; found out once. */
+  /** Whether the gateway refuses instant uploads. Shared by all uploads, so that one finds out. */
   instant: { refused: boolean }
 }
 
-/** How an upload starts: with a file that is stored already, or with parts to send. */
+/** The result of begin or resume: a file that is already stored, or parts to send. */
 export type BeginResult =
   | { kind: 'stored'; file: StoredFile }
   | { kind: 'confirmed'; confirmKey: string }
@@ -29,7 +29,7 @@ export type BeginResult =
       arrived: readonly ArrivedPart[]
     }
 
-/** Begins an upload, trying first whether SMH has the file. */
+/** Begins an upload. Asks first whether SMH already has the file. */
 export async function beginUpload(
   services: BeginServices,
   source: Blob,
@@ -55,7 +55,7 @@ async function beginOrFind(
   const begin = async () => ({ signed: await gateway.begin(wanted, headers, signal) })
 
   const mayAsk = options.instant !== false && !instant.refused
-  if (!mayAsk || source.size < LEAST_INSTANT_BYTES || !canHash()) return begin()
+  if (!mayAsk || source.size < MIN_INSTANT_BYTES || !canHash()) return begin()
 
   const withHash = { ...wanted, beginningHash: await beginningHash(source, signal) }
   try {
@@ -63,18 +63,18 @@ async function beginOrFind(
     if (outcome.kind !== 'full_hash_required') return outcome
   } catch (error) {
     if (!hasCode(error, 'not_permitted')) throw error
-    // It may be the hashes that are not permitted; then the same without them is.
-    const answer = await begin()
+    // The gateway may refuse the hashes only. If begin works without them, later uploads skip them.
+    const result = await begin()
     instant.refused = true
-    return answer
+    return result
   }
   const fullHash = await hashFile(source, hashWorker, signal)
   const outcome = await gateway.instant({ ...withHash, fullHash }, headers, signal)
-  // Should it not know yet, the file is simply sent.
+  // SMH should decide by the full hash. If it asks for it again, the client sends the file.
   return outcome.kind === 'full_hash_required' ? begin() : outcome
 }
 
-/** Finds out how far an upload has got. */
+/** Reads which parts of an upload have arrived, and renews its credentials. */
 export async function resumeUpload(
   { gateway, partBytes }: BeginServices,
   confirmKey: string,
@@ -84,22 +84,25 @@ export async function resumeUpload(
 ): Promise<BeginResult> {
   const { confirmed, size, parts: arrived = [] } = await gateway.status(confirmKey, signal)
   if (size !== source.size) {
-    throw new UploadError('source_changed', 'This upload was begun with a file of another size.')
+    throw new UploadError(
+      'source_changed',
+      'This upload was started with a file of a different size.',
+    )
   }
   if (confirmed) return { kind: 'confirmed', confirmKey }
   try {
     const signed = await gateway.renew(confirmKey, trafficLimit, signal)
-    const usual = partBytesFor(size, partBytes)
-    const itsPartBytes = resumedPartBytes(size, usual, arrived)
-    return { kind: 'open', confirmKey, signed, partBytes: itsPartBytes, arrived }
+    const configured = partBytesFor(size, partBytes)
+    const partBytesAtBegin = resumedPartBytes(size, configured, arrived)
+    return { kind: 'open', confirmKey, signed, partBytes: partBytesAtBegin, arrived }
   } catch (error) {
-    // Another device was faster.
+    // Another device has completed the upload since.
     if (hasCode(error, 'upload_complete')) return { kind: 'confirmed', confirmKey }
     throw error
   }
 }
 
-/** What begin and complete may both say about a file. */
+/** The fields that begin and complete share. */
 export function fileDetails(options: ResumeOptions) {
   const { labels, category, localCreationTime, localModificationTime } = options
   return {

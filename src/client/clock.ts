@@ -1,10 +1,10 @@
-/** Milliseconds since some moment; never goes back. */
+/** Milliseconds since an arbitrary moment. Never decreases. */
 export type Stopwatch = () => number
 
 /**
- * Counts what has passed on the clock that went further, at each look. The monotonic clock may stand
- * still while a device sleeps, and the wall clock may be set back: each covers the other. A wall
- * clock that is set forward costs one early renewal, nothing else.
+ * Creates a stopwatch that adds, at each call, the larger step of its clocks. The monotonic clock may
+ * stop while a device sleeps, and the wall clock may be set back. A wall clock that is set forward
+ * causes one early renewal of credentials and nothing else.
  */
 export function createStopwatch(
   clocks: readonly (() => number)[] = [() => performance.now(), () => Date.now()],
@@ -19,12 +19,12 @@ export function createStopwatch(
   }
 }
 
-/** Milliseconds from an answer until `moment` (HTTP date), both by the server's clock; else NaN. */
+/** Milliseconds between a response's `Date` and `moment` (an HTTP date). NaN without either. */
 export function untilByServer(headers: Pick<Headers, 'get'>, moment: string | null): number {
   return Date.parse(moment ?? '') - Date.parse(headers.get('Date') ?? '')
 }
 
-/** Milliseconds that `Retry-After` asks for (RFC 9110 §10.2.3), if it does. */
+/** Milliseconds that `Retry-After` asks for (RFC 9110 §10.2.3), if the response has one. */
 export function retryAfterMs(headers: Pick<Headers, 'get'>): number | undefined {
   const value = headers.get('Retry-After')
   if (value === null) return undefined

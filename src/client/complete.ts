@@ -9,14 +9,14 @@ export interface CompleteOptions {
   confirmKey: string
   transfer: Transfer
   details: Omit<CompleteUpload, 'crc64'>
-  /** Sends the parts that the transfer was told to forget. */
+  /** Sends the parts that `transfer.forget` has marked as missing. */
   sendAgain: () => Promise<void>
   signal: AbortSignal
 }
 
 /**
- * Has the file stored, and sees that it is the one that was sent. Parts that turn out to be missing or
- * wrong are sent again, once.
+ * Completes the upload and compares the checksum of the stored file. Sends missing or damaged parts
+ * again, once.
  */
 export async function completeUpload(options: CompleteOptions): Promise<StoredFile> {
   const { gateway, confirmKey, transfer, details, sendAgain, signal } = options
@@ -24,7 +24,10 @@ export async function completeUpload(options: CompleteOptions): Promise<StoredFi
     const crc64 = String(transfer.crc64())
     const file = await gateway.complete(confirmKey, { ...details, crc64 }, signal)
     if (file.crc64 === crc64) return file
-    throw new UploadError('checksum_mismatch', 'What is stored is not what was sent.')
+    throw new UploadError(
+      'checksum_mismatch',
+      'Checksum mismatch: the CRC-64 of the stored file differs.',
+    )
   }
   try {
     return await complete()
@@ -37,17 +40,18 @@ export async function completeUpload(options: CompleteOptions): Promise<StoredFi
   }
 }
 
-/** The parts that may be to blame for what the gateway refused. */
+/** The parts that can cause this error, by number. */
 async function partsToSend(
   error: unknown,
   { gateway, confirmKey, transfer, signal }: CompleteOptions,
 ): Promise<number[]> {
-  // With a status it is the gateway's word: nothing is stored, unless somebody else has completed it.
-  if (hasCode(error, 'checksum_mismatch') && error.status) return transfer.unproven()
+  // An error with a status comes from the gateway: the file is not stored, unless another client has
+  // completed the upload.
+  if (hasCode(error, 'checksum_mismatch') && error.status) return transfer.unverified()
   if (!hasCode(error, 'upload_incomplete', 'size_mismatch')) return []
   if (error.missingParts?.length) return error.missingParts
   const { confirmed, parts = [] } = await gateway.status(confirmKey, signal)
-  // The stored file has another size. Its upload is over, and takes no parts.
+  // The upload is completed and accepts no parts, although the stored file has another size.
   if (confirmed) return []
   const right = new Set(arrivedNumbers(transfer.plan, parts))
   return transfer.plan.map(({ number }) => number).filter((number) => !right.has(number))

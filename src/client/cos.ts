@@ -3,12 +3,15 @@ import { UploadError } from './errors.ts'
 import type { UploadCredentials } from './gateway-types.ts'
 import type { PartReply, SendPart } from './send-part.ts'
 
-/** A connection that has died must not hold a part for ever; a slow one has to have its time. */
-const LEAST_TIMEOUT_MS = 5 * 60_000
-const SLOWEST_BYTES_PER_MS = 10
+/**
+ * A part times out after 5 minutes plus its time at 10 KB/s. Otherwise a broken connection would hold a
+ * permit indefinitely.
+ */
+const MIN_TIMEOUT_MS = 5 * 60_000
+const MIN_BYTES_PER_MS = 10
 
-/** Faults of the connection that COS answers 400 to (docs/smh-protocol.md#11.3); another try may succeed. */
-const TORN = ['BadDigest', 'IncompleteBody', 'RequestTimeout', 'UserNetworkTooSlow']
+/** Codes of status 400 that a broken connection causes (docs/smh-protocol.md#11.3). A retry may succeed. */
+const CONNECTION_CODES = ['BadDigest', 'IncompleteBody', 'RequestTimeout', 'UserNetworkTooSlow']
 
 interface PartUpload {
   credentials: UploadCredentials
@@ -18,12 +21,12 @@ interface PartUpload {
   onSent: (bytes: number) => void
 }
 
-/** Sends one part once, and gives what COS says its checksum is, if a page may read that. */
+/** Sends one part once. Returns its checksum as COS reports it, if the page may read that header. */
 export type PutPart = (part: PartUpload) => Promise<bigint | undefined>
 
 /**
- * @param scheme `http` is for a COS stand-in on the same machine
- * @param respondingHosts gets each host that has answered
+ * @param scheme `http` only for an emulator of COS on the same machine
+ * @param respondingHosts collects each host that has responded
  */
 export function createPutPart(
   scheme: 'https' | 'http',
@@ -32,7 +35,7 @@ export function createPutPart(
 ): PutPart {
   return async ({ credentials, number, body, signal, onSent }) => {
     const { domain, path, uploadId, headers } = credentials
-    const timeoutMs = LEAST_TIMEOUT_MS + Math.ceil(body.size / SLOWEST_BYTES_PER_MS)
+    const timeoutMs = MIN_TIMEOUT_MS + Math.ceil(body.size / MIN_BYTES_PER_MS)
     const request = {
       url: `${scheme}://${domain}${path}?uploadId=${encodeURIComponent(uploadId)}&partNumber=${number}`,
       headers: allowed(headers),
@@ -42,35 +45,35 @@ export function createPutPart(
     }
     const reply = await send(request).catch((cause) => {
       signal.throwIfAborted()
-      throw new UploadError('network', 'COS cannot be reached.', { cause, retryable: true })
+      throw new UploadError('network', 'COS is not reachable.', { cause, retryable: true })
     })
     respondingHosts.add(domain)
-    if (reply.status !== 200) throw refusalOf(reply)
+    if (reply.status !== 200) throw rejectionOf(reply)
     const checksum = reply.header('x-cos-hash-crc64ecma') ?? ''
     return /^\d{1,20}$/.test(checksum) ? BigInt(checksum) : undefined
   }
 }
 
-/** Whether COS will go on with fresh credentials: which 403s are expiry only the wording tells. */
+/** Whether new credentials may help. COS distinguishes expiry from other 403s only by its message. */
 export function isExpiry({ status, cosCode }: UploadError): boolean {
   return status === 403 || cosCode === 'ExpiredToken'
 }
 
-/** Browsers refuse these names in a request; they set them themselves. */
+/** Without the headers that browsers set and do not let a script set. */
 function allowed(headers: Record<string, string>): Record<string, string> {
   return Object.fromEntries(
     Object.entries(headers).filter(([name]) => !/^(host|content-length)$/i.test(name)),
   )
 }
 
-function refusalOf({ status, text, header }: PartReply): UploadError {
+function rejectionOf({ status, text, header }: PartReply): UploadError {
   const cosCode = /<Code>(\w+)<\/Code>/.exec(text)?.[1]
-  const passing = [408, 409, 429].includes(status) || status >= 500
-  return new UploadError('cos', `COS refuses a part: ${cosCode ?? `status ${status}`}.`, {
+  const isTemporary = [408, 409, 429].includes(status) || status >= 500
+  return new UploadError('cos', `COS rejected a part: ${cosCode ?? `status ${status}`}.`, {
     status,
     cosCode,
     requestId: header('x-cos-request-id') ?? undefined,
-    retryable: passing || (cosCode !== undefined && TORN.includes(cosCode)),
+    retryable: isTemporary || (cosCode !== undefined && CONNECTION_CODES.includes(cosCode)),
     retryAfterMs: retryAfterMs({ get: header }),
   })
 }

@@ -1,13 +1,13 @@
-/** CRC-64/XZ, the checksum that COS and SMH keep of every object (SMH calls it `crc64`). */
+/** CRC-64/XZ, the checksum that COS and SMH store with every object. SMH calls it `crc64`. */
 
-/** The polynomial, reflected: the highest bit stands for x^0. */
+/** The reflected polynomial: the highest bit is x^0. */
 const POLYNOMIAL = 0xc96c5795d7870f42n
 const ONE = 1n << 63n
 const ALL_ONES = 0xffff_ffff
 
 /**
- * Eight tables of 256 values, their lower and upper 32 bits apart: with them eight bytes are taken at
- * once. Signed, because 32-bit integers stay integers in the engine where unsigned ones may not.
+ * Eight tables of 256 values, split into lower and upper 32 bits. They let the loop process eight bytes
+ * at once. They are signed because engines keep signed 32-bit integers as integers.
  */
 const { low, high } = createTables()
 
@@ -28,7 +28,7 @@ function createTables() {
   return { low, high }
 }
 
-/** The checksum of `bytes`, going on from that of the bytes `before` them. */
+/** The checksum of `bytes`. `before` is the checksum of the bytes in front of them. */
 export function crc64(bytes: Uint8Array, before = 0n): bigint {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   let lo = ~Number(BigInt.asIntN(32, before))
@@ -56,15 +56,15 @@ export function crc64(bytes: Uint8Array, before = 0n): bigint {
   return (BigInt((hi ^ ALL_ONES) >>> 0) << 32n) | BigInt((lo ^ ALL_ONES) >>> 0)
 }
 
-/** A run of bytes of which only size and checksum are known. */
+/** The size and checksum of a range of bytes. */
 export interface Piece {
   size: number
   crc64: bigint
 }
 
-/** The checksum of all pieces one after another; the bytes themselves are not needed. */
+/** The checksum of the concatenated pieces, computed without their bytes. */
 export function combineCrc64(pieces: Iterable<Piece>): bigint {
-  // Nearly all parts of a file have the same size, so the costly factor is found once.
+  // Nearly all parts of a file have the same size, so the expensive factor is computed once.
   const shifts = new Map<number, bigint>()
   let combined = 0n
   for (const { size, crc64 } of pieces) {
@@ -75,7 +75,7 @@ export function combineCrc64(pieces: Iterable<Piece>): bigint {
   return combined
 }
 
-/** Of two polynomials, modulo the one above. */
+/** The product of two polynomials modulo {@link POLYNOMIAL}. */
 function multiply(left: bigint, right: bigint): bigint {
   let product = 0n
   let shifted = right
@@ -86,7 +86,7 @@ function multiply(left: bigint, right: bigint): bigint {
   return product
 }
 
-/** x^(8 * bytes): a checksum multiplied by it has room for that many bytes behind it. */
+/** x^(8 * bytes). Multiplying a checksum by it appends that many zero bytes. */
 function shiftBy(bytes: number): bigint {
   let power = ONE
   let square = ONE >> 8n

@@ -2,12 +2,12 @@ import type { SignedCredentials } from './api.ts'
 import type { Stopwatch } from './clock.ts'
 import type { UploadCredentials } from './gateway-types.ts'
 
-/** Long enough for a renewal, also for one that has to be tried again. */
+/** Credentials are renewed this long before they expire. It leaves time for retries. */
 const MARGIN_MS = 5 * 60_000
 
 export type CredentialKeeper = ReturnType<typeof keepCredentials>
 
-/** Hands out credentials that still work, and renews them for all parts at once. */
+/** Keeps the credentials of one upload. Concurrent parts share one renewal. */
 export function keepCredentials(
   first: SignedCredentials,
   renew: () => Promise<SignedCredentials>,
@@ -17,12 +17,12 @@ export function keepCredentials(
   let renewing: Promise<UploadCredentials> | undefined
 
   function dated({ credentials, lifetimeMs }: SignedCredentials) {
-    // Where the whole life is short, less. Without a known life only a refusal tells.
+    // A short lifetime has a shorter margin. Without a lifetime, only a 403 causes a renewal.
     const renewInMs = lifetimeMs - Math.min(MARGIN_MS, lifetimeMs / 10)
     return { credentials, renewAt: now() + (Number.isNaN(renewInMs) ? Infinity : renewInMs) }
   }
 
-  /** Renews once for all who ask meanwhile. */
+  /** Renews. Calls during a renewal share its result. */
   function renewed(): Promise<UploadCredentials> {
     renewing ??= renew()
       .then((signed) => {
@@ -36,9 +36,9 @@ export function keepCredentials(
   }
 
   return {
-    /** Undefined when it is time to renew. */
+    /** The current credentials, or undefined when they need a renewal. */
     working: () => (now() < current.renewAt ? current.credentials : undefined),
-    /** What to use when COS refused `used`: undefined when nothing newer is there. */
+    /** Newer credentials than `used`, which COS has rejected, if there are any. */
     insteadOf: (used: UploadCredentials) =>
       used === current.credentials ? undefined : current.credentials,
     renewed,

@@ -1,17 +1,17 @@
 import type { Problem } from './gateway-types.ts'
 
 /**
- * Why an upload failed: the gateway's own code, or one of the client's.
+ * Why an upload failed: a code of the gateway, or one of the client.
  *
  * - `aborted`: by `abort()` or the signal
- * - `network`: the gateway or COS could not be reached, or an answer was lost
- * - `blocked`: every request to COS fails at once, while the gateway answers: the bucket's CORS rule
- *   does not allow this page, or a content blocker or firewall is in between
+ * - `network`: the gateway or COS was not reachable, or a response was lost
+ * - `blocked`: every request to COS fails at once while the gateway responds. The bucket's CORS rule does
+ *   not allow this page, or a content blocker or firewall stops the requests
  * - `empty_file`: the file has no bytes
- * - `cos`: COS refuses a part; `cosCode` has its word for it
- * - `source_changed`: the file cannot be read as it was, or is not the one that was begun
+ * - `cos`: COS rejected a part; `cosCode` is its error code
+ * - `source_changed`: the file has changed, cannot be read, or is not the one that the upload began with
  * - `token`: `getToken` failed; its error is the `cause`
- * - `bad_answer`: something answered that is no gateway
+ * - `bad_answer`: a response that does not come from the gateway
  */
 export type UploadErrorCode =
   | Problem['code']
@@ -24,25 +24,25 @@ export type UploadErrorCode =
   | 'token'
   | 'bad_answer'
 
-/** What is known of a fault besides its code. */
+/** The fields of an {@link UploadError} besides its code. */
 export interface UploadErrorDetails {
-  /** The HTTP status, if there was an answer. */
+  /** The HTTP status, if there was a response. */
   status?: number | undefined
-  /** For the operator of the gateway, or for Tencent Cloud where the code is `cos`. */
+  /** The gateway's request id, or COS's when the code is `cos`. Quote it in support requests. */
   requestId?: string | undefined
-  /** Whether the same thing may well go better later. */
+  /** Whether a later attempt may succeed. */
   retryable?: boolean | undefined
-  /** What is wrong with which field of the input. */
+  /** Which fields of the request are not valid, and why. */
   errors?: Problem['errors'] | undefined
-  /** Parts that the gateway misses. */
+  /** Numbers of the parts that have not arrived. */
   missingParts?: number[] | undefined
   cosCode?: string | undefined
-  /** Milliseconds until the other side wants to be asked again. */
+  /** Milliseconds to wait before the next attempt, as the response asks. */
   retryAfterMs?: number | undefined
   cause?: unknown
 }
 
-/** The one error that an upload fails with. Decide by `code`. */
+/** The error with which an upload fails. Distinguish errors by `code`. */
 export class UploadError extends Error {
   readonly code: UploadErrorCode
   readonly status: number | undefined

@@ -1,16 +1,16 @@
 import { fullHash } from './hashes.ts'
 
-/** The part of a Web Worker that is needed. */
+/** The part of `Worker` that the client uses. */
 interface HashingWorker {
   postMessage(message: unknown): void
   terminate(): void
   addEventListener(type: string, listener: (event: { data?: { hash?: string } }) => void): void
 }
 
-/** Makes a worker from the `hash-worker` module. */
+/** Creates a worker from the `hash-worker` module. */
 export type HashWorker = () => HashingWorker
 
-/** {@link fullHash}, in a worker where there is one, or else here. */
+/** Computes {@link fullHash} in a worker. Without one, or if it fails, in this thread. */
 export async function hashFile(
   source: Blob,
   hashWorker: HashWorker | undefined,
@@ -22,7 +22,7 @@ export async function hashFile(
   return hash ?? fullHash(source, signal)
 }
 
-/** Undefined when the worker could not be started (a policy may forbid it) or did not manage. */
+/** Resolves to undefined when the worker fails or cannot start. A content security policy may forbid it. */
 function hashInWorker(
   source: Blob,
   hashWorker: HashWorker,
@@ -32,16 +32,16 @@ function hashInWorker(
     let worker: HashingWorker | undefined
     function end(hash?: string) {
       worker?.terminate()
-      signal.removeEventListener('abort', giveUp)
+      signal.removeEventListener('abort', fail)
       resolve(hash)
     }
-    const giveUp = () => end()
-    signal.addEventListener('abort', giveUp)
+    const fail = () => end()
+    signal.addEventListener('abort', fail)
     try {
       worker = hashWorker()
       worker.addEventListener('message', ({ data }) => end(data?.hash))
-      worker.addEventListener('error', giveUp)
-      worker.addEventListener('messageerror', giveUp)
+      worker.addEventListener('error', fail)
+      worker.addEventListener('messageerror', fail)
       worker.postMessage({ file: source })
     } catch {
       end()

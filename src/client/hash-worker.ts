@@ -1,9 +1,8 @@
 import { fullHash } from './hashes.ts'
 
 /**
- * The entry of a Web Worker that hashes whole files: `{ file }` in, `{ hash }` out, or `{}` when it
- * cannot be read. An app serves it as a file of its own, which is what a page with
- * `worker-src 'self'` may start.
+ * Entry of a Web Worker that hashes files. It receives `{ file }` and posts `{ hash }`, or `{}` when the
+ * file cannot be read. The app serves it as a separate file, so that `worker-src 'self'` permits it.
  */
 addEventListener('message', async ({ data }: MessageEvent<{ file: Blob }>) => {
   const hash = await fullHash(data.file, new AbortController().signal).catch(() => undefined)

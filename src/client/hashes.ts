@@ -1,26 +1,26 @@
 import { MIB } from './parts.ts'
 import { readChunks } from './source.ts'
 
-/** Smaller files take no part in instant upload. */
-export const LEAST_INSTANT_BYTES = MIB
+/** Instant upload does not support smaller files. */
+export const MIN_INSTANT_BYTES = MIB
 
-/** What SMH's hash goes on by, and the length of the hash in front of each. */
+/** SMH's hash works on segments. The hash of everything before a segment is put in front of it. */
 const SEGMENT_BYTES = MIB
 const HASH_BYTES = 32
 
-/** WebCrypto exists only where the page came over a secure connection. */
+/** Whether WebCrypto is available. Browsers provide it only in secure contexts. */
 export function canHash(): boolean {
   return globalThis.crypto?.subtle !== undefined
 }
 
-/** SHA-256 of the first MiB, by which SMH tells whether it may have the file. */
+/** SHA-256 of the first MiB. SMH uses it to find files that may be equal. */
 export function beginningHash(source: Blob, signal: AbortSignal): Promise<string> {
   return fullHash(source.slice(0, SEGMENT_BYTES), signal)
 }
 
 /**
- * SMH's hash of a whole file: SHA-256 of each MiB, with the raw hash of everything before it in front.
- * WebCrypto computes off the main thread, which only copies 1 MiB at a time, so a page stays quick.
+ * SMH's hash of a whole file: SHA-256 of each MiB, preceded by the raw hash of everything before it.
+ * WebCrypto computes outside the main thread, which copies 1 MiB at a time, so a page stays responsive.
  */
 export async function fullHash(source: Blob, signal: AbortSignal): Promise<string> {
   const input = new Uint8Array(HASH_BYTES + SEGMENT_BYTES)

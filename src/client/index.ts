@@ -19,13 +19,13 @@ export { describeUpload, fileSize, type UploadMessageKey, type UploadMessages } 
 export { defaultPartSize } from './parts.ts'
 export type * from './types.ts'
 
-/** Uploads that begin or resume at the same time; the next one starts when one of them is done with it. */
+/** How many uploads begin or resume at the same time. Each may hash a file, which takes CPU and disk. */
 const BEGINS_IN_PARALLEL = 4
-const LARGEST_PART_BYTES = 5 * 1024 * MIB
+const MAX_PART_BYTES = 5 * 1024 * MIB
 
 /**
- * Makes a client that uploads files through the gateway: in browsers, their workers, and in Node (with
- * `fs.openAsBlob`). Files are read piece by piece, so their size does not matter to memory.
+ * Creates a client that uploads files through the gateway. It works in browsers, in their workers, and in
+ * Node with `fs.openAsBlob`. It reads files in small chunks, so large files need little memory.
  *
  * @example
  * const client = createUploadClient({ gateway: 'https://uploads.example.com', getToken })
@@ -36,41 +36,44 @@ const LARGEST_PART_BYTES = 5 * 1024 * MIB
  * })
  * const stored = await upload.done
  *
- * @throws RangeError when a number makes no sense, TypeError when the gateway's address does not
+ * @throws RangeError when a number is out of range, TypeError when `gateway` is not a URL
  */
 export function createUploadClient(options: UploadClientOptions): UploadClient {
   const { servicesFor, gateway } = createServices(options)
   const begins = createSemaphore(BEGINS_IN_PARALLEL)
-  const underWay = new Map<Upload, { source: Blob; target: string }>()
+  const running = new Map<Upload, { source: Blob; target: string }>()
 
-  /** The upload of this file to this target that is under way, or else a new one. */
-  function oneOf(source: Blob, target: string, start: () => Upload): Upload {
-    for (const [upload, other] of underWay) {
+  /** Returns the running upload of this file to this target, or starts one. */
+  function joinOrStart(source: Blob, target: string, start: () => Upload): Upload {
+    for (const [upload, other] of running) {
       if (upload.aborted) continue
       const key = `key ${upload.confirmKey}`
       if (other.source === source && [other.target, key].includes(target)) return upload
     }
     const upload = start()
-    const forget = () => underWay.delete(upload)
-    underWay.set(upload, { source, target })
+    const forget = () => running.delete(upload)
+    running.set(upload, { source, target })
     upload.done.then(forget, forget)
     return upload
   }
 
   return {
     upload: (source, options) =>
-      oneOf(source, `path ${options.path}`, () => {
+      joinOrStart(source, `path ${options.path}`, () => {
         const start: StartOptions['start'] = (services, signal) =>
           begins.run(async () => {
             if (source.size > 0) return beginUpload(services, source, options, signal)
-            throw new UploadError('empty_file', 'An upload has at least one byte.')
+            throw new UploadError(
+              'empty_file',
+              'The file is empty. An upload needs at least one byte.',
+            )
           }, signal)
-        // SMH keeps what begin was told.
+        // SMH keeps the details that begin has sent.
         return startUpload(servicesFor, { source, start, details: {}, options })
       }),
 
     resume: (confirmKey, source, options = {}) =>
-      oneOf(source, `key ${confirmKey}`, () => {
+      joinOrStart(source, `key ${confirmKey}`, () => {
         const start: StartOptions['start'] = (services, signal) =>
           begins.run(() => resumeUpload(services, confirmKey, source, options, signal), signal)
         const details = fileDetails(options)
@@ -85,12 +88,12 @@ export function createUploadClient(options: UploadClientOptions): UploadClient {
 function createServices(options: UploadClientOptions) {
   const { getToken, partsInParallel, partSize, cosScheme = 'https' } = options
   if (!isWhole(partsInParallel, 1, Infinity)) {
-    throw new RangeError('partsInParallel has to be a whole number from 1 on.')
+    throw new RangeError('partsInParallel must be a whole number of at least 1.')
   }
-  if (!isWhole(partSize, MIB, LARGEST_PART_BYTES)) {
-    throw new RangeError('partSize has to be a whole number of bytes, 1 MiB to 5 GiB.')
+  if (!isWhole(partSize, MIB, MAX_PART_BYTES)) {
+    throw new RangeError('partSize must be a whole number of bytes between 1 MiB and 5 GiB.')
   }
-  // Called without a receiver, a browser's own fetch refuses to work.
+  // Browsers throw when `fetch` is called as a method of another object.
   const fetch = options.fetch ?? ((...request) => globalThis.fetch(...request))
   const byRuntime = 'XMLHttpRequest' in globalThis ? sendByXhr : sendByNode()
   const retryingOf = (startTask: StartTask) =>
@@ -121,6 +124,6 @@ function createServices(options: UploadClientOptions) {
   }
 }
 
-function isWhole(number: number | undefined, least: number, most: number): boolean {
-  return number === undefined || (Number.isInteger(number) && number >= least && number <= most)
+function isWhole(number: number | undefined, min: number, max: number): boolean {
+  return number === undefined || (Number.isInteger(number) && number >= min && number <= max)
 }

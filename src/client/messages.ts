@@ -1,7 +1,7 @@
 import { UploadError, type UploadErrorCode } from './errors.ts'
 import type { UploadState } from './types.ts'
 
-/** A sentence for each state and each error, in English. `{path}`, `{seconds}` and `{size}` are filled in. */
+/** English messages for states and errors. `{path}`, `{seconds}` and `{size}` are placeholders. */
 const english = {
   preparing: 'Preparing the upload.',
   uploading: 'Uploading.',
@@ -10,7 +10,7 @@ const english = {
   waiting_server_busy: 'The server is busy. The upload continues in {seconds} s.',
   waiting_credentials: 'Renewing the permission to upload.',
   paused: 'Paused.',
-  completing: 'Everything is sent. The server is checking the file.',
+  completing: 'The file is sent. The server is checking it.',
   stored: 'Stored as {path}.',
   aborted: 'The upload was cancelled.',
 
@@ -22,25 +22,25 @@ const english = {
   file_too_large: 'The file is too large.',
   file_too_large_limit: 'The file is too large: at most {size}.',
   invalid_name:
-    'A name has at most 255 characters and none of \\ / : * ? " < > |. Rename the file.',
-  name_conflict: 'A file with this name exists already.',
+    'A name can have at most 255 characters and none of \\ / : * ? " < > |. Rename the file.',
+  name_conflict: 'A file with this name already exists.',
   not_permitted: 'This upload is not allowed here.',
   type_not_permitted: 'Files of this type are not allowed here.',
-  quota_exceeded: 'There is no room left for this file.',
+  quota_exceeded: 'There is not enough space left for this file.',
   content_refused: 'This content cannot be stored.',
   upload_not_found: 'This upload has ended. Start it again.',
-  checksum_mismatch: 'The file was damaged on the way. Upload it again.',
+  checksum_mismatch: 'The file was damaged during the upload. Upload it again.',
   busy: 'The server is busy. Try again later.',
   other: 'The upload failed. Try again, or ask for help.',
 }
 
-/** The names of all sentences. */
+/** The keys of all messages. */
 export type UploadMessageKey = keyof typeof english
 
-/** Sentences of an app, which replace the English ones. */
+/** Messages of an app that replace the English ones. */
 export type UploadMessages = { readonly [sentence in UploadMessageKey]?: string }
 
-/** Codes that share a sentence. A code without a sentence is `other`. */
+/** Codes that share a message. A code without a message has `other`. */
 const keyOf: { readonly [code in UploadErrorCode]?: UploadMessageKey } = {
   missing_token: 'token',
   invalid_token: 'token',
@@ -55,10 +55,10 @@ const keyOf: { readonly [code in UploadErrorCode]?: UploadMessageKey } = {
 }
 
 /**
- * Says in a person's words what an upload does, or why it failed.
+ * Describes the state of an upload, or why it failed, in a sentence for users.
  *
- * @param what a state, or what `done` rejected with
- * @param messages replace English sentences, for another language or another tone
+ * @param what a state, or the error that `done` rejected with
+ * @param messages replace the English messages, for example for another language
  */
 export function describeUpload(what: UploadState | Error, messages: UploadMessages = {}): string {
   const say = (key: UploadMessageKey, details: Record<string, string> = {}) =>
@@ -81,20 +81,20 @@ export function describeUpload(what: UploadState | Error, messages: UploadMessag
 function messageFor(error: Error): [UploadMessageKey, Record<string, string>?] {
   if (!(error instanceof UploadError)) return ['other']
   const { code, message, errors } = error
-  // The gateway tells its limit in the text alone.
+  // The problem has the limit only in its text.
   const limit = /at most (\d+) bytes/.exec(message)?.[1]
   if (code === 'file_too_large' && limit)
     return ['file_too_large_limit', { size: fileSize(+limit) }]
   if (code === 'not_permitted' && message.includes('extension')) return ['type_not_permitted']
   if (errors?.some(({ field }) => field === 'path')) return ['invalid_name']
   if (Object.hasOwn(keyOf, code)) return [keyOf[code] ?? 'other']
-  // A newer gateway may send codes that are not known here.
+  // A newer gateway may send unknown codes.
   return [Object.hasOwn(english, code) ? (code as UploadMessageKey) : 'other']
 }
 
 /**
- * A number of bytes as people read it, rounded down: `12.5 MB`. 1 MB is 1024 × 1024 bytes, as Windows'
- * Explorer and Uppy's Dashboard count. Never more than the number, so that it can name a limit.
+ * Formats a number of bytes, such as `12.5 MB`. 1 MB is 1024 × 1024 bytes, as in Windows Explorer and
+ * Uppy's Dashboard. It rounds down, so that the text of a limit does not exceed the limit.
  */
 export function fileSize(bytes: number): string {
   const units = ['bytes', 'KB', 'MB', 'GB', 'TB']

@@ -1,6 +1,6 @@
 import { UploadError } from './errors.ts'
 
-/** The request headers for `metadata`. Whatever a header cannot carry as it is gets percent-encoded. */
+/** The request headers for `metadata`. Values that are not valid in a header are percent-encoded. */
 export function metadataHeaders(metadata: Readonly<Record<string, string>>) {
   return Object.fromEntries(
     Object.entries(metadata).map(([name, value]) => [
@@ -11,7 +11,7 @@ export function metadataHeaders(metadata: Readonly<Record<string, string>>) {
 }
 
 function headerValue(name: string, value: string): string {
-  // HTTP takes spaces at the ends away.
+  // HTTP strips leading and trailing spaces, so such values are encoded.
   if (/^[\x20-\x7e]*$/.test(value) && value.trim() === value) return value
   if (value.isWellFormed()) return encodeURIComponent(value)
   const errors = [{ field: `x-smh-meta-${name}`, message: 'is not well-formed Unicode' }]

@@ -1,28 +1,28 @@
 import { UploadError } from './errors.ts'
 
 export const MIB = 1024 * 1024
-const MOST_PARTS = 10_000
-/** The sizes, in MiB, that a part grows to so that 10,000 of them suffice (SMH's own clients' list). */
+const MAX_PARTS = 10_000
+/** Sizes of parts in MiB. Parts grow so that 10,000 suffice. SMH's own clients use the same list. */
 const GROWN_MIB = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 5120]
 
-/** A run of bytes of a file. The first part is number 1. */
+/** A byte range of a file. The first part has number 1. */
 export interface Part {
   number: number
   start: number
   size: number
 }
 
-/** A file has about this many parts or fewer, until they are as large as {@link LARGE_MIB}. */
+/** A file has at most this many parts, until a part has {@link LARGE_MIB}. */
 const USUAL_PARTS = 128
-/** What a part that breaks off costs has a limit as well: from here on the number of parts grows. */
+/** Larger files have more parts instead of larger ones, because a lost part must be sent again. */
 const LARGE_MIB = 64
-/** Parts of one file on their way at the same time. */
-const MOST_AT_ONCE = 4
+/** How many parts of one file are sent in parallel. */
+const MAX_AT_ONCE = 4
 
 /**
- * The size of a part, all but the last, of a file of `size` bytes when the app sets none: the smallest
- * power of two MiB that gives at most 128 parts, and at most 64 MiB as long as 10,000 parts suffice.
- * Small parts let a reload keep most of what was sent; large ones cost fewer round trips.
+ * The default size of every part but the last, for a file of `size` bytes: the smallest power of two in
+ * MiB that gives at most 128 parts, and at most 64 MiB as long as 10,000 parts suffice. With small parts
+ * a reload loses little; large parts need fewer requests.
  *
  * @throws UploadError `file_too_large`
  */
@@ -32,21 +32,22 @@ export function defaultPartSize(size: number): number {
 }
 
 /**
- * How many of `count` parts are on their way at the same time when the app sets no number. Never more
- * than a quarter of them: what is on its way during a reload is sent again.
+ * The default number of parts sent in parallel, for a file of `count` parts. At most a quarter of them,
+ * because a reload sends unfinished parts again.
  */
 export function partsAtOnce(count: number): number {
-  return Math.min(MOST_AT_ONCE, Math.max(1, Math.floor(count / 4)))
+  return Math.min(MAX_AT_ONCE, Math.max(1, Math.floor(count / 4)))
 }
 
 /**
- * The size of a part, all but the last, of a file of `size` bytes; at least `floor`.
+ * The size of every part but the last, for a file of `size` bytes: at least `floor`, and large enough that
+ * 10,000 parts suffice.
  *
  * @throws UploadError `file_too_large`
  */
 export function partBytesFor(size: number, floor: number | undefined): number {
   if (floor === undefined) return defaultPartSize(size)
-  const enough = GROWN_MIB.find((mib) => size / (mib * MIB) <= MOST_PARTS)
+  const enough = GROWN_MIB.find((mib) => size / (mib * MIB) <= MAX_PARTS)
   if (enough !== undefined) return Math.max(floor, enough * MIB)
   throw new UploadError('file_too_large', 'A file has at most 10,000 parts of 5 GiB.')
 }
@@ -60,13 +61,13 @@ export function cutIntoParts(size: number, partBytes: number): Part[] {
   }))
 }
 
-/** A part that has arrived. */
+/** A part that COS has received. */
 export interface ArrivedPart {
   partNumber: number
   size: number
 }
 
-/** The numbers of those parts that are there with the size they should have. */
+/** The numbers of the parts that have arrived with the planned size. */
 export function arrivedNumbers(plan: readonly Part[], arrived: readonly ArrivedPart[]): number[] {
   return arrived
     .filter(({ partNumber, size }) => plan[partNumber - 1]?.size === size)
@@ -74,11 +75,10 @@ export function arrivedNumbers(plan: readonly Part[], arrived: readonly ArrivedP
 }
 
 /**
- * The size of a part that an upload was begun with, found from what has arrived of it: the configured
- * one may have changed since. What has arrived cannot be taken away, only replaced, so every number
- * has to have its place; of what is left, the size is taken by which most parts are right. Two parts
- * leave no doubt. One alone may be taken for another than it is; then the checksum of the whole tells,
- * and it is sent again.
+ * Infers the size of the parts that an upload began with, because the configured size may have changed.
+ * Parts that have arrived can be replaced but not removed, so every part number must fit. Of the sizes
+ * that fit, the one that matches most parts wins. Two parts give a unique result. One part may be
+ * misinterpreted; then the checksum of the file differs, and the client sends the part again.
  */
 export function resumedPartBytes(
   size: number,
@@ -89,7 +89,7 @@ export function resumedPartBytes(
   const candidates = [
     configured,
     Math.max(0, ...arrived.map((part) => part.size)),
-    // When only the last part is there, which is a smaller one.
+    // If only the last part has arrived, which is smaller, the other parts share the rest.
     ...arrived
       .filter(({ partNumber }) => partNumber === last)
       .map((part) => (size - part.size) / (last - 1)),
@@ -97,12 +97,12 @@ export function resumedPartBytes(
   const possible = candidates.filter((bytes) => {
     const count = Math.ceil(size / bytes)
     const longEnough = bytes >= MIB || count === 1
-    return Number.isInteger(bytes) && longEnough && count >= last && count <= MOST_PARTS
+    return Number.isInteger(bytes) && longEnough && count >= last && count <= MAX_PARTS
   })
   const right = new Map(
     possible.map((bytes) => [bytes, arrivedNumbers(cutIntoParts(size, bytes), arrived).length]),
   )
   const [best] = [...right].sort(([, one], [, other]) => other - one)
   if (best) return best[0]
-  throw new UploadError('source_changed', 'What has arrived of this upload is not of this file.')
+  throw new UploadError('source_changed', 'The parts of this upload do not belong to this file.')
 }

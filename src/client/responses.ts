@@ -6,8 +6,8 @@ import type {
   UploadStatus,
 } from './gateway-types.ts'
 
-/** What SMH lists at most. */
-const MOST_PARTS = 10_000
+/** SMH lists at most this many parts. */
+const MAX_PARTS = 10_000
 
 type Check<Value> = (value: unknown) => value is Value
 type Checks = { readonly [field: string]: Check<unknown> }
@@ -18,13 +18,11 @@ const isText = check<string>((value) => typeof value === 'string')
 const isCount = check<number>((value) => Number.isSafeInteger(value) && (value as number) >= 0)
 const isFlag = check<boolean>((value) => typeof value === 'boolean')
 
-/** A list of at most as many items as an upload has parts. */
+/** An array with at most as many items as an upload has parts. */
 const listOf = <Item>(isItem: Check<Item>) =>
-  check<Item[]>(
-    (value) => Array.isArray(value) && value.length <= MOST_PARTS && value.every(isItem),
-  )
+  check<Item[]>((value) => Array.isArray(value) && value.length <= MAX_PARTS && value.every(isItem))
 
-/** An object with these fields; what else it has is not looked at. */
+/** An object with these fields. Other fields are not checked. */
 const having = <Value>(fields: Checks) =>
   check<Value>(
     (value) =>
@@ -36,7 +34,7 @@ const having = <Value>(fields: Checks) =>
 const optional = <Value>(isRight: Check<Value>) =>
   check<Value | undefined>((value) => value === undefined || isRight(value))
 
-/** Headers that the runtime takes. */
+/** Headers that the runtime accepts. */
 const isHeaders = check<Record<string, string>>((value) => {
   try {
     new Headers(value as Record<string, string>)
@@ -46,7 +44,7 @@ const isHeaders = check<Record<string, string>>((value) => {
   }
 })
 
-/** Whether the client can work with what has come; the gateway or something in between sent it. */
+/** Whether these are credentials. The response may come from a proxy instead of the gateway. */
 export const isCredentials = having<UploadCredentials>({
   domain: check((value) => isText(value) && /^[\w.:[\]-]+$/.test(value)),
   path: check((value) => isText(value) && value.startsWith('/')),
@@ -74,7 +72,7 @@ export const isUploadStatus = having<UploadStatus>({
   parts: optional(listOf(having({ partNumber: isCount, size: isCount }))),
 })
 
-/** A problem of the gateway: what else is between sends none with a code and a request id. */
+/** A problem of the gateway. Proxies in between send none with a code and a request id. */
 export const isProblem = having<Problem>({
   code: isText,
   requestId: isText,
@@ -83,7 +81,7 @@ export const isProblem = having<Problem>({
   missingParts: optional(listOf(isCount)),
 })
 
-/** The text of an answer, or its first `limit` characters and what came along with them. */
+/** Reads the text of a response. Stops after the chunk in which it reaches `limit` characters. */
 export async function readText({ body }: Response, limit: number): Promise<string> {
   if (!body) return ''
   const reader = body.getReader()

@@ -3,37 +3,37 @@ import { type StartTask, startUnwatched, type Task, waitingAfter } from './state
 import type { RetryOptions } from './types.ts'
 import { isOffline, type Wait, waitUntilOnline } from './wait.ts'
 
-/** However long somebody asks us to wait, this is enough. */
+/** Limits the wait that a `Retry-After` can cause. */
 const MAX_RETRY_AFTER_MS = 60 * 60_000
 
-/** What one run of {@link Retrying} goes by. */
-interface Circumstances {
+/** The options of one call of {@link Retrying}. */
+interface WorkOptions {
   signal: AbortSignal
-  /** A number that changes when there was progress. */
+  /** Returns a number that changes when there is progress. Progress resets the count of attempts. */
   progress?: () => number
-  /** Which faults may be met with a repetition; those that are `retryable` unless told. */
+  /** Whether an error permits a retry. Default: `retryable`, but not `blocked`. */
   repeatable?: (error: UploadError) => boolean
-  /** The sequence of requests that this one belongs to; a task of its own by default. */
+  /** The sequence of requests that the work belongs to. Default: a new task. */
   task?: Task
 }
 
-export type Retrying = <T>(work: () => Promise<T>, circumstances: Circumstances) => Promise<T>
+export type Retrying = <T>(work: () => Promise<T>, options: WorkOptions) => Promise<T>
 
 /**
- * Makes the function that does something again for as long as it is worth it: with exponential
- * backoff and full jitter, or when the other side said. While the browser knows that the network is
- * away, it waits for it without counting attempts.
+ * Creates a function that retries work with exponential backoff and full jitter, or after the time that
+ * the response asks for. While the browser reports that it is offline, it waits without counting
+ * attempts.
  *
- * @param startTask learns what it waits for
+ * @param startTask creates the task that shows what the work waits for
  */
 export function createRetrying(
   { attempts = 10, firstDelayMs = 500, longestDelayMs = 30_000 }: RetryOptions,
   wait: Wait,
   startTask: StartTask = startUnwatched,
 ): Retrying {
-  return async (work, { signal, progress = () => 0, repeatable = mayPass, task: sequence }) => {
+  return async (work, { signal, progress = () => 0, repeatable = isTemporary, task: sequence }) => {
     const task = sequence ?? startTask()
-    let fruitless = 0
+    let failures = 0
     let seen = progress()
     try {
       for (let tries = 0; ; tries += 1) {
@@ -50,11 +50,11 @@ export function createRetrying(
             await waitUntilOnline(longestDelayMs, signal)
             continue
           }
-          if (progress() !== seen) fruitless = 0
+          if (progress() !== seen) failures = 0
           seen = progress()
-          fruitless += 1
-          if (fruitless >= attempts) throw error
-          // Uploads that failed together must not retry together.
+          failures += 1
+          if (failures >= attempts) throw error
+          // Jitter: uploads that failed together must not retry together.
           const backoffMs = Math.random() * Math.min(longestDelayMs, firstDelayMs * 2 ** tries)
           const waitMs = Math.min(MAX_RETRY_AFTER_MS, error.retryAfterMs ?? 0) + backoffMs
           task.waits(waitingAfter(error, waitMs))
@@ -67,7 +67,7 @@ export function createRetrying(
   }
 }
 
-/** What blocks an upload does not go away while the client waits. */
-function mayPass({ code, retryable }: UploadError): boolean {
+/** Whether the cause may disappear while the client waits. What blocks an upload does not. */
+function isTemporary({ code, retryable }: UploadError): boolean {
   return retryable && code !== 'blocked'
 }

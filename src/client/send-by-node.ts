@@ -1,20 +1,20 @@
 import { MAX_REPLY_CHARS, type PartReply, type SendPart } from './send-part.ts'
 import { release } from './source.ts'
 
-/** The part of a request that takes the body. */
+/** The part of `ClientRequest` that sends the body. */
 interface Sending {
   write(chunk: Uint8Array, flushed: (error?: Error | null) => void): unknown
   end(): unknown
 }
 
 /**
- * By Node's own HTTP client; undefined where there is none. Unlike `fetch` it tells how far a body has
- * got, and when the bytes that were read are no longer needed: a large file takes little memory.
+ * Sends parts with Node's HTTP client. Returns undefined on other runtimes. Unlike `fetch`, that client
+ * reports upload progress, and when a chunk is no longer needed: large files take little memory.
  */
 export function sendByNode(): SendPart | undefined {
   const { process } = globalThis as { process?: NodeJS.Process }
   if (process?.release?.name !== 'node' || !process.getBuiltinModule) return undefined
-  // Asked for by name at run time, so that no bundler looks for it.
+  // Loaded by name at run time, so that bundlers do not try to resolve it.
   const http = process.getBuiltinModule('node:http')
   const https = process.getBuiltinModule('node:https')
   return ({ url, headers, body, signal, onSent }) =>
@@ -23,23 +23,23 @@ export function sendByNode(): SendPart | undefined {
       const length = { 'Content-Length': String(body.size) }
       const sending = request(url, { method: 'PUT', headers: { ...headers, ...length }, signal })
       sending.on('error', reject)
-      sending.once('response', (answer) => {
+      sending.once('response', (response) => {
         let text = ''
-        answer.setEncoding('utf8').on('data', (piece) => {
+        response.setEncoding('utf8').on('data', (piece) => {
           text += piece
           if (text.length >= MAX_REPLY_CHARS) finish()
         })
-        answer.on('error', reject)
-        answer.once('end', finish)
+        response.on('error', reject)
+        response.once('end', finish)
         function finish() {
-          // A refusal may come before the end of the body, which then nobody wants.
+          // COS may reject a part before it has received the whole body. The rest is not sent.
           if (!sending.writableFinished) sending.destroy()
           const header: PartReply['header'] = (name) => {
-            const value = answer.headers[name.toLowerCase()]
+            const value = response.headers[name.toLowerCase()]
             return value === undefined ? null : String(value)
           }
-          resolve({ status: answer.statusCode ?? 0, header, text })
-          if (!answer.complete) answer.destroy()
+          resolve({ status: response.statusCode ?? 0, header, text })
+          if (!response.complete) response.destroy()
         }
       })
       sendBody(sending, body, onSent).catch((cause) => sending.destroy(cause))

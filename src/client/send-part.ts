@@ -1,35 +1,35 @@
 import { readText } from './responses.ts'
 
-/** Characters that are read of an answer of COS, which has less than a thousand. */
+/** Limits how much of a response is read. Responses of COS have less than 1,000 characters. */
 export const MAX_REPLY_CHARS = 64 * 1024
 
-/** What COS is sent. */
+/** A request that sends a part to COS. */
 interface PartRequest {
   url: string
   headers: Record<string, string>
   body: Blob
   signal: AbortSignal
-  /** Told how many bytes are on their way, where the runtime knows. */
+  /** Receives the number of bytes sent so far, where the runtime reports it. */
   onSent: (bytes: number) => void
 }
 
-/** What COS answers. */
+/** A response of COS. */
 export interface PartReply {
   status: number
   header: (name: string) => string | null
   text: string
 }
 
-/** Sends the bytes of a part; rejects with whatever the runtime gives when the network fails. */
+/** Sends the bytes of a part. Rejects with the runtime's error when the network fails. */
 export type SendPart = (request: PartRequest) => Promise<PartReply>
 
 /**
- * COS redirects no part. Without a redirect to follow and a window to ask, Node's fetch does not keep
- * a copy of the body: it would hold all parts on their way in memory, however large they are.
+ * Prevents Node's fetch from keeping a copy of the body, which it does when it may follow a redirect or
+ * ask a window for credentials. COS never redirects a part.
  */
-const IN_LITTLE_MEMORY = { redirect: 'error', window: null } as const
+const WITHOUT_BODY_COPY = { redirect: 'error', window: null } as const
 
-/** By `fetch`: everywhere, but it does not tell how far a body has got. */
+/** Sends parts with `fetch`, which every runtime has. It reports no upload progress. */
 export function sendByFetch(fetch: typeof globalThis.fetch): SendPart {
   return async ({ url, headers, body, signal }) => {
     const response = await fetch(url, {
@@ -38,7 +38,7 @@ export function sendByFetch(fetch: typeof globalThis.fetch): SendPart {
       body,
       signal,
       credentials: 'omit',
-      ...IN_LITTLE_MEMORY,
+      ...WITHOUT_BODY_COPY,
     })
     return {
       status: response.status,
@@ -48,7 +48,7 @@ export function sendByFetch(fetch: typeof globalThis.fetch): SendPart {
   }
 }
 
-/** By XMLHttpRequest: only browsers have it, and only it tells how far a body has got. */
+/** Sends parts with XMLHttpRequest, the only browser API that reports upload progress. */
 export const sendByXhr: SendPart = ({ url, headers, body, signal, onSent }) =>
   new Promise((resolve, reject) => {
     const xhr = new XMLHttpRequest()
@@ -74,7 +74,7 @@ export const sendByXhr: SendPart = ({ url, headers, body, signal, onSent }) =>
     if (signal.aborted) abort()
   })
 
-/** Asked for a header that COS does not expose, a browser would complain on the console. */
+/** Reads a header. `getResponseHeader` would write an error to the console if COS does not expose it. */
 function headerOf(xhr: XMLHttpRequest, name: string): string | null {
   const start = `${name.toLowerCase()}: `
   const lines = xhr.getAllResponseHeaders().split('\r\n')

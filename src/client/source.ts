@@ -1,55 +1,55 @@
 import { crc64 } from './crc64.ts'
 import { UploadError } from './errors.ts'
 
-/** What is worked on at once takes a few milliseconds at most. */
+/** Limits how much is processed in one step: a few milliseconds of work. */
 const PIECE_BYTES = 64 * 1024
-/** After so long a page has its turn. */
-const TURN_MS = 8
+/** After this long the reader lets other tasks run, so that a page stays responsive. */
+const YIELD_INTERVAL_MS = 8
 
 /**
- * The bytes of a blob, a little at a time: it takes little memory, and keeps nothing else waiting. What
- * was given is gone once the next is asked for.
- * Browsers give what they have read without a pause in between, so the pauses are made here.
+ * Reads a blob in small chunks, which takes little memory and lets other tasks run in between. Browsers
+ * deliver buffered chunks without a pause, so the pauses are made here. A chunk is valid only until the
+ * next one is requested.
  *
  * @throws UploadError `source_changed` when the file behind the blob is no longer as it was
  */
 export async function* readChunks(blob: Blob, signal: AbortSignal) {
-  // Not every browser can iterate over a stream.
+  // Not every browser supports async iteration of streams.
   const reader = blob.stream().getReader()
   let left = blob.size
-  let turnBegan = performance.now()
+  let lastYield = performance.now()
   try {
     for (;;) {
       signal.throwIfAborted()
       const { done, value } = await reader.read().catch((cause) => {
-        throw new UploadError('source_changed', 'The file can no longer be read.', { cause })
+        throw new UploadError('source_changed', 'The file is no longer readable.', { cause })
       })
       if (done) break
       left -= value.length
       for (let start = 0; start < value.length; start += PIECE_BYTES) {
         yield value.subarray(start, start + PIECE_BYTES)
-        if (performance.now() - turnBegan < TURN_MS) continue
+        if (performance.now() - lastYield < YIELD_INTERVAL_MS) continue
         await otherTasks()
-        turnBegan = performance.now()
+        lastYield = performance.now()
       }
       release(value)
     }
   } finally {
     reader.cancel().catch(() => {})
   }
-  if (left !== 0) throw new UploadError('source_changed', 'The file has another size now.')
+  if (left !== 0) throw new UploadError('source_changed', 'The size of the file has changed.')
 }
 
 /**
- * Gives back the memory of a chunk that nobody needs any more, where the runtime can. Left to the garbage
- * collector, some 64 MiB of them come together before it looks.
+ * Frees the memory of a chunk at once, where the runtime supports that. The garbage collector would let
+ * about 64 MiB of chunks accumulate.
  */
 export function release({ buffer, byteLength }: Uint8Array<ArrayBuffer>): void {
-  // Of a chunk that is part of something larger, others may be the rest.
+  // A chunk may be a view of a larger buffer that is still in use.
   if (byteLength === buffer.byteLength) buffer.transfer?.(0)
 }
 
-/** Resolves in a task of its own; a timer would be slowed down in pages that nobody looks at. */
+/** Resolves in a new task. A timer would be throttled in background tabs. */
 function otherTasks(): Promise<void> {
   return new Promise((resolve) => {
     const { port1, port2 } = new MessageChannel()
@@ -68,7 +68,7 @@ export async function crc64Of(blob: Blob, signal: AbortSignal): Promise<bigint> 
   return crc
 }
 
-/** Finds out whether the file is still there as it was: reading any of it tells. */
+/** Checks that the file still exists and has not changed. Reading one byte is enough. */
 export async function checkReadable(blob: Blob, signal: AbortSignal): Promise<void> {
   await crc64Of(blob.slice(0, 1), signal)
 }

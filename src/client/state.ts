@@ -5,24 +5,24 @@ type Waiting = Omit<Extract<UploadState, { name: 'waiting' }>, 'name'>
 type Phase = 'preparing' | 'uploading' | 'completing'
 type Outcome = Extract<UploadState, { name: 'stored' | 'failed' }> | { name: 'aborted' }
 
-/** One request of an upload with its retries, or a sequence of them, as the upload's state sees it. */
+/** One request of an upload with its retries, or a sequence of requests. Tasks determine the upload's state. */
 export interface Task {
-  /** Nothing happens until then. */
+  /** Nothing happens until the cause of the wait is gone. */
   waits(waiting: Waiting): void
-  /** Bytes are moving. */
+  /** The request makes progress. */
   moves(): void
   ends(): void
 }
 
 export type StartTask = () => Task
 
-/** For requests that belong to no upload. */
+/** A task for requests that belong to no upload. */
 export const startUnwatched: StartTask = () => ({ waits() {}, moves() {}, ends() {} })
 
 /**
  * Derives the state of one upload from its phase and its tasks. The upload waits when at least one task
- * waits and no other task moves. A retry ends the wait only when it gets through, so that the state does
- * not change with every attempt.
+ * waits and no other task moves. A retry ends the wait only when it succeeds, so that the state does not
+ * change with every attempt.
  */
 export function createStateKeeper(onState: (state: UploadState) => void) {
   let phase: Phase = 'preparing'
@@ -88,14 +88,14 @@ export function createStateKeeper(onState: (state: UploadState) => void) {
   }
 }
 
-/** The same for two states that need not be told apart. */
+/** A key that is equal for states that the app need not distinguish. */
 function keyOf(state: UploadState): string {
   return state.name === 'waiting' ? `${state.reason} ${state.retryAt}` : state.name
 }
 
 export type StateKeeper = ReturnType<typeof createStateKeeper>
 
-/** What an upload waits for after this error, and until when: in `ms` milliseconds. */
+/** What an upload waits for after this error. The wait takes `ms` milliseconds. */
 export function waitingAfter({ status = 0 }: UploadError, ms: number): Waiting {
   const retryAt = Date.now() + ms
   if (status === 429) return { reason: 'rate_limit', retryAt }

@@ -9,14 +9,14 @@ import type { Semaphore } from './semaphore.ts'
 import { checkReadable, crc64Of } from './source.ts'
 import type { StartTask, Task } from './state.ts'
 
-/** What sending parts takes, whichever upload they belong to. */
+/** What the transfers of all uploads share. */
 export interface TransferServices {
   putPart: PutPart
   retrying: Retrying
-  /** Hosts of COS that have answered this client. */
+  /** Hosts of COS that have responded to this client. */
   respondingHosts: ReadonlySet<string>
   partPermits: Semaphore
-  /** What the app wants. */
+  /** The app's option `partsInParallel`. */
   partsInParallel: number | undefined
   startTask: StartTask
 }
@@ -24,55 +24,55 @@ export interface TransferServices {
 export interface TransferOptions {
   source: Blob
   plan: readonly Part[]
-  /** Numbers of the parts that are there already. */
+  /** Numbers of the parts that have arrived before. */
   arrived: readonly number[]
   keeper: CredentialKeeper
   /** Whether the gateway can be reached now. */
   isGatewayReachable: (signal: AbortSignal) => Promise<boolean>
-  /** Bytes that arrived or are on their way. */
+  /** Receives the number of bytes that have arrived or are being sent. */
   onProgress: (sentBytes: number) => void
 }
 
-/** Attempts of a part without a byte sent, after which the client checks whether it is blocked. */
-const SUSPICIOUS_REFUSALS = 3
+/** After this many attempts of a part without a byte sent, the client checks whether COS is blocked. */
+const SUSPICIOUS_FAILURES = 3
 
 export type Transfer = ReturnType<typeof createTransfer>
 
-/** Sends the parts of one file, and learns the file's checksum on the way. */
+/** Creates the transfer of one file. It sends the parts and computes the file's checksum. */
 export function createTransfer(
   { putPart, respondingHosts, retrying, partPermits, partsInParallel, startTask }: TransferServices,
   { source, plan, arrived, keeper, isGatewayReachable, onProgress }: TransferOptions,
 ) {
-  const there = new Set(arrived)
-  /** Those of which COS told the right checksum. */
-  const proven = new Set<number>()
+  const done = new Set(arrived)
+  /** Parts whose checksum COS has confirmed. */
+  const verified = new Set<number>()
   const checksums = new Map<number, bigint>()
-  const onTheWay = new Map<number, number>()
-  /** How often in a row a part failed before any byte went out. */
-  const refused = new Map<number, number>()
+  const inProgress = new Map<number, number>()
+  /** How often in a row a part failed before a byte was sent. */
+  const unsentFailures = new Map<number, number>()
 
   const bytesOf = ({ start, size }: Part) => source.slice(start, start + size)
 
   function report() {
     let bytes = 0
     for (const { number, size } of plan)
-      bytes += there.has(number) ? size : (onTheWay.get(number) ?? 0)
+      bytes += done.has(number) ? size : (inProgress.get(number) ?? 0)
     onProgress(bytes)
   }
 
-  /** Sends what is not there; when the signal ends it, another call goes on from there. */
+  /** Sends the missing parts. After the signal has ended it, another call continues. */
   async function send(signal: AbortSignal): Promise<void> {
     report()
     const failed = new AbortController()
     const either = AbortSignal.any([signal, failed.signal])
-    const unread = plan.filter(({ number }) => there.has(number) && !checksums.has(number))
-    const waiting = plan.filter(({ number }) => !there.has(number)).values()
+    const unread = plan.filter(({ number }) => done.has(number) && !checksums.has(number))
+    const waiting = plan.filter(({ number }) => !done.has(number)).values()
     async function sendWaiting() {
       const task = startTask()
       try {
         for (const part of waiting) {
-          const circumstances = { signal: either, progress: () => there.size, task }
-          await retrying(() => sendPart(part, task, either), circumstances)
+          const options = { signal: either, progress: () => done.size, task }
+          await retrying(() => sendPart(part, task, either), options)
         }
       } finally {
         task.ends()
@@ -92,9 +92,9 @@ export function createTransfer(
     }
   }
 
-  /** One attempt, or two where the first finds out that the credentials have ended. */
+  /** Makes one attempt, or two when COS rejects the first because the credentials have expired. */
   function sendPart(part: Part, task: Task, signal: AbortSignal): Promise<void> {
-    /** While credentials are renewed, no part moves. */
+    /** Shows in the upload's state that the part waits for a renewal. */
     async function renewed(renewal: Promise<UploadCredentials>) {
       task.waits({ reason: 'credentials' })
       const credentials = await renewal
@@ -126,18 +126,18 @@ export function createTransfer(
     function onSent(bytes: number) {
       moved = true
       task.moves()
-      onTheWay.set(number, Math.min(bytes, part.size))
+      inProgress.set(number, Math.min(bytes, part.size))
       report()
     }
     const [read, put] = await Promise.allSettled([
       checksums.get(number) ?? crc64Of(body, signal),
       putPart({ credentials, number, body, signal, onSent }),
     ])
-    onTheWay.delete(number)
+    inProgress.delete(number)
     if (read.status === 'rejected') throw read.reason
     checksums.set(number, read.value)
     if (put.status === 'rejected') {
-      // A body that cannot be read looks like a network that does not work.
+      // A file that is not readable causes a network error as well.
       if (hasCode(put.reason, 'network')) {
         await checkReadable(body, signal)
         if (!moved) await failIfBlocked(number, credentials.domain, signal)
@@ -148,38 +148,40 @@ export function createTransfer(
     if (put.value !== undefined) {
       if (put.value !== read.value) {
         checksums.delete(number)
-        throw new UploadError('cos', 'A part arrived other than it is.', { retryable: true })
+        throw new UploadError('cos', 'Checksum mismatch: the CRC-64 of a part differs.', {
+          retryable: true,
+        })
       }
-      proven.add(number)
+      verified.add(number)
     }
-    there.add(number)
+    done.add(number)
     report()
   }
 
   /**
-   * A browser does not say why it refuses a request. But when no byte ever goes to COS and the gateway
-   * answers twice meanwhile, the network is not the reason, and more attempts are of no use.
+   * Browsers do not report why a request failed. If no byte reaches COS while the gateway responds twice,
+   * the network is not the cause, and more attempts cannot help.
    */
   async function failIfBlocked(number: number, domain: string, signal: AbortSignal) {
-    const times = (refused.get(number) ?? 0) + 1
-    refused.set(number, times)
-    if (times < SUSPICIOUS_REFUSALS || respondingHosts.has(domain)) return
-    if (!(await isGatewayReachable(signal))) refused.delete(number)
-    else if (times > SUSPICIOUS_REFUSALS) throw blockedAt(domain)
+    const times = (unsentFailures.get(number) ?? 0) + 1
+    unsentFailures.set(number, times)
+    if (times < SUSPICIOUS_FAILURES || respondingHosts.has(domain)) return
+    if (!(await isGatewayReachable(signal))) unsentFailures.delete(number)
+    else if (times > SUSPICIOUS_FAILURES) throw blockedAt(domain)
   }
 
   return {
     plan,
     send,
-    /** Of the whole file; all parts have to be there. */
+    /** The checksum of the whole file. All parts must have been read. */
     crc64: () =>
       combineCrc64(plan.map(({ number, size }) => ({ size, crc64: checksums.get(number)! }))),
-    /** The parts of which nobody knows that the right bytes arrived. */
-    unproven: () => plan.map(({ number }) => number).filter((number) => !proven.has(number)),
-    /** Has these parts read and sent again. */
+    /** Numbers of the parts whose checksum COS has not confirmed. */
+    unverified: () => plan.map(({ number }) => number).filter((number) => !verified.has(number)),
+    /** Marks parts as missing, so that `send` reads and sends them again. */
     forget(numbers: readonly number[]) {
       for (const number of numbers) {
-        for (const known of [there, proven, checksums]) known.delete(number)
+        for (const known of [done, verified, checksums]) known.delete(number)
       }
     },
   }
@@ -188,6 +190,6 @@ export function createTransfer(
 function blockedAt(domain: string): UploadError {
   const page = globalThis.location?.origin
   const rule = page ? `the CORS rule of this bucket does not allow PUT from ${page}, or ` : ''
-  const message = `Requests to ${domain} fail at once, while the gateway answers. Likely ${rule}a content blocker or firewall is in between.`
+  const message = `Requests to ${domain} fail at once while the gateway responds. Probably ${rule}a content blocker or firewall stops them.`
   return new UploadError('blocked', message, { retryable: true })
 }

@@ -3,91 +3,90 @@ import type { BeginUpload, StoredFile, UploadStatus } from './gateway-types.ts'
 import type { HashWorker } from './hash-file.ts'
 import type { Wait } from './wait.ts'
 
-/** How failed calls are repeated. */
+/** How failed requests are retried. */
 export interface RetryOptions {
-  /** Attempts without any progress in between, until the fault is told; 10 unless told. */
+  /** Attempts without progress in between before the upload fails. Default: 10. */
   attempts?: number
-  /** Upper bound of the first wait, doubled each time; 500 unless told. */
+  /** Upper bound of the first wait, which doubles with each attempt. Default: 500. */
   firstDelayMs?: number
-  /** 30,000 unless told. */
+  /** Upper bound of every wait. Default: 30,000. */
   longestDelayMs?: number
 }
 
 export interface UploadClientOptions {
-  /** Where the gateway is; `/v1/uploads` comes after it. */
+  /** The gateway's address, without `/v1`. */
   gateway: string | URL
-  /** Gives the user's current JWT. Asked before each call, and once more when one is refused. */
+  /** Returns the user's current JWT. Called before each request, and again when the gateway rejects it. */
   getToken: () => string | Promise<string>
   /**
-   * Parts on their way at the same time, of all uploads of this client together. Default: 4, but at most
-   * a quarter of a file's parts, so that a reload costs little.
+   * How many parts all uploads of this client send in parallel. Default: 4, but at most a quarter of a
+   * file's parts, because a reload sends the unfinished parts again.
    */
   partsInParallel?: number
   /**
-   * Bytes, at least 1 MiB. Grows so that 10,000 parts suffice. Default: by the size of the file, see
-   * `defaultPartSize`. An upload that goes on keeps the size that its parts have.
+   * Size of a part in bytes, at least 1 MiB. It grows with the file, so that 10,000 parts suffice.
+   * Default: `defaultPartSize`. A resumed upload keeps the size of its parts.
    */
   partSize?: number
   /**
-   * Carries all requests, those to COS as well. Unless told, browsers use XMLHttpRequest for those and
-   * Node its HTTP client, which tell how far a part has got.
+   * Sends all requests, also those to COS. Default: `fetch` for the gateway; for COS, XMLHttpRequest in
+   * browsers and the HTTP client in Node, because both report progress within a part.
    */
   fetch?: typeof globalThis.fetch
-  /** `http` only for a COS stand-in on the same machine; `https` unless told. */
+  /** `http` only for an emulator of COS on the same machine. Default: `https`. */
   cosScheme?: 'https' | 'http'
   retry?: RetryOptions
   /**
-   * Makes a worker from the module `hash-worker`, which then computes the hash of a whole file. Without
-   * it the page does, one MiB at a time, through WebCrypto. The app makes it because only the app
-   * knows where the module is served from: `() => new Worker('/hash-worker.js', { type: 'module' })`
-   * is all that a page with `worker-src 'self'` needs.
+   * Creates a worker from the module `hash-worker`, which hashes files for instant upload. Default: the
+   * page hashes them with WebCrypto, one MiB at a time. Only the app knows the URL of the module, such as
+   * `() => new Worker('/hash-worker.js', { type: 'module' })`.
    */
   hashWorker?: HashWorker
-  /** Milliseconds, for rehearsals; the runtime's clocks unless told. */
+  /** Returns milliseconds. For tests. Default: the runtime's clocks. */
   clock?: () => number
-  /** How to wait between attempts, for rehearsals; timers unless told. */
+  /** Waits between attempts. For tests. Default: timers. */
   wait?: Wait
 }
 
-/** Bytes that arrived or are on their way. Fewer than before when a part has to be sent again. */
+/** Bytes that have arrived or are being sent. The number decreases when a part must be sent again. */
 export interface Progress {
   sentBytes: number
   totalBytes: number
 }
 
 /**
- * What an upload is doing. `describeUpload` gives a sentence for each.
+ * The state of an upload. `describeUpload` returns a sentence for each.
  *
- * - `preparing`: asks whether SMH has the file already, begins, or finds out what has arrived before
- * - `uploading`: parts are on their way
- * - `waiting`: nothing moves; it goes on without help. Lasts until a request gets through:
- *   - `network`: the network is away, or a request was lost
+ * - `preparing`: the client asks whether SMH has the file, begins the upload, or reads what has arrived
+ * - `uploading`: the client sends parts
+ * - `waiting`: no request makes progress. The upload continues when a request succeeds. It waits for:
+ *   - `network`: the network is down, or a request was lost
  *   - `rate_limit`: this user sends too many requests
- *   - `server_busy`: the gateway, SMH or COS asks for patience, or fails
- *   - `credentials`: the gateway is renewing the permission to send parts
+ *   - `server_busy`: the gateway, SMH or COS asks to wait, or fails
+ *   - `credentials`: the gateway renews the credentials
  * - `paused`: by `pause()`
  * - `completing`: all parts are sent; the gateway checks and stores the file
- * - `stored`, `failed`, `aborted`: the end; no other state follows
+ * - `stored`, `failed`, `aborted`: final states
  */
 export type UploadState =
   | { readonly name: 'preparing' | 'uploading' | 'paused' | 'completing' | 'aborted' }
   | {
       readonly name: 'waiting'
       readonly reason: 'network' | 'rate_limit' | 'server_busy' | 'credentials'
-      /** When the next attempt starts, in milliseconds as of `Date.now()`, where that is known. */
+      /** When the next attempt starts, as a value of `Date.now()`, if that is known. */
       readonly retryAt?: number
     }
   | { readonly name: 'stored'; readonly file: StoredFile }
-  /** An {@link UploadError} unless a callback threw. */
+  /** `error` is an {@link UploadError} unless a callback threw. */
   | { readonly name: 'failed'; readonly error: unknown }
 
 interface CommonOptions {
   onProgress?: ((progress: Progress) => void) | undefined
-  /** Called with each state, from `preparing` to the last one. */
+  /** Called with each state, from `preparing` to the final one. */
   onState?: ((state: UploadState) => void) | undefined
   /** Aborts the upload, as `abort()` does. */
   signal?: AbortSignal | undefined
-  /** Bytes a second for each part on its way, 102400 to 104857600. */
+  /** Bytes per second for each part, 102400 to 104857600. */
   trafficLimit?: number | undefined
   labels?: string[] | undefined
   /** At most 16 bytes of UTF-8. */
@@ -97,52 +96,51 @@ interface CommonOptions {
 }
 
 export interface UploadOptions extends CommonOptions {
-  /** Where the user wants the file: relative to their folder, the last segment is the name. */
+  /** Path of the file, relative to the user's folder. The last segment is the file name. */
   path: string
-  /** What happens when the name is taken; `rename` unless told. */
+  /** What happens when the path exists already. Default: `rename`. */
   strategy?: BeginUpload['conflictResolutionStrategy'] | undefined
-  /** Where a file of this name is there already, to have this one at the same domain of COS. */
+  /** Whether SMH should store the file on the same COS domain as an existing file at this path. */
   preferSameOrigin?: boolean | undefined
-  /** `x-smh-meta-<name>`. Values that are not printable ASCII are percent-encoded (UTF-8). */
+  /** Sent as `x-smh-meta-<name>`. Values that are not printable ASCII are percent-encoded UTF-8. */
   metadata?: Readonly<Record<string, string>> | undefined
-  /** Unless false, a file that SMH has already is not sent; the gateway may have this off. */
+  /** Whether to skip sending a file that SMH already has, if the gateway permits that. Default: true. */
   instant?: boolean | undefined
-  /** Told once when the upload has begun. Keep the key to resume after a reload. */
+  /** Called once when the upload has begun. Store the key to resume the upload after a reload. */
   onConfirmKey?: ((confirmKey: string) => void) | undefined
 }
 
-/** What is given here goes to completion; what was given at begin holds without it. */
+/** Details given here are sent at completion. Without them, those given at begin remain valid. */
 export interface ResumeOptions extends CommonOptions {}
 
-/** An upload that is under way or was. */
+/** A running or finished upload. */
 export interface Upload {
-  /** The stored file. Rejects with an {@link UploadError} unless a callback threw. */
+  /** Resolves to the stored file. Rejects with an {@link UploadError} unless a callback threw. */
   readonly done: Promise<StoredFile>
-  /** Names the upload to the gateway, once it has begun; never there after an instant upload. */
+  /** Identifies the upload to the gateway once it has begun. Undefined after an instant upload. */
   readonly confirmKey: string | undefined
   readonly state: UploadState
   readonly paused: boolean
-  /** Whether it was ended by `abort()`, by its signal or by a callback that threw. */
+  /** Whether `abort()`, the signal or a callback that threw has ended the upload. */
   readonly aborted: boolean
-  /** Parts on their way are given up; those that arrived stay. */
+  /** Stops sending. Parts that have arrived are kept; unfinished parts are sent again later. */
   pause(): void
   resume(): void
   /**
-   * Ends it at once; resolves when the gateway has been asked to drop what arrived. Never rejects.
-   * Completion that is under way may win, and so may the instant upload of a file that SMH has: then
-   * the file is stored all the same.
+   * Ends the upload at once. Resolves when the gateway has been asked to delete the parts. Never rejects.
+   * A completion or an instant upload in progress may still store the file.
    */
   abort(): Promise<void>
 }
 
 /** Uploads files of one user. */
 export interface UploadClient {
-  /** Begins an upload, or joins the one of the same file object to the same path that is under way. */
+  /** Begins an upload. Returns the running upload of the same file object to the same path, if any. */
   upload(source: Blob, options: UploadOptions): Upload
-  /** Goes on with an upload that was begun earlier, here or elsewhere, by the same user. */
+  /** Resumes an upload that the same user has begun, also in another client. */
   resume(confirmKey: string, source: Blob, options?: ResumeOptions): Upload
-  /** What has arrived. */
+  /** Reads which parts have arrived. */
   status(confirmKey: string): Promise<UploadStatus>
-  /** Drops an upload and what arrived of it; also one that nobody knows any more. */
+  /** Aborts an upload and deletes its parts. Succeeds also when the upload no longer exists. */
   abort(confirmKey: string): Promise<void>
 }

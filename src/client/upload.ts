@@ -12,18 +12,18 @@ import { createTransfer, type TransferServices } from './transfer.ts'
 import type { ResumeOptions, Upload, UploadOptions, UploadState } from './types.ts'
 
 export interface UploadServices extends BeginServices, TransferServices {
-  /** The gateway, for renewals alone. */
+  /** The gateway for renewals, whose waits have the reason `credentials`. */
   renewal: Pick<Gateway, 'renew'>
   now: Stopwatch
 }
 
 export interface StartOptions {
   source: Blob
-  /** Where it is known before. */
+  /** Known before the start when an upload is resumed. */
   confirmKey?: string
-  /** Begins the upload or finds out how far it got. */
+  /** Begins or resumes the upload. */
   start: (services: BeginServices, signal: AbortSignal) => Promise<BeginResult>
-  /** What completion is told about the file. */
+  /** Details of the file to send at completion. */
   details: Omit<CompleteUpload, 'crc64'>
   options: ResumeOptions & Pick<UploadOptions, 'onConfirmKey'>
 }
@@ -33,7 +33,7 @@ type Open = Extract<BeginResult, { kind: 'open' }>
 /**
  * Runs one upload from its start to the stored file.
  *
- * @param servicesFor makes services that tell the keeper what they wait for
+ * @param servicesFor creates services that report to `states` what they wait for
  */
 export function startUpload(
   servicesFor: (states: StateKeeper) => UploadServices,
@@ -45,7 +45,7 @@ export function startUpload(
   let confirmKey = known
   let stored = false
 
-  /** Called from within the runtime's own callbacks, which keep errors to themselves. */
+  /** Ends the upload when a callback throws. The runtime would ignore the error. */
   function endIfThrown(callback: () => void): void {
     try {
       callback()
@@ -62,7 +62,7 @@ export function startUpload(
   const { gateway, renewal } = services
 
   async function begin(): Promise<BeginResult> {
-    // Not before the app has the upload.
+    // No callback may run before the app has received the upload.
     await null
     if (states.state.name === 'preparing') reportState(states.state)
     const started = await start(services, life.signal)
@@ -103,7 +103,7 @@ export function startUpload(
     return completeUpload({ gateway, confirmKey, transfer, details, sendAgain: send, signal })
   }
 
-  /** Somebody else may have completed the upload meanwhile: then COS no longer knows it. */
+  /** Returns the stored file if another client has completed the upload. Throws `error` otherwise. */
   async function unlessStored(error: unknown, confirmKey: string): Promise<StoredFile> {
     const isOver =
       hasCode(error, 'upload_complete') ||
@@ -114,14 +114,14 @@ export function startUpload(
 
   async function storedFile(confirmKey: string): Promise<StoredFile> {
     states.enter('completing')
-    // What is there by now may be another file, of an upload that was allowed to replace this one's.
+    // The gateway compares the checksum, because another upload may have replaced the file.
     const crc64 = String(await crc64Of(source, life.signal))
     const file = await gateway.complete(confirmKey, { crc64 }, life.signal)
     report(source.size)
     return file
   }
 
-  /** Does `work`, from the start again after each pause. */
+  /** Does `work`, and starts it again after each pause. */
   async function unlessPaused(work: (signal: AbortSignal) => Promise<void>): Promise<void> {
     for (;;) {
       const { signal } = pausing
@@ -139,8 +139,8 @@ export function startUpload(
     }
   }
 
-  const giveUp = () => life.abort(new UploadError('aborted', 'The upload was aborted.'))
-  if (options.signal?.aborted) giveUp()
+  const cancel = () => life.abort(new UploadError('aborted', 'The upload was aborted.'))
+  if (options.signal?.aborted) cancel()
   const beginning = begin()
   const done = Promise.race([run(beginning), rejectedBy(life.signal)])
     .then(
@@ -155,17 +155,17 @@ export function startUpload(
       },
     )
     .finally(() => options.signal?.removeEventListener('abort', abort))
-  // An app need not look at an upload that it has given up.
+  // Apps may ignore `done` of an aborted upload.
   done.catch(() => {})
   options.signal?.addEventListener('abort', abort)
-  // Resumed only to be dropped.
+  // A resumed upload whose signal is aborted already must be deleted too.
   if (options.signal?.aborted) void abort()
 
   async function abort(): Promise<void> {
     if (stored) return
-    giveUp()
+    cancel()
     wake()
-    // What begin is about to begin could not be dropped by anybody else.
+    // Only this client knows the confirm key of an upload that begin is creating.
     await beginning.catch(() => {})
     if (confirmKey !== undefined) await gateway.abort(confirmKey).catch(() => {})
   }

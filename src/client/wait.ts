@@ -1,17 +1,17 @@
-/** Waits so many milliseconds; rejects at once with the signal's reason when that is aborted. */
+/** Waits for `ms` milliseconds. Rejects at once with the signal's reason when the signal aborts. */
 export type Wait = (ms: number, signal: AbortSignal) => Promise<void>
 
-/** Whether the runtime knows that there is no network. Only browsers know. */
+/** Whether the browser reports that it is offline. Always false on other runtimes. */
 export function isOffline(): boolean {
   return globalThis.navigator?.onLine === false
 }
 
-/** {@link Wait} by the runtime's timers. */
+/** {@link Wait} with the runtime's timers. */
 export function wait(ms: number, signal: AbortSignal): Promise<void> {
   return waitFor(ms, signal)
 }
 
-/** Waits until the browser says that the network is back, but no longer than `ms`: it may err. */
+/** Waits until the browser reports that it is online, but at most `ms`: the report may be wrong. */
 export function waitUntilOnline(ms: number, signal: AbortSignal): Promise<void> {
   return waitFor(ms, signal, 'online')
 }

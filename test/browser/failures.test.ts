@@ -104,7 +104,7 @@ test('an upload that SMH refuses is told, and a retry begins anew', async () => 
   await harness.visitDemo()
   controls.setQuota('-', 10)
   await uploadFile(page, 'clip.txt', someBytes(100))
-  await says(page, 'clip.txt', 'There is no room left for this file.')
+  await says(page, 'clip.txt', 'There is not enough space left for this file.')
   controls.setQuota('-', null)
   await press(page, 'Retry clip.txt')
   await says(page, 'clip.txt', 'Stored as clip.txt')

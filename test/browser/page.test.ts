@@ -130,7 +130,7 @@ test('Retry is offered only where it can help', async () => {
   expect(await actions('empty.txt')).toEqual(['Remove'])
   controls.setQuota('-', 10)
   await uploadFile(page, 'large.txt', someBytes(100))
-  await says(page, 'large.txt', 'There is no room left for this file.')
+  await says(page, 'large.txt', 'There is not enough space left for this file.')
   expect(await actions('large.txt')).toEqual(['Retry', 'Remove'])
 })
 

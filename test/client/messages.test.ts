@@ -40,7 +40,7 @@ test.each<[UploadState['name'], Partial<UploadState>, string]>([
   ['preparing', {}, 'Preparing the upload.'],
   ['uploading', {}, 'Uploading.'],
   ['paused', {}, 'Paused.'],
-  ['completing', {}, 'Everything is sent. The server is checking the file.'],
+  ['completing', {}, 'The file is sent. The server is checking it.'],
   ['aborted', {}, 'The upload was cancelled.'],
   ['stored', { file: { path: ['a', 'b.txt'] } as never }, 'Stored as a/b.txt.'],
   ['failed', { error: new UploadError('empty_file', '') }, 'Empty files cannot be uploaded.'],
@@ -92,7 +92,7 @@ describe('an error of the gateway has a sentence for people', () => {
       'a name with a colon',
       {},
       'a:b.txt',
-      'A name has at most 255 characters and none of \\ / : * ? " < > |. Rename the file.',
+      'A name can have at most 255 characters and none of \\ / : * ? " < > |. Rename the file.',
     ],
   ])('%s', async (_what, environment, path, expected) => {
     const harness = await startHarness({ environment })

@@ -25,14 +25,14 @@ import { createSemaphore, type PermitHolder, type Semaphore } from '../semaphore
 export interface SmhUploadOptions<M extends Meta, B extends Body>
   extends PluginOpts,
     UploadClientOptions {
-  /** Files under way at the same time; 5 unless told. Paused ones do not count. */
+  /** How many files upload in parallel. Paused files do not count. Default: 5. */
   filesInParallel?: number
   /**
-   * What the gateway is told of a file. Unless told otherwise, `path` is its name, behind the folders
-   * with which it was dropped.
+   * Options for the upload of a file. Default of `path`: the file's name, preceded by the folders that it
+   * was dropped with.
    */
   uploadOptions?: (file: UppyFile<M, B>) => Partial<Omit<UploadOptions, CarriedByUppy>>
-  /** What people read when an upload fails, instead of `describeUpload`'s English. */
+  /** Replace the English messages of `describeUpload` in the errors that Uppy shows. */
   messages?: UploadMessages
 }
 
@@ -40,14 +40,14 @@ type CarriedByUppy = 'onProgress' | 'onState' | 'onConfirmKey' | 'signal'
 
 declare module '@uppy/core' {
   export interface UppyEventMap<M extends Meta, B extends Body> {
-    /** What the upload of a file is doing now, from `preparing` to the last state. */
+    /** The state of a file's upload has changed. The first state is `preparing`. */
     'smh-upload-state': (file: UppyFile<M, B>, state: UploadState) => void
   }
 }
 
 declare module '@uppy/core/utils' {
   export interface LocalUppyFile<M extends Meta, B extends Body> {
-    /** Names the upload that was begun. Set it to go on with one that was begun elsewhere. */
+    /** Identifies the upload of this file. Set it to resume an upload that another client has begun. */
     smhUpload?: { confirmKey: string } | undefined
   }
   export interface RemoteUppyFile<M extends Meta, B extends Body> {
@@ -55,18 +55,17 @@ declare module '@uppy/core/utils' {
   }
 }
 
-/** A file under way. */
+/** A file that waits or uploads. */
 interface Run extends PermitHolder {
   isPaused(): boolean
   upload?: Upload
 }
 
 /**
- * Uppy's uploader to the gateway: progress, pause, retry, cancel, and going on after a reload where
- * `@uppy/golden-retriever` keeps the files. `upload-success` has the stored file as `response.body`;
- * `upload-error` has an {@link UploadError} whose message is a sentence for people, of code
- * `upload_not_found` when there is nothing left to go on with: then a retry begins a new upload.
- * `smh-upload-state` tells what each file is doing, also what it waits for.
+ * Uppy's uploader for the gateway, with progress, pause, retry and cancel. It resumes after a reload if
+ * `@uppy/golden-retriever` keeps the files. `upload-success` has the stored file as `response.body`.
+ * `upload-error` has an {@link UploadError} with a message for users. After the code `upload_not_found` a
+ * retry begins a new upload. `smh-upload-state` reports the state of each file.
  *
  * @example
  * new Uppy()
@@ -83,25 +82,25 @@ export class SmhUpload<M extends Meta, B extends Body> extends BasePlugin<
   readonly #semaphore: Semaphore
   readonly #runs = new Map<string, Run>()
 
-  /** @throws RangeError when a number makes no sense, TypeError when the gateway's address does not */
+  /** @throws RangeError when a number is out of range, TypeError when `gateway` is not a URL */
   constructor(uppy: Uppy<M, B>, options: SmhUploadOptions<M, B>) {
     super(uppy, options)
     this.type = 'uploader'
     this.id = options.id ?? 'SmhUpload'
     const { filesInParallel = 5 } = options
     if (!Number.isInteger(filesInParallel) || filesInParallel < 1) {
-      throw new RangeError('filesInParallel has to be a whole number from 1 on.')
+      throw new RangeError('filesInParallel must be a whole number of at least 1.')
     }
     this.#events = new EventManager(uppy)
     this.#semaphore = createSemaphore(filesInParallel)
-    // By way of `opts`, which `setOptions` replaces.
+    // Reads `opts` at each call, because `setOptions` replaces it.
     this.#client = createUploadClient({ ...options, getToken: () => this.opts.getToken() })
   }
 
   override install(): void {
     this.#allowPause(true)
     this.uppy.addUploader(this.#uploadFiles)
-    this.#events.on('file-removed', this.#drop)
+    this.#events.on('file-removed', this.#abort)
     this.#events.on('upload-pause', this.#pauseOrResume)
     this.#events.on('pause-all', this.#pauseOrResumeAll)
     this.#events.on('resume-all', this.#pauseOrResumeAll)
@@ -118,7 +117,7 @@ export class SmhUpload<M extends Meta, B extends Body> extends BasePlugin<
     this.uppy.setState({ capabilities: { ...capabilities, resumableUploads } })
   }
 
-  /** Resolves when all are settled; how each went is told by events. */
+  /** Resolves when all uploads have ended. Events report their results. */
   readonly #uploadFiles = async (ids: string[]): Promise<void> => {
     const files = filterFilesToUpload(this.uppy.getFilesByIds(ids))
     this.uppy.emit('upload-start', filterFilesToEmitUploadStarted(files))
@@ -130,7 +129,7 @@ export class SmhUpload<M extends Meta, B extends Body> extends BasePlugin<
     this.#runs.set(id, run)
     await this.#semaphore.acquire(run)
     try {
-      // Removed while it waited.
+      // The user has removed the file while it waited.
       if (this.#runs.get(id) !== run) return
       run.upload = this.#start(this.uppy.getFile(id))
       this.#succeed(id, await run.upload.done)
@@ -145,7 +144,10 @@ export class SmhUpload<M extends Meta, B extends Body> extends BasePlugin<
   #start(file: UppyFile<M, B>): Upload {
     const { id, data } = file
     if (file.isRemote || !(data instanceof Blob)) {
-      throw new UploadError('source_changed', 'This file is not here; choose it again.')
+      throw new UploadError(
+        'source_changed',
+        'The file is not available in this browser. Choose it again.',
+      )
     }
     const options = { path: pathOf(file), ...this.opts.uploadOptions?.(file) }
     const onProgress: UploadOptions['onProgress'] = ({ sentBytes, totalBytes }) => {
@@ -160,12 +162,12 @@ export class SmhUpload<M extends Meta, B extends Body> extends BasePlugin<
       const current: UppyFile<M, B> | undefined = this.uppy.getFile(id)
       if (current) this.uppy.emit('smh-upload-state', current, state)
     }
-    const told = { ...options, onProgress, onState }
-    if (file.smhUpload) return this.#client.resume(file.smhUpload.confirmKey, data, told)
+    const allOptions = { ...options, onProgress, onState }
+    if (file.smhUpload) return this.#client.resume(file.smhUpload.confirmKey, data, allOptions)
     const onConfirmKey = (confirmKey: string) => {
       this.uppy.setFileState(id, { smhUpload: { confirmKey } })
     }
-    return this.#client.upload(data, { ...told, onConfirmKey })
+    return this.#client.upload(data, { ...allOptions, onConfirmKey })
   }
 
   #succeed(id: string, stored: StoredFile): void {
@@ -181,20 +183,20 @@ export class SmhUpload<M extends Meta, B extends Body> extends BasePlugin<
     this.uppy.emit('upload-error', this.uppy.getFile(id), this.#withMessage(error))
   }
 
-  /** Uppy shows the message of an error to people. */
+  /** Uppy shows the message of an error to users, so it must be readable. */
   #withMessage(error: unknown): Error {
     if (!(error instanceof UploadError)) return error as Error
     const message = describeUpload(error, this.opts.messages)
     return new UploadError(error.code, message, { ...error, cause: error })
   }
 
-  readonly #drop = (file: UppyFile<M, B>): void => {
+  readonly #abort = (file: UppyFile<M, B>): void => {
     const run = this.#runs.get(file.id)
     this.#runs.delete(file.id)
     if (run?.upload) void run.upload.abort()
     else if (file.smhUpload) {
       this.#client.abort(file.smhUpload.confirmKey).catch((error) => {
-        this.uppy.log(`[SmhUpload] Could not drop what had arrived: ${error}`, 'warning')
+        this.uppy.log(`[SmhUpload] Could not abort the upload: ${error}`, 'warning')
       })
     }
     if (run) this.#semaphore.release(run)
@@ -212,7 +214,7 @@ export class SmhUpload<M extends Meta, B extends Body> extends BasePlugin<
   }
 }
 
-/** The file's name, which people may edit, in the folders with which it was dropped. */
+/** The file's name, which users may edit, preceded by the folders that it was dropped with. */
 function pathOf<M extends Meta, B extends Body>({ name, meta }: UppyFile<M, B>): string {
   const folders = meta.relativePath?.split('/').slice(0, -1) ?? []
   return [...folders, meta.name ?? name].filter((segment) => segment !== '').join('/')

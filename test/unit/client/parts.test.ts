@@ -144,6 +144,6 @@ describe('the size of a part of an upload that goes on', () => {
 
   test('cannot be told when what has arrived has no place in the file', () => {
     const arrived = [{ partNumber: 700, size: 3 }]
-    expect(() => resumedPartBytes(9 * MIB, 8 * MIB, arrived)).toThrow('not of this file')
+    expect(() => resumedPartBytes(9 * MIB, 8 * MIB, arrived)).toThrow('do not belong to this file')
   })
 })

@@ -22,7 +22,7 @@ test('an upload that fails is told of and aborted', async () => {
   expect(await showUpload(demo, opened, { signal, log: false })).toBe(false)
   const textOf = ({ mock }: typeof out) => mock.calls.map(([text]) => text).join('')
   expect(textOf(out)).toBe('\nclip.mp4: 9 MB in 3 parts\n\n')
-  expect(textOf(errors)).toBe(`${file}: COS refuses a part: NoSuchBucket.\n`)
+  expect(textOf(errors)).toBe(`${file}: COS rejected a part: NoSuchBucket.\n`)
   const { controls } = demo.emulator
   expect([controls.files(), controls.openTasks()]).toEqual([[], []])
 })
