@@ -1,5 +1,6 @@
 import { configurationPage, envExample } from './configuration.ts'
 import { errorPage } from './errors.ts'
+import { logPage } from './log.ts'
 
 /** The documents that are made from the code: paths in the repository and their texts. */
 export function generatedFiles(): Readonly<Record<string, string>> {
@@ -7,5 +8,6 @@ export function generatedFiles(): Readonly<Record<string, string>> {
     '.env.example': envExample(),
     'docs/configuration.md': configurationPage(),
     'docs/errors.md': errorPage(),
+    'docs/log.md': logPage(),
   }
 }

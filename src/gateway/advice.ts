@@ -1,4 +1,4 @@
-import type { LogRecord } from './ports.ts'
+import type { LogReason, LogRecord } from './log-record.ts'
 
 type Fields = Pick<LogRecord, 'reason' | 'smhCode'>
 
@@ -13,7 +13,7 @@ const badSpace = 'SMH rejects the space. Check SMH_SPACE_ID or SMH_SPACE_CLAIM.'
 const badLibrary = 'SMH does not serve this library. Check its state in the SMH console.'
 
 /** What to fix, by the reason that the log tells. */
-const byReason: Readonly<Record<string, string>> = {
+const byReason: Readonly<Partial<Record<LogReason, string>>> = {
   issuer_keys_issuer_mismatch:
     'The discovery document names another issuer. Set JWT_ISSUER to exactly the value of its "issuer".',
   issuer_keys_no_usable_key:
@@ -64,8 +64,8 @@ const byCode: Readonly<Record<string, string>> = {
 }
 
 /** What an operator should do about a fault with these fields: one or two fixed sentences. */
-export function adviceFor({ reason = '', smhCode = '' }: Fields): string {
+export function adviceFor({ reason, smhCode = '' }: Fields): string {
   if (reason === 'misconfigured' && Object.hasOwn(byCode, smhCode)) return byCode[smhCode] as string
-  if (Object.hasOwn(byReason, reason)) return byReason[reason] as string
-  return 'Look at reason, smhStatus and smhCode: the README explains them under "Log".'
+  const advice = reason && byReason[reason]
+  return advice ?? 'See docs/log.md for the meaning of reason, smhStatus and smhCode.'
 }

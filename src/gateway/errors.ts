@@ -1,6 +1,6 @@
 import * as z from 'zod'
 import { type ErrorCode, errorCodes } from './error-codes.ts'
-import type { LogRecord } from './ports.ts'
+import type { LogReason, LogRecord } from './log-record.ts'
 
 export type { ErrorCode }
 
@@ -41,8 +41,7 @@ export interface ErrorDetails {
   missingParts?: readonly number[]
   headers?: Readonly<Record<string, string>>
 
-  /** For the log: a fixed word of the source, never a value from a request. */
-  reason?: string
+  reason?: LogReason
   /** Further fields of the log line. */
   log?: Partial<LogRecord>
   /** The level of the log line. Default: by the status. `error` means that the operator has to act. */

@@ -1,44 +1,13 @@
 import type { Config } from './config/parse.ts'
 import type { HttpClient } from './http-client.ts'
+import type { LogRecord } from './log-record.ts'
+
+export type { LogRecord }
 
 /** Milliseconds. Tests move it. */
 export type Clock = () => number
 
 export type LogLevel = 'fatal' | 'error' | 'warn' | 'info' | 'debug'
-
-/** All that may ever be logged. A field is added here on purpose or not at all. */
-export interface LogRecord {
-  event: string
-  requestId?: string
-  operation?: string
-  method?: string
-  status?: number
-  code?: string
-  durationMs?: number
-  /** A fixed word of the source, never a value out of a request or a reply. */
-  reason?: string
-  smhStatus?: number
-  smhCode?: string
-  smhRequestId?: string
-  /** Of a stored file whose size differs from the declared one: SMH's upload id, and bytes. */
-  smhUploadId?: string
-  declaredSize?: number
-  storedSize?: number
-  /** The HTTP status of an issuer's document that could not be used. */
-  issuerStatus?: number
-  /** Variables with what is wrong with them, never with their values. */
-  issues?: readonly { variable: string; message: string }[]
-  /** Names of configuration variables, never their values. */
-  variables?: readonly string[]
-  address?: string
-  /** What an operator should do: a fixed sentence of the source. */
-  advice?: string
-  /** How many of what the event names. */
-  count?: number
-  errorName?: string
-  /** Stack frames without the message in front, which may quote a value. */
-  stack?: readonly string[]
-}
 
 export type Log = (level: LogLevel, record: LogRecord) => void
 

@@ -52,7 +52,7 @@ describe('/readyz', () => {
     const tried = harness.smhCalls().map(({ route }) => route)
     expectFetches(tried.length, 4)
     expect(new Set(tried)).toEqual(new Set(['mint-token']))
-    const told = (await harness.records(bad)).filter(({ event }) => event === 'not ready')
+    const told = (await harness.records(bad)).filter(({ event }) => event === 'not_ready')
     expectFetches(told.length, 4)
   })
 
@@ -61,7 +61,7 @@ describe('/readyz', () => {
     const response = await ready(harness)
     expect(response.headers.get('retry-after')).toBe('5')
     await expectProblem(response, 503, 'upstream_unavailable')
-    const event = { level: 'error', event: 'not ready', smhCode: 'WrongLibraryIdOrSecret' }
+    const event = { level: 'error', event: 'not_ready', smhCode: 'WrongLibraryIdOrSecret' }
     expect(await harness.records()).toContainEqual(expect.objectContaining(event))
   })
 

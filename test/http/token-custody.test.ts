@@ -196,6 +196,6 @@ test.each([
   expect((await begin()).status).toBe(502)
   const ready = await harness.request('GET', '/readyz', { as: null })
   await expectProblem(ready, 503, 'upstream_unavailable')
-  const line = { level: 'error', event: 'not ready', reason: 'misconfigured' }
+  const line = { level: 'error', event: 'not_ready', reason: 'misconfigured' }
   expect(await harness.records()).toContainEqual(expect.objectContaining(line))
 })

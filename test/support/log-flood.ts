@@ -9,7 +9,7 @@ const { log, droppedLines } = createNodeLog('info')
 async function logLines(count: number) {
   for (let number = 0; number < count; number += 1) {
     log('info', {
-      event: 'a line of the flood',
+      event: 'request',
       requestId: '066b8937-3d7d-42a8-8bf0-b9a0bb9cfb6f',
       operation: 'beginUpload',
       method: 'POST',

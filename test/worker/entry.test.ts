@@ -93,7 +93,7 @@ describe('the Worker', () => {
         requestId: response.headers.get('x-request-id'),
       })
     }
-    await expect.poll(() => worker.written()).toContain('faulty configuration')
+    await expect.poll(() => worker.written()).toContain('invalid_configuration')
     const [line = '{}'] = worker.written().split('\n')
     const { level, issues } = JSON.parse(line)
     expect(level).toBe('fatal')
@@ -103,7 +103,7 @@ describe('the Worker', () => {
       'CONFIRM_KEY_SECRETS',
     ])
     // Once an isolate, not once a request.
-    expect(worker.written().match(/faulty configuration/g)).toHaveLength(1)
+    expect(worker.written().match(/invalid_configuration/g)).toHaveLength(1)
     expect(worker.written()).not.toMatch(/canary|HS256/)
   })
 
@@ -120,12 +120,15 @@ describe('the Worker', () => {
   test('says which rate-limit bindings are missing, unless the limits are off', async () => {
     const without = await startWorker()
     await without.begin()
-    await expect.poll(() => without.worker.written()).toContain('begins are not limited')
-    expect(without.worker.written()).toContain('other calls are not limited')
+    await expect
+      .poll(() => without.worker.written())
+      .toContain(
+        '"event":"rate_limit_binding_missing","variables":["BEGIN_RATE_LIMIT","CALL_RATE_LIMIT"]',
+      )
     const unlimited = await startWorker({ RATE_LIMIT_PER_MINUTE: 0 })
     await unlimited.begin()
     await expect.poll(() => unlimited.worker.written()).toContain('"event":"request"')
-    expect(unlimited.worker.written()).not.toContain('are not limited')
+    expect(unlimited.worker.written()).not.toContain('rate_limit_binding_missing')
   })
 
   test('cold and flooded with /readyz asks next to nobody', async () => {

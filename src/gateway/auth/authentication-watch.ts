@@ -1,5 +1,6 @@
 import { adviceFor } from '../advice.ts'
 import { GatewayError } from '../errors.ts'
+import type { LogReason } from '../log-record.ts'
 import type { Clock, Log, LogLevel, Metrics } from '../ports.ts'
 import type { Authenticate } from './authenticate.ts'
 
@@ -20,7 +21,12 @@ const REFUSED_FOR_EACH_GOOD = 4
  * have it. The issuer has signed these tokens: the signature is checked first. So a stranger cannot
  * cause the log line.
  */
-const suspicious: ReadonlySet<string> = new Set(['audience', 'issuer', 'expired', 'not_yet_valid'])
+const suspicious: ReadonlySet<LogReason> = new Set([
+  'audience',
+  'issuer',
+  'expired',
+  'not_yet_valid',
+])
 
 /** Requests of one window: good ones, and those that were refused for one reason. */
 export interface TokenCounts {
@@ -58,7 +64,7 @@ export function watchAuthentication(deps: {
   const { authenticate, monotonicClock, log, metrics } = deps
   let startedAt = monotonicClock()
   let good = 0
-  const refused = new Map<string, Refused>()
+  const refused = new Map<LogReason, Refused>()
   let quietUntil = Number.NEGATIVE_INFINITY
 
   function startWindow(): void {
@@ -67,7 +73,7 @@ export function watchAuthentication(deps: {
     refused.clear()
   }
 
-  function countRefused(reason: string, authorization: string): void {
+  function countRefused(reason: LogReason, authorization: string): void {
     const counts = refused.get(reason) ?? { requests: 0, tokens: new Set() }
     refused.set(reason, counts)
     counts.requests += 1
@@ -91,9 +97,9 @@ export function watchAuthentication(deps: {
       return user
     } catch (error) {
       if (error instanceof GatewayError && error.status === 401) {
-        const reason = error.details.reason ?? error.code
-        metrics.authenticationFailed(reason)
-        if (suspicious.has(reason)) countRefused(reason, authorization ?? '')
+        const { reason } = error.details
+        metrics.authenticationFailed(reason ?? error.code)
+        if (reason && suspicious.has(reason)) countRefused(reason, authorization ?? '')
       }
       throw error
     }

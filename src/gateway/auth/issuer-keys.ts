@@ -11,6 +11,7 @@ import type { JwtConfig } from '../config/parse.ts'
 import { isLoopback, parseTrustworthyUrl } from '../config/secure-url.ts'
 import { type ErrorDetails, GatewayError } from '../errors.ts'
 import { type HttpClient, HttpClientError } from '../http-client.ts'
+import type { IssuerKeysReason } from '../log-record.ts'
 import type { Background, Clock, Log, SingleFlight } from '../ports.ts'
 import { usableKeys } from './usable-keys.ts'
 
@@ -155,7 +156,11 @@ export function createIssuerKeys(deps: {
       const reason = faultReason(error)
       const status = error instanceof KeyFault && error.status
       const facts = status ? { issuerStatus: status } : {}
-      log(held ? 'warn' : 'error', { event: 'issuer keys unavailable', reason, ...facts })
+      log(held ? 'warn' : 'error', {
+        event: 'issuer_keys_unavailable',
+        reason: `issuer_keys_${reason}`,
+        ...facts,
+      })
       throw unavailable(reason, status ? { log: facts } : {})
     }
   }
@@ -276,10 +281,10 @@ const keySetSchema = z.object({ keys: z.array(z.unknown()) })
 
 /** Something the issuer said that cannot be used. */
 class KeyFault extends Error {
-  readonly reason: string
+  readonly reason: IssuerKeysReason
   readonly status: number | undefined
 
-  constructor(reason: string, status?: number) {
+  constructor(reason: IssuerKeysReason, status?: number) {
     super(`issuer keys: ${reason}`)
     this.name = 'KeyFault'
     this.reason = reason
@@ -288,12 +293,12 @@ class KeyFault extends Error {
 }
 
 /** A fixed word for the log: what HTTP clients and parsers say may quote what they were given. */
-function faultReason(error: unknown): string {
+function faultReason(error: unknown): IssuerKeysReason {
   if (error instanceof KeyFault) return error.reason
   return error instanceof HttpClientError ? error.kind : 'malformed'
 }
 
-function unavailable(reason: string, details: ErrorDetails = {}): GatewayError {
+function unavailable(reason: IssuerKeysReason, details: ErrorDetails = {}): GatewayError {
   return new GatewayError('upstream_unavailable', 'Tokens cannot be checked right now.', {
     headers: { 'Retry-After': String(RETRY_AFTER_SECONDS) },
     reason: `issuer_keys_${reason}`,

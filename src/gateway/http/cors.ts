@@ -1,4 +1,5 @@
 import type { Context, MiddlewareHandler } from 'hono'
+import type { LogReason } from '../log-record.ts'
 import { isMetadataHeader } from '../uploads/policy.ts'
 import type { AppEnv } from './request-context.ts'
 import { respond } from './respond.ts'
@@ -50,7 +51,7 @@ function refusalOf(
   c: Context<AppEnv>,
   isOriginAllowed: boolean,
   headers: readonly string[],
-): string | undefined {
+): LogReason | undefined {
   const method = c.req.header('access-control-request-method')
   if (method === undefined) return undefined
   if (!isOriginAllowed) return 'preflight_origin'

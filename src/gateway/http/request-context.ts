@@ -1,6 +1,7 @@
 import type { Context, MiddlewareHandler } from 'hono'
 import type { User } from '../auth/authenticate.ts'
 import type { ErrorCode } from '../error-codes.ts'
+import type { LogReason } from '../log-record.ts'
 import type { Background } from '../ports.ts'
 
 /** What the gateway keeps in Hono's context: one object for each request. */
@@ -32,7 +33,7 @@ export class RequestContext {
   /** The valid input: the parameters of the path, and the body. */
   readonly input: { params?: unknown; body?: unknown } = {}
   /** For the log: why the request does not have the effect that its status promises. */
-  reason: string | undefined
+  reason: LogReason | undefined
   /** What the response tells, where it is an error. */
   error: unknown
   /** Frees what the request holds, once its response is sent. */

@@ -63,7 +63,7 @@ const getReadiness = defineEndpoint(
         await services.checkReady(limits)
       } catch (error) {
         ready = false
-        services.log(logLevelFor(error), { event: 'not ready', ...errorFields(error) })
+        services.log(logLevelFor(error), { event: 'not_ready', ...errorFields(error) })
       }
       underWay.delete(limits)
       last = { ready, at: services.monotonicClock() }

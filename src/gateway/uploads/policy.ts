@@ -1,6 +1,7 @@
 import type { User } from '../auth/authenticate.ts'
 import type { ConflictStrategy, SmhConfig, UploadRules } from '../config/parse.ts'
 import { GatewayError, invalidField } from '../errors.ts'
+import type { LogReason } from '../log-record.ts'
 import {
   isClaimedSpaceId,
   isMetadataKey,
@@ -223,6 +224,6 @@ function strategyRefused(): GatewayError {
   return notPermitted('This conflictResolutionStrategy may not be used.', 'strategy')
 }
 
-function notPermitted(detail: string, reason: string): GatewayError {
+function notPermitted(detail: string, reason: LogReason): GatewayError {
   return new GatewayError('not_permitted', detail, { reason })
 }

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { adviceFor } from '../../../src/gateway/advice.ts'
 
-test.each([
+test.each<[Parameters<typeof adviceFor>[0], string]>([
   [{ reason: 'issuer_keys_issuer_mismatch' }, 'JWT_ISSUER'],
   [{ reason: 'issuer_keys_no_usable_key' }, 'JWT_ALGORITHMS'],
   [{ reason: 'issuer_keys_too_many_keys' }, 'JWT_JWKS_URL'],
@@ -27,8 +27,8 @@ test.each([
   [{ reason: 'issuer' }, 'JWT_ISSUER'],
   [{ reason: 'expired' }, 'clock'],
   [{ reason: 'not_yet_valid' }, 'clock'],
-  [{ reason: 'constructor' }, 'README'],
-  [{}, 'README'],
+  [{ reason: 'stalled' }, 'docs/log.md'],
+  [{}, 'docs/log.md'],
 ])('%j: the advice names %s', (fields, words) => {
   const advice = adviceFor(fields)
   expect(advice).toContain(words)

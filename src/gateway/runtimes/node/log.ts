@@ -1,6 +1,6 @@
 import { destination, pino } from 'pino'
 import type { Config } from '../../config/parse.ts'
-import type { Log } from '../../ports.ts'
+import type { Log, LogRecord } from '../../ports.ts'
 
 /** Lines wait for each other: a write for each of them would cost more than the line itself. */
 const WRITE_BYTES = 4096
@@ -66,7 +66,7 @@ export function createNodeLog(level: Config['logLevel']): NodeLog {
     if (dropped === reported) return
     const count = dropped - reported
     reported = dropped
-    logger.warn({ event: 'log_lines_dropped', count })
+    logger.warn({ event: 'log_lines_dropped', count } satisfies LogRecord)
   })
 
   return {

@@ -23,7 +23,7 @@ for (const event of ['uncaughtException', 'unhandledRejection'] as const) {
 try {
   const gateway = await startGateway({ config, log, droppedLogLines: droppedLines })
   log('info', { event: 'listening', address: gateway.url })
-  if (gateway.adminUrl) log('info', { event: 'metrics listening', address: gateway.adminUrl })
+  if (gateway.adminUrl) log('info', { event: 'metrics_listening', address: gateway.adminUrl })
   void gateway.checkStart()
   const signals = ['SIGTERM', 'SIGINT'] as const
   const stop = () => {

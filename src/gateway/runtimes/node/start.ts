@@ -150,5 +150,5 @@ export function warnOfUnknownVariables(
   log: Log,
 ): void {
   const variables = unknownVariables(environment)
-  if (variables.length > 0) log('warn', { event: 'unknown configuration variables', variables })
+  if (variables.length > 0) log('warn', { event: 'unknown_variables', variables })
 }

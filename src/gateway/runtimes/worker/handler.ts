@@ -33,6 +33,8 @@ export interface GatewayWorker {
   scheduled(event: unknown, bindings: Bindings, execution: Execution): void
 }
 
+const rateLimitBindings = ['BEGIN_RATE_LIMIT', 'CALL_RATE_LIMIT'] as const
+
 /** The period of the rate-limit bindings in wrangler.toml. */
 const RATE_LIMIT_PERIOD_SECONDS = 60
 
@@ -85,14 +87,12 @@ function build(
     const config = parseConfig(bindings, 'worker')
     const log = createWorkerLog(config.logLevel, write)
     const variables = unknownVariables(bindings)
-    if (variables.length > 0) log('warn', { event: 'unknown configuration variables', variables })
+    if (variables.length > 0) log('warn', { event: 'unknown_variables', variables })
     // The numbers are those of the bindings; 0 switches both off, as on Node.
     const isLimited = config.rateLimitPerMinute > 0
-    if (isLimited && !bindings.BEGIN_RATE_LIMIT) {
-      log('warn', { event: 'begins are not limited: there is no binding BEGIN_RATE_LIMIT' })
-    }
-    if (isLimited && !bindings.CALL_RATE_LIMIT) {
-      log('warn', { event: 'other calls are not limited: there is no binding CALL_RATE_LIMIT' })
+    const missing = rateLimitBindings.filter((name) => !bindings[name])
+    if (isLimited && missing.length > 0) {
+      log('warn', { event: 'rate_limit_binding_missing', variables: missing })
     }
     return createApp({
       config,
@@ -109,7 +109,10 @@ function build(
     })
   } catch (error) {
     if (!(error instanceof ConfigurationError)) throw error
-    createWorkerLog('info', write)('fatal', { event: 'faulty configuration', issues: error.issues })
+    createWorkerLog('info', write)('fatal', {
+      event: 'invalid_configuration',
+      issues: error.issues,
+    })
     return 'unconfigured'
   }
 }

@@ -179,7 +179,12 @@ describe('an issuer that says something else', () => {
       unavailable(reason, issuerStatus === undefined ? undefined : facts),
     )
     expect(harness.logged).toEqual([
-      { level: 'error', event: 'issuer keys unavailable', reason, ...facts },
+      {
+        level: 'error',
+        event: 'issuer_keys_unavailable',
+        reason: `issuer_keys_${reason}`,
+        ...facts,
+      },
     ])
   })
 
@@ -329,7 +334,7 @@ describe('renewing', () => {
     expect(await harness.keyOf(token)).toEqual(publicKey)
     await harness.settle()
     expect(harness.logged).toEqual([
-      { level: 'warn', event: 'issuer keys unavailable', reason: 'connection_lost' },
+      { level: 'warn', event: 'issuer_keys_unavailable', reason: 'issuer_keys_connection_lost' },
     ])
     harness.advance(1)
     await expect(harness.keyOf(token)).rejects.toEqual(unavailable('retry_later'))

@@ -1,0 +1,148 @@
+/**
+ * Everything that the gateway may log, with its meaning for operators, in Markdown. To add an event, a
+ * field or a reason, add an entry and run `npm run docs`. No field may hold a secret or personal data.
+ */
+
+export const logEvents = {
+  request: 'The gateway has served a request.',
+  listening: 'The gateway on Node accepts connections at `address`.',
+  metrics_listening: 'The metrics are available at `address`, path `/metrics`.',
+  start_check_passed: 'Signing keys and an SMH token are available after the start of Node.',
+  start_check_failed:
+    'Signing keys or an SMH token are not available after the start of Node. The gateway serves anyway. ' +
+    '`advice` says what to fix.',
+  not_ready: '`/readyz` answers 503.',
+  stopping: 'The gateway on Node has received SIGTERM or SIGINT and finishes its requests.',
+  stopped: 'The gateway on Node has finished all requests.',
+  crashed: 'A defect ends the process. Please report `errorName` and `stack`.',
+  invalid_configuration: 'Workers: `issues` lists the variables to fix. Every request gets 503.',
+  unknown_variables: '`variables` resemble names of configuration variables. Check their spelling.',
+  rate_limit_binding_missing:
+    'Workers: the bindings in `variables` are missing from `wrangler.toml`, so that their rate limit is off.',
+  issuer_keys_unavailable:
+    'The signing keys cannot be fetched. At `warn` the previous keys stay in use, at `error` no keys exist.',
+  tokens_refused:
+    'Many JWTs were rejected in the last minute for the same `reason`, at `error` all of them. `advice` ' +
+    'says what to fix. `count` is the number of rejected requests.',
+  access_token_not_renewed: 'The SMH token cannot be renewed.',
+  smh_circuit_opened: 'Calls to SMH fail, so that the gateway stops calling SMH except for trials.',
+  smh_circuit_closed: 'SMH answers again.',
+  upload_cancelled: 'The gateway has cancelled an upload for the given `reason`.',
+  log_lines_dropped:
+    'The log could not be written for a while. `count` is the number of lost lines (Node).',
+} as const
+
+/** The meaning of a log field whose value is a `T`. */
+interface LogField<T> {
+  meaning: string
+  /** Exists only for the type. */
+  value?: T
+}
+
+const field = <T>(meaning: string): LogField<T> => ({ meaning })
+
+export const logFields = {
+  requestId: field<string>(
+    'The `X-Request-Id` of the response. A plain id in the request is kept, otherwise the id is random.',
+  ),
+  operation: field<string>(
+    'The operation of the request, as in the OpenAPI document. `none` for an unknown address.',
+  ),
+  method: field<string>('The HTTP method of the request.'),
+  status: field<number>('The status of the response.'),
+  durationMs: field<number>('The duration of the request, in milliseconds.'),
+  code: field<string>('The [error code](errors.md) of the response.'),
+  reason: field<LogReason>('The cause of an error. See [Reasons](#reasons).'),
+  smhStatus: field<number>('The status of the last response from SMH.'),
+  smhCode: field<string>("SMH's error code."),
+  smhRequestId: field<string>("SMH's request id, for its support."),
+  smhUploadId: field<string>("SMH's upload id of a stored file of the wrong size."),
+  declaredSize: field<number>('The declared size of this file, in bytes.'),
+  storedSize: field<number>('The real size of this file, in bytes.'),
+  issuerStatus: field<number>("The HTTP status of the issuer's discovery document or key set."),
+  issues: field<readonly { variable: string; message: string }[]>(
+    'Invalid configuration variables and what they must be, without their values.',
+  ),
+  variables: field<readonly string[]>('Names of configuration variables or bindings.'),
+  address: field<string>('The URL at which the gateway listens.'),
+  advice: field<string>('What the operator should do.'),
+  count: field<number>('The number of rejected requests or of lost lines.'),
+  errorName: field<string>('The class of an unexpected error.'),
+  stack: field<readonly string[]>('The stack of an unexpected error, without its message.'),
+}
+
+export const logReasons = {
+  misconfigured: 'SMH rejects the ids, the secret or the grants. See `smhCode`.',
+  invalid_response: 'The response is not from SMH, or a proxy has changed it.',
+  too_large: 'The response from SMH is too large.',
+  busy: 'SMH is overloaded.',
+  unavailable: 'SMH is down.',
+  refused: 'SMH answers with an error that has no other reason. See `smhStatus` and `smhCode`.',
+  unexpected: 'SMH answers with an error that the operation should not have. See `smhCode`.',
+  connect_failed: 'No connection to SMH is possible.',
+  connection_lost: 'The connection to SMH has broken.',
+  timeout: 'SMH has not answered in time.',
+  deadline_exceeded: 'Earlier calls to SMH have used up the time of the request.',
+  stalled: 'This machine stood still, so that a timeout fired late.',
+  no_descriptor: 'The process has too many open files. Raise its limit.',
+  circuit_open: 'Calls to SMH have failed for all users, so that SMH was not called.',
+  user_circuit_open: 'Calls to SMH have failed for this user, so that SMH was not called.',
+
+  issuer_keys_connect_failed: 'No connection to the issuer is possible.',
+  issuer_keys_no_descriptor: 'The process has too many open files. Raise its limit.',
+  issuer_keys_connection_lost: 'The connection to the issuer has broken.',
+  issuer_keys_timeout: 'The issuer has not answered in time.',
+  issuer_keys_aborted: 'The request to the issuer was cancelled.',
+  issuer_keys_retry_later:
+    'The last request to the issuer has failed. The gateway waits before the next one.',
+  issuer_keys_busy: 'Too many requests wait for the signing keys.',
+  issuer_keys_status: 'The issuer answers with an HTTP error. See `issuerStatus`.',
+  issuer_keys_malformed: 'The issuer does not answer with the expected JSON.',
+  issuer_keys_too_large: 'The response of the issuer is too large.',
+  issuer_keys_issuer_mismatch: 'The discovery document is of another issuer. Check `JWT_ISSUER`.',
+  issuer_keys_jwks_uri: "The discovery document's `jwks_uri` is not a safe URL.",
+  issuer_keys_too_many_keys: 'The key set has more than 1,000 keys.',
+  issuer_keys_no_usable_key: 'The key set has no key for `JWT_ALGORITHMS`.',
+
+  malformed: 'The JWT does not have its strict form, has more than 8 KiB or is nested too deeply.',
+  type: '`typ` is neither `JWT` nor `at+jwt`: it is probably not an access token.',
+  algorithm: 'The algorithm is not in `JWT_ALGORITHMS`.',
+  unknown_key:
+    'The issuer does not have this key: another issuer, another environment or a forgery.',
+  signature: 'The signature is wrong: another issuer, another environment or a forgery.',
+  issuer: '`iss` is not `JWT_ISSUER`.',
+  audience: '`aud` contains no value of `JWT_AUDIENCE`.',
+  expired: '`exp` has passed: the app has not renewed its JWT, or a clock is wrong.',
+  not_yet_valid: '`nbf` is in the future: a clock is wrong.',
+  claims: '`exp`, `iss`, `aud` or `JWT_USER_CLAIM` is missing or has the wrong type.',
+
+  extension: '`UPLOAD_ALLOWED_EXTENSIONS` forbids the upload.',
+  strategy: '`UPLOAD_CONFLICT_STRATEGIES` forbids the upload.',
+  metadata_key: '`UPLOAD_META_KEYS` forbids the upload.',
+  instant: '`UPLOAD_INSTANT` forbids the upload.',
+  space_claim: 'The claim of `SMH_SPACE_CLAIM` is missing or is not the id of a space.',
+  prefix_claim: 'A claim in `UPLOAD_PATH_PREFIX` is missing or too long.',
+  confirm_key: 'The confirm key has ended, was changed or belongs to another user.',
+  stored_size: 'The stored file has another size than declared.',
+  foreign_path: "SMH has stored an instant upload outside the user's folder.",
+  too_many_parts: 'The upload had more parts than its size allows.',
+
+  client_disconnected: 'The client has disconnected.',
+  body_timeout: 'The body of the request has not arrived in 30 seconds.',
+  not_ready: 'Signing keys or an SMH token are not available. See the event `not_ready`.',
+  preflight_origin: 'CORS: the origin is not in `CORS_ORIGINS`. The browser blocks the request.',
+  preflight_method: 'CORS: the method is not allowed. The browser blocks the request.',
+  preflight_header: 'CORS: a header is not allowed. The browser blocks the request.',
+  preflight_cors_off: 'CORS: `CORS_ORIGINS` is not set. The browser blocks the request.',
+} as const
+
+export type LogReason = keyof typeof logReasons
+
+type WithoutPrefix<Reason> = Reason extends `issuer_keys_${infer Rest}` ? Rest : never
+
+export type IssuerKeysReason = WithoutPrefix<LogReason>
+
+/** A line of the log, besides its level and time. */
+export type LogRecord = { event: keyof typeof logEvents } & {
+  [Name in keyof typeof logFields]?: NonNullable<(typeof logFields)[Name]['value']>
+}
