@@ -11,7 +11,7 @@ import { codeBlocks } from '../test/support/documents.ts'
 import { freePort } from '../test/support/free-port.ts'
 
 /**
- * Restarts two gateways in turns behind nginx, as the README configures it, while clients begin uploads
+ * Restarts two gateways in turns behind nginx, as docs/operating.md configures it, while clients begin uploads
  * without a pause. Exits 1 when a request fails. Needs nginx (Debian: `apt-get install nginx-light`).
  */
 
@@ -83,9 +83,9 @@ async function begin(token: string, path: string): Promise<number | string> {
   }
 }
 
-/** The README's configuration with other ports and without TLS, as a whole file. */
+/** The configuration of docs/operating.md with other ports and without TLS, as a whole file. */
 function configuration(): string {
-  const [block = ''] = codeBlocks('README.md', 'nginx')
+  const [block = ''] = codeBlocks('docs/operating.md', 'nginx')
   const [first, second] = instances.map((instance) => new URL(instance.url).host)
   const server = block
     .replace('127.0.0.1:8787', first ?? '')

@@ -18,7 +18,8 @@ import { storedBytes } from '../support/upload-client.ts'
 
 /** What a project gets that installs the client's package. */
 
-const [uploadsModule = '', uppyModule = ''] = codeBlocks('README.md', 'ts')
+const [uploaderModule = ''] = codeBlocks('README.md', 'ts')
+const [uploadsModule = '', uppyModule = ''] = codeBlocks('docs/client.md', 'ts')
 const [sample = ''] = codeBlocks('src/client/README.md', 'ts')
 const uppyPackages = ['@uppy/core', '@uppy/dashboard', '@uppy/golden-retriever']
 
@@ -104,6 +105,7 @@ describe('types', () => {
       // Styles are the bundler's business; Uppy's own types need what is newest.
       const forPages = ['--lib', 'esnext,dom', '--noUncheckedSideEffectImports', 'false']
       const modules = {
+        'uploader.ts': uploaderModule,
         'uploads.ts': uploadsModule,
         'dashboard.ts': uppyModule,
         'sample.ts': sample,
@@ -113,16 +115,46 @@ describe('types', () => {
   )
 })
 
+/** A sample of the documents, with the options that point its client at `gateway`. */
+function withGateway(sample: string, options: string): string {
+  const changed = sample.replace("gateway: 'https://uploads.example.com'", options)
+  expect(changed).not.toBe(sample)
+  return changed
+}
+
 describe('the client', () => {
-  test('of the README uploads, and resumes after a reload', async () => {
+  test('of README.md uploads a file, and shows what happens', async () => {
     const harness = await startHarness()
     const project = await packed.installWith()
-    const uploads = uploadsModule.replace(
-      "gateway: 'https://uploads.example.com'",
-      `gateway: '${harness.gateway.url}', cosScheme: 'http', partSize: ${MiB}, partsInParallel: 1`,
+    const options = `gateway: '${harness.gateway.url}', cosScheme: 'http'`
+    await writeFile(join(project, 'uploader.ts'), withGateway(uploaderModule, options))
+    const content = someBytes(3 * MiB)
+    await writeFile(join(project, 'sea.bin'), content)
+    const said = await runModule(
+      project,
+      `
+      import { openAsBlob } from 'node:fs'
+      const { createUploader } = await import('./uploader.ts')
+      const upload = createUploader(async () => process.env.TOKEN ?? '')
+      const shown = []
+      const file = new File([await openAsBlob('sea.bin')], 'sea.bin')
+      const path = await upload(file, (text) => shown.push(text))
+      console.log(JSON.stringify({ path, shown }))
+      process.exit()
+      `,
+      { TOKEN: await harness.issuer.token(ann) },
     )
-    expect(uploads).not.toBe(uploadsModule)
-    await writeFile(join(project, 'uploads.ts'), uploads)
+    expect(said.path).toBe('holiday/sea.bin')
+    expect(said.shown).toContain(`${3 * MiB} of ${3 * MiB} bytes`)
+    expect(said.shown.at(-1)).toBe('Stored as holiday/sea.bin.')
+    expect((await storedBytes(harness, 'holiday', 'sea.bin')).equals(content)).toBe(true)
+  })
+
+  test('of docs/client.md uploads, and resumes after a reload', async () => {
+    const harness = await startHarness()
+    const project = await packed.installWith()
+    const options = `gateway: '${harness.gateway.url}', cosScheme: 'http', partSize: ${MiB}, partsInParallel: 1`
+    await writeFile(join(project, 'uploads.ts'), withGateway(uploadsModule, options))
     const content = someBytes(3 * MiB)
     await writeFile(join(project, 'sea.bin'), content)
     // What a page has and Node has not: a store, and files with a name.

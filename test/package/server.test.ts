@@ -33,7 +33,7 @@ afterAll(() => packages.remove())
 
 describe('the tarball', () => {
   test('has the built modules and the documents, and nothing else', () => {
-    const documents = packed.files.filter((file) => !file.startsWith('dist/'))
+    const documents = packed.files.filter((file) => !/^(dist|docs)\//.test(file))
     expect(documents).toEqual([
       '.env.example',
       'CHANGELOG.md',
@@ -47,6 +47,8 @@ describe('the tarball', () => {
       'package.json',
       'wrangler.toml',
     ])
+    expect(packed.files).toContain('docs/operating.md')
+    expect(packed.files.filter((file) => /^docs\/.*(?<!\.md)$/.test(file))).toEqual([])
     const built = packed.files.filter((file) => file.startsWith('dist/'))
     expect(built.filter((file) => !/\.(js|js\.map|d\.ts)$/.test(file))).toEqual([])
     const rooms = new Set(built.map((file) => file.split('/')[1]))
