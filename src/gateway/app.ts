@@ -25,7 +25,7 @@ import { createCircuit } from './smh/circuit.ts'
 import { CONFIRM_TIMEOUT_MS, createSmhClient } from './smh/client.ts'
 import { createRetryBudget } from './smh/retry-budget.ts'
 import { createSmhTransport, MAX_WAIT_MS } from './smh/transport.ts'
-import { createConfirmKeyBinding } from './uploads/confirm-key.ts'
+import { createConfirmKeySigner } from './uploads/confirm-key.ts'
 import { limitPartLists } from './uploads/part-list-limit.ts'
 import { toPublicError } from './uploads/public-error.ts'
 
@@ -98,7 +98,7 @@ export function createApp(ports: Ports): App {
     log,
     singleFlight,
     smh: limitPartLists(createSmhClient(config.smh.libraryId, tokens, send), ports),
-    binding: createConfirmKeyBinding(config.confirmKey, [
+    confirmKeys: createConfirmKeySigner(config.confirmKey, [
       config.jwt.issuer,
       config.jwt.userClaim,
       config.smh.libraryId,
@@ -178,7 +178,7 @@ export function createApp(ports: Ports): App {
   return { fetch: app.fetch, keepAlive, checkStart }
 }
 
-/** The one place where an error becomes a response. */
+/** The one scope where an error becomes a response. */
 function respondError(thrown: Error, c: Context<AppEnv>): Response {
   const request = c.get('request')
   const error = toPublicError(thrown, request.errors)

@@ -160,8 +160,6 @@ const NOT_YET: readonly string[] = [
   'gateway/runtimes/node/metrics.ts -> gateway/auth/authenticate.ts',
   'gateway/runtimes/node/process.ts -> gateway/http/access-log.ts',
   'gateway/http/cors.ts -> gateway/uploads/policy.ts',
-  'gateway/smh/client.ts -> gateway/uploads/confirm-key.ts',
-  'gateway/smh/client.ts -> gateway/uploads/policy.ts',
 ]
 
 function roomOf(file: string): string | undefined {

@@ -1,8 +1,9 @@
 import type { ErrorCode } from '../errors.ts'
 import type { RequestContext } from '../http/request-context.ts'
+import type { WantedUpload } from '../smh/upload.ts'
 import { beginInSmh } from '../uploads/begin.ts'
-import { permitUpload, readMetadata, type WantedUpload } from '../uploads/policy.ts'
-import { placeOfUser, type Services } from './endpoint.ts'
+import { permitUpload, readMetadata } from '../uploads/policy.ts'
+import { type Services, scopeOf } from './endpoint.ts'
 import { ofEveryUpload } from './openapi-responses.ts'
 import { credentialsHeaders, toCredentials, toStoredFile } from './schemas.ts'
 
@@ -39,10 +40,10 @@ export async function beginForUser(
       headers: Record<string, string>
     }
 > {
-  const { config, clock, smh, binding } = services
-  const place = placeOfUser(services, request)
+  const { config, clock, smh, confirmKeys } = services
+  const scope = scopeOf(services, request)
   const metadata = readMetadata(config.upload, request.headers)
-  const upload = permitUpload(config.upload, place, wanted, metadata)
+  const upload = permitUpload(config.upload, scope, wanted, metadata)
 
   const begunAt = clock()
   const { createParents, maxAgeSeconds } = config.upload
@@ -51,9 +52,9 @@ export async function beginForUser(
     case 'needs-full-hash':
       return outcome
     case 'stored':
-      return { kind: 'stored', file: toStoredFile(outcome.file, place.prefix) }
+      return { kind: 'stored', file: toStoredFile(outcome.file, scope.rootPath) }
     case 'task': {
-      const confirmKey = binding.bind(place, {
+      const confirmKey = confirmKeys.sign(scope, {
         smhConfirmKey: outcome.task.confirmKey,
         size: upload.wanted.size,
         strategy: upload.wanted.conflictResolutionStrategy,

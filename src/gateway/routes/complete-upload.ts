@@ -62,7 +62,7 @@ export const completeUpload = defineEndpoint(
       const { smh, config } = services
       const upload = ownedUpload(services, request, params.confirmKey)
       const file = await completeInSmh(smh, upload, config.upload, body, request)
-      return respondJson(request, toStoredFile(file, upload.place.prefix), 200)
+      return respondJson(request, toStoredFile(file, upload.scope.rootPath), 200)
     },
   { extraTimeMs: CONFIRM_TIMEOUT_MS },
 )

@@ -8,8 +8,9 @@ import type { RequestContext } from '../http/request-context.ts'
 import type { Clock, Log, SingleFlight } from '../ports.ts'
 import type { SmhClient } from '../smh/client.ts'
 import type { CallLimits } from '../smh/transport.ts'
-import type { ConfirmKeyBinding, OwnedUpload } from '../uploads/confirm-key.ts'
-import { type Place, placeOf } from '../uploads/policy.ts'
+import type { OwnedUpload, UploadScope } from '../smh/upload.ts'
+import type { ConfirmKeySigner } from '../uploads/confirm-key.ts'
+import { resolveScope } from '../uploads/policy.ts'
 import { problems } from './openapi-responses.ts'
 
 /** What the endpoints work with. */
@@ -20,7 +21,7 @@ export interface Services {
   log: Log
   singleFlight: SingleFlight
   smh: SmhClient
-  binding: ConfirmKeyBinding
+  confirmKeys: ConfirmKeySigner
   /** Rejects with what keeps uploads from beginning. */
   checkReady(limits: CallLimits): Promise<void>
 }
@@ -78,8 +79,8 @@ export function defineEndpoint<const Route extends RouteConfig>(
 }
 
 /** Where the files of the user live. */
-export function placeOfUser({ config }: Services, { user }: RequestContext): Place {
-  return placeOf(config.smh.space, config.upload, user)
+export function scopeOf({ config }: Services, { user }: RequestContext): UploadScope {
+  return resolveScope(config.smh.space, config.upload, user)
 }
 
 /**
@@ -92,8 +93,8 @@ export function ownedUpload(
   request: RequestContext,
   confirmKey: string,
 ): OwnedUpload {
-  const place = placeOfUser(services, request)
-  const upload = services.binding.open(place, confirmKey, services.clock())
+  const scope = scopeOf(services, request)
+  const upload = services.confirmKeys.verify(scope, confirmKey, services.clock())
   if (!upload) throw uploadNotFound({ reason: 'confirm_key' })
   return upload
 }

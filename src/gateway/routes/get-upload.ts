@@ -60,7 +60,7 @@ export const getUpload = defineEndpoint(
         request,
         {
           confirmed,
-          path: relativePath(upload.place.prefix, path),
+          path: relativePath(upload.scope.rootPath, path),
           size: upload.size,
           ...(uploadId !== undefined && { uploadId }),
           ...(parts && { parts }),

@@ -1,6 +1,4 @@
 import { MAX_REPLY_BYTES } from '../http-client.ts'
-import type { OwnedUpload } from '../uploads/confirm-key.ts'
-import type { PermittedUpload, Place } from '../uploads/policy.ts'
 import type { AccessTokens } from './access-tokens.ts'
 import {
   doneReply,
@@ -13,6 +11,7 @@ import {
 } from './replies.ts'
 import { refusalOf } from './smh-error.ts'
 import type { CallLimits, SmhRequest, SmhResponse, SmhTransport } from './transport.ts'
+import type { OwnedUpload, PermittedUpload, UploadScope } from './upload.ts'
 
 /** docs/smh-protocol.md#5.2: what a begin can come to. */
 export type BeginOutcome =
@@ -40,7 +39,7 @@ export interface SmhClient {
   /** docs/smh-protocol.md#5.2. Not repeatable: every begin makes a task of its own. */
   begin(upload: PermittedUpload, limits: CallLimits): Promise<BeginOutcome>
   /** docs/smh-protocol.md#6.5, missing ancestors included. Resolves to false when something of that name is there. */
-  createDirectory(place: Place, path: readonly string[], limits: CallLimits): Promise<boolean>
+  createDirectory(scope: UploadScope, path: readonly string[], limits: CallLimits): Promise<boolean>
   /** docs/smh-protocol.md#5.6 */
   status(upload: OwnedUpload, limits: CallLimits): Promise<StatusReply>
   /** docs/smh-protocol.md#5.5 */
@@ -54,7 +53,7 @@ export interface SmhClient {
   /** docs/smh-protocol.md#5.8 */
   cancel(upload: OwnedUpload, limits: CallLimits): Promise<void>
   /** docs/smh-protocol.md#6.3. A refusal with status 404 when nothing of that name is there. */
-  fileDetails(place: Place, path: readonly string[], limits: CallLimits): Promise<SmhFile>
+  fileDetails(scope: UploadScope, path: readonly string[], limits: CallLimits): Promise<SmhFile>
 }
 
 /** COS puts the parts together while SMH waits for it (docs/smh-protocol.md#5.7). */
@@ -65,14 +64,14 @@ export function createSmhClient(
   tokens: AccessTokens,
   send: SmhTransport,
 ): SmhClient {
-  /** Calls SMH in the name of the user that the place belongs to. */
-  function callFor(place: Place, call: SmhRequest, limits: CallLimits): Promise<SmhResponse> {
-    return tokens.use(place, limits, (token) =>
+  /** Calls SMH in the name of the user that the scope belongs to. */
+  function callFor(scope: UploadScope, call: SmhRequest, limits: CallLimits): Promise<SmhResponse> {
+    return tokens.use(scope, limits, (token) =>
       send(
         {
           ...call,
-          user: place.userId,
-          query: { ...call.query, user_id: place.userId, access_token: token },
+          user: scope.userId,
+          query: { ...call.query, user_id: scope.userId, access_token: token },
         },
         limits,
       ),
@@ -80,11 +79,15 @@ export function createSmhClient(
   }
 
   /**
-   * The one place where paths of SMH are built. The same method and path mean another thing without
+   * The one scope where paths of SMH are built. The same method and path mean another thing without
    * the flag (`DELETE` without `upload` deletes a file, docs/smh-protocol.md#5.8), so calls on a task always have one.
    */
-  function pathOf(kind: 'file' | 'directory', place: Place, names: readonly string[]): string {
-    return `/${[kind, libraryId, place.spaceId, ...names].map(encodeURIComponent).join('/')}`
+  function pathOf(
+    kind: 'file' | 'directory',
+    scope: UploadScope,
+    names: readonly string[],
+  ): string {
+    return `/${[kind, libraryId, scope.spaceId, ...names].map(encodeURIComponent).join('/')}`
   }
 
   function taskCall(
@@ -96,7 +99,7 @@ export function createSmhClient(
     return {
       operation,
       method,
-      path: pathOf('file', upload.place, [upload.smhConfirmKey]),
+      path: pathOf('file', upload.scope, [upload.smhConfirmKey]),
       flag,
       query: {},
       repeatable: flag !== 'confirm',
@@ -104,7 +107,7 @@ export function createSmhClient(
   }
 
   return {
-    async begin({ place, path, metadata, wanted }, limits) {
+    async begin({ scope, path, metadata, wanted }, limits) {
       const hashes = {
         beginningHash: wanted.beginningHash,
         fullHash: wanted.fullHash,
@@ -119,11 +122,11 @@ export function createSmhClient(
         localModificationTime: wanted.localModificationTime,
       }
       const reply = await callFor(
-        place,
+        scope,
         {
           operation: 'begin',
           method: 'POST',
-          path: pathOf('file', place, path),
+          path: pathOf('file', scope, path),
           flag: 'multipart',
           query: {
             filesize: wanted.size,
@@ -144,16 +147,16 @@ export function createSmhClient(
         : { kind: 'stored', ...smhFile(reply) }
     },
 
-    async createDirectory(place, path, limits) {
+    async createDirectory(scope, path, limits) {
       const call: SmhRequest = {
         operation: 'create-directory',
         method: 'PUT',
-        path: pathOf('directory', place, path),
+        path: pathOf('directory', scope, path),
         query: { conflict_resolution_strategy: 'ask' },
         repeatable: true,
       }
       try {
-        const reply = await callFor(place, call, limits)
+        const reply = await callFor(scope, call, limits)
         reply.read(doneReply)
         return true
       } catch (error) {
@@ -165,21 +168,21 @@ export function createSmhClient(
     async status(upload, limits) {
       const call = taskCall('status', upload, 'GET', 'upload')
       const maxReplyCharacters = MAX_REPLY_BYTES // It lists up to 10,000 parts.
-      const reply = await callFor(upload.place, { ...call, maxReplyCharacters }, limits)
+      const reply = await callFor(upload.scope, { ...call, maxReplyCharacters }, limits)
       return reply.read(statusReply)
     },
 
     async renew(upload, trafficLimit, limits) {
       const call = taskCall('renew', upload, 'POST', 'renew')
       const query = { traffic_limit: trafficLimit }
-      const reply = await callFor(upload.place, { ...call, query }, limits)
+      const reply = await callFor(upload.scope, { ...call, query }, limits)
       return reply.read(taskReply)
     },
 
     async confirm(upload, details, limits) {
       const call = taskCall('confirm', upload, 'POST', 'confirm')
       const reply = await callFor(
-        upload.place,
+        upload.scope,
         {
           ...call,
           // What begin used, said again, because SMH's pages disagree on the default (docs/smh-protocol.md#15).
@@ -194,17 +197,17 @@ export function createSmhClient(
 
     async cancel(upload, limits) {
       const call = taskCall('cancel', upload, 'DELETE', 'upload')
-      const reply = await callFor(upload.place, call, limits)
+      const reply = await callFor(upload.scope, call, limits)
       reply.read(doneReply)
     },
 
-    async fileDetails(place, path, limits) {
+    async fileDetails(scope, path, limits) {
       const reply = await callFor(
-        place,
+        scope,
         {
           operation: 'file-details',
           method: 'GET',
-          path: pathOf('directory', place, path),
+          path: pathOf('directory', scope, path),
           flag: 'info',
           query: {},
           repeatable: true,

@@ -2,7 +2,8 @@ import { GatewayError } from '../errors.ts'
 import type { BeginOutcome, SmhClient } from '../smh/client.ts'
 import { refusalOf } from '../smh/smh-error.ts'
 import type { CallLimits } from '../smh/transport.ts'
-import { type PermittedUpload, relativePath } from './policy.ts'
+import type { PermittedUpload } from '../smh/upload.ts'
+import { relativePath } from './policy.ts'
 import { checkStoredSize } from './stored-size.ts'
 
 /**
@@ -28,7 +29,7 @@ export async function beginInSmh(
     const parent = upload.path.slice(0, -1)
     const parentMissing = refusalOf(error)?.code === 'DirectoryNotFound' && parent.length > 0
     if (!parentMissing || !createParents) throw error
-    const created = await smh.createDirectory(upload.place, parent, limits)
+    const created = await smh.createDirectory(upload.scope, parent, limits)
     try {
       return await begin()
     } catch (second) {
@@ -42,11 +43,11 @@ export async function beginInSmh(
 }
 
 /** An instant upload is stored without a later check by us, so SMH's word for it is checked here. */
-function checked(outcome: BeginOutcome, { place, wanted }: PermittedUpload): BeginOutcome {
+function checked(outcome: BeginOutcome, { scope, wanted }: PermittedUpload): BeginOutcome {
   // Without a hash SMH has nothing to store: the caller takes that for an unusable reply.
   if (outcome.kind !== 'stored' || wanted.beginningHash === undefined) return outcome
   const { file, smhRequestId } = outcome
-  if (relativePath(place.prefix, file.path) === null) {
+  if (relativePath(scope.rootPath, file.path) === null) {
     throw new GatewayError('upstream_error', 'The media store could not do this.', {
       reason: 'foreign_path',
       severity: 'error',

@@ -5,7 +5,7 @@ import { hadNoEffect, meaningOf } from '../smh/error-codes.ts'
 import type { FileReply, StatusReply } from '../smh/replies.ts'
 import { type Refusal, refusalOf, SmhError, type SmhFailure } from '../smh/smh-error.ts'
 import { asksForLater, type CallLimits } from '../smh/transport.ts'
-import type { OwnedUpload } from './confirm-key.ts'
+import type { OwnedUpload } from '../smh/upload.ts'
 import { permitCompletion, relativePath } from './policy.ts'
 import { checkReceivedParts } from './received-parts.ts'
 import { checkStoredSize } from './stored-size.ts'
@@ -190,7 +190,7 @@ async function readBack(
  */
 async function detailsOf(
   smh: SmhClient,
-  { place }: OwnedUpload,
+  { scope }: OwnedUpload,
   { path }: StatusReply,
   limits: CallLimits,
 ): Promise<SmhFile> {
@@ -198,15 +198,15 @@ async function detailsOf(
     'upload_complete',
     'This upload is complete, and its file has been moved or deleted since.',
   )
-  if (path === null || relativePath(place.prefix, path) === null) throw movedAway
+  if (path === null || relativePath(scope.rootPath, path) === null) throw movedAway
   let stored: SmhFile
   try {
-    stored = await smh.fileDetails(place, path, limits)
+    stored = await smh.fileDetails(scope, path, limits)
   } catch (error) {
     if (refusalOf(error)?.status === 404) throw movedAway
     throw error
   }
-  if (relativePath(place.prefix, stored.file.path) === null) throw movedAway
+  if (relativePath(scope.rootPath, stored.file.path) === null) throw movedAway
   return stored
 }
 

@@ -1,35 +1,17 @@
 import { Buffer } from 'node:buffer'
 import { createHmac, createSecretKey, hkdfSync, type KeyObject, timingSafeEqual } from 'node:crypto'
-import type { ConfirmKeyConfig, ConflictStrategy } from '../config/parse.ts'
-import type { Place } from './policy.ts'
+import type { ConfirmKeyConfig } from '../config/parse.ts'
+import type { ConfirmKeyClaims, OwnedUpload, UploadScope } from '../smh/upload.ts'
 
-/** The facts about an upload that later calls rely on; SMH does not keep the size or the end. */
-export interface UploadFacts {
-  smhConfirmKey: string
-  /** Bytes, as declared at begin. */
-  size: number
-  strategy: ConflictStrategy
-  /** The upload's own end, whole seconds since the epoch. */
-  endsAt: number
-}
-
-declare const owned: unique symbol
-
-/** An upload that belongs to the user of `place`. Only opening a binding makes one. */
-export interface OwnedUpload extends Readonly<UploadFacts> {
-  readonly [owned]: true
-  readonly place: Place
-}
-
-export interface ConfirmKeyBinding {
+export interface ConfirmKeySigner {
   /** The confirm key that this user may know the upload by. URL-safe. */
-  bind(place: Place, facts: UploadFacts): string
+  sign(scope: UploadScope, claims: ConfirmKeyClaims): string
   /**
    * @param now milliseconds since the epoch
    * @returns undefined when the key is not one that was made here for this user and space, or when
    *   its end has passed
    */
-  open(place: Place, confirmKey: string, now: number): OwnedUpload | undefined
+  verify(scope: UploadScope, confirmKey: string, now: number): OwnedUpload | undefined
 }
 
 /**
@@ -61,32 +43,32 @@ const strategyOf = { r: 'rename', a: 'ask', o: 'overwrite' } as const
  *   a user id means nothing without its issuer and claim, and two deployments may be given the same
  *   secret
  */
-export function createConfirmKeyBinding(
+export function createConfirmKeySigner(
   config: ConfirmKeyConfig,
   realm: readonly string[],
-): ConfirmKeyBinding {
+): ConfirmKeySigner {
   // Of Node's crypto, which Workers have as well: WebCrypto computes elsewhere and costs more for it.
   const [signing, ...others] = keysOf(config)
 
-  function mac(key: KeyObject, place: Place, fields: string): Buffer {
+  function mac(key: KeyObject, scope: UploadScope, fields: string): Buffer {
     // JSON keeps the borders between the strings, whatever they contain.
-    const covered = JSON.stringify([...realm, place.spaceId, place.userId, fields])
+    const covered = JSON.stringify([...realm, scope.spaceId, scope.userId, fields])
     return createHmac('sha256', key).update(covered).digest()
   }
 
   return {
-    bind(place, facts) {
+    sign(scope, claims) {
       const fields = [
         '1',
-        facts.endsAt.toString(36),
-        facts.size.toString(36),
-        letterOf[facts.strategy],
-        Buffer.from(facts.smhConfirmKey).toString('base64url'),
+        claims.endsAt.toString(36),
+        claims.size.toString(36),
+        letterOf[claims.strategy],
+        Buffer.from(claims.smhConfirmKey).toString('base64url'),
       ].join('.')
-      return `${fields}.${mac(signing, place, fields).toString('base64url')}`
+      return `${fields}.${mac(signing, scope, fields).toString('base64url')}`
     },
 
-    open(place, confirmKey, now) {
+    verify(scope, confirmKey, now) {
       const match = shape.exec(confirmKey)
       if (!match) return undefined
       const [, fields, endsAt, size, letter, smhConfirmKey, theirs] = match as unknown as Groups
@@ -94,16 +76,16 @@ export function createConfirmKeyBinding(
       const given = Buffer.from(theirs, 'base64url')
       if (given.toString('base64url') !== theirs) return undefined
       const isOurs = [signing, ...others].some((key) =>
-        timingSafeEqual(mac(key, place, fields), given),
+        timingSafeEqual(mac(key, scope, fields), given),
       )
       if (!isOurs) return undefined
-      const facts: UploadFacts = {
+      const claims: ConfirmKeyClaims = {
         smhConfirmKey: Buffer.from(smhConfirmKey, 'base64url').toString(),
         size: Number.parseInt(size, 36),
         strategy: strategyOf[letter as keyof typeof strategyOf],
         endsAt: Number.parseInt(endsAt, 36),
       }
-      return facts.endsAt * 1000 > now ? ({ ...facts, place } as OwnedUpload) : undefined
+      return claims.endsAt * 1000 > now ? ({ ...claims, scope } as OwnedUpload) : undefined
     },
   }
 }

@@ -3,7 +3,7 @@ import { GatewayError, uploadNotFound } from '../errors.ts'
 import type { Clock, Log } from '../ports.ts'
 import type { SmhClient } from '../smh/client.ts'
 import { MAX_PARTS } from '../smh/replies.ts'
-import type { OwnedUpload } from './confirm-key.ts'
+import type { OwnedUpload } from '../smh/upload.ts'
 import { MIN_PART_BYTES } from './received-parts.ts'
 
 /** What a part of a list costs its user: over a hundred times the CPU time that it takes the gateway. */
@@ -55,7 +55,7 @@ export function limitPartLists(
   return {
     ...smh,
     async status(upload, limits) {
-      const { userId } = upload.place
+      const { userId } = upload.scope
       if (limits.signal) refuseIfOwing(userId)
       // Paid in advance: otherwise many calls at once would all be allowed.
       owe(userId, LONGEST_COST_MS)

@@ -9,6 +9,7 @@ import {
   MAX_NAME_CHARACTERS,
   validateName,
 } from '../name-rules.ts'
+import type { PermittedUpload, permitted, UploadScope, WantedUpload } from '../smh/upload.ts'
 import { folderName, parsePath } from './names.ts'
 
 const MAX_METADATA_HEADERS = 20
@@ -16,49 +17,17 @@ const MAX_METADATA_HEADERS = 20
 const MAX_METADATA_BYTES = 2048
 const METADATA_PREFIX = 'x-smh-meta-'
 
-/** Where one user's files live. */
-export interface Place {
-  readonly userId: string
-  readonly spaceId: string
-  /** The folders that `UPLOAD_PATH_PREFIX` comes to for this user. */
-  readonly prefix: readonly string[]
-}
-
-/** What the caller asks for, after its shape was checked. */
-export interface WantedUpload {
-  path: string
-  size: number
-  conflictResolutionStrategy: ConflictStrategy
-  trafficLimit?: number | undefined
-  preferSameOrigin?: boolean | undefined
-  beginningHash?: string | undefined
-  fullHash?: string | undefined
-  labels?: string[] | undefined
-  category?: string | undefined
-  localCreationTime?: string | undefined
-  localModificationTime?: string | undefined
-}
-
-declare const permitted: unique symbol
-
-/** An upload that may begin. Only {@link permitUpload} makes one, and the SMH client takes no less. */
-export interface PermittedUpload {
-  readonly [permitted]: true
-  readonly place: Place
-  /** From the root of the space, the user's prefix included. */
-  readonly path: readonly string[]
-  /** Complete header names to values, ready to be forwarded. */
-  readonly metadata: Readonly<Record<string, string>>
-  readonly wanted: Readonly<Omit<WantedUpload, 'path'>>
-}
-
 /**
  * Where this user's files live.
  *
  * @throws GatewayError `not_permitted` when a claim that the space or the prefix is made of is
  *   missing or cannot name one
  */
-export function placeOf(space: SmhConfig['space'], rules: UploadRules, user: User): Place {
+export function resolveScope(
+  space: SmhConfig['space'],
+  rules: UploadRules,
+  user: User,
+): UploadScope {
   let spaceId: unknown
   if (space.kind === 'fixed') spaceId = space.id
   else {
@@ -67,7 +36,7 @@ export function placeOf(space: SmhConfig['space'], rules: UploadRules, user: Use
       throw notPermitted('Your token names no space to upload into.', 'space_claim')
     }
   }
-  const prefix = rules.prefix.map((segment) => {
+  const rootPath = rules.prefix.map((segment) => {
     if ('text' in segment) return segment.text
     const value = ownClaim(user, segment.claim)
     const folder = typeof value === 'string' ? folderName(value) : undefined
@@ -80,7 +49,7 @@ export function placeOf(space: SmhConfig['space'], rules: UploadRules, user: Use
     }
     return name
   })
-  return { userId: user.id, spaceId: spaceId as string, prefix }
+  return { userId: user.id, spaceId: spaceId as string, rootPath }
 }
 
 /**
@@ -92,14 +61,14 @@ export function placeOf(space: SmhConfig['space'], rules: UploadRules, user: Use
  */
 export function permitUpload(
   rules: UploadRules,
-  place: Place,
+  scope: UploadScope,
   wanted: WantedUpload,
   metadata: Readonly<Record<string, string>>,
 ): PermittedUpload {
   const { path: wantedPath, ...rest } = wanted
   const parsed = parsePath(wantedPath)
   if ('issue' in parsed) throw invalidField('path', parsed.issue)
-  const path = [...place.prefix, ...parsed.names]
+  const path = [...scope.rootPath, ...parsed.names]
   if (path.length > MAX_LEVELS) {
     throw invalidField('path', `has more than ${MAX_LEVELS} levels, those of your folder included`)
   }
@@ -116,7 +85,7 @@ export function permitUpload(
     throw notPermitted('Instant upload is switched off: send no hashes.', 'instant')
   }
   return {
-    place,
+    scope,
     path,
     metadata,
     wanted: { ...rest, trafficLimit: permitTrafficLimit(rules, wanted.trafficLimit) },
@@ -198,11 +167,11 @@ export function isMetadataHeader(name: string): boolean {
 
 /** `path` of SMH without the user's prefix, or null when it does not lie under it. */
 export function relativePath(
-  prefix: readonly string[],
+  rootPath: readonly string[],
   path: readonly string[] | null,
 ): string[] | null {
-  if (path === null || path.length <= prefix.length) return null
-  return prefix.every((name, level) => path[level] === name) ? path.slice(prefix.length) : null
+  if (path === null || path.length <= rootPath.length) return null
+  return rootPath.every((name, level) => path[level] === name) ? path.slice(rootPath.length) : null
 }
 
 function extensionAllowed(rules: UploadRules, fileName: string): boolean {

@@ -2,8 +2,8 @@ import { expect, test } from 'vitest'
 import type { UploadRules } from '../../../../src/gateway/config/parse.ts'
 import type { SmhClient } from '../../../../src/gateway/smh/client.ts'
 import { SmhError } from '../../../../src/gateway/smh/smh-error.ts'
+import type { OwnedUpload } from '../../../../src/gateway/smh/upload.ts'
 import { completeInSmh } from '../../../../src/gateway/uploads/complete.ts'
-import type { OwnedUpload } from '../../../../src/gateway/uploads/confirm-key.ts'
 
 test('a confirm that takes too long is not repeated: SMH may still be at work on it', async () => {
   const calls: string[] = []

@@ -3,14 +3,13 @@ import { describe, expect, test } from 'vitest'
 import type { User } from '../../../../src/gateway/auth/authenticate.ts'
 import type { UploadRules } from '../../../../src/gateway/config/parse.ts'
 import { GatewayError } from '../../../../src/gateway/errors.ts'
+import type { UploadScope, WantedUpload } from '../../../../src/gateway/smh/upload.ts'
 import {
-  type Place,
   permitTrafficLimit,
   permitUpload,
-  placeOf,
   readMetadata,
   relativePath,
-  type WantedUpload,
+  resolveScope,
 } from '../../../../src/gateway/uploads/policy.ts'
 import { parseWith } from '../../../support/config.ts'
 import { hostileJson, hostileText } from '../../../support/hostile-values.ts'
@@ -19,7 +18,7 @@ import { hostileJson, hostileText } from '../../../support/hostile-values.ts'
 const rules: UploadRules = { ...parseWith().upload, maxBytes: 1000 }
 const space = { kind: 'fixed', id: 'space-1' } as const
 const wanted: WantedUpload = { path: 'a/b.txt', size: 1000, conflictResolutionStrategy: 'rename' }
-const place: Place = { userId: 'ann', spaceId: 'space-1', prefix: ['users', 'ann'] }
+const scope: UploadScope = { userId: 'ann', spaceId: 'space-1', rootPath: ['users', 'ann'] }
 
 function user(claims: Record<string, unknown>): User {
   return { id: 'ann', claims } as unknown as User
@@ -38,40 +37,44 @@ function refusal(act: () => unknown) {
   throw new Error('was not refused')
 }
 
-describe('the place of a user', () => {
+describe('the scope of a user', () => {
   test('is the fixed space and the folder named after the claim', () => {
-    expect(placeOf(space, rules, user({ sub: 'Ann' }))).toEqual({
+    expect(resolveScope(space, rules, user({ sub: 'Ann' }))).toEqual({
       userId: 'ann',
       spaceId: 'space-1',
-      prefix: ['users', '=41nn'],
+      rootPath: ['users', '=41nn'],
     })
   })
 
   test('keeps the text around a claim', () => {
     const around = { ...rules, prefix: [{ before: 'u-', claim: 'team', after: '.d' }] }
-    expect(placeOf(space, around, user({ team: 'red' })).prefix).toEqual(['u-red.d'])
+    expect(resolveScope(space, around, user({ team: 'red' })).rootPath).toEqual(['u-red.d'])
   })
 
   test('has the space of the claim where the configuration says so', () => {
     const byClaim = { kind: 'claim', claim: 'tenant' } as const
-    expect(placeOf(byClaim, rules, user({ sub: 'a', tenant: 'space-9' })).spaceId).toBe('space-9')
+    expect(resolveScope(byClaim, rules, user({ sub: 'a', tenant: 'space-9' })).spaceId).toBe(
+      'space-9',
+    )
   })
 
   test.each([undefined, '', '-', 'a,b', 'a/b', '..', 7, ['space-1'], 'x'.repeat(200)])(
     'is refused for the space claim %j',
     (tenant) => {
       const byClaim = { kind: 'claim', claim: 'tenant' } as const
-      expect(refusal(() => placeOf(byClaim, rules, user({ sub: 'a', tenant })))).toMatchObject({
-        code: 'not_permitted',
-        reason: 'space_claim',
-      })
+      expect(refusal(() => resolveScope(byClaim, rules, user({ sub: 'a', tenant })))).toMatchObject(
+        {
+          code: 'not_permitted',
+          reason: 'space_claim',
+        },
+      )
     },
   )
 
   test.each([undefined, '', 7, ['ann'], '\ud800', 'x'.repeat(256)])(
     'is refused for the prefix claim %j',
     (sub) => {
-      expect(refusal(() => placeOf(space, rules, user({ sub })))).toMatchObject({
+      expect(refusal(() => resolveScope(space, rules, user({ sub })))).toMatchObject({
         code: 'not_permitted',
         reason: 'prefix_claim',
       })
@@ -79,21 +82,21 @@ describe('the place of a user', () => {
   )
 
   test('takes the longest claim that still makes a name', () => {
-    expect(placeOf(space, rules, user({ sub: 'x'.repeat(255) })).prefix[1]).toHaveLength(255)
+    expect(resolveScope(space, rules, user({ sub: 'x'.repeat(255) })).rootPath[1]).toHaveLength(255)
   })
 
   test('never takes what every object has for a claim', () => {
     const odd = { ...rules, prefix: [{ before: '', claim: 'constructor', after: '' }] }
-    expect(refusal(() => placeOf(space, odd, user({}))).reason).toBe('prefix_claim')
+    expect(refusal(() => resolveScope(space, odd, user({}))).reason).toBe('prefix_claim')
     const inherited = Object.create({ tenant: 'space-9', sub: 'eve' }) as Record<string, unknown>
-    expect(refusal(() => placeOf(space, rules, user(inherited))).reason).toBe('prefix_claim')
+    expect(refusal(() => resolveScope(space, rules, user(inherited))).reason).toBe('prefix_claim')
   })
 })
 
 describe('any claim', () => {
   const folderOf = (claims: Record<string, unknown>, rules: UploadRules) => {
     try {
-      return placeOf(space, rules, user(claims)).prefix.join('/')
+      return resolveScope(space, rules, user(claims)).rootPath.join('/')
     } catch (error) {
       if (error instanceof GatewayError && error.code === 'not_permitted') return undefined
       throw error
@@ -146,14 +149,14 @@ test('any path is put below the user’s folder or refused', () => {
     fc.property(hostileText, (path) => {
       let permitted: readonly string[]
       try {
-        permitted = permitUpload(rules, place, { ...wanted, path }, {}).path
+        permitted = permitUpload(rules, scope, { ...wanted, path }, {}).path
       } catch (error) {
         expect(error).toMatchObject({ code: 'invalid_request' })
         return
       }
-      expect(permitted.slice(0, 2)).toEqual(place.prefix)
+      expect(permitted.slice(0, 2)).toEqual(scope.rootPath)
       expect(permitted.length).toBeGreaterThan(2)
-      expect(relativePath(place.prefix, permitted)).toEqual(permitted.slice(2))
+      expect(relativePath(scope.rootPath, permitted)).toEqual(permitted.slice(2))
     }),
     { numRuns: 300 },
   )
@@ -191,8 +194,8 @@ test('any headers give metadata that a header can carry, or a refusal', () => {
 describe('an upload', () => {
   test('that breaks no rule is permitted under the prefix', () => {
     const metadata = { 'x-smh-meta-origin': 'camera' }
-    expect(permitUpload(rules, place, { ...wanted, labels: ['x'] }, metadata)).toEqual({
-      place,
+    expect(permitUpload(rules, scope, { ...wanted, labels: ['x'] }, metadata)).toEqual({
+      scope,
       path: ['users', 'ann', 'a', 'b.txt'],
       metadata,
       wanted: {
@@ -205,7 +208,7 @@ describe('an upload', () => {
   })
 
   test('with a bad path is refused by the field', () => {
-    expect(refusal(() => permitUpload(rules, place, { ...wanted, path: 'a/../b' }, {}))).toEqual({
+    expect(refusal(() => permitUpload(rules, scope, { ...wanted, path: 'a/../b' }, {}))).toEqual({
       code: 'invalid_request',
       reason: undefined,
       errors: [{ field: 'path', message: 'has a dot segment' }],
@@ -214,15 +217,15 @@ describe('an upload', () => {
 
   test('may have 32 levels, the prefix included, and no more', () => {
     const levels = (count: number) => ({ ...wanted, path: Array(count).fill('a').join('/') })
-    expect(permitUpload(rules, place, levels(30), {}).path).toHaveLength(32)
-    expect(refusal(() => permitUpload(rules, place, levels(31), {}))).toMatchObject({
+    expect(permitUpload(rules, scope, levels(30), {}).path).toHaveLength(32)
+    expect(refusal(() => permitUpload(rules, scope, levels(31), {}))).toMatchObject({
       code: 'invalid_request',
       errors: [{ field: 'path' }],
     })
   })
 
   test('of one byte too many is refused', () => {
-    const code = refusal(() => permitUpload(rules, place, { ...wanted, size: 1001 }, {})).code
+    const code = refusal(() => permitUpload(rules, scope, { ...wanted, size: 1001 }, {})).code
     expect(code).toBe('file_too_large')
   })
 
@@ -238,14 +241,14 @@ describe('an upload', () => {
     ['a.jpgx', false],
   ])('of %s: extension allowed %s', (path, allowed) => {
     const strict = { ...rules, allowedExtensions: new Set(['jpg', 'png']) }
-    const act = () => permitUpload(strict, place, { ...wanted, path }, {})
+    const act = () => permitUpload(strict, scope, { ...wanted, path }, {})
     if (allowed) expect(act().path.at(-1)).toBe(path.split('/').at(-1))
     else expect(refusal(act)).toMatchObject({ code: 'not_permitted', reason: 'extension' })
   })
 
   test('with a strategy that is not allowed is refused', () => {
     const overwrite = { ...wanted, conflictResolutionStrategy: 'overwrite' } as const
-    expect(refusal(() => permitUpload(rules, place, overwrite, {}))).toMatchObject({
+    expect(refusal(() => permitUpload(rules, scope, overwrite, {}))).toMatchObject({
       code: 'not_permitted',
       reason: 'strategy',
     })
@@ -253,10 +256,10 @@ describe('an upload', () => {
 
   test.each(['beginningHash', 'fullHash'])('with %s needs instant upload', (hash) => {
     const hashed = { ...wanted, [hash]: 'f'.repeat(64) }
-    expect(permitUpload(rules, place, hashed, {}).wanted).toHaveProperty(hash, 'f'.repeat(64))
+    expect(permitUpload(rules, scope, hashed, {}).wanted).toHaveProperty(hash, 'f'.repeat(64))
     const off = { ...rules, instant: false }
-    expect(permitUpload(off, place, wanted, {}).wanted.size).toBe(1000)
-    expect(refusal(() => permitUpload(off, place, hashed, {}))).toMatchObject({
+    expect(permitUpload(off, scope, wanted, {}).wanted.size).toBe(1000)
+    expect(refusal(() => permitUpload(off, scope, hashed, {}))).toMatchObject({
       code: 'not_permitted',
       reason: 'instant',
     })
@@ -265,7 +268,7 @@ describe('an upload', () => {
   test('gets the lower of both traffic limits', () => {
     const limited = { ...rules, trafficLimitBytesPerSecond: 500_000 }
     const act = (trafficLimit?: number) =>
-      permitUpload(limited, place, { ...wanted, trafficLimit }, {}).wanted.trafficLimit
+      permitUpload(limited, scope, { ...wanted, trafficLimit }, {}).wanted.trafficLimit
     expect([act(), act(400_000), act(600_000)]).toEqual([500_000, 400_000, 500_000])
     expect(permitTrafficLimit(rules, 600_000)).toBe(600_000)
     expect(permitTrafficLimit(rules, undefined)).toBeUndefined()
@@ -331,7 +334,7 @@ describe('a path of SMH', () => {
     [['b'], null],
     [null, null],
   ])('%j is told as %j', (path, told) => {
-    expect(relativePath(place.prefix, path)).toEqual(told)
+    expect(relativePath(scope.rootPath, path)).toEqual(told)
   })
 
   test('is told whole where there is no prefix', () => {
