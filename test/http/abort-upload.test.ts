@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { MiB, someBytes, startHarness } from '../support/gateway.ts'
 import { expectProblem } from '../support/problems.ts'
 
-test('the upload is gone, its parts too, and a repeat says the same', async () => {
+test('abort: the upload and its parts are gone, and a repeat also returns 204', async () => {
   const harness = await startHarness()
   const upload = await harness.begin({ path: 'a.txt', size: MiB + 5 })
   await harness.putPart(upload, 1, someBytes(MiB))
@@ -17,7 +17,7 @@ test('the upload is gone, its parts too, and a repeat says the same', async () =
 })
 
 test.each(['UploadNotFound', 'ConfirmKeyNotFound'])(
-  'when SMH says %s, it is gone already',
+  'abort: %s from SMH counts as aborted',
   async (code) => {
     const harness = await startHarness()
     const { confirmKey } = await harness.begin({ path: 'a.txt', size: 5 })
@@ -27,7 +27,7 @@ test.each(['UploadNotFound', 'ConfirmKeyNotFound'])(
   },
 )
 
-test('ten at once are all answered alike', async () => {
+test('abort: ten requests at once all return 204', async () => {
   const harness = await startHarness()
   const { confirmKey } = await harness.begin({ path: 'a.txt', size: 5 })
   const answers = await Promise.all(
@@ -36,7 +36,7 @@ test('ten at once are all answered alike', async () => {
   expect(answers.map(({ status }) => status)).toEqual(Array(10).fill(204))
 })
 
-test('a completed upload stays, and so does its file', async () => {
+test('abort: a completed upload is refused, and its file stays', async () => {
   const harness = await startHarness()
   const upload = await harness.uploadParts('a.txt', [someBytes(5)])
   await harness.complete(upload)
@@ -48,7 +48,7 @@ test('a completed upload stays, and so does its file', async () => {
   expect(harness.smhCalls('file-delete')).toEqual([])
 })
 
-test('an answer that was lost is asked for again, and it is gone all the same', async () => {
+test('abort: a lost response from SMH is retried, and the upload is gone', async () => {
   const harness = await startHarness()
   const { confirmKey } = await harness.begin({ path: 'a.txt', size: 5 })
   harness.emulator.controls.force('cancel', { drop: 'after' })
@@ -57,7 +57,7 @@ test('an answer that was lost is asked for again, and it is gone all the same', 
   expect(harness.smhCalls('cancel').map(({ status }) => status)).toEqual([null, 404])
 })
 
-test('the call to SMH names the task and can be no other call', async () => {
+test('abort: the call to SMH is a cancel of this task', async () => {
   const harness = await startHarness()
   const { confirmKey } = await harness.begin({ path: 'a.txt', size: 5 })
   const [task] = harness.emulator.controls.openTasks()

@@ -17,9 +17,9 @@ function preflight(harness: Harness, path: string, headers: Record<string, strin
 const listed = (response: Response, name: string) =>
   (response.headers.get(name) ?? '').split(/,\s*/).filter((item) => item !== '')
 
-describe('a preflight', () => {
+describe('CORS preflight', () => {
   test.each(endpoints.map(({ route }) => [route.operationId, route] as const))(
-    'for %s',
+    '%s: allows the method and headers of the operation',
     async (_, route) => {
       const harness = await startHarness({ environment })
       const path = route.path.replace('{confirmKey}', 'key')
@@ -44,7 +44,7 @@ describe('a preflight', () => {
     },
   )
 
-  test('is given the metadata headers it asks for and no others', async () => {
+  test('allows exactly the metadata headers that the browser requests', async () => {
     const harness = await startHarness({ environment })
     const response = await preflight(harness, '/v1/uploads', {
       origin,
@@ -73,7 +73,7 @@ describe('a preflight', () => {
     'https://APP.example.com',
     'null',
     '',
-  ])('from %j is not let in', async (other) => {
+  ])('the origin %j is not allowed', async (other) => {
     const harness = await startHarness({ environment })
     const response = await preflight(harness, '/v1/uploads', {
       origin: other,
@@ -84,34 +84,40 @@ describe('a preflight', () => {
   })
 })
 
-describe('an answer', () => {
-  test.each([origin, 'http://localhost:5173'])('to %s', async (from) => {
-    const harness = await startHarness({ environment })
-    const response = await harness.request('POST', '/v1/uploads', {
-      body: { path: 'a', size: 5 },
-      headers: { origin: from },
-    })
-    expect(response.status).toBe(201)
-    expect(response.headers.get('access-control-allow-origin')).toBe(from)
-    expect(listed(response, 'vary')).toContain('Origin')
-    expect(listed(response, 'access-control-expose-headers').sort()).toEqual([
-      'Date',
-      'Location',
-      'Retry-After',
-      'Upload-Expires',
-      'X-Request-Id',
-    ])
-    expect(response.headers.get('access-control-allow-credentials')).toBeNull()
-  })
+describe('CORS response', () => {
+  test.each([origin, 'http://localhost:5173'])(
+    'the allowed origin %s can read it',
+    async (from) => {
+      const harness = await startHarness({ environment })
+      const response = await harness.request('POST', '/v1/uploads', {
+        body: { path: 'a', size: 5 },
+        headers: { origin: from },
+      })
+      expect(response.status).toBe(201)
+      expect(response.headers.get('access-control-allow-origin')).toBe(from)
+      expect(listed(response, 'vary')).toContain('Origin')
+      expect(listed(response, 'access-control-expose-headers').sort()).toEqual([
+        'Date',
+        'Location',
+        'Retry-After',
+        'Upload-Expires',
+        'X-Request-Id',
+      ])
+      expect(response.headers.get('access-control-allow-credentials')).toBeNull()
+    },
+  )
 
-  test.each(['https://evil.example.com', undefined])('to %s has no permission', async (from) => {
-    const harness = await startHarness({ environment })
-    const response = await harness.request('GET', '/v1/uploads/x', {
-      headers: from ? { origin: from } : {},
-    })
-    expect(response.headers.get('access-control-allow-origin')).toBeNull()
-    expect(listed(response, 'vary')).toContain('Origin')
-  })
+  test.each(['https://evil.example.com', undefined])(
+    'the origin %s cannot read it',
+    async (from) => {
+      const harness = await startHarness({ environment })
+      const response = await harness.request('GET', '/v1/uploads/x', {
+        headers: from ? { origin: from } : {},
+      })
+      expect(response.headers.get('access-control-allow-origin')).toBeNull()
+      expect(listed(response, 'vary')).toContain('Origin')
+    },
+  )
 
   test.each([
     ['GET', '/v1/uploads/x', null, 401],
@@ -128,7 +134,7 @@ describe('an answer', () => {
     expect(listed(response, 'vary')).toContain('Origin')
   })
 
-  test('that there are too many requests can be read as well', async () => {
+  test('an allowed origin can read a 503', async () => {
     const limits = { MAX_IN_FLIGHT: '1', UPSTREAM_TIMEOUT_SECONDS: '1' }
     const harness = await startHarness({ environment: { ...environment, ...limits } })
     harness.emulator.controls.force('begin-multipart', { delayMs: 3_600_000 })
@@ -143,12 +149,27 @@ describe('an answer', () => {
 })
 
 test.each([
-  ['another origin', environment, { origin: 'https://other.example.com' }, 'preflight_origin'],
-  ['another method', environment, { 'access-control-request-method': 'PUT' }, 'preflight_method'],
-  ['another header', environment, { 'access-control-request-headers': 'x-a' }, 'preflight_header'],
-  ['no origins configured', {}, {}, 'preflight_cors_off'],
-  ['nothing wrong', environment, {}, undefined],
-])('the log says why a browser is blocked: %s', async (_, environment, headers, reason) => {
+  [
+    'an origin that is not allowed',
+    environment,
+    { origin: 'https://other.example.com' },
+    'preflight_origin',
+  ],
+  [
+    'a method that is not allowed',
+    environment,
+    { 'access-control-request-method': 'PUT' },
+    'preflight_method',
+  ],
+  [
+    'a header that is not allowed',
+    environment,
+    { 'access-control-request-headers': 'x-a' },
+    'preflight_header',
+  ],
+  ['no configured origins', {}, {}, 'preflight_cors_off'],
+  ['an allowed preflight', environment, {}, undefined],
+])('CORS preflight: the log has the reason for %s', async (_, environment, headers, reason) => {
   const harness = await startHarness({ environment })
   await preflight(harness, '/v1/uploads', {
     origin,
@@ -161,7 +182,7 @@ test.each([
   expect(line?.reason).toBe(reason)
 })
 
-test('without CORS_ORIGINS no origin is answered', async () => {
+test('CORS: without CORS_ORIGINS no response has CORS headers', async () => {
   const harness = await startHarness()
   const asked = await preflight(harness, '/v1/uploads', {
     origin,
@@ -172,7 +193,7 @@ test('without CORS_ORIGINS no origin is answered', async () => {
   expect([...corsHeaders(asked), ...corsHeaders(response)]).toEqual([])
 })
 
-test('outside /v1 nothing is shared with other origins', async () => {
+test('CORS: paths outside /v1 have no CORS headers', async () => {
   const harness = await startHarness({ environment })
   for (const path of ['/livez', '/readyz', '/openapi.json', '/docs']) {
     const response = await harness.request('GET', path, { headers: { origin } })

@@ -5,7 +5,7 @@ import { expectProblem } from '../support/problems.ts'
 
 const good = { path: 'a.txt', size: 5 }
 
-describe('addresses', () => {
+describe('routes', () => {
   test.each([
     ['GET', '/'],
     ['GET', '/v1'],
@@ -17,7 +17,7 @@ describe('addresses', () => {
     ['GET', '/docs/constructor'],
     ['GET', '/.env'],
     ['PATCH', '/nothing'],
-  ])('%s %s is none', async (method, path) => {
+  ])('%s %s returns 404', async (method, path) => {
     const harness = await startHarness()
     await expectProblem(await harness.request(method, path), 404, 'not_found')
     await expectProblem(await harness.request(method, path, { as: null }), 404, 'not_found')
@@ -32,7 +32,7 @@ describe('addresses', () => {
     ['/readyz', ['POST', 'DELETE'], 'GET, HEAD'],
     ['/openapi.json', ['POST'], 'GET, HEAD'],
     ['/docs', ['POST'], 'GET, HEAD'],
-  ])('%s does not know %j', async (path, methods, allow) => {
+  ])('%s: each of %j returns 405 with Allow', async (path, methods, allow) => {
     const harness = await startHarness()
     for (const method of methods) {
       const response = await harness.request(method, path)
@@ -42,7 +42,7 @@ describe('addresses', () => {
     expect(harness.smhCalls()).toEqual([])
   })
 
-  test('HEAD is answered as GET would be, without a body', async () => {
+  test('HEAD: same headers as GET, no body', async () => {
     const harness = await startHarness()
     const { confirmKey } = await harness.begin(good)
     for (const path of ['/livez', `/v1/uploads/${confirmKey}`]) {
@@ -56,7 +56,7 @@ describe('addresses', () => {
 })
 
 describe('X-Request-Id', () => {
-  test('is made up, in the answer, the problem and the log', async () => {
+  test('a generated id is in the response, the problem and the log', async () => {
     const harness = await startHarness()
     const ids = new Set<string | null>()
     for (const path of ['/livez', '/nothing', '/v1/uploads/x']) {
@@ -68,7 +68,7 @@ describe('X-Request-Id', () => {
     expect(ids.size).toBe(3)
   })
 
-  test.each(['abc-123', 'A_b=', 'x'.repeat(255)])('%s is taken over', async (id) => {
+  test.each(['abc-123', 'A_b=', 'x'.repeat(255)])('the valid id %s is kept', async (id) => {
     const harness = await startHarness()
     const response = await harness.request('GET', '/nothing', { headers: { 'x-request-id': id } })
     expect(response.headers.get('x-request-id')).toBe(id)
@@ -77,7 +77,7 @@ describe('X-Request-Id', () => {
   })
 
   test.each(['a b', 'a"b', '<script>', 'caf\u00e9', 'x'.repeat(256), '{"level":"fatal"}'])(
-    '%s is not',
+    'the invalid id %s is replaced',
     async (id) => {
       const harness = await startHarness()
       const response = await harness.request('GET', '/nothing', { headers: { 'x-request-id': id } })
@@ -87,7 +87,7 @@ describe('X-Request-Id', () => {
   )
 })
 
-describe('headers of every answer', () => {
+describe('headers of every response', () => {
   test.each([
     ['GET', '/livez', null],
     ['GET', '/docs', null],
@@ -110,7 +110,7 @@ describe('headers of every answer', () => {
 })
 
 describe('RATE_LIMIT_PER_MINUTE', () => {
-  test('counts begins, rejected ones as well, each user alone', async () => {
+  test('counts begins per user, rejected ones too', async () => {
     const harness = await startHarness({ environment: { RATE_LIMIT_PER_MINUTE: '2' } })
     await harness.begin(good)
     const invalid = await harness.request('POST', '/v1/instant-uploads', { body: good })
@@ -127,7 +127,7 @@ describe('RATE_LIMIT_PER_MINUTE', () => {
     await harness.begin(good, { as: bob })
   })
 
-  test('allows ten other calls for each begin, of all kinds together, each user alone', async () => {
+  test('allows ten other requests for each begin, per user and over all operations', async () => {
     const harness = await startHarness({ environment: { RATE_LIMIT_PER_MINUTE: '2' } })
     const { confirmKey } = await harness.begin(good)
     const other = [
@@ -165,7 +165,7 @@ describe('RATE_LIMIT_PER_MINUTE', () => {
     await harness.begin(good)
   })
 
-  test('users called like things of the language are users', async () => {
+  test('counts users named like JavaScript properties', async () => {
     const harness = await startHarness({ environment: { RATE_LIMIT_PER_MINUTE: '1' } })
     for (const sub of ['constructor', '__proto__', 'toString']) {
       await harness.begin(good, { as: { sub } })
@@ -174,7 +174,7 @@ describe('RATE_LIMIT_PER_MINUTE', () => {
     }
   })
 
-  test('0 switches it off', async () => {
+  test('0 disables the limit', async () => {
     const harness = await startHarness({ environment: { RATE_LIMIT_PER_MINUTE: '0' } })
     const answers = await Promise.all(
       Array.from({ length: 150 }, () => harness.request('POST', '/v1/uploads', { body: good })),
@@ -187,7 +187,7 @@ describe('RATE_LIMIT_PER_MINUTE', () => {
 })
 
 describe('MAX_IN_FLIGHT', () => {
-  test('one request more is told at once, and the next one after is served', async () => {
+  test('one request above the limit gets 503 at once, a later one is served', async () => {
     const harness = await startHarness({
       environment: { MAX_IN_FLIGHT: '1', UPSTREAM_TIMEOUT_SECONDS: '1' },
     })
@@ -202,7 +202,7 @@ describe('MAX_IN_FLIGHT', () => {
     expect((await harness.request('POST', '/v1/uploads', { body: good })).status).toBe(201)
   })
 
-  test('requests without a good token are answered while all permits are in use', async () => {
+  test('requests without a valid token get 401 while all permits are in use', async () => {
     const harness = await startHarness({
       environment: { MAX_IN_FLIGHT: '1', UPSTREAM_TIMEOUT_SECONDS: '1' },
     })
@@ -221,7 +221,7 @@ describe('MAX_IN_FLIGHT', () => {
     await first
   })
 
-  test('the permit of a request that never ends is dropped when all are in use', async () => {
+  test('when all permits are in use, the permit of a request that never ends is released', async () => {
     const harness = await startHarness({ environment: { MAX_IN_FLIGHT: '1' } })
     harness.emulator.controls.force('begin-multipart', { delayMs: 3_600_000 })
     const caller = new AbortController()
@@ -238,7 +238,7 @@ describe('MAX_IN_FLIGHT', () => {
     await expect(first).rejects.toThrow()
   })
 
-  test('a user has half of the places, and the others have the rest', async () => {
+  test('one user gets at most half of the permits', async () => {
     const harness = await startHarness({
       environment: { MAX_IN_FLIGHT: '4', UPSTREAM_TIMEOUT_SECONDS: '1' },
     })

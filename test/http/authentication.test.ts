@@ -3,15 +3,15 @@ import { endpoints } from '../../src/gateway/routes/index.ts'
 import { ann, type Harness, type RequestOptions, startHarness } from '../support/gateway.ts'
 import { expectProblem, withoutRequestId } from '../support/problems.ts'
 
-test('many tokens for another audience and no good one: the log says which variable is wrong', async () => {
-  const harness = await startHarness({ environment: { JWT_AUDIENCE: 'somebody-else' } })
+test('authentication: when every token has another audience, the log names JWT_AUDIENCE', async () => {
+  const harness = await startHarness({ environment: { JWT_AUDIENCE: 'another-service' } })
   const send = (sub: string) => harness.request('GET', '/v1/uploads/x', { as: { sub } })
   for (let user = 0; user < 12; user += 1) {
     await expectProblem(await send(`user-${user}`), 401, 'invalid_token')
   }
-  const told = (await harness.records()).filter(({ event }) => event === 'tokens_refused')
-  expect(told).toMatchObject([{ level: 'error', reason: 'audience', count: 10 }])
-  expect(told[0]?.advice).toContain('JWT_AUDIENCE')
+  const refused = (await harness.records()).filter(({ event }) => event === 'tokens_refused')
+  expect(refused).toMatchObject([{ level: 'error', reason: 'audience', count: 10 }])
+  expect(refused[0]?.advice).toContain('JWT_AUDIENCE')
 })
 
 /** Every operation under /v1 as a call that would succeed, given a token. */
@@ -28,7 +28,7 @@ const operations = endpoints.map(({ route }) => ({
     : undefined,
 }))
 
-describe.each(operations)('$id', ({ method, pathWith, wanted }) => {
+describe.each(operations)('authentication: $id', ({ method, pathWith, wanted }) => {
   async function call(harness: Harness, options: RequestOptions) {
     const owner = { as: { sub: 'ann', scope: 'upload' } }
     const { confirmKey } = await harness.uploadParts('a.txt', [new Uint8Array(3)], owner)
@@ -36,17 +36,17 @@ describe.each(operations)('$id', ({ method, pathWith, wanted }) => {
     return harness.request(method, pathWith(confirmKey), { body: wanted, ...options })
   }
 
-  test('serves a user with a good token', async () => {
+  test('serves a user with a valid token', async () => {
     const harness = await startHarness()
     const response = await call(harness, { as: ann })
     expect([200, 201, 204]).toContain(response.status)
   })
 
   test.each([
-    ['none', {}],
-    ['of another scheme', { authorization: 'Basic YW5uOnNlY3JldA==' }],
-    ['empty', { authorization: '' }],
-  ])('no bearer token: %s', async (_, headers) => {
+    ['no header', {}],
+    ['another scheme', { authorization: 'Basic YW5uOnNlY3JldA==' }],
+    ['an empty header', { authorization: '' }],
+  ])('without a bearer token returns 401: %s', async (_, headers) => {
     const harness = await startHarness()
     const response = await call(harness, { as: null, headers: headers as Record<string, string> })
     expect(response.headers.get('www-authenticate')).toBe('Bearer realm="uploads"')
@@ -54,7 +54,7 @@ describe.each(operations)('$id', ({ method, pathWith, wanted }) => {
     expect(harness.smhCalls()).toEqual([])
   })
 
-  test('every way a token can be bad has the same answer', async () => {
+  test('every kind of invalid token gets the same response', async () => {
     const harness = await startHarness()
     const { issuer } = harness
     const encode = (part: object) => Buffer.from(JSON.stringify(part)).toString('base64url')
@@ -83,7 +83,7 @@ describe.each(operations)('$id', ({ method, pathWith, wanted }) => {
     expect([...answers]).toEqual([expect.stringMatching(/^401 .*"code":"invalid_token"/)])
   })
 
-  test('a token without the scope', async () => {
+  test('a token without the required scope returns 403', async () => {
     const harness = await startHarness({ environment: { JWT_REQUIRED_SCOPE: 'upload' } })
     const response = await call(harness, { as: { sub: 'ann', scope: 'read uploads' } })
     const challenge = 'Bearer realm="uploads", error="insufficient_scope"'
@@ -94,7 +94,7 @@ describe.each(operations)('$id', ({ method, pathWith, wanted }) => {
     expect([200, 201, 204]).toContain(good.status)
   })
 
-  test('is refused before its body is looked at', async () => {
+  test('a request without a token is refused before its body is read', async () => {
     const harness = await startHarness()
     const body = 'x'.repeat(64 * 1024 + 1)
     // fetch sends none with GET.
@@ -102,7 +102,7 @@ describe.each(operations)('$id', ({ method, pathWith, wanted }) => {
     await expectProblem(await call(harness, { as: null, body }), 401, 'missing_token')
   })
 
-  test('no keys to check a token with', async () => {
+  test("returns 503 while the issuer's keys are unavailable", async () => {
     const harness = await startHarness()
     const on = await harness.startAnother({})
     harness.issuer.down(true)

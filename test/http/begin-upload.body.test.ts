@@ -6,7 +6,7 @@ import { expectProblem } from '../support/problems.ts'
 const good = { path: 'a.txt', size: 5 }
 const hex64 = 'a'.repeat(64)
 
-describe('a field that is not as the contract has it', () => {
+describe('begin: an invalid field is named in the problem', () => {
   test.each<[field: string, body: unknown]>([
     ['path', { size: 5 }],
     ['path', { ...good, path: 5 }],
@@ -67,14 +67,14 @@ describe('a field that is not as the contract has it', () => {
     expect(harness.smhCalls()).toEqual([])
   })
 
-  test('a label of 64 characters that take two places of `length` each is none of them', async () => {
+  test('a label of 64 characters outside the Basic Multilingual Plane is allowed', async () => {
     const harness = await startHarness()
     const labels = ['🎞'.repeat(64)]
     await harness.begin({ ...good, labels })
     expect(JSON.parse(harness.smhCalls('begin-multipart').at(-1)?.body ?? '')).toEqual({ labels })
   })
 
-  test('several at once are all told', async () => {
+  test('several invalid fields are all named', async () => {
     const harness = await startHarness()
     const body = { path: 5, size: 0, more: 1, evenMore: 2 }
     const response = await harness.request('POST', '/v1/uploads', { body })
@@ -83,7 +83,7 @@ describe('a field that is not as the contract has it', () => {
     expect(fields).toEqual(['evenMore', 'more', 'path', 'size'])
   })
 
-  test('a great many are told in part', async () => {
+  test('a large number of invalid fields is cut short', async () => {
     const harness = await startHarness()
     const more = Object.fromEntries(Array.from({ length: 5000 }, (_, index) => [`f${index}`, 1]))
     const response = await harness.request('POST', '/v1/uploads', { body: { ...good, ...more } })
@@ -91,7 +91,7 @@ describe('a field that is not as the contract has it', () => {
     expect(problem.errors).toHaveLength(20)
   })
 
-  test('the edges of what is allowed are allowed', async () => {
+  test('the limits themselves are allowed', async () => {
     const harness = await startHarness({ environment: { UPLOAD_MAX_BYTES: '100' } })
     const response = await harness.request('POST', '/v1/uploads', {
       body: {
@@ -108,13 +108,13 @@ describe('a field that is not as the contract has it', () => {
   })
 })
 
-describe('a body that cannot be read', () => {
+describe('begin: an unreadable body returns 400 or 415', () => {
   test.each([
-    ['torn', '{"path":"a.txt","size":5'],
-    ['no JSON', 'path=a.txt'],
+    ['cut off', '{"path":"a.txt","size":5'],
+    ['a form', 'path=a.txt'],
     ['two values', '{"path":"a.txt","size":5}{}'],
     ['empty', ''],
-    ['only blanks', ' \n'],
+    ['only white space', ' \n'],
     ['NaN', '{"path":"a.txt","size":NaN}'],
   ])('%s', async (_, body) => {
     const harness = await startHarness()
@@ -132,7 +132,7 @@ describe('a body that cannot be read', () => {
     'application/vnd.api+json',
     'application/json, text/plain',
     'json',
-  ])('as %s', async (type) => {
+  ])('content type %s', async (type) => {
     const harness = await startHarness()
     const response = await harness.request('POST', '/v1/uploads', {
       body: good,
@@ -143,11 +143,11 @@ describe('a body that cannot be read', () => {
   })
 
   test.each<[what: string, bytes: number[]]>([
-    ['a byte that UTF-8 has not', [0xff]],
+    ['a byte that UTF-8 does not use', [0xff]],
     ['an overlong slash', [0xc0, 0xaf]],
-    ['half a character', [0xed, 0xa0, 0x80]],
-    ['a character that breaks off', [0xf0, 0x9f, 0x98]],
-  ])('in another encoding than UTF-8: %s', async (_, bytes) => {
+    ['a lone surrogate', [0xed, 0xa0, 0x80]],
+    ['an incomplete character', [0xf0, 0x9f, 0x98]],
+  ])('invalid UTF-8: %s', async (_, bytes) => {
     const harness = await startHarness()
     const [before, after] = ['{"path":"a', '","size":5}'].map((text) => Buffer.from(text))
     const response = await fetch(`${harness.gateway.url}/v1/uploads`, {
@@ -162,7 +162,7 @@ describe('a body that cannot be read', () => {
     expect(harness.smhCalls()).toEqual([])
   })
 
-  test('with a charset it is JSON all the same', async () => {
+  test('a charset parameter is allowed', async () => {
     const harness = await startHarness()
     const response = await harness.request('POST', '/v1/uploads', {
       body: good,
@@ -171,7 +171,7 @@ describe('a body that cannot be read', () => {
     expect(response.status).toBe(201)
   })
 
-  test('no content type and no body at all', async () => {
+  test('no content type and no body', async () => {
     const harness = await startHarness()
     const response = await harness.request('POST', '/v1/uploads')
     await expectProblem(response, 400, 'invalid_request')
@@ -179,19 +179,19 @@ describe('a body that cannot be read', () => {
   })
 })
 
-describe('64 KiB', () => {
+describe('begin: a body of 64 KiB', () => {
   const padded = (bytes: number) => {
     const text = JSON.stringify(good)
     return text + ' '.repeat(bytes - text.length)
   }
 
-  test.each(['of known length', 'in chunks'])('are taken, %s', async (how) => {
+  test.each(['of known length', 'in chunks'])('is accepted, %s', async (how) => {
     const harness = await startHarness()
     const { status } = await send(harness, padded(64 * 1024), how === 'in chunks')
     expect(status).toBe(201)
   })
 
-  test.each(['of known length', 'in chunks'])('and one byte more are not, %s', async (how) => {
+  test.each(['of known length', 'in chunks'])('plus one byte returns 413, %s', async (how) => {
     const harness = await startHarness()
     const { status, text } = await send(harness, padded(64 * 1024 + 1), how === 'in chunks')
     expect([status, JSON.parse(text).code]).toEqual([413, 'request_too_large'])

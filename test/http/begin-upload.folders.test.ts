@@ -2,8 +2,8 @@ import { describe, expect, test } from 'vitest'
 import { ann, bob, startHarness } from '../support/gateway.ts'
 import { expectProblem } from '../support/problems.ts'
 
-describe('missing folders', () => {
-  test('are created, however many levels', async () => {
+describe('begin: missing folders', () => {
+  test('are created level by level', async () => {
     const harness = await startHarness()
     await harness.begin({ path: 'a/b/c/d.txt', size: 3 })
     expect(harness.emulator.controls.directories()).toEqual([
@@ -24,14 +24,14 @@ describe('missing folders', () => {
     expect(create?.query).toMatchObject({ conflict_resolution_strategy: 'ask', user_id: 'ann' })
   })
 
-  test("32 levels are created, the user's folder included", async () => {
+  test("are created for 32 levels, the user's folder included", async () => {
     const harness = await startHarness()
     const path = [...Array(29).fill('a'), 'b.txt'].join('/')
     await harness.begin({ path, size: 3 })
     expect(harness.emulator.controls.directories()).toHaveLength(31)
   })
 
-  test('33 levels are refused before SMH is called', async () => {
+  test('are refused for 33 levels before SMH is called', async () => {
     const harness = await startHarness()
     const path = [...Array(30).fill('a'), 'b.txt'].join('/')
     const response = await harness.request('POST', '/v1/uploads', { body: { path, size: 3 } })
@@ -42,7 +42,7 @@ describe('missing folders', () => {
     expect(harness.smhCalls()).toEqual([])
   })
 
-  test('twenty at once into the same new folder all succeed', async () => {
+  test('twenty begins at once in the same new folder all succeed', async () => {
     const harness = await startHarness()
     const answers = await Promise.all(
       Array.from({ length: 20 }, (_, index) =>
@@ -58,14 +58,14 @@ describe('missing folders', () => {
     expect(harness.emulator.controls.directories()).toHaveLength(7)
   })
 
-  test('a racing creation that SMH calls PathConflict is waited out', async () => {
+  test('a PathConflict from a concurrent creation is retried', async () => {
     const harness = await startHarness()
     harness.emulator.controls.force('create-directory', { status: 409, code: 'PathConflict' })
     await harness.begin({ path: 'a/b.txt', size: 3 })
     expect(harness.smhCalls('create-directory').map(({ status }) => status)).toEqual([409, 201])
   })
 
-  test('a creation whose answer was lost has happened all the same', async () => {
+  test('a creation whose response was lost counts as done', async () => {
     const harness = await startHarness()
     harness.emulator.controls.force('create-directory', { drop: 'after' })
     await harness.begin({ path: 'a/b.txt', size: 3 })
@@ -73,7 +73,7 @@ describe('missing folders', () => {
     expect(harness.emulator.controls.directories()).toHaveLength(3)
   })
 
-  test('switched off: parent_not_found, and nothing is created', async () => {
+  test('with UPLOAD_CREATE_PARENTS=false return parent_not_found, and none is created', async () => {
     const harness = await startHarness({ environment: { UPLOAD_CREATE_PARENTS: 'false' } })
     const response = await harness.request('POST', '/v1/uploads', { body: { path: 'a', size: 3 } })
     await expectProblem(response, 404, 'parent_not_found')
@@ -81,7 +81,7 @@ describe('missing folders', () => {
     expect(harness.smhCalls('create-directory')).toEqual([])
   })
 
-  test('the begin is repeated once and no more', async () => {
+  test('the begin is repeated only once', async () => {
     const harness = await startHarness()
     const fault = { status: 404, code: 'DirectoryNotFound', times: Infinity }
     harness.emulator.controls.force('begin-multipart', fault)
@@ -92,26 +92,29 @@ describe('missing folders', () => {
     expect(harness.smhCalls('begin-multipart')).toHaveLength(2)
   })
 
-  test('a file at the root needs none', async () => {
+  test('a file at the root needs no folder', async () => {
     const harness = await startHarness({ environment: { UPLOAD_PATH_PREFIX: '/' } })
     await harness.begin({ path: 'a.txt', size: 3 })
     expect(harness.emulator.controls.directories()).toEqual([])
   })
 })
 
-describe('names that are taken', () => {
-  test.each(['taken', 'deep/taken'])('a file where a folder is wanted: %s', async (taken) => {
-    const harness = await startHarness()
-    await harness.upload(taken, [new Uint8Array(3)])
-    for (const below of ['a.txt', 'more/a.txt']) {
-      const body = { path: `${taken}/${below}`, size: 3 }
-      const response = await harness.request('POST', '/v1/uploads', { body })
-      await expectProblem(response, 409, 'name_conflict')
-    }
-    expect(harness.emulator.controls.files()).toHaveLength(1)
-  })
+describe('begin: a name conflict', () => {
+  test.each(['taken', 'deep/taken'])(
+    'a file has the name of a folder of the path: %s',
+    async (taken) => {
+      const harness = await startHarness()
+      await harness.upload(taken, [new Uint8Array(3)])
+      for (const below of ['a.txt', 'more/a.txt']) {
+        const body = { path: `${taken}/${below}`, size: 3 }
+        const response = await harness.request('POST', '/v1/uploads', { body })
+        await expectProblem(response, 409, 'name_conflict')
+      }
+      expect(harness.emulator.controls.files()).toHaveLength(1)
+    },
+  )
 
-  test.each(['file', 'folder'])('by a %s, and `ask` is the strategy', async (kind) => {
+  test.each(['file', 'folder'])('a %s has the name, and the strategy is `ask`', async (kind) => {
     const harness = await startHarness()
     await harness.upload(kind === 'file' ? 'a' : 'a/b', [new Uint8Array(3)])
     const body = { path: 'a', size: 3, conflictResolutionStrategy: 'ask' }
@@ -120,7 +123,7 @@ describe('names that are taken', () => {
     expect(harness.emulator.controls.openTasks()).toEqual([])
   })
 
-  test('`overwrite` of a folder', async () => {
+  test('`overwrite` does not replace a folder', async () => {
     const harness = await startHarness({ environment: { UPLOAD_CONFLICT_STRATEGIES: 'overwrite' } })
     await harness.begin({ path: 'a/b', size: 3, conflictResolutionStrategy: 'overwrite' })
     const body = { path: 'a', size: 3, conflictResolutionStrategy: 'overwrite' }

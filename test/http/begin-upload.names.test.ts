@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { startHarness } from '../support/gateway.ts'
 import { expectProblem } from '../support/problems.ts'
 
-describe('a name arrives in SMH as it is', () => {
+describe('begin: a name reaches SMH unchanged', () => {
   test.each([
     'a b.txt',
     '100%.txt',
@@ -31,45 +31,51 @@ describe('a name arrives in SMH as it is', () => {
     expect(file?.path).toEqual(['users', 'ann', name, name])
   })
 
-  test('the longest one, counted in characters and not in bytes', async () => {
+  test('the longest name, counted in characters', async () => {
     const harness = await startHarness()
     const name = '😀'.repeat(255)
     await harness.begin({ path: name, size: 3 })
     expect(harness.emulator.controls.openTasks()[0]?.path).toEqual(['users', 'ann', name])
   })
 
-  test('a decomposed one arrives composed', async () => {
+  test('a decomposed name arrives composed (NFC)', async () => {
     const harness = await startHarness()
     await harness.begin({ path: 'cafe\u0301/e\u0301.txt', size: 3 })
     const [task] = harness.emulator.controls.openTasks()
     expect(task?.path).toEqual(['users', 'ann', 'caf\u00e9', '\u00e9.txt'])
   })
 
-  test('one slash in front changes nothing', async () => {
+  test('one leading slash is ignored', async () => {
     const harness = await startHarness()
     await harness.begin({ path: '/a/b.txt', size: 3 })
     expect(harness.emulator.controls.openTasks()[0]?.path).toEqual(['users', 'ann', 'a', 'b.txt'])
   })
 })
 
-describe('a path is refused before SMH hears of it', () => {
+describe('begin: a path is refused before SMH is called', () => {
   test.each<[why: string, paths: string[]]>([
     ['forbidden characters', [...'\\:*?"<>|'].map((character) => `a/b${character}c.txt`)],
-    ['in a folder, too', [...'\\:*?"<>|'].map((character) => `b${character}c/a.txt`)],
+    [
+      'forbidden characters in a folder',
+      [...'\\:*?"<>|'].map((character) => `b${character}c/a.txt`),
+    ],
     ['dots', ['..', '.', '../a', 'a/..', 'a/../b', './a', 'a/./b', 'a/../../../bob/b', '/..']],
     ['encoded dots', ['%2e%2e/a', '%2E%2e', '.%2e/a', '%252e%252e/a', '%25252e./a']],
     ['encoded slashes', ['..%2fa', 'a%2Fb', '..%252f..%252fa', 'a%5cb', '..%5C..', 'a%255Cb']],
     [
-      'dots and slashes that only look so',
+      'characters that look like dots and slashes',
       ['\uff0e\uff0e/a', '\u2025/a', '..\uff0f..\uff0fbob', '..\u2215a'],
     ],
     ['other slashes', ['..\\a', 'a\\..\\b', '//a', 'a//b', 'a/', '/', '']],
     [
-      'NUL and controls',
+      'NUL and control characters',
       ['a\u0000b', 'a%00b', 'a%2500', 'a\nb', 'a\u007fb', 'a\u0085b', '\u001b[2J'],
     ],
-    ['blanks and dots at the ends', [' a', 'a ', 'a/ b', 'a /b', '\u3000a', 'a.', 'a./b', '...']],
-    ['no Unicode', ['\ud800', 'a\udc00.txt']],
+    [
+      'leading white space, trailing white space and dots',
+      [' a', 'a ', 'a/ b', 'a /b', '\u3000a', 'a.', 'a./b', '...'],
+    ],
+    ['lone surrogates', ['\ud800', 'a\udc00.txt']],
     ['too long', ['a'.repeat(256), `${'a'.repeat(256)}/b`, `${'a/'.repeat(512)}b`]],
   ])('%s', async (_, paths) => {
     const harness = await startHarness()
@@ -86,9 +92,9 @@ describe('a path is refused before SMH hears of it', () => {
   })
 })
 
-describe('the folder of a user', () => {
+describe('begin: the folder of a user', () => {
   test.each(['../bob', 'bob/../ann', 'a/b', '.', '%2e%2e', 'ANN', ' ann', '用户', 'a\u0000'])(
-    '%j keeps to one folder of its own',
+    'the user %j has exactly one folder',
     async (sub) => {
       const harness = await startHarness()
       const user = { sub }

@@ -5,7 +5,7 @@ import { expectProblem } from '../support/problems.ts'
 
 const good = { path: 'a.txt', size: 5 }
 
-describe('a rule of the operator', () => {
+describe('policy', () => {
   test.each<[rule: Record<string, string>, refused: object, permitted: object]>([
     [{ UPLOAD_ALLOWED_EXTENSIONS: 'jpg,.MP4' }, { path: 'a.txt' }, { path: 'a.JPG' }],
     [{ UPLOAD_ALLOWED_EXTENSIONS: 'jpg,.MP4' }, { path: 'jpg' }, { path: 'a.b.mp4' }],
@@ -28,7 +28,7 @@ describe('a rule of the operator', () => {
     expect(harness.emulator.controls.openTasks()).toHaveLength(1)
   })
 
-  test('UPLOAD_MAX_BYTES is the last size that may be declared', async () => {
+  test('UPLOAD_MAX_BYTES is the largest size that a client may declare', async () => {
     const harness = await startHarness({ environment: { UPLOAD_MAX_BYTES: '1000' } })
     const no = await harness.request('POST', '/v1/uploads', { body: { ...good, size: 1001 } })
     const problem = await expectProblem(no, 413, 'file_too_large')
@@ -44,7 +44,7 @@ describe('a rule of the operator', () => {
     ['200000', 300_000, '200000'],
     ['200000', 150_000, '150000'],
   ])(
-    'UPLOAD_TRAFFIC_LIMIT %s and a wish of %s: SMH is asked for %s',
+    'UPLOAD_TRAFFIC_LIMIT %s and a requested limit of %s: SMH receives %s',
     async (most, wanted, asked) => {
       const harness = await startHarness({
         environment: most ? { UPLOAD_TRAFFIC_LIMIT: most } : {},
@@ -66,7 +66,7 @@ describe('metadata headers', () => {
     Object.fromEntries(Array.from({ length: count }, (_, index) => [`x-smh-meta-k${index}`, 'v']))
   const sized = (bytes: number) => ({ 'x-smh-meta-k': 'v'.repeat(bytes - 'x-smh-meta-k'.length) })
 
-  test('only the keys that may be used, in any case', async () => {
+  test('only allowed keys pass, in any letter case', async () => {
     const harness = await startHarness({ environment: { UPLOAD_META_KEYS: 'Origin,title' } })
     const no = await begin(harness, { 'x-smh-meta-more': '1' })
     expect((await expectProblem(no, 403, 'not_permitted')).detail).toContain('metadata key')
@@ -75,14 +75,14 @@ describe('metadata headers', () => {
     expect(yes.status).toBe(201)
   })
 
-  test('twenty, and not one more', async () => {
+  test('twenty pass, twenty-one are refused', async () => {
     const harness = await startHarness()
     await expectProblem(await begin(harness, many(21)), 431, 'metadata_too_large')
     expect(harness.smhCalls()).toEqual([])
     expect((await begin(harness, many(20))).status).toBe(201)
   })
 
-  test('2 KiB of names and values, and not a byte more', async () => {
+  test('2 KiB of names and values pass, one byte more is refused', async () => {
     const harness = await startHarness()
     await expectProblem(await begin(harness, sized(2049)), 431, 'metadata_too_large')
     expect(harness.smhCalls()).toEqual([])
@@ -103,7 +103,7 @@ describe('metadata headers', () => {
     expect(harness.smhCalls()).toEqual([])
   })
 
-  test('are stored with the file and told at the end', async () => {
+  test('are stored with the file and returned by complete', async () => {
     const harness = await startHarness()
     const stored = await harness.upload('a.txt', [new Uint8Array(3)], {
       headers: { 'X-Smh-Meta-Title': '%E7%85%A7', 'x-smh-meta-empty': '' },
@@ -114,12 +114,12 @@ describe('metadata headers', () => {
   })
 })
 
-describe('a space of one’s own', () => {
+describe('SMH_SPACE_CLAIM', () => {
   const multiTenant = { multiTenant: true, spaces: ['space-a', 'space-b'] }
   const environment = { SMH_SPACE_CLAIM: 'tenant', UPLOAD_PATH_PREFIX: '/' }
   const of = (tenant: unknown) => ({ sub: 'ann', claims: { tenant } })
 
-  test('comes from the claim', async () => {
+  test('the space comes from the claim', async () => {
     const harness = await startHarness({ environment, emulator: multiTenant })
     await harness.begin(good, { as: of('space-a') })
     await harness.begin(good, { as: of('space-b') })
@@ -132,7 +132,7 @@ describe('a space of one’s own', () => {
   })
 
   test.each([undefined, '', '-', 'a/b', '../space-b', 'space-a,space-b', 5, ['space-a'], null])(
-    'a claim of %j is none',
+    'a claim of %j returns 403',
     async (tenant) => {
       const harness = await startHarness({ environment, emulator: multiTenant })
       const response = await harness.request('POST', '/v1/uploads', { body: good, as: of(tenant) })
@@ -142,7 +142,7 @@ describe('a space of one’s own', () => {
     },
   )
 
-  test('one that SMH does not have is for the operator to mend', async () => {
+  test('a space that SMH does not have returns 502, and the log says why', async () => {
     const harness = await startHarness({ environment, emulator: multiTenant })
     const response = await harness.request('POST', '/v1/uploads', { body: good, as: of('space-c') })
     await expectProblem(response, 502, 'upstream_error')
@@ -152,7 +152,7 @@ describe('a space of one’s own', () => {
     })
   })
 
-  test('a folder claim that is missing is refused as well', async () => {
+  test('a missing claim for the folder returns 403', async () => {
     const harness = await startHarness({ environment: { UPLOAD_PATH_PREFIX: 'teams/{team}' } })
     const response = await harness.request('POST', '/v1/uploads', { body: good })
     await expectProblem(response, 403, 'not_permitted')

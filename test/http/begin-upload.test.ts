@@ -3,8 +3,8 @@ import { bob, MiB, startHarness } from '../support/gateway.ts'
 import { onBun } from '../support/launch.ts'
 import { expectProblem } from '../support/problems.ts'
 
-describe('201', () => {
-  test('has exactly what a client needs to send parts', async () => {
+describe('begin: 201', () => {
+  test('has exactly the fields that a client needs to send parts', async () => {
     const harness = await startHarness()
     const response = await harness.request('POST', '/v1/uploads', {
       body: { path: 'a.txt', size: 5, trafficLimit: 204_800 },
@@ -28,7 +28,7 @@ describe('201', () => {
     expect(response.headers.get('cache-control')).toBe('no-store')
   })
 
-  test('Upload-Expires is the end of the credentials as SMH said it', async () => {
+  test('Upload-Expires is the expiration that SMH returned', async () => {
     const harness = await startHarness({ emulator: { credentialTtlSeconds: 77 } })
     const earliest = Math.floor(harness.clock() / 1000) + 77
     const response = await harness.request('POST', '/v1/uploads', { body: { path: 'a', size: 5 } })
@@ -44,7 +44,7 @@ describe('201', () => {
     expect(end - saidAt).toBeLessThanOrEqual(78)
   })
 
-  test('the confirm key of SMH is not in it, and two begins have two keys', async () => {
+  test("SMH's confirm key is not in it, and two begins have different keys", async () => {
     const harness = await startHarness()
     const first = await harness.begin({ path: 'a', size: 5 })
     const second = await harness.begin({ path: 'a', size: 5 })
@@ -57,7 +57,7 @@ describe('201', () => {
     }
   })
 
-  test('an Idempotency-Key is ignored for now', async () => {
+  test('an Idempotency-Key is ignored', async () => {
     const harness = await startHarness()
     const headers = { 'idempotency-key': '"once"' }
     const first = await harness.begin({ path: 'a', size: 5 }, { headers })
@@ -65,7 +65,7 @@ describe('201', () => {
     expect(second.uploadId).not.toBe(first.uploadId)
   })
 
-  test.each([200, 201] as const)('whether SMH says %d to a new task', async (beginStatus) => {
+  test.each([200, 201] as const)('SMH may return %d for a new task', async (beginStatus) => {
     const harness = await startHarness()
     harness.emulator.controls.setVariant({ beginStatus })
     const response = await harness.request('POST', '/v1/uploads', { body: { path: 'a', size: 5 } })
@@ -80,8 +80,8 @@ describe('201', () => {
   })
 })
 
-describe('the call to SMH', () => {
-  test('names the user, size, strategy and token, and has no body nobody asked for', async () => {
+describe('begin: the call to SMH', () => {
+  test('has user, size, strategy and token, and no unnecessary body', async () => {
     const harness = await startHarness()
     await harness.begin({ path: 'a b.txt', size: 7 }, { as: bob })
     // The first begin met no folder, so the one that counts is the last.
@@ -99,7 +99,7 @@ describe('the call to SMH', () => {
     expect(harness.emulator.controls.openTasks()).toMatchObject([{ userId: 'bob' }])
   })
 
-  test('carries metadata headers verbatim and nothing else of the request', async () => {
+  test('has the metadata headers unchanged and no other header of the request', async () => {
     const harness = await startHarness()
     await harness.begin(
       { path: 'a.txt', size: 7 },
@@ -123,7 +123,7 @@ describe('the call to SMH', () => {
     expect(own.sort()).toEqual(['content-length', 'host', 'x-smh-meta-origin', 'x-smh-meta-title'])
   })
 
-  test('carries what was asked for, each in its place', async () => {
+  test('has each requested option in its place', async () => {
     const harness = await startHarness({ environment: { UPLOAD_CONFLICT_STRATEGIES: 'overwrite' } })
     const details = {
       labels: ['holiday', '海'],
@@ -149,15 +149,15 @@ describe('the call to SMH', () => {
     expect(call?.headers['content-type']).toBe('application/json')
   })
 
-  test('is one single call when the folder is there', async () => {
+  test('is the only call when the folder exists', async () => {
     const harness = await startHarness({ environment: { UPLOAD_PATH_PREFIX: '/' } })
     await harness.begin({ path: 'a.txt', size: 7 })
     expect(harness.smhCalls().map(({ route }) => route)).toEqual(['mint-token', 'begin-multipart'])
   })
 })
 
-describe('what SMH refuses', () => {
-  test('no room: 507, and with enough of it 201', async () => {
+describe('begin: a refusal from SMH', () => {
+  test('a full quota returns 507, and 201 once there is room', async () => {
     const harness = await startHarness({ environment: { UPLOAD_PATH_PREFIX: '/' } })
     harness.emulator.controls.setQuota('-', 1000)
     const full = await harness.request('POST', '/v1/uploads', { body: { path: 'a', size: 1001 } })
@@ -194,7 +194,7 @@ describe('what SMH refuses', () => {
   test.each([
     ['202', { status: 202, body: '' }],
     [
-      'a stored file',
+      '200 and a stored file',
       {
         status: 200,
         body: JSON.stringify({
@@ -209,17 +209,17 @@ describe('what SMH refuses', () => {
         }),
       },
     ],
-  ])('%s although no hash was sent: 502', async (_, fault) => {
+  ])('%s although the request had no hash returns 502', async (_, fault) => {
     const harness = await startHarness()
     await harness.begin({ path: 'warm', size: 1 })
     harness.emulator.controls.force('begin-multipart', fault)
     const response = await harness.request('POST', '/v1/uploads', { body: { path: 'a', size: 1 } })
     await expectProblem(response, 502, 'upstream_error')
-    const told = { level: 'error', reason: 'invalid_response', status: 502 }
-    expect((await harness.records()).at(-1)).toMatchObject(told)
+    const expected = { level: 'error', reason: 'invalid_response', status: 502 }
+    expect((await harness.records()).at(-1)).toMatchObject(expected)
   })
 
-  test('PathConflict is tried again before anybody hears of it', async () => {
+  test('PathConflict is retried before the client gets an error', async () => {
     const harness = await startHarness({ environment: { UPLOAD_PATH_PREFIX: '/' } })
     const { controls } = harness.emulator
     controls.force('begin-multipart', { status: 409, code: 'PathConflict', times: 2 })
@@ -241,7 +241,7 @@ test.each<[what: string, change: object, reason: string]>([
   ['a hundred headers', { headers: manyHeaders(100) }, 'invalid_response'],
   ['60,000 headers', { headers: manyHeaders(60_000) }, 'too_large'],
 ])(
-  'beginUpload: SMH answers with %s: 502, and nothing of it goes on',
+  'begin: a response from SMH with %s returns 502 and is not passed on',
   async (_, change, reason) => {
     const harness = await startHarness()
     const task = {

@@ -5,7 +5,7 @@ import { expectProblem } from '../support/problems.ts'
 const good = { path: 'a.txt', size: 5 }
 
 describe('SMH_TOKEN_MODE shared', () => {
-  test('one admin token without a user serves everybody', async () => {
+  test('one admin token without a user serves all users', async () => {
     const harness = await startHarness()
     await harness.begin(good)
     await harness.begin(good, { as: bob })
@@ -22,7 +22,7 @@ describe('SMH_TOKEN_MODE shared', () => {
     expect(owners).toEqual(['ann', 'bob'])
   })
 
-  test('a fixed space is named when the token is minted', async () => {
+  test('a fixed space is named in the mint call', async () => {
     const harness = await startHarness({
       environment: { SMH_SPACE_ID: 'space-a', SMH_TOKEN_PERIOD_SECONDS: '1200' },
       emulator: { multiTenant: true, spaces: ['space-a'] },
@@ -36,7 +36,7 @@ describe('SMH_TOKEN_MODE shared', () => {
 describe('SMH_TOKEN_MODE per-user', () => {
   const perUser = { SMH_TOKEN_MODE: 'per-user' }
 
-  test('two users, two tokens, each for its user with the least grants', async () => {
+  test('each user has a token of their own with the least grants', async () => {
     const harness = await startHarness({ environment: perUser })
     await harness.begin(good)
     await harness.begin(good)
@@ -55,13 +55,13 @@ describe('SMH_TOKEN_MODE per-user', () => {
   test.each<[environment: Record<string, string>, grant: string]>([
     [{ UPLOAD_CONFLICT_STRATEGIES: 'rename,overwrite' }, 'upload_file_force,create_directory'],
     [{ UPLOAD_CREATE_PARENTS: 'false', UPLOAD_PATH_PREFIX: '/' }, 'upload_file'],
-  ])('%j: %s', async (environment, grant) => {
+  ])('%j: the token has the grants %s', async (environment, grant) => {
     const harness = await startHarness({ environment: { ...perUser, ...environment } })
     await harness.begin(good)
     expect(harness.smhCalls('mint-token').map(({ query }) => query.grant)).toEqual([grant])
   })
 
-  test('a token is for one space, too', async () => {
+  test('each space has a token of its own', async () => {
     const harness = await startHarness({
       environment: { ...perUser, SMH_SPACE_CLAIM: 'tenant' },
       emulator: { multiTenant: true, spaces: ['space-a', 'space-b'] },
@@ -75,7 +75,7 @@ describe('SMH_TOKEN_MODE per-user', () => {
     ])
   })
 
-  test('all of an upload works with such a token', async () => {
+  test('a whole upload works with a per-user token', async () => {
     const harness = await startHarness({ environment: perUser })
     const upload = await harness.uploadParts('a/b.txt', [new Uint8Array(3)])
     const path = `/v1/uploads/${upload.confirmKey}`
@@ -87,7 +87,7 @@ describe('SMH_TOKEN_MODE per-user', () => {
     expect(aborted.status).toBe(204)
   })
 
-  test('a grant that is missing wakes the operator and is told the caller as a 502', async () => {
+  test('a missing grant returns 502, and the log has an error', async () => {
     const harness = await startHarness({ environment: perUser })
     harness.emulator.controls.force('begin-multipart', { status: 403, code: 'NoPermission' })
     const response = await harness.request('POST', '/v1/uploads', { body: good })

@@ -13,7 +13,7 @@ const environment = {
   UPSTREAM_TIMEOUT_SECONDS: '1',
 }
 
-/** Every status that the contract knows, but for those of faults in the gateway and of floods. */
+/** Every documented status except those of internal errors and of overload. */
 const statuses = [
   ...[200, 201, 204, 400, 401, 404, 403, 405, 409, 413, 415, 422, 431, 451],
   ...[502, 503, 504, 507],
@@ -37,7 +37,7 @@ function secretsOf(harness: Harness): string[] {
   const tokens = new Set(calls.map(({ query }) => query.access_token ?? ''))
   const smhKeys = new Set(calls.flatMap(({ path }) => path.match(/[0-9a-f]{64}$/) ?? []))
   tokens.delete('')
-  // Without these the search would find nothing, whatever leaked.
+  // Without these the search would find no leak.
   expect(tokens.size).toBeGreaterThan(3)
   expect(smhKeys.size).toBeGreaterThan(50)
   expect(calls.some(({ query }) => query.library_secret === librarySecret)).toBe(true)
@@ -93,7 +93,7 @@ async function searchWrittenLines(): Promise<void> {
 }
 
 // Both wait a good deal for second tries, so they go side by side.
-test('no secret leaves by an answer, a log record or a written line', { timeout: 60_000 }, () =>
+test('secrets: none appears in a response, a log record or the output', { timeout: 60_000 }, () =>
   Promise.all([searchAnswersAndRecords(), searchWrittenLines()]),
 )
 

@@ -50,8 +50,8 @@ async function expectToldAtOnce(harness: Harness, ask: () => Promise<Response>, 
   expect(lines.filter((line) => line.reason === reason)).toHaveLength(20)
 }
 
-describe('while SMH is down', { timeout: 30_000 }, () => {
-  test('a user who is alone gets 503 at once, SMH gets no call, and five seconds later all is well', async () => {
+describe('circuit: while SMH is down', { timeout: 30_000 }, () => {
+  test('a single user gets 503 at once without a call to SMH, and is served five seconds later', async () => {
     const { harness, status } = await startWithToken()
     await harness.emulator.controls.refuseConnections(true)
     expect(await times(FAILURES, status)).toEqual(Array(FAILURES).fill(503))
@@ -67,7 +67,7 @@ describe('while SMH is down', { timeout: 30_000 }, () => {
     expect(await events(harness)).toEqual([])
   })
 
-  test('all users get 503 at once, SMH gets no call, and five seconds later all is well', async () => {
+  test('all users get 503 at once without a call to SMH, and are served five seconds later', async () => {
     const { harness, status, begin } = await startWithToken()
     await harness.emulator.controls.refuseConnections(true)
     for (const user of users) await times(2, () => begin(user))
@@ -92,7 +92,7 @@ describe('while SMH is down', { timeout: 30_000 }, () => {
     ])
   })
 
-  test('callers wait for SMH that is silent once, not again', async () => {
+  test('requests wait for a silent SMH once, later ones get 503 at once', async () => {
     const { harness, status } = await startWithToken({ UPSTREAM_TIMEOUT_SECONDS: '1' })
     harness.emulator.controls.force('status', { delayMs: 3_600_000, ...always })
     expect(await atOnce(FAILURES, status)).toEqual(Array(FAILURES).fill(504))
@@ -100,7 +100,7 @@ describe('while SMH is down', { timeout: 30_000 }, () => {
     expect(harness.smhCalls('status')).toHaveLength(FAILURES)
   })
 
-  test('one call at a time tries whether it is back', async () => {
+  test('one call at a time is the trial', async () => {
     const { harness, status } = await startWithToken()
     const { controls } = harness.emulator
     controls.force('status', { status: 503, ...always })
@@ -116,7 +116,7 @@ describe('while SMH is down', { timeout: 30_000 }, () => {
     expect(await times(1, status)).toEqual([200])
   })
 
-  test('a trial that never ends makes room for another', async () => {
+  test('a trial that never ends is replaced by another', async () => {
     const { harness, status, confirmKey } = await startWithToken()
     const { controls } = harness.emulator
     controls.force('status', { status: 503, ...always })
@@ -138,7 +138,7 @@ describe('while SMH is down', { timeout: 30_000 }, () => {
   })
 
   test.each(['shared', 'per-user'])(
-    '/readyz says so though it has a %s token, and is the trial when nobody else asks',
+    '/readyz returns 503 with a %s token, and is the trial when no other request comes',
     async (mode) => {
       const { harness, status, ready } = await startWithToken({ SMH_TOKEN_MODE: mode })
       expect(await times(1, ready)).toEqual([200])
@@ -155,7 +155,7 @@ describe('while SMH is down', { timeout: 30_000 }, () => {
     },
   )
 
-  test('a token that cannot be had counts for all who would need it', async () => {
+  test('a failed mint counts for all users of the token', async () => {
     const harness = await startHarness({ environment: { RATE_LIMIT_PER_MINUTE: '0' } })
     harness.emulator.controls.force('mint-token', { status: 500, ...always })
     const begin = () => harness.request('POST', '/v1/uploads', { body: { path: 'a', size: 3 } })
@@ -163,8 +163,8 @@ describe('while SMH is down', { timeout: 30_000 }, () => {
   })
 })
 
-describe('SMH is not taken to be down', { timeout: 30_000 }, () => {
-  test('for what fails among calls that succeed', async () => {
+describe('circuit: stays closed', { timeout: 30_000 }, () => {
+  test('when failures and successes mix', async () => {
     const { harness, status, begin } = await startWithToken()
     harness.emulator.controls.force('begin-multipart', { drop: 'before', ...always })
     for (let time = 0; time < 3; time += 1) {
@@ -176,10 +176,10 @@ describe('SMH is not taken to be down', { timeout: 30_000 }, () => {
 
   test.each<[what: string, fault: Fault]>([
     ['throttled', { status: 429, code: 'RateLimitExceeded' }],
-    ['told 503', { status: 503 }],
-    ['told 500', { status: 500 }],
+    ['answered 503', { status: 503 }],
+    ['answered 500', { status: 500 }],
     ['cut off', { drop: 'before' }],
-  ])('for one user who is %s on 16 connections: all others get their answers', async (_, fault) => {
+  ])('when one user is %s on 16 connections: all others are served', async (_, fault) => {
     const { harness, begin } = await startWithToken()
     harness.emulator.controls.force('begin-multipart', {
       ...fault,
@@ -204,7 +204,7 @@ describe('SMH is not taken to be down', { timeout: 30_000 }, () => {
     expect(calls.length).toBeLessThanOrEqual((16 + 2) * 3)
   })
 
-  test('for several users who fail together, once a user comes whose calls succeed', async () => {
+  test("when several users fail together, once another user's call succeeds", async () => {
     const { harness, begin } = await startWithToken()
     const match = ({ query }: { query: Record<string, string> }) => query.user_id !== 'eve'
     harness.emulator.controls.force('begin-multipart', { status: 500, ...always, match })
@@ -218,9 +218,9 @@ describe('SMH is not taken to be down', { timeout: 30_000 }, () => {
   })
 
   test.each([
-    ['refuses what users ask for', { status: 404, code: 'UploadNotFound' }, 404],
-    ['refuses the wiring', { status: 403, code: 'NoPermission' }, 502],
-    ['answers nonsense', { status: 200, body: '<html>' }, 502],
+    ["refuses a user's request", { status: 404, code: 'UploadNotFound' }, 404],
+    ['refuses the configuration', { status: 403, code: 'NoPermission' }, 502],
+    ['returns an invalid body', { status: 200, body: '<html>' }, 502],
   ] satisfies [string, Fault, number][])('when it %s', async (_, fault, answer) => {
     const { harness, status } = await startWithToken()
     harness.emulator.controls.force('status', { ...fault, ...always })
@@ -228,7 +228,7 @@ describe('SMH is not taken to be down', { timeout: 30_000 }, () => {
     expect(await events(harness)).toEqual([])
   })
 
-  test('when callers leave', async () => {
+  test('when clients disconnect', async () => {
     const { harness, status, confirmKey } = await startWithToken()
     for (let time = 0; time < FAILURES + 2; time += 1) {
       const leaving = new AbortController()

@@ -9,7 +9,7 @@ const begin = (harness: Harness, headers = {}) =>
 const statusOf = async (answer: Promise<Response>) => (await answer).status
 
 /** A machine whose clock was hours ahead until a time server put it right. */
-describe('a clock that is set back by eight hours', () => {
+describe('a clock set back by eight hours', () => {
   test('does not prolong an outage of the issuer', async () => {
     const harness = await startHarness()
     harness.issuer.down(true)
@@ -20,7 +20,7 @@ describe('a clock that is set back by eight hours', () => {
     expect(await statusOf(begin(harness))).toBe(201)
   })
 
-  test('does not put off new keys of the issuer', async () => {
+  test('does not delay new keys of the issuer', async () => {
     const harness = await startHarness()
     expect(await statusOf(begin(harness))).toBe(201)
     const forged = await harness.issuer.forgedToken(ann)
@@ -32,7 +32,7 @@ describe('a clock that is set back by eight hours', () => {
     expect(await statusOf(begin(harness))).toBe(201)
   })
 
-  test('leaves /readyz with the truth', async () => {
+  test('does not change the answer of /readyz', async () => {
     const harness = await startHarness()
     const ready = () => statusOf(harness.request('GET', '/readyz', { as: null }))
     expect(await ready()).toBe(200)
@@ -44,7 +44,7 @@ describe('a clock that is set back by eight hours', () => {
     expect(await ready()).toBe(503)
   })
 
-  test('leaves SMH alone no longer than usual', async () => {
+  test('does not keep the circuit open longer', async () => {
     const harness = await startHarness()
     const { confirmKey } = await harness.begin({ path: 'a', size: 3 })
     const status = () => statusOf(harness.request('GET', `/v1/uploads/${confirmKey}`))

@@ -9,9 +9,9 @@ async function crc64Of(...parts: Uint8Array[]): Promise<string> {
   return BigInt(`0x${crc.digest('hex')}`).toString()
 }
 
-describe('parts that do not make the file', () => {
+describe('complete: parts that do not make up the file', () => {
   test.each<[what: string, sent: [number: number, bytes: number][], missing: number[]]>([
-    ['none at all', [], [1]],
+    ['no parts', [], [1]],
     [
       'the first is missing',
       [
@@ -21,7 +21,7 @@ describe('parts that do not make the file', () => {
       [1],
     ],
     [
-      'gaps',
+      'several are missing',
       [
         [1, MiB],
         [3, MiB],
@@ -47,7 +47,7 @@ describe('parts that do not make the file', () => {
       [1],
     ],
     [
-      'both',
+      'one is missing, one is too small',
       [
         [1, 5],
         [3, 5],
@@ -65,19 +65,22 @@ describe('parts that do not make the file', () => {
     expect(harness.emulator.controls.openTasks()).toHaveLength(1)
   })
 
-  test.each([MiB + 4, MiB + 6])('%d bytes instead of the declared ones', async (bytes) => {
-    const harness = await startHarness()
-    const upload = await harness.begin({ path: 'a.txt', size: MiB + 5 })
-    await harness.putPart(upload, 1, someBytes(MiB))
-    await harness.putPart(upload, 2, someBytes(bytes - MiB))
-    await expectProblem(await harness.complete(upload), 422, 'size_mismatch')
-    expect(harness.smhCalls('confirm')).toEqual([])
+  test.each([MiB + 4, MiB + 6])(
+    '%d bytes instead of the declared size return size_mismatch',
+    async (bytes) => {
+      const harness = await startHarness()
+      const upload = await harness.begin({ path: 'a.txt', size: MiB + 5 })
+      await harness.putPart(upload, 1, someBytes(MiB))
+      await harness.putPart(upload, 2, someBytes(bytes - MiB))
+      await expectProblem(await harness.complete(upload), 422, 'size_mismatch')
+      expect(harness.smhCalls('confirm')).toEqual([])
 
-    await harness.putPart(upload, 2, someBytes(5))
-    expect((await harness.complete(upload)).status).toBe(200)
-  })
+      await harness.putPart(upload, 2, someBytes(5))
+      expect((await harness.complete(upload)).status).toBe(200)
+    },
+  )
 
-  test('what is missing is sent, and then it is complete', async () => {
+  test('complete succeeds once the missing parts are sent', async () => {
     const harness = await startHarness()
     const upload = await harness.begin({ path: 'a.txt', size: 2 * MiB + 5 })
     await harness.putPart(upload, 3, someBytes(5))
@@ -92,7 +95,7 @@ describe('parts that do not make the file', () => {
   })
 
   test.each(['UploadIncomplete', 'MultipartUploadIncomplete', 'MultipartUploadPartTooSmall'])(
-    'SMH itself says %s',
+    '%s from SMH',
     async (code) => {
       const harness = await startHarness()
       const upload = await harness.uploadParts('a.txt', [someBytes(5)])
@@ -103,8 +106,8 @@ describe('parts that do not make the file', () => {
   )
 })
 
-describe('more bytes than the policy allows', () => {
-  test('sent beyond the declared size: 413, and the task is cancelled', async () => {
+describe('complete: more bytes than the policy allows', () => {
+  test('beyond the declared size return 413, and the task is cancelled', async () => {
     const harness = await startHarness({ environment: { UPLOAD_MAX_BYTES: String(MiB) } })
     const upload = await harness.begin({ path: 'a.txt', size: MiB })
     await harness.putPart(upload, 1, someBytes(MiB))
@@ -116,7 +119,7 @@ describe('more bytes than the policy allows', () => {
     await expectProblem(await harness.complete(upload), 404, 'upload_not_found')
   })
 
-  test('when there are gaps besides, 413 all the same', async () => {
+  test('with missing parts also return 413', async () => {
     const harness = await startHarness({ environment: { UPLOAD_MAX_BYTES: String(MiB) } })
     const upload = await harness.begin({ path: 'a.txt', size: MiB })
     await harness.putPart(upload, 2, someBytes(MiB + 1))
@@ -124,7 +127,7 @@ describe('more bytes than the policy allows', () => {
     expect(harness.emulator.controls.openTasks()).toEqual([])
   })
 
-  test('begun under a rule that has become stricter', async () => {
+  test('return 413 when the limit was lowered after begin', async () => {
     const harness = await startHarness()
     const upload = await harness.uploadParts('a.txt', [someBytes(1001)])
     const on = await harness.startAnother({ UPLOAD_MAX_BYTES: '1000' })
@@ -132,7 +135,7 @@ describe('more bytes than the policy allows', () => {
     expect(harness.emulator.controls.openTasks()).toEqual([])
   })
 
-  test('that cannot be cancelled right now: 413 all the same', async () => {
+  test('return 413 even when the cancel fails', async () => {
     const harness = await startHarness({ environment: { UPLOAD_MAX_BYTES: '1000' } })
     const upload = await harness.begin({ path: 'a.txt', size: 5 })
     await harness.putPart(upload, 1, someBytes(1001))
@@ -142,7 +145,7 @@ describe('more bytes than the policy allows', () => {
   })
 })
 
-test('what SMH misses after all is read from its list once more', async () => {
+test('complete: when SMH reports missing parts, they are listed from its status', async () => {
   const harness = await startHarness()
   const upload = await harness.uploadParts('a.txt', [someBytes(MiB, 1), someBytes(5, 2)])
   // Between our look at the parts and the confirm one of them is replaced by a shorter one.
@@ -168,8 +171,8 @@ test('what SMH misses after all is read from its list once more', async () => {
   ).toEqual(['status', 'confirm', 'status'])
 })
 
-describe('the checksum', () => {
-  test('is compared by SMH', async () => {
+describe('complete: the checksum', () => {
+  test('is passed to SMH, which compares it', async () => {
     const harness = await startHarness()
     const parts = [someBytes(MiB, 1), someBytes(5, 2)]
     const upload = await harness.uploadParts('a.txt', parts)
@@ -179,7 +182,7 @@ describe('the checksum', () => {
     expect(JSON.parse(harness.smhCalls('confirm')[0]?.body ?? '')).toEqual({ crc64 })
   })
 
-  test('a part that went bad on its way is sent again, and all is well', async () => {
+  test('of a corrupted part differs, and complete succeeds once the part is sent again', async () => {
     const harness = await startHarness()
     const parts = [someBytes(MiB, 1), someBytes(5, 2)]
     const upload: Credentials = await harness.uploadParts('a.txt', parts)

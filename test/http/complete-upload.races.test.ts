@@ -104,7 +104,7 @@ test('complete: a part changed between a confirm that failed and the next one is
   expect(harness.emulator.controls.files()).toEqual([])
 })
 
-test('complete: a lost answer to a confirm does not hide the wrong size', async () => {
+test('complete: a lost response to a confirm does not hide a wrong size', async () => {
   const harness = await start()
   const upload = await harness.uploadParts('a.bin', [someBytes(DECLARED)])
   harness.emulator.controls.force('confirm', {
@@ -117,7 +117,7 @@ test('complete: a lost answer to a confirm does not hide the wrong size', async 
   ])
 })
 
-test('complete: a repeat says the wrong size again, and that the file may be another one', async () => {
+test('complete: a repeat reports the wrong size again, and that the file may be another one', async () => {
   const harness = await start()
   const upload = await harness.uploadParts('a.bin', [someBytes(DECLARED)])
   harness.emulator.controls.force('confirm', {

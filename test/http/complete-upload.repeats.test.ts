@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { type Harness, someBytes, startHarness } from '../support/gateway.ts'
 import { expectProblem } from '../support/problems.ts'
 
-/** What SMH tells only once (contract §2). */
+/** Fields that SMH returns only once, from confirm. */
 function lasting(file: Record<string, unknown>) {
   const { isOverwritten, previewByDoc, previewByCI, previewAsIcon, fileType, ...rest } = file
   return rest
@@ -17,8 +17,8 @@ function stillOpenOnce({ emulator }: Harness): void {
   })
 }
 
-describe('completed again', () => {
-  test('the same values, and stored once', async () => {
+describe('complete: a repeat', () => {
+  test('returns the same file, which is stored once', async () => {
     const harness = await startHarness()
     const upload = await harness.uploadParts('a.txt', [someBytes(5)], {
       headers: { 'x-smh-meta-origin': 'camera' },
@@ -33,7 +33,7 @@ describe('completed again', () => {
     expect(harness.smhCalls('confirm')).toHaveLength(1)
   })
 
-  test.each([2, 10])('%d at once: one file, the same for all', async (count) => {
+  test.each([2, 10])('%d at once all return the same file', async (count) => {
     const harness = await startHarness()
     const upload = await harness.uploadParts('a.txt', [someBytes(5)])
     const answers = await Promise.all(Array.from({ length: count }, () => harness.complete(upload)))
@@ -44,7 +44,7 @@ describe('completed again', () => {
     expect(harness.smhCalls('confirm').filter(({ status }) => status === 200)).toHaveLength(1)
   })
 
-  test('two that both find it open: the later one is told of the stored file', async () => {
+  test('of two that both find the upload open, the later returns the stored file', async () => {
     const harness = await startHarness()
     const upload = await harness.uploadParts('a.txt', [someBytes(5)])
     await harness.complete(upload)
@@ -60,7 +60,7 @@ describe('completed again', () => {
     ])
   })
 
-  test('while another one is at it for longer than the tries last', async () => {
+  test('while another confirm takes longer than all attempts returns the stored file', async () => {
     const harness = await startHarness()
     const upload = await harness.uploadParts('a.txt', [someBytes(5)])
     await harness.complete(upload)
@@ -91,7 +91,7 @@ describe('completed again', () => {
     },
   )
 
-  test('with the same crc64 as stored, and with another one', async () => {
+  test('succeeds with the stored crc64 and fails with another', async () => {
     const harness = await startHarness()
     const upload = await harness.uploadParts('a.txt', [someBytes(5)])
     const { crc64 } = await (await harness.complete(upload)).json()
@@ -101,7 +101,7 @@ describe('completed again', () => {
     expect(harness.emulator.controls.files()).toHaveLength(1)
   })
 
-  test('under the name it was given, not the wanted one', async () => {
+  test('returns the name that SMH gave the file', async () => {
     const harness = await startHarness()
     await harness.upload('a.txt', [someBytes(4)])
     const upload = await harness.uploadParts('a.txt', [someBytes(5)])
@@ -110,7 +110,7 @@ describe('completed again', () => {
     expect(await again.json()).toMatchObject({ path: ['a (1).txt'], name: 'a (1).txt', size: 5 })
   })
 
-  test.each(['file', 'folder'])('after its %s was deleted', async (what) => {
+  test.each(['file', 'folder'])('returns 404 after its %s was deleted', async (what) => {
     const harness = await startHarness()
     const upload = await harness.uploadParts('a/b.txt', [someBytes(5)])
     await harness.complete(upload)
@@ -126,10 +126,10 @@ describe('completed again', () => {
   })
 })
 
-describe('a repeat whose file has left the folder of the user', () => {
+describe("complete: a repeat whose file was moved out of the user's folder", () => {
   const elsewhere = ['users', 'bob', 'a.txt']
 
-  test('is 409, and SMH is not asked for the details', async () => {
+  test('returns 409 without a call for the details', async () => {
     const harness = await startHarness()
     const upload = await harness.uploadParts('a.txt', [someBytes(5)])
     await harness.complete(upload)
@@ -141,7 +141,7 @@ describe('a repeat whose file has left the folder of the user', () => {
     expect(harness.smhCalls().map(({ route }) => route)).toEqual(['status'])
   })
 
-  test('is 409 also when only the details say so', async () => {
+  test('returns 409 when only the details show it', async () => {
     const harness = await startHarness()
     const upload = await harness.uploadParts('a.txt', [someBytes(5)])
     const file = await (await harness.complete(upload)).json()
@@ -153,7 +153,7 @@ describe('a repeat whose file has left the folder of the user', () => {
   })
 })
 
-test('a repeat after another upload has replaced the file says that its size differs', async () => {
+test('complete: a repeat after another upload replaced the file reports that the size differs', async () => {
   const harness = await startHarness({ environment: { UPLOAD_CONFLICT_STRATEGIES: 'overwrite' } })
   const wanted = { conflictResolutionStrategy: 'overwrite' }
   const upload = await harness.uploadParts('a.txt', [someBytes(5)], { wanted })
@@ -168,24 +168,27 @@ test('a repeat after another upload has replaced the file says that its size dif
   })
 })
 
-describe('rules that became stricter after begin', () => {
+describe('complete: a rule that became stricter after begin', () => {
   test.each([
     ['extension', { UPLOAD_ALLOWED_EXTENSIONS: 'jpg' }],
     ['strategy', { UPLOAD_CONFLICT_STRATEGIES: 'ask' }],
-  ])('%s: complete is refused, and a repeat of an earlier one is not', async (rule, stricter) => {
-    const harness = await startHarness()
-    const on = await harness.startAnother(stricter as Record<string, string>)
-    const upload = await harness.uploadParts('a.txt', [someBytes(5)])
-    await expectProblem(await harness.complete(upload, { on }), 403, 'not_permitted')
-    expect((await harness.records()).at(-1)).toMatchObject({ reason: rule })
-    expect(harness.smhCalls('confirm')).toEqual([])
-    expect((await harness.complete(upload)).status).toBe(200)
-    expect((await harness.complete(upload, { on })).status).toBe(200)
-  })
+  ])(
+    '%s: complete is refused, a repeat of an earlier complete succeeds',
+    async (rule, stricter) => {
+      const harness = await startHarness()
+      const on = await harness.startAnother(stricter as Record<string, string>)
+      const upload = await harness.uploadParts('a.txt', [someBytes(5)])
+      await expectProblem(await harness.complete(upload, { on }), 403, 'not_permitted')
+      expect((await harness.records()).at(-1)).toMatchObject({ reason: rule })
+      expect(harness.smhCalls('confirm')).toEqual([])
+      expect((await harness.complete(upload)).status).toBe(200)
+      expect((await harness.complete(upload, { on })).status).toBe(200)
+    },
+  )
 })
 
-describe('an answer of SMH that was lost', () => {
-  test('is made up for by asking: the caller gets the stored file', async () => {
+describe('complete: a lost response from SMH', () => {
+  test('is recovered from the status, and the client gets the stored file', async () => {
     const harness = await startHarness()
     harness.emulator.controls.loseConfirmResponse()
     const upload = await harness.uploadParts('a.txt', [someBytes(5)])
@@ -196,7 +199,7 @@ describe('an answer of SMH that was lost', () => {
     expect(harness.emulator.controls.files()).toHaveLength(1)
   })
 
-  test('of several callers at once: every one gets the file', async () => {
+  test('of several requests at once: each returns the file', async () => {
     const harness = await startHarness()
     harness.emulator.controls.loseConfirmResponse()
     const upload = await harness.uploadParts('a.txt', [someBytes(5)])
@@ -205,7 +208,7 @@ describe('an answer of SMH that was lost', () => {
     expect(harness.emulator.controls.files()).toHaveLength(1)
   })
 
-  test('a confirm that never arrived is made once more', async () => {
+  test('a confirm that never arrived is repeated', async () => {
     const harness = await startHarness()
     const upload = await harness.uploadParts('a.txt', [someBytes(5)])
     harness.emulator.controls.force('confirm', { drop: 'before' })
@@ -214,18 +217,21 @@ describe('an answer of SMH that was lost', () => {
     expect(harness.emulator.controls.files()).toHaveLength(1)
   })
 
-  test.each([500, 503])('a confirm that took effect and said %d', async (status) => {
-    const harness = await startHarness()
-    const upload = await harness.uploadParts('a.txt', [someBytes(5)])
-    await harness.complete(upload)
-    stillOpenOnce(harness)
-    harness.emulator.controls.force('confirm', { status })
-    const response = await harness.complete(upload)
-    expect(await response.json()).toMatchObject({ path: ['a.txt'], size: 5 })
-    expect(harness.emulator.controls.files()).toHaveLength(1)
-  })
+  test.each([500, 503])(
+    'a confirm that took effect and returned %d counts as done',
+    async (status) => {
+      const harness = await startHarness()
+      const upload = await harness.uploadParts('a.txt', [someBytes(5)])
+      await harness.complete(upload)
+      stillOpenOnce(harness)
+      harness.emulator.controls.force('confirm', { status })
+      const response = await harness.complete(upload)
+      expect(await response.json()).toMatchObject({ path: ['a.txt'], size: 5 })
+      expect(harness.emulator.controls.files()).toHaveLength(1)
+    },
+  )
 
-  test('a caller who leaves while SMH confirms does not stop it', async () => {
+  test('a client that disconnects while SMH confirms does not stop the confirm', async () => {
     const harness = await startHarness()
     const upload = await harness.uploadParts('a.txt', [someBytes(5)])
     const leaving = new AbortController()

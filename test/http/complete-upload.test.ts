@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { bob, MiB, someBytes, startHarness } from '../support/gateway.ts'
 import { expectProblem } from '../support/problems.ts'
 
-test('the stored file, in the fields of the contract', async () => {
+test('complete: returns exactly the declared fields of the stored file', async () => {
   const harness = await startHarness()
   const bytes = someBytes(5)
   const upload = await harness.uploadParts('holiday/clip.mp4', [bytes], {
@@ -35,7 +35,7 @@ test('the stored file, in the fields of the contract', async () => {
   expect(new Uint8Array(stored)).toEqual(bytes)
 })
 
-test('what the client says of the file is stored with it', async () => {
+test('complete: labels, category and times of the request are stored with the file', async () => {
   const harness = await startHarness()
   const upload = await harness.uploadParts('a.txt', [someBytes(5)])
   const body = {
@@ -49,7 +49,7 @@ test('what the client says of the file is stored with it', async () => {
   expect(harness.emulator.controls.files()).toMatchObject([body])
 })
 
-test('the call to SMH repeats the strategy and is made as the user', async () => {
+test("complete: the call to SMH repeats the strategy and has the user's ID", async () => {
   const harness = await startHarness()
   const upload = await harness.uploadParts('a.txt', [someBytes(5)], {
     as: bob,
@@ -67,7 +67,7 @@ test('the call to SMH repeats the strategy and is made as the user', async () =>
 test.each<[strategy: string, answer: object, names: string[]]>([
   ['rename', { name: 'a (1).txt', isOverwritten: false }, ['a (1).txt', 'a.txt']],
   ['overwrite', { name: 'a.txt', isOverwritten: true }, ['a.txt']],
-])('a name that is taken, with %s', async (strategy, answer, names) => {
+])('complete: an existing name, with the strategy %s', async (strategy, answer, names) => {
   const environment = { UPLOAD_CONFLICT_STRATEGIES: 'rename,overwrite' }
   const harness = await startHarness({ environment })
   await harness.upload('a.txt', [someBytes(5)])
@@ -77,7 +77,7 @@ test.each<[strategy: string, answer: object, names: string[]]>([
   expect(stored.sort()).toEqual(names)
 })
 
-test('a name that was taken meanwhile, with ask', async () => {
+test('complete: a name that another file took since begin, with the strategy ask, returns 409', async () => {
   const harness = await startHarness()
   const wanted = { conflictResolutionStrategy: 'ask' }
   const upload = await harness.uploadParts('a.txt', [someBytes(5)], { wanted })
@@ -86,7 +86,7 @@ test('a name that was taken meanwhile, with ask', async () => {
   expect(harness.emulator.controls.files()).toMatchObject([{ size: 6 }])
 })
 
-test('a folder that was deleted meanwhile', async () => {
+test('complete: a folder that was deleted since begin returns parent_not_found', async () => {
   const harness = await startHarness()
   const upload = await harness.uploadParts('a/b.txt', [someBytes(5)])
   const token = harness.smhCalls('begin-multipart')[0]?.query.access_token
@@ -96,14 +96,14 @@ test('a folder that was deleted meanwhile', async () => {
   expect(harness.emulator.controls.files()).toEqual([])
 })
 
-test('an upload that was aborted is not found', async () => {
+test('complete: an aborted upload returns 404', async () => {
   const harness = await startHarness()
   const upload = await harness.uploadParts('a.txt', [someBytes(5)])
   await harness.request('DELETE', `/v1/uploads/${upload.confirmKey}`)
   await expectProblem(await harness.complete(upload), 404, 'upload_not_found')
 })
 
-test('what SMH adds to its answers goes no further', async () => {
+test("complete: unknown fields of SMH's response are not passed on", async () => {
   const harness = await startHarness()
   harness.emulator.controls.addExtraReplyFields({ inode: 'b10c', userId: 'x', virusAuditStatus: 0 })
   const upload = await harness.uploadParts('a.txt', [someBytes(5)])
@@ -112,7 +112,7 @@ test('what SMH adds to its answers goes no further', async () => {
   expect(first + again).not.toMatch(/inode|userId|virusAuditStatus/)
 })
 
-test('quota that filled up meanwhile, and content that is refused', async () => {
+test('complete: a full quota and refused content return their own codes', async () => {
   const harness = await startHarness()
   const upload = await harness.uploadParts('a.txt', [someBytes(MiB)])
   harness.emulator.controls.setQuota('-', 5)

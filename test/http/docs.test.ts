@@ -17,7 +17,7 @@ describe.each([
   ['/openapi.json', 'openapi.json', 'application/json'],
   ['/docs', 'reference.html', 'text/html; charset=UTF-8'],
   ['/docs/reference.css', 'reference.css', 'text/css'],
-])('%s', (path, file, type) => {
+])('docs: %s', (path, file, type) => {
   const published = () => readFile(new URL(`../../openapi/${file}`, import.meta.url), 'utf8')
 
   async function startDocs() {
@@ -48,7 +48,7 @@ describe.each([
     expect(body.length).toBeLessThan(whole.length / 2)
   })
 
-  test('is answered 304 without a body when the client has it', async () => {
+  test('returns 304 without a body when the client has it', async () => {
     const ask = await startDocs()
     const tag = (await ask()).headers.get('etag') ?? ''
     expect(tag).toMatch(/^W\/"[\w-]{43}"$/)
@@ -65,7 +65,7 @@ describe.each([
     expect((await ask({ 'if-none-match': '"another"' })).status).toBe(200)
   })
 
-  test('has the same head for HEAD as for GET', async () => {
+  test('has the same headers for HEAD as for GET', async () => {
     const ask = await startDocs()
     const head = await ask({ 'accept-encoding': 'gzip' }, 'HEAD')
     expect([head.status, await head.text()]).toEqual([200, ''])
@@ -76,7 +76,7 @@ describe.each([
   })
 })
 
-test('/docs: everything that the page loads comes from the gateway', async () => {
+test('/docs: the page loads resources only from the gateway', async () => {
   const harness = await startHarness()
   const html = await (await harness.request('GET', '/docs', { as: null })).text()
   expect(html).not.toMatch(/<script|<img|<iframe|<form|style=|\son\w+=/)
@@ -84,7 +84,7 @@ test('/docs: everything that the page loads comes from the gateway', async () =>
   expect(links).toEqual(['docs/reference.css', 'data:,'])
 })
 
-test('/docs: the policy lets a browser load nothing from elsewhere, and run nothing', async () => {
+test('/docs: the content security policy allows no other origin and no script', async () => {
   const harness = await startHarness()
   const page = await harness.request('GET', '/docs', { as: null })
   expect(page.headers.get('content-security-policy')?.split('; ').sort()).toEqual([
@@ -98,7 +98,7 @@ test('/docs: the policy lets a browser load nothing from elsewhere, and run noth
 })
 
 test.each(['/docs/', '/docs/reference.html', '/docs/openapi.json', '/docs/generate.ts'])(
-  '%s is 404',
+  'docs: %s returns 404',
   async (path) => {
     const harness = await startHarness()
     expect((await harness.request('GET', path, { as: null })).status).toBe(404)

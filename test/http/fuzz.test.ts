@@ -12,11 +12,11 @@ import {
 import { type FuzzRequest, fuzzRequests } from '../support/fuzz-requests.ts'
 import { ann, bob, startHarness } from '../support/gateway.ts'
 
-/** A few hundred in `npm test`; `npm run test:fuzz` takes minutes and tells what it has met. */
+/** A few hundred in `npm test`. `npm run test:fuzz` takes minutes and prints the statuses. */
 const runs = Number(process.env.FUZZ_RUNS ?? 400)
 const seed = process.env.FUZZ_SEED ? { seed: Number(process.env.FUZZ_SEED) } : {}
 
-test('no request gets more out of the gateway than the published document says', {
+test('fuzz: every response and every call to SMH is one that the published document allows', {
   timeout: 60_000 + runs * 100,
 }, async () => {
   const harness = await startHarness({ environment: { RATE_LIMIT_PER_MINUTE: '0' } })
@@ -57,11 +57,11 @@ test('no request gets more out of the gateway than the published document says',
     }),
     { numRuns: runs, ...seed },
   )
-  // What is stored and under way is in the folder of whoever began it.
+  // Every file and every open upload is in the folder of the user who began it.
   for (const { path, userId } of [...controls.files(), ...controls.openTasks()]) {
     expect(path.slice(0, 2)).toEqual(['users', userId])
   }
-  // A fuzzer that is always refused at the door would find nothing.
+  // A fuzzer whose requests never reach SMH would prove nothing.
   expect(askedSmh).toBeGreaterThan(runs / 10)
   for (const status of [200, 201, 400, 401, 404]) expect(counts).toHaveProperty(String(status))
   if (process.env.FUZZ_RUNS) {
@@ -69,7 +69,7 @@ test('no request gets more out of the gateway than the published document says',
   }
 })
 
-/** By node:http, which sends targets and headers that fetch would mend. */
+/** Sends with node:http, which does not normalize targets and headers as fetch does. */
 function startSender(url: string) {
   const { hostname, port } = new URL(url)
   const agent = new Agent({ keepAlive: true })
@@ -91,8 +91,8 @@ function startSender(url: string) {
         for await (const chunk of incoming) chunks.push(chunk)
         const { statusCode: status = 0 } = incoming
         const text = [204, 304].includes(status) ? null : Buffer.concat(chunks)
-        const told = Object.entries(incoming.headersDistinct) as [string, string[]][]
-        const flat = told.flatMap(([name, values]) => values.map((value) => [name, value]))
+        const received = Object.entries(incoming.headersDistinct) as [string, string[]][]
+        const flat = received.flatMap(([name, values]) => values.map((value) => [name, value]))
         resolve(new Response(text, { status, headers: flat as [string, string][] }))
       })
       if (body) call.setHeader('content-length', body.length)

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest'
 import { MiB, someBytes, startHarness } from '../support/gateway.ts'
 import { expectProblem } from '../support/problems.ts'
 
-test('an upload without parts', async () => {
+test('getUpload: an upload without parts has an empty list', async () => {
   const harness = await startHarness()
   const upload = await harness.begin({ path: 'a/b.txt', size: 12 })
   const response = await harness.request('GET', `/v1/uploads/${upload.confirmKey}`)
@@ -18,7 +18,7 @@ test('an upload without parts', async () => {
   })
 })
 
-test('the parts that have arrived, as COS has them', async () => {
+test('getUpload: lists the received parts as COS has them', async () => {
   const harness = await startHarness()
   const upload = await harness.begin({ path: 'a.txt', size: 2 * MiB + 5 })
   const sent = [
@@ -37,7 +37,7 @@ test('the parts that have arrived, as COS has them', async () => {
   expect(parts).toEqual([part(1, sent[1][1]), part(3, sent[0][1])])
 })
 
-test('a part that was sent again is there once, as the last one', async () => {
+test('getUpload: a part that was sent twice appears once, with the last content', async () => {
   const harness = await startHarness()
   const upload = await harness.begin({ path: 'a.txt', size: 5 })
   await harness.putPart(upload, 1, someBytes(4))
@@ -46,14 +46,14 @@ test('a part that was sent again is there once, as the last one', async () => {
   expect((await response.json()).parts).toMatchObject([{ partNumber: 1, size: 5 }])
 })
 
-test('no credentials are in it, though SMH sends some', async () => {
+test('getUpload: has no credentials, although SMH returns some', async () => {
   const harness = await startHarness()
   const upload = await harness.begin({ path: 'a.txt', size: 5 })
   const response = await harness.request('GET', `/v1/uploads/${upload.confirmKey}`)
   expect(await response.text()).not.toMatch(/q-sign|security-token|uploadPartInfo|cos/i)
 })
 
-test('a completed one says so, with the name it got in the end', async () => {
+test('getUpload: a completed upload has its final name', async () => {
   const harness = await startHarness()
   await harness.upload('a.txt', [someBytes(3)])
   const upload = await harness.uploadParts('a.txt', [someBytes(4)])
@@ -62,7 +62,7 @@ test('a completed one says so, with the name it got in the end', async () => {
   expect(await response.json()).toEqual({ confirmed: true, path: ['a (1).txt'], size: 4 })
 })
 
-test('the size is the declared one, whatever has been sent', async () => {
+test('getUpload: the size is the declared one', async () => {
   const harness = await startHarness()
   const upload = await harness.begin({ path: 'a.txt', size: 100 })
   await harness.putPart(upload, 1, someBytes(7))
@@ -70,7 +70,7 @@ test('the size is the declared one, whatever has been sent', async () => {
   expect(await response.json()).toMatchObject({ size: 100, parts: [{ size: 7 }] })
 })
 
-test('the path is null once the folder is gone, and when it lies elsewhere', async () => {
+test("getUpload: the path is null when the folder is gone or outside the user's folder", async () => {
   const harness = await startHarness()
   const upload = await harness.begin({ path: 'a/b.txt', size: 5 })
   const token = harness.smhCalls('begin-multipart')[0]?.query.access_token
@@ -85,7 +85,7 @@ test('the path is null once the folder is gone, and when it lies elsewhere', asy
   expect(await elsewhere.json()).toEqual({ confirmed: true, path: null, size: 5 })
 })
 
-test('one that was aborted is not found', async () => {
+test('getUpload: an aborted upload returns 404', async () => {
   const harness = await startHarness()
   const { confirmKey } = await harness.begin({ path: 'a.txt', size: 5 })
   await harness.request('DELETE', `/v1/uploads/${confirmKey}`)
@@ -93,7 +93,7 @@ test('one that was aborted is not found', async () => {
   await expectProblem(response, 404, 'upload_not_found')
 })
 
-test('part numbers that COS cannot have are not worked with', async () => {
+test('getUpload: part numbers outside 1 to 10,000 return 502', async () => {
   const harness = await startHarness()
   const { confirmKey } = await harness.begin({ path: 'a.txt', size: 5 })
   const part = { LastModified: '2026-03-09T11:23:01.000Z', ETag: '"x"', Size: 5 }
@@ -130,7 +130,7 @@ test.each([
   ['10,001 parts', JSON.stringify(Array.from({ length: 10_001 }, () => partOf(1)))],
   ['a million brackets', `${'['.repeat(1e6)}${']'.repeat(1e6)}`],
   ['an upload id of 1 MB', `[],"uploadId":"${'u'.repeat(1e6)}"`],
-])('getUpload: a status with %s is unusable', async (_, parts) => {
+])('getUpload: a status with %s returns 502', async (_, parts) => {
   const harness = await startHarness()
   const { confirmKey } = await harness.begin({ path: 'a.bin', size: 5 })
   const body = `{"confirmed":false,"path":null,"parts":${parts}}`

@@ -11,7 +11,7 @@ const asked = (harness: Harness) => ({
   ...harness.issuer.hits(),
 })
 
-test('/livez asks nobody', async () => {
+test('/livez: returns 200 without a call to SMH or the issuer', async () => {
   const harness = await startHarness()
   harness.issuer.down(true)
   await harness.emulator.close()
@@ -21,21 +21,21 @@ test('/livez asks nobody', async () => {
 })
 
 describe('/readyz', () => {
-  test('is good when keys and a token can be had', async () => {
+  test('returns 200 when keys and a token are available', async () => {
     const harness = await startHarness()
     const response = await ready(harness)
     expect([response.status, await response.json()]).toEqual([200, { status: 'ready' }])
     expect(asked(harness)).toEqual({ smh: ['mint-token'], discovery: 1, keys: 1 })
   })
 
-  test('a hundred at once cost as much as one, good or bad', async () => {
+  test('a hundred requests at once cause one check', async () => {
     const harness = await startHarness()
     const bad = await harness.startAnother({ SMH_LIBRARY_SECRET: 'wrong' })
     const answers = await Promise.all(
       Array.from({ length: 100 }, () => harness.request('GET', '/readyz', { as: null })),
     )
     const statuses = new Set(answers.map(({ status }) => status))
-    // Where they cannot share a check, those beyond a few are not told that all is well.
+    // Where requests cannot share a check, only a few may start one; the others get 503.
     if (onWorkers) statuses.delete(503)
     expect(statuses).toEqual(new Set([200]))
     const { smh, discovery, keys } = asked(harness)
@@ -52,11 +52,11 @@ describe('/readyz', () => {
     const tried = harness.smhCalls().map(({ route }) => route)
     expectFetches(tried.length, 4)
     expect(new Set(tried)).toEqual(new Set(['mint-token']))
-    const told = (await harness.records(bad)).filter(({ event }) => event === 'not_ready')
-    expectFetches(told.length, 4)
+    const logged = (await harness.records(bad)).filter(({ event }) => event === 'not_ready')
+    expectFetches(logged.length, 4)
   })
 
-  test('is bad with a secret that SMH does not take, and the log says what it said', async () => {
+  test("returns 503 when SMH refuses the secret, and the log has SMH's response", async () => {
     const harness = await startHarness({ environment: { SMH_LIBRARY_SECRET: 'wrong' } })
     const response = await ready(harness)
     expect(response.headers.get('retry-after')).toBe('5')
@@ -65,7 +65,7 @@ describe('/readyz', () => {
     expect(await harness.records()).toContainEqual(expect.objectContaining(event))
   })
 
-  test('is bad while the issuer is down, and good five seconds after it is back', async () => {
+  test('returns 503 while the issuer is down, and 200 five seconds after it is back', async () => {
     const harness = await startHarness()
     harness.issuer.down(true)
     await expectProblem(await ready(harness), 503, 'upstream_unavailable')
@@ -75,7 +75,7 @@ describe('/readyz', () => {
     expect((await ready(harness)).status).toBe(200)
   })
 
-  test('is looked at again after five seconds', async () => {
+  test('is checked again after five seconds', async () => {
     const harness = await startHarness()
     await ready(harness)
     harness.advance(4_000)
@@ -86,7 +86,7 @@ describe('/readyz', () => {
     await expectProblem(await ready(harness), 503, 'upstream_unavailable')
   })
 
-  test('in per-user mode its token stands for no user and may only read', async () => {
+  test('in per-user mode its token has no user and may only read', async () => {
     const harness = await startHarness({ environment: { SMH_TOKEN_MODE: 'per-user' } })
     expect((await ready(harness)).status).toBe(200)
     const [mint] = harness.smhCalls('mint-token')
@@ -94,7 +94,7 @@ describe('/readyz', () => {
     expect(mint?.query).not.toHaveProperty('user_id')
   })
 
-  test('in per-user mode with spaces from a claim it is good without one', async () => {
+  test('in per-user mode with spaces from a claim needs no token', async () => {
     const harness = await startHarness({
       environment: { SMH_TOKEN_MODE: 'per-user', SMH_SPACE_CLAIM: 'tenant' },
       emulator: { multiTenant: true, spaces: ['space-a'] },

@@ -42,8 +42,8 @@ const storedAs = (change: object) => ({
   ...change,
 })
 
-describe('instant upload', () => {
-  test('a known beginning asks for the full hash, and the full hash stores the file', async () => {
+describe('instantUpload', () => {
+  test('a known beginning hash requires the full hash, which then stores the file', async () => {
     const harness = await startHarness()
     const { beginningHash, fullHash } = await storedHashes(harness)
     const wanted = { path: 'copies/copy.bin', size, beginningHash }
@@ -66,7 +66,7 @@ describe('instant upload', () => {
     expect(file.crc64).toBe(stored?.crc64)
   })
 
-  test('the stored file may have another name, as with any upload', async () => {
+  test('the stored file may have another name', async () => {
     const harness = await startHarness()
     const body = { path: 'copy.bin', size, ...(await storedHashes(harness)) }
     await instant(harness, body)
@@ -74,7 +74,7 @@ describe('instant upload', () => {
     expect(file).toMatchObject({ path: ['copy (1).bin'], name: 'copy (1).bin' })
   })
 
-  test('an unknown file gets credentials, and the upload goes on as after begin', async () => {
+  test('an unknown file gets credentials, and the upload continues as after begin', async () => {
     const harness = await startHarness()
     await storedHashes(harness)
     const response = await instant(harness, { path: 'new.bin', size: 3, beginningHash: unknown })
@@ -97,7 +97,7 @@ describe('instant upload', () => {
     ['a wrong full hash', { fullHash: 'f'.repeat(64) }],
     ['another size', { size: size + 1 }],
     ['a size under 1 MiB', { size: MiB - 1 }],
-  ])('%s: the bytes have to be sent', async (_, change) => {
+  ])('%s: the client must send the bytes', async (_, change) => {
     const harness = await startHarness()
     const hashes = await storedHashes(harness)
     const response = await instant(harness, { path: 'copy.bin', size, ...hashes, ...change })
@@ -105,7 +105,7 @@ describe('instant upload', () => {
     expect(harness.emulator.controls.files()).toHaveLength(1)
   })
 
-  test('SMH gets every field and header that begin passes on, and the hashes', async () => {
+  test('SMH receives each field and header of begin, and the hashes', async () => {
     const harness = await startHarness()
     const hashes = { beginningHash: unknown, fullHash: 'b'.repeat(64) }
     const details = { labels: ['holiday'], category: 'photo' }
@@ -132,7 +132,7 @@ describe('instant upload', () => {
     ['size', { size: 0 }],
     ['path', { path: '' }],
     ['method', { method: 'multipart' }],
-  ])('%s as in %j is 400', async (field, change) => {
+  ])('an invalid %s returns 400: %j', async (field, change) => {
     const harness = await startHarness()
     const response = await instant(harness, { path: 'a', size, beginningHash: unknown, ...change })
     const problem = await expectProblem(response, 400, 'invalid_request')
@@ -140,7 +140,7 @@ describe('instant upload', () => {
     expect(harness.smhCalls()).toEqual([])
   })
 
-  test('a stored file of another size is 422, and the log finds the file', async () => {
+  test('a stored file of another size returns 422, and the log names the file', async () => {
     const harness = await startHarness()
     const body = { path: 'copy.bin', size, ...(await storedHashes(harness)) }
     harness.emulator.controls.force('begin-multipart', {
@@ -159,7 +159,7 @@ describe('instant upload', () => {
   })
 
   test.each([[['users', 'bob', 'copy.bin']], [['users', 'ann']], [null]])(
-    'a stored file at %j, not in the folder of the user, is 502 and an error in the log',
+    "a stored file at %j, outside the user's folder, returns 502, and the log has an error",
     async (path) => {
       const harness = await startHarness()
       const body = { path: 'copy.bin', size, ...(await storedHashes(harness)) }
@@ -189,7 +189,7 @@ describe('instant upload', () => {
     await expectProblem(response, 429, 'rate_limited')
   })
 
-  test('switched off, not even a right hash gets a file', async () => {
+  test('when disabled, a known hash does not store a file', async () => {
     const harness = await startHarness({ environment: { UPLOAD_INSTANT: 'false' } })
     const response = await instant(harness, {
       path: 'copy.bin',

@@ -25,7 +25,7 @@ async function storedBytes(harness: Harness, path: string[]): Promise<Uint8Array
   )
 }
 
-test('a file goes up in parts, in any order and side by side, and is stored whole', async () => {
+test('journey: parts in any order and in parallel make the whole file', async () => {
   const harness = await startHarness()
   const parts = [someBytes(MiB, 1), someBytes(MiB, 2), someBytes(MiB, 3), someBytes(10, 4)]
   const upload = await harness.begin({ path: 'holiday/clip.mp4', size: 3 * MiB + 10 })
@@ -38,12 +38,12 @@ test('a file goes up in parts, in any order and side by side, and is stored whol
   expect(Buffer.compare(stored, Buffer.concat(parts))).toBe(0)
 })
 
-test('a file of one byte', async () => {
+test('journey: a file of one byte is stored', async () => {
   const harness = await startHarness()
   expect(await harness.upload('one', [someBytes(1)])).toMatchObject({ name: 'one', size: 1 })
 })
 
-test('an upload is taken up again on another day by another device', async () => {
+test('journey: another device resumes an upload on another day', async () => {
   const harness = await startHarness()
   const parts = [someBytes(MiB, 1), someBytes(MiB, 2), someBytes(5, 3)]
   const begun = await harness.begin({ path: 'clip.mp4', size: 2 * MiB + 5 })
@@ -64,7 +64,7 @@ test('an upload is taken up again on another day by another device', async () =>
   expect(sent.filter(({ status: answered }) => answered === 200)).toHaveLength(3)
 })
 
-test('two users upload the same path and do not meet', async () => {
+test('journey: two users upload the same path into separate folders', async () => {
   const harness = await startHarness()
   const annas = await harness.uploadParts('a.txt', [someBytes(5, 1)])
   const bobs = await harness.uploadParts('a.txt', [someBytes(6, 2)], { as: bob })
@@ -83,7 +83,7 @@ test('two users upload the same path and do not meet', async () => {
   ])
 })
 
-test('given up half-way and begun anew', async () => {
+test('journey: an upload is aborted half-way and started again', async () => {
   const harness = await startHarness()
   const first = await harness.begin({ path: 'a.txt', size: MiB + 5 })
   await harness.putPart(first, 1, someBytes(MiB))
@@ -95,7 +95,7 @@ test('given up half-way and begun anew', async () => {
   expect(harness.emulator.controls.openTasks()).toEqual([])
 })
 
-test('complete and abort at once: one of them wins, and both say which', async () => {
+test('journey: of a complete and an abort at once one wins, and both responses agree', async () => {
   const harness = await startHarness()
   const upload = await harness.uploadParts('a.txt', [someBytes(5)])
   const [completed, aborted] = await Promise.all([
@@ -108,7 +108,7 @@ test('complete and abort at once: one of them wins, and both say which', async (
   )
 })
 
-test('fifty users at once, each with a file of their own', async () => {
+test('journey: fifty users upload at once, and each file is stored', async () => {
   const harness = await startHarness()
   const users = Array.from({ length: 50 }, (_, index) => ({ sub: `user-${index}` }))
   const files = await Promise.all(

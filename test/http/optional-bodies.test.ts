@@ -4,10 +4,10 @@ import { expectProblem } from '../support/problems.ts'
 
 const operations = ['renew', 'complete'] as const
 
-describe.each(operations)('the body of %s', (operation) => {
+describe.each(operations)('optional body of %s', (operation) => {
   test.each<[how: string, options: { headers?: Record<string, string>; body?: string }]>([
-    ['left out', {}],
-    ['left out, though a JSON type is named', { headers: { 'content-type': 'application/json' } }],
+    ['absent', {}],
+    ['absent with a JSON content type', { headers: { 'content-type': 'application/json' } }],
     ['empty', { body: '' }],
     ['blank', { body: ' \n' }],
     ['an empty object', { body: '{}' }],
@@ -26,7 +26,7 @@ describe.each(operations)('the body of %s', (operation) => {
     ['body', 'null'],
     ['body', '[]'],
     ['body', '"x"'],
-  ])('is refused for %s in %s', async (field, body) => {
+  ])('is refused for the field %s in %s', async (field, body) => {
     const harness = await startHarness()
     const { confirmKey } = await harness.uploadParts('a.txt', [new Uint8Array(3)])
     harness.emulator.controls.clearCalls()
@@ -52,7 +52,7 @@ describe.each(operations)('the body of %s', (operation) => {
     expect(harness.smhCalls()).toEqual([])
   })
 
-  test('bytes without a content type are not ignored', async () => {
+  test('optional body: bytes without a content type return 415', async () => {
     const harness = await startHarness()
     const { confirmKey } = await harness.uploadParts('a.txt', [new Uint8Array(3)])
     const path = `/v1/uploads/${confirmKey}/${operation}`

@@ -17,7 +17,7 @@ const operations: [name: string, method: string, path: (key: string) => string][
   ['abortUpload', 'DELETE', (key) => `/v1/uploads/${key}`],
 ]
 
-/** What the owner is told of an upload that SMH does not know (any more). */
+/** The owner's response for an upload that SMH does not have. */
 async function unknownUpload(harness: Harness): Promise<string> {
   const { confirmKey } = await harness.begin({ path: 'gone.txt', size: 5 })
   await harness.request('DELETE', `/v1/uploads/${confirmKey}`)
@@ -52,14 +52,14 @@ const usualHeaders = ['cache-control', 'content-type', 'x-content-type-options',
 const flip = (key: string, index: number) =>
   key.slice(0, index) + (key[index] === 'A' ? 'B' : 'A') + key.slice(index + 1)
 
-test('all later operations are examined here', async () => {
+test('ownership: these tests cover every operation with a confirm key', async () => {
   const { endpoints } = await import('../../src/gateway/routes/index.ts')
   const withKey = endpoints.filter(({ route }) => route.path.includes('{confirmKey}'))
   expect(operations.map(([name]) => name)).toEqual(withKey.map(({ route }) => route.operationId))
 })
 
-describe('one answer to every key that is not the caller’s', () => {
-  test('somebody else’s', async () => {
+describe("ownership: one response to every key that is not the user's", () => {
+  test('a key of another user', async () => {
     const harness = await startHarness()
     const upload = await harness.uploadParts('a.txt', [someBytes(5)])
     await expectUnknown(harness, upload.confirmKey, { as: bob })
@@ -68,7 +68,7 @@ describe('one answer to every key that is not the caller’s', () => {
     await expectUnknown(harness, upload.confirmKey, { as: bob })
   })
 
-  test('changed in any of its parts', async () => {
+  test('a key changed in any of its parts', async () => {
     const harness = await startHarness()
     const { confirmKey } = await harness.begin({ path: 'a.txt', size: 5 })
     const fields = confirmKey.split('.')
@@ -100,13 +100,16 @@ describe('one answer to every key that is not the caller’s', () => {
   })
 
   test.each([
-    ['SMH’s own', (harness: Harness) => harness.emulator.controls.openTasks()[0]?.confirmKey ?? ''],
+    [
+      "SMH's confirm key",
+      (harness: Harness) => harness.emulator.controls.openTasks()[0]?.confirmKey ?? '',
+    ],
     ['garbage', () => 'garbage'],
     ['dots', () => '....'],
     ['a slash', () => '../uploads'],
     ['a NUL', () => '1.a.b.r.c\u0000.d'],
-    ['not ASCII', () => '钥匙'],
-    ['broken encoding', () => '%E0%A4%A'],
+    ['other characters than ASCII', () => '钥匙'],
+    ['an incomplete percent encoding', () => '%E0%A4%A'],
     ['10 kB', () => 'k'.repeat(10_000)],
     ['10 kB of the right shape', () => `1.a.a.r.${'k'.repeat(10_000)}.${'m'.repeat(43)}`],
   ])('%s', async (_, key) => {
@@ -115,7 +118,7 @@ describe('one answer to every key that is not the caller’s', () => {
     await expectUnknown(harness, key(harness))
   })
 
-  test('past its end', async () => {
+  test('an expired key', async () => {
     const harness = await startHarness({ environment: { UPLOAD_MAX_AGE_SECONDS: '600' } })
     const upload = await harness.uploadParts('a.txt', [someBytes(5)])
     harness.advance(580_000)
@@ -126,7 +129,7 @@ describe('one answer to every key that is not the caller’s', () => {
     expect(harness.emulator.controls.openTasks()).toHaveLength(1)
   })
 
-  test('made in another space', async () => {
+  test('a key from another space', async () => {
     const harness = await startHarness({
       environment: { SMH_SPACE_CLAIM: 'tenant' },
       emulator: { multiTenant: true, spaces: ['space-a', 'space-b'] },
@@ -141,7 +144,7 @@ describe('one answer to every key that is not the caller’s', () => {
     expect(own.status).toBe(200)
   })
 
-  test('made while another claim named the user', async () => {
+  test('a key from before a change of the user claim', async () => {
     const harness = await startHarness({
       environment: { UPLOAD_PATH_PREFIX: '/', JWT_USER_CLAIM: 'sub' },
     })
@@ -155,7 +158,7 @@ describe('one answer to every key that is not the caller’s', () => {
     expect(harness.smhCalls()).toEqual([])
   })
 
-  test('one that SMH says is another’s', async () => {
+  test('an upload that belongs to another user in SMH', async () => {
     const harness = await startHarness()
     const unknown = await unknownUpload(harness)
     const { confirmKey } = await harness.begin({ path: 'a.txt', size: 5 })
@@ -167,7 +170,7 @@ describe('one answer to every key that is not the caller’s', () => {
     }
   })
 
-  test('an empty one is no address at all', async () => {
+  test('an empty key is an unknown route', async () => {
     const harness = await startHarness()
     for (const [, method, path] of operations) {
       const response = await harness.request(method, path(''))
@@ -188,7 +191,7 @@ describe('CONFIRM_KEY_SECRETS', () => {
     return (await harness.request('GET', `/v1/uploads/${confirmKey}`, { on })).status === 200
   }
 
-  test('an old secret still opens, a foreign one does not', async () => {
+  test('an old secret verifies keys, an unknown secret does not', async () => {
     const harness = await startHarness({ environment: { CONFIRM_KEY_SECRETS: old } })
     const upload = await harness.begin({ path: 'a.txt', size: 5 })
     expect(await opens(harness, upload, `${fresh},${old}`)).toBe(true)
@@ -196,14 +199,14 @@ describe('CONFIRM_KEY_SECRETS', () => {
     expect(await opens(harness, upload, foreign)).toBe(false)
   })
 
-  test('the first one signs', async () => {
+  test('the first secret signs', async () => {
     const harness = await startHarness({ environment: { CONFIRM_KEY_SECRETS: `${fresh},${old}` } })
     const upload = await harness.begin({ path: 'a.txt', size: 5 })
     expect(await opens(harness, upload, fresh)).toBe(true)
     expect(await opens(harness, upload, old)).toBe(false)
   })
 
-  test('derived from the library secret, two gateways come to the same', async () => {
+  test('two gateways derive the same secret from the library secret', async () => {
     const harness = await startHarness()
     const { confirmKey } = await harness.begin({ path: 'a.txt', size: 5 })
     const on = await harness.startAnother({})
@@ -212,7 +215,7 @@ describe('CONFIRM_KEY_SECRETS', () => {
   })
 })
 
-test('keys are short and safe in a URL, for ids of ordinary length', async () => {
+test('keys for ordinary user IDs are short and URL-safe', async () => {
   const harness = await startHarness()
   const sub = 'u'.repeat(128)
   const { confirmKey } = await harness.begin(

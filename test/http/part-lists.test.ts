@@ -34,7 +34,7 @@ async function startLong() {
   return { harness, at: `/v1/uploads/${confirmKey}` }
 }
 
-test('part lists: long ones use up the budget of their user, and time gives it back', async () => {
+test("part lists: long lists use up the user's budget, which refills over time", async () => {
   const { harness, at } = await startLong()
   const ofBob = await harness.begin({ path: 'b.bin', size: 5 }, { as: bob })
   const status = (as: DemoUser, path = at) => harness.request('GET', path, { as })
@@ -57,7 +57,7 @@ test('part lists: long ones use up the budget of their user, and time gives it b
   expect((await status(ann)).status).toBe(200)
 }, 30_000)
 
-test('part lists: many calls of one user at once are refused before SMH is asked', async () => {
+test('part lists: too many calls of one user at once are refused before SMH is called', async () => {
   const { harness, at } = await startLong()
   harness.emulator.controls.clearCalls()
   const statuses = await Promise.all(
@@ -70,7 +70,7 @@ test('part lists: many calls of one user at once are refused before SMH is asked
   expect(statuses.filter((status) => status === 429)).toHaveLength(40 - allowed)
 }, 30_000)
 
-test('part lists: short ones cost next to nothing', async () => {
+test('part lists: short lists hardly use the budget', async () => {
   const harness = await startHarness({ environment: { RATE_LIMIT_PER_MINUTE: '0' } })
   const { confirmKey } = await harness.uploadParts('a.bin', [someBytes(5)])
   for (let times = 0; times < 100; times += 1) {
@@ -102,7 +102,7 @@ test.each([
   30_000,
 )
 
-test('part lists: a short one is kept, and complete says what is wrong with it', async () => {
+test('part lists: complete reports the errors of a short list, and keeps the upload', async () => {
   const harness = await startHarness()
   const credentials = await harness.uploadParts('a.bin', Array(100).fill(someBytes(1)))
   const at = `/v1/uploads/${credentials.confirmKey}`

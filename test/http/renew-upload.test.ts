@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { type Credentials, MiB, someBytes, startHarness } from '../support/gateway.ts'
 import { expectProblem } from '../support/problems.ts'
 
-test('fresh credentials for the same upload, in exactly five fields', async () => {
+test('renew: returns new credentials of the same upload, in exactly five fields', async () => {
   const harness = await startHarness()
   const upload = await harness.begin({ path: 'a.txt', size: 5 })
   harness.advance(60_000)
@@ -23,7 +23,7 @@ test('fresh credentials for the same upload, in exactly five fields', async () =
   expect(Date.parse(response.headers.get('upload-expires') ?? '')).toBe(signed * 1000)
 })
 
-test('after the old ones expired: the parts sent before still count', async () => {
+test('renew: parts sent before the old credentials expired still count', async () => {
   const harness = await startHarness()
   const upload = await harness.begin({ path: 'a.txt', size: MiB + 5 })
   expect((await harness.putPart(upload, 1, someBytes(MiB))).status).toBe(200)
@@ -36,7 +36,7 @@ test('after the old ones expired: the parts sent before still count', async () =
   expect(harness.emulator.controls.files()).toMatchObject([{ size: MiB + 5 }])
 })
 
-test('by the clock, up to the end of the upload itself', async () => {
+test('renew: works until the confirm key expires', async () => {
   const harness = await startHarness({ environment: { UPLOAD_MAX_AGE_SECONDS: '86400' } })
   const upload = await harness.begin({ path: 'a.txt', size: 5 })
   harness.advance(86_380_000)
@@ -49,7 +49,7 @@ test('by the clock, up to the end of the upload itself', async () => {
   await expectProblem(late, 404, 'upload_not_found')
 })
 
-test('the traffic limit wanted now is the one that is signed', async () => {
+test('renew: the requested traffic limit is signed', async () => {
   const harness = await startHarness()
   const upload = await harness.begin({ path: 'a.txt', size: 5 })
   const path = `/v1/uploads/${upload.confirmKey}/renew`
@@ -59,7 +59,7 @@ test('the traffic limit wanted now is the one that is signed', async () => {
   expect(harness.smhCalls('renew')[0]?.query.traffic_limit).toBe('204800')
 })
 
-test('the call to SMH is made as the user and has no body', async () => {
+test("renew: the call to SMH has the user's ID and no body", async () => {
   const harness = await startHarness()
   const upload = await harness.begin({ path: 'a.txt', size: 5 })
   await harness.request('POST', `/v1/uploads/${upload.confirmKey}/renew`)
@@ -70,7 +70,7 @@ test('the call to SMH is made as the user and has no body', async () => {
   expect(call?.query).toEqual({ renew: '', user_id: 'ann', access_token: expect.any(String) })
 })
 
-test('a completed upload is not renewed', async () => {
+test('renew: a completed upload returns upload_complete', async () => {
   const harness = await startHarness()
   const upload = await harness.uploadParts('a.txt', [someBytes(5)])
   await harness.complete(upload)
@@ -78,7 +78,7 @@ test('a completed upload is not renewed', async () => {
   await expectProblem(response, 409, 'upload_complete')
 })
 
-test('an aborted one is not found', async () => {
+test('renew: an aborted upload returns 404', async () => {
   const harness = await startHarness()
   const { confirmKey } = await harness.begin({ path: 'a.txt', size: 5 })
   await harness.request('DELETE', `/v1/uploads/${confirmKey}`)
@@ -86,7 +86,7 @@ test('an aborted one is not found', async () => {
   await expectProblem(response, 404, 'upload_not_found')
 })
 
-test('ten at once all get credentials that work', async () => {
+test('renew: ten requests at once all get working credentials', async () => {
   const harness = await startHarness()
   const upload = await harness.begin({ path: 'a.txt', size: 5 })
   const path = `/v1/uploads/${upload.confirmKey}/renew`

@@ -32,7 +32,7 @@ async function sendHalf(
   return { socket, response }
 }
 
-test('half-sent bodies of two users refuse no other user', async () => {
+test('slow bodies: incomplete bodies of two users do not block other users', async () => {
   const harness = await startHarness({ environment: { MAX_IN_FLIGHT: '4' } })
   const begin = (as: DemoUser) => harness.request('POST', '/v1/uploads', { as, body: good })
   const held = await Promise.all([ann, ann, bob, bob].map((as) => sendHalf(harness, as)))
@@ -56,7 +56,7 @@ test.each([
   ['a body of which half arrives', 'Content-Length: 50\r\n\r\n{"pa'],
   ['a body of which nothing arrives', 'Content-Length: 50\r\n\r\n'],
   ['a body of unknown length', 'Transfer-Encoding: chunked\r\n\r\n4\r\n{"pa\r\n'],
-])('%s is refused after a while, and the log says why', async (_, framing) => {
+])('slow bodies: %s is refused after the timeout, and the log says why', async (_, framing) => {
   const harness = await startHarness({ bodyTimeoutMs: 200 })
   const { socket, response } = await sendHalf(harness, ann, framing)
   await expect

@@ -16,9 +16,9 @@ test.each<[where: string, path: string, headers: (token: string) => Record<strin
     '/v1/uploads',
     (token) => ({ 'x-forwarded-authorization': `Bearer ${token}`, 'x-access-token': token }),
   ],
-  ['of another scheme', '/v1/uploads', (token) => ({ authorization: `DPoP ${token}` })],
-  ['of no scheme', '/v1/uploads', (token) => ({ authorization: token })],
-])('a token %s is none', async (_, path, headers) => {
+  ['with another scheme', '/v1/uploads', (token) => ({ authorization: `DPoP ${token}` })],
+  ['without a scheme', '/v1/uploads', (token) => ({ authorization: token })],
+])('token: a valid token %s is ignored', async (_, path, headers) => {
   const harness = await startHarness()
   const token = await harness.issuer.token({ sub: 'ann' })
   const at = path.includes('?') ? path + token : path
@@ -28,7 +28,7 @@ test.each<[where: string, path: string, headers: (token: string) => Record<strin
   expect(JSON.stringify(await harness.records())).not.toContain(token)
 })
 
-test('a token in the form of a body is none', async () => {
+test('token: a valid token in a form body is ignored', async () => {
   const harness = await startHarness()
   const response = await harness.request('POST', '/v1/uploads', {
     as: null,
@@ -41,21 +41,21 @@ test('a token in the form of a body is none', async () => {
 test.each<[how: string, lines: (good: string, bad: string) => string[]]>([
   ['twice', (good) => [`Authorization: Bearer ${good}`, `Authorization: Bearer ${good}`]],
   [
-    'before a bad one',
+    'before an invalid one',
     (good, bad) => [`Authorization: Bearer ${good}`, `authorization: Bearer ${bad}`],
   ],
   [
-    'behind a bad one',
+    'after an invalid one',
     (good, bad) => [`AUTHORIZATION: Bearer ${bad}`, `Authorization: Bearer ${good}`],
   ],
-  ['behind a password', (good) => ['Authorization: Basic YTpi', `Authorization: Bearer ${good}`]],
+  ['after a password', (good) => ['Authorization: Basic YTpi', `Authorization: Bearer ${good}`]],
   ['before a password', (good) => [`Authorization: Bearer ${good}`, 'Authorization: Basic YTpi']],
   ['in one line with another', (good, bad) => [`Authorization: Bearer ${good}, Bearer ${bad}`]],
   ['on a folded line', (good) => ['Authorization: Bearer', ` ${good}`]],
-  ['behind a tab', (good) => [`Authorization: Bearer\t${good}`]],
+  ['after a tab', (good) => [`Authorization: Bearer\t${good}`]],
   ['before a NUL', (good) => [`Authorization: Bearer ${good}\0`]],
   ['with a blank before the colon', (good) => [`Authorization : Bearer ${good}`]],
-])('a token %s is refused', async (_, lines) => {
+])('token: a valid token %s is refused', async (_, lines) => {
   const harness = await startHarness()
   const good = await harness.issuer.token({ sub: 'ann' })
   const bad = await harness.issuer.forgedToken({ sub: 'bob' })
@@ -76,14 +76,17 @@ test.each<[how: string, lines: (good: string, bad: string) => string[]]>([
   expect(harness.smhCalls()).toEqual([])
 })
 
-test.each([1, 10])('in %d MB of header is refused, and the next caller is served', async (size) => {
-  const harness = await startHarness()
-  const good = await harness.issuer.token({ sub: 'ann' })
-  const host = `Host: ${new URL(harness.gateway.url).host}`
-  const lines = ['GET /v1/uploads/x HTTP/1.1', host, 'Connection: close', '']
-  const header = `Authorization: Bearer ${good}${'A'.repeat(size * 1024 * 1024)}\r\n\r\n`
-  const answer = await sendRaw(harness.gateway.url, [lines.join('\r\n'), header])
-  // Whoever still sends when he is refused may find the connection reset instead of an answer.
-  if (answer !== '') expect([400, 401, 431]).toContain(readAnswer(answer).status)
-  expect((await harness.request('GET', '/v1/uploads/x')).status).toBe(404)
-})
+test.each([1, 10])(
+  'token: %d MB of header is refused, and the next request is served',
+  async (size) => {
+    const harness = await startHarness()
+    const good = await harness.issuer.token({ sub: 'ann' })
+    const host = `Host: ${new URL(harness.gateway.url).host}`
+    const lines = ['GET /v1/uploads/x HTTP/1.1', host, 'Connection: close', '']
+    const header = `Authorization: Bearer ${good}${'A'.repeat(size * 1024 * 1024)}\r\n\r\n`
+    const answer = await sendRaw(harness.gateway.url, [lines.join('\r\n'), header])
+    // Whoever still sends when he is refused may find the connection reset instead of an answer.
+    if (answer !== '') expect([400, 401, 431]).toContain(readAnswer(answer).status)
+    expect((await harness.request('GET', '/v1/uploads/x')).status).toBe(404)
+  },
+)

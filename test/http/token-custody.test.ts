@@ -17,7 +17,7 @@ async function beginMany(harness: Harness, count: number): Promise<number[]> {
 const count = (harness: Harness, route: 'mint-token' | 'renew-token') =>
   harness.smhCalls(route).length
 
-/** A token that somebody else has minted. */
+/** A token that the operator provides. */
 async function mintElsewhere(emulator: Emulator, grant = 'admin', period = 1200): Promise<string> {
   const query = new URLSearchParams({
     library_id: emulator.libraryId,
@@ -37,8 +37,8 @@ const given = (grant?: string) => async (parts: { emulator: Emulator }) => ({
   UPLOAD_PATH_PREFIX: '/',
 })
 
-describe('a token that is minted here', () => {
-  test('200 begins at once on a cold start: one mint, one key set', async () => {
+describe('SMH access token, minted', () => {
+  test('200 begins at once after the start cause one mint and one key set request', async () => {
     const harness = await startHarness({ environment: busy })
     expect(await beginMany(harness, 200)).toEqual([201])
     const { discovery, keys } = harness.issuer.hits()
@@ -48,7 +48,7 @@ describe('a token that is minted here', () => {
     expect(harness.emulator.controls.openTasks()).toHaveLength(200)
   })
 
-  test('dies while 50 requests are on their way: all succeed, one more mint', async () => {
+  test('is revoked during 50 requests: all succeed after one more mint', async () => {
     const harness = await startHarness({ environment: busy })
     await harness.begin(good)
     harness.emulator.controls.clearCalls()
@@ -67,7 +67,7 @@ describe('a token that is minted here', () => {
     expect(harness.emulator.controls.openTasks()).toHaveLength(51)
   })
 
-  test('is replaced before SMH can refuse it, once it has been idle too long', async () => {
+  test('is replaced before use when it was idle too long', async () => {
     const harness = await startHarness({ environment: busy })
     await harness.begin(good)
     harness.advance(3_600_000)
@@ -76,7 +76,7 @@ describe('a token that is minted here', () => {
     expect(harness.smhCalls('begin-multipart').map(({ status }) => status)).toEqual([201, 201])
   })
 
-  test('stays for as long as it is used', async () => {
+  test('is kept while it is used', async () => {
     const harness = await startHarness({ environment: busy })
     for (let hour = 0; hour < 5; hour += 1) {
       await harness.begin(good)
@@ -85,7 +85,7 @@ describe('a token that is minted here', () => {
     expect(count(harness, 'mint-token')).toBe(1)
   })
 
-  test('that SMH refuses a second time is not minted a third', async () => {
+  test('is minted at most twice when SMH refuses it', async () => {
     const harness = await startHarness({ environment: busy })
     const fault = { status: 403, code: 'InvalidAccessToken', times: Number.POSITIVE_INFINITY }
     harness.emulator.controls.force('begin-multipart', fault)
@@ -107,7 +107,7 @@ describe('a token that is minted here', () => {
     [{ body: '{"accessToken":5,"expiresIn":3600}' }, 502, 'upstream_error' as const],
     [{ body: '{"accessToken":"t"}' }, 502, 'upstream_error' as const],
     [{ body: '{"accessToken":"t","expiresIn":0}' }, 502, 'upstream_error' as const],
-  ])('minting meets %j: %d', async (fault, status, code) => {
+  ])('a mint that fails with %j returns %d', async (fault, status, code) => {
     const harness = await startHarness({ environment: busy })
     harness.emulator.controls.force('mint-token', fault)
     const response = await harness.request('POST', '/v1/uploads', { body: good })
@@ -117,7 +117,7 @@ describe('a token that is minted here', () => {
     await harness.begin(good)
   })
 
-  test('with a wrong secret nothing begins, and the operator is woken', async () => {
+  test('with a wrong secret begin returns 502, and the log has an error', async () => {
     const harness = await startHarness({ environment: { SMH_LIBRARY_SECRET: 'wrong' } })
     const response = await harness.request('POST', '/v1/uploads', { body: good })
     await expectProblem(response, 502, 'upstream_error')
@@ -130,7 +130,7 @@ describe('a token that is minted here', () => {
 })
 
 describe('SMH_ACCESS_TOKEN', () => {
-  test('is renewed and used, and never is another minted', async () => {
+  test('is renewed and used, and no token is minted', async () => {
     const harness = await startHarness({ environment: given() })
     for (let round = 0; round < 4; round += 1) {
       await harness.begin(good)
@@ -142,7 +142,7 @@ describe('SMH_ACCESS_TOKEN', () => {
     expect(new Set(used).size).toBe(1)
   })
 
-  test('that is close to its end is renewed before it is used', async () => {
+  test('near its expiration is renewed before use', async () => {
     const harness = await startHarness({ environment: given() })
     await harness.begin(good)
     const before = count(harness, 'renew-token')
@@ -152,7 +152,7 @@ describe('SMH_ACCESS_TOKEN', () => {
     expect(harness.smhCalls('begin-multipart').map(({ status }) => status)).toEqual([201, 201])
   })
 
-  test('that is dead cannot be replaced: 502, and the operator is woken', async () => {
+  test('that is revoked returns 502, and the log has an error', async () => {
     const harness = await startHarness({ environment: given() })
     await harness.begin(good)
     harness.emulator.controls.expireToken()
@@ -166,7 +166,7 @@ describe('SMH_ACCESS_TOKEN', () => {
     expect(count(harness, 'mint-token')).toBe(0)
   })
 
-  test('without the grants for it: 502, and the operator is woken', async () => {
+  test('without the grants returns 502, and the log has an error', async () => {
     const harness = await startHarness({ environment: given('confirm_upload') })
     const response = await harness.request('POST', '/v1/uploads', { body: good })
     await expectProblem(response, 502, 'upstream_error')
@@ -176,7 +176,7 @@ describe('SMH_ACCESS_TOKEN', () => {
     })
   })
 
-  test('with all its grants serves a whole upload for the user', async () => {
+  test('with all grants serves a whole upload for the user', async () => {
     const harness = await startHarness({ environment: given() })
     expect(await harness.upload('a/b.txt', [new Uint8Array(3)])).toMatchObject({ size: 3 })
     expect(harness.emulator.controls.files()).toMatchObject([{ userId: 'ann' }])
@@ -184,9 +184,9 @@ describe('SMH_ACCESS_TOKEN', () => {
 })
 
 test.each([
-  ['was minted here and the secret no longer mints', {}],
-  ['was made elsewhere', given()],
-])('a dead token that %s makes /readyz bad', async (_, environment) => {
+  ['was minted with a secret that is no longer valid', {}],
+  ['the operator provided', given()],
+])('SMH access token: a revoked token that %s makes /readyz return 503', async (_, environment) => {
   const harness = await startHarness({ environment })
   const begin = () => harness.request('POST', '/v1/uploads', { body: { path: 'a', size: 1 } })
   expect((await begin()).status).toBe(201)

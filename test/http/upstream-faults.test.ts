@@ -61,8 +61,8 @@ function onEach<Row>(
   return Promise.all(pairs)
 }
 
-describe('every operation', { timeout: 30_000 }, () => {
-  test('meets an answer that is good and takes more than 4 MiB', () =>
+describe('upstream faults: every operation', { timeout: 30_000 }, () => {
+  test('refuses a valid response above 4 MiB', () =>
     onEach([''], async (name, { route, call }) => {
       if (route === 'cancel') return
       const { harness, upload } = await startUpload()
@@ -73,7 +73,7 @@ describe('every operation', { timeout: 30_000 }, () => {
       expect((await harness.records()).at(-1)).toMatchObject({ reason: 'too_large' })
     }))
 
-  test('meets a refusal that belongs to another operation', () =>
+  test('returns 502 for an SMH error that belongs to another operation', () =>
     onEach(
       [
         { status: 451, code: 'SensitiveContentRecognized' },
@@ -90,14 +90,14 @@ describe('every operation', { timeout: 30_000 }, () => {
         if (own) return
         expect([name, fault.code, response.status]).toEqual([name, fault.code, 502])
         await expectProblem(response, 502, 'upstream_error')
-        const told = { reason: 'unexpected', smhStatus: fault.status, smhCode: fault.code }
-        expect((await harness.records()).at(-1)).toMatchObject(told)
+        const expected = { reason: 'unexpected', smhStatus: fault.status, smhCode: fault.code }
+        expect((await harness.records()).at(-1)).toMatchObject(expected)
       },
     ))
 })
 
-describe('time', { timeout: 30_000 }, () => {
-  test('nobody waits for ever: not for one answer, and not for several slow ones', async () => {
+describe('upstream faults: time', { timeout: 30_000 }, () => {
+  test('every request ends, after one silent call and after several slow ones', async () => {
     const impatient = { UPSTREAM_TIMEOUT_SECONDS: '1' }
     const slow = async () => {
       const harness = await startHarness({ environment: impatient })
@@ -129,7 +129,7 @@ describe('time', { timeout: 30_000 }, () => {
     ['30', '30'],
     ['86400', '120'],
     ['Wed, 21 Oct 2026 07:28:00 GMT', '2'],
-  ])('Retry-After %s of SMH is handed on as %s', async (said, ours) => {
+  ])('Retry-After %s from SMH is passed on as %s', async (said, ours) => {
     const { harness } = await startUpload()
     const fault = { status: 429, code: 'RateLimitExceeded', headers: { 'retry-after': said } }
     harness.emulator.controls.force('begin-multipart', { ...fault, ...always })
@@ -138,7 +138,7 @@ describe('time', { timeout: 30_000 }, () => {
     await expectProblem(response, 503, 'upstream_unavailable')
   })
 
-  test('a long Retry-After of SMH is not waited for', async () => {
+  test('a long Retry-After from SMH is not waited for', async () => {
     const { harness } = await startUpload()
     const fault = { status: 429, code: 'RateLimitExceeded', headers: { 'retry-after': '30' } }
     harness.emulator.controls.force('begin-multipart', fault)
@@ -147,7 +147,7 @@ describe('time', { timeout: 30_000 }, () => {
     expect(harness.smhCalls('begin-multipart')).toHaveLength(1)
   })
 
-  test('a caller who leaves takes the call to SMH along, and nobody is alarmed', async () => {
+  test('a client that disconnects cancels the call to SMH, and the log has no error', async () => {
     const { harness, upload } = await startUpload()
     const leaving = new AbortController()
     const match = () => {
@@ -174,10 +174,13 @@ test.each([
   ['GET', '', 'status'],
   ['POST', '/renew', 'renew'],
   ['DELETE', '', 'cancel'],
-] as const)('%s%s is told so when others keep the path busy', async (method, suffix, route) => {
-  const harness = await startHarness()
-  const { confirmKey } = await harness.begin({ path: 'a.txt', size: 5 })
-  harness.emulator.controls.force(route, { status: 409, code: 'PathConflict', times: 3 })
-  const response = await harness.request(method, `/v1/uploads/${confirmKey}${suffix}`)
-  await expectProblem(response, 409, 'name_conflict')
-})
+] as const)(
+  'upstream faults: %s%s returns name_conflict when a path stays busy',
+  async (method, suffix, route) => {
+    const harness = await startHarness()
+    const { confirmKey } = await harness.begin({ path: 'a.txt', size: 5 })
+    harness.emulator.controls.force(route, { status: 409, code: 'PathConflict', times: 3 })
+    const response = await harness.request(method, `/v1/uploads/${confirmKey}${suffix}`)
+    await expectProblem(response, 409, 'name_conflict')
+  },
+)

@@ -209,15 +209,19 @@ function withoutBunsOwn(rowName: string, cell: string): string {
   return onBun && rowName.startsWith('reset') ? cell.replace(/·\d+$/, '') : cell
 }
 
-test('every fault at every step with SMH, for ever', { timeout: 120_000 }, async () => {
+test('upstream table: each fault at each SMH step, permanent, has the declared result', {
+  timeout: 120_000,
+}, async () => {
   expect(comparable(await found(forEver, Number.POSITIVE_INFINITY))).toEqual(comparable(forEver))
 })
 
-test('every fault at every step with SMH, once', { timeout: 120_000 }, async () => {
+test('upstream table: each fault at each SMH step, once, has the declared result', {
+  timeout: 120_000,
+}, async () => {
   expect(comparable(await found(once, 1))).toEqual(comparable(once))
 })
 
-test('every fault of the issuer: 503 after one call, and good again afterwards', {
+test('upstream table: each fault of the issuer returns 503 after one call, and 200 afterwards', {
   timeout: 120_000,
 }, async () => {
   const ofIssuer = async (name: DocumentName) => {
@@ -229,7 +233,7 @@ test('every fault of the issuer: 503 after one call, and good again afterwards',
     const body = JSON.stringify(await good(harness))
     const request = (on: LaunchedGateway) => harness.request('GET', '/v1/uploads/none', { as, on })
     for (const [rowName, row] of Object.entries(rows)) {
-      // Longer than the last good keys serve; and what discovery said is asked for anew after a fault.
+      // Longer than the last valid keys serve. Discovery is requested again after a fault.
       harness.advance(25 * anHour)
       harness.issuer.down(true)
       for (const on of [harness.gateway, column.hasty]) await request(on)
@@ -259,9 +263,9 @@ test('every fault of the issuer: 503 after one call, and good again afterwards',
 })
 
 test.each([
-  ['a name that nobody has', () => 'https://smh.invalid'],
+  ['a host name that does not exist', () => 'https://smh.invalid'],
   ['a server without TLS', (url: string) => url.replace('http:', 'https:')],
-])('%s: SMH, discovery and key set alike', async (_, addressOf) => {
+])('upstream table: %s, for SMH, discovery and key set alike', async (_, addressOf) => {
   const refused = async (variables: (smhUrl: string) => Record<string, string>) => {
     const harness = await startHarness({
       environment: ({ emulator }) => variables(addressOf(emulator.smhUrl)),
@@ -283,7 +287,7 @@ test.each([
   ])
 })
 
-test('COS credentials that end: COS says 403, new ones take the part, the file is whole', async () => {
+test('COS credentials: when they expire COS returns 403, and renewed ones store the whole file', async () => {
   const harness = await startHarness()
   const bytes = new Uint8Array(3)
   const upload = await harness.begin({ path: 'a.bin', size: bytes.length })

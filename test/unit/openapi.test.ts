@@ -37,7 +37,7 @@ const operations = Object.entries(document.paths).flatMap(([path, methods]) =>
   Object.entries(methods).map(([method, operation]) => ({ path, method, ...operation })),
 )
 
-/** Codes of the contract's table that any call under /v1 may be answered with. */
+/** Codes that every operation under /v1 may return. */
 const always =
   'invalid_request missing_token invalid_token insufficient_scope not_permitted rate_limited ' +
   'internal_error upstream_error overloaded upstream_unavailable upstream_timeout'
@@ -93,13 +93,16 @@ const expected: Record<string, { call: string; successes: string; codes: string 
 test.each([
   ['openapi.json', '3.1.0', openApiDocument()],
   ['openapi-3.0.json', '3.0.3', openApi30Document()],
-])('%s, OpenAPI %s, is what the code says (npm run openapi)', async (name, version, made) => {
-  const published = await readFile(new URL(`../../openapi/${name}`, import.meta.url), 'utf8')
-  expect(published).toBe(`${JSON.stringify(made, null, 2)}\n`)
-  expect(JSON.parse(published).openapi).toBe(version)
-})
+])(
+  '%s, OpenAPI %s: equals what the code generates (npm run openapi)',
+  async (name, version, made) => {
+    const published = await readFile(new URL(`../../openapi/${name}`, import.meta.url), 'utf8')
+    expect(published).toBe(`${JSON.stringify(made, null, 2)}\n`)
+    expect(JSON.parse(published).openapi).toBe(version)
+  },
+)
 
-test('the two documents differ in how they write null, and in nothing else', () => {
+test('OpenAPI documents: 3.0 and 3.1 differ only in how they write null', () => {
   const older = JSON.parse(JSON.stringify(openApi30Document()), (_, part) => {
     if (part?.nullable !== true) return part
     const { nullable, type, ...others } = part
@@ -108,7 +111,7 @@ test('the two documents differ in how they write null, and in nothing else', () 
   expect({ ...older, openapi: '3.1.0', webhooks: {} }).toEqual(document)
 })
 
-test('it holds every operation and no other', () => {
+test('OpenAPI document: has exactly these operations', () => {
   const calls = operations.map(({ method, path, operationId }) => [
     operationId,
     `${method} ${path}`,
@@ -119,17 +122,17 @@ test('it holds every operation and no other', () => {
   expect(calls).toHaveLength(Object.keys(expected).length)
 })
 
-describe.each(operations)('$operationId', (operation) => {
+describe.each(operations)('OpenAPI operation $operationId', (operation) => {
   const { successes, codes } = expected[operation.operationId]!
 
-  test('says what it does and who may', () => {
+  test('has a summary and its security requirement', () => {
     expect(operation.summary).toMatch(/^[A-Z].{5,}[^.]$/)
     const security = operation.security ?? document.security
     expect(security).toEqual(operation.path.startsWith('/v1/') ? [{ bearer: [] }] : [])
     expect(document.components.securitySchemes).toHaveProperty('bearer')
   })
 
-  test('has these successes and these problems', () => {
+  test('has exactly these successes and problem codes', () => {
     const found = Object.keys(operation.responses).filter((status) => status < '400')
     expect(found.join(' ')).toBe(successes)
     const named = Object.entries(operation.responses)
@@ -138,7 +141,7 @@ describe.each(operations)('$operationId', (operation) => {
     expect(named.sort()).toEqual(codes.split(' ').sort())
   })
 
-  test('tells the headers of its answers', () => {
+  test('lists the headers of its responses', () => {
     for (const [status, { headers = {} }] of Object.entries(operation.responses)) {
       expect([status, Object.keys(headers)]).toEqual([
         status,
@@ -147,7 +150,7 @@ describe.each(operations)('$operationId', (operation) => {
     }
   })
 
-  test('types every error as a problem, also one of a status that it does not list', () => {
+  test('declares every error as a problem, and a default for other statuses', () => {
     const errors = Object.entries(operation.responses).filter(([status]) => status >= '400')
     expect(errors.map(([status]) => status)).toContain('default')
     for (const [, { content }] of errors) {
@@ -156,7 +159,7 @@ describe.each(operations)('$operationId', (operation) => {
     }
   })
 
-  test('closes its request and opens its responses', () => {
+  test('allows extra fields in responses, not in requests', () => {
     for (const { schema } of Object.values(operation.requestBody?.content ?? {})) {
       expect(resolved(schema)).toMatchObject({ type: 'object', additionalProperties: false })
     }
@@ -166,7 +169,7 @@ describe.each(operations)('$operationId', (operation) => {
     }
   })
 
-  test('shows an example of all that goes in and comes out', () => {
+  test('has an example for each body and parameter', () => {
     const bodies = [operation.requestBody, ...Object.values(operation.responses)]
     for (const body of bodies) {
       for (const { schema } of Object.values(body?.content ?? {})) {
@@ -179,7 +182,7 @@ describe.each(operations)('$operationId', (operation) => {
   })
 })
 
-describe('for client generators', () => {
+describe('OpenAPI document, for client generators', () => {
   const everyPart = partsOf(document.paths).concat(partsOf(document.components))
   const integers = Object.entries(document.components.schemas).flatMap(([model, schema]) =>
     Object.entries((schema.properties ?? {}) as Record<string, Json>).flatMap(([field, property]) =>
@@ -189,7 +192,7 @@ describe('for client generators', () => {
     ),
   )
 
-  test('bytes have 64 bits, other integers 32', () => {
+  test('byte counts have 64 bits, other integers 32', () => {
     const bytes = ['size', 'trafficLimit']
     const expected = integers.map(([name]) => {
       const isBytes = bytes.includes(name.split('.')[1] ?? '')
@@ -206,7 +209,7 @@ describe('for client generators', () => {
     expect(without).toEqual([])
   })
 
-  test('objects are models with names', () => {
+  test('every object is a named model', () => {
     const names = Object.keys(document.components.schemas).sort()
     expect(names).toEqual([
       'BeginUpload',
@@ -229,7 +232,7 @@ describe('for client generators', () => {
     expect(unnamed).toEqual([])
   })
 
-  test('optional fields have no default, which some generators take for required', () => {
+  test('optional fields have no default, which some generators treat as required', () => {
     expect(everyPart.filter((part) => 'type' in part && 'default' in part)).toEqual([])
     expect(document.components.schemas.BeginUpload?.required).toEqual(['path', 'size'])
     const required = document.components.schemas.InstantUpload?.required as string[]
@@ -241,7 +244,7 @@ describe('for client generators', () => {
     expect(unions).toEqual([])
   })
 
-  test('error codes are open, and the known ones are listed', () => {
+  test('error codes are an open list of the known ones', () => {
     const { properties } = document.components.schemas.Problem as { properties: Json }
     const code = properties.code as Json & { description: string }
     expect(code).toMatchObject({ type: 'string', 'x-extensible-enum': Object.keys(statusOf) })
@@ -253,7 +256,7 @@ describe('for client generators', () => {
     ['beginUpload', '201', '$response.body#/confirmKey'],
     ['instantUpload', '200', '$response.body#/credentials/confirmKey'],
     ['renewUpload', '200', '$response.body#/confirmKey'],
-  ])('%s links to the later calls', (operationId, status, confirmKey) => {
+  ])('%s links to the later operations', (operationId, status, confirmKey) => {
     const operation = operations.find((each) => each.operationId === operationId)
     const links = Object.values(operation?.responses[status]?.links ?? {})
     expect(links.map((link) => link.operationId)).toEqual([
@@ -265,7 +268,7 @@ describe('for client generators', () => {
     for (const { parameters } of links) expect(parameters).toEqual({ confirmKey })
   })
 
-  test('both begins tell of metadata, which is in headers of any name', () => {
+  test('begin and instant upload describe the metadata headers', () => {
     for (const operationId of ['beginUpload', 'instantUpload']) {
       const operation = operations.find((each) => each.operationId === operationId) as Json
       expect(operation.description).toContain('`x-smh-meta-<name>`')
@@ -273,14 +276,14 @@ describe('for client generators', () => {
   })
 })
 
-describe('the patterns', () => {
+describe('OpenAPI patterns', () => {
   const { path, labels, category } = document.components.schemas.BeginUpload!.properties as Record<
     string,
     Json & { items: Json }
   >
   const patterns = { path, label: labels?.items, category }
 
-  test.each(Object.entries(patterns))('%s has no control character', (_, schema) => {
+  test.each(Object.entries(patterns))('%s matches no control character', (_, schema) => {
     const pattern = new RegExp(String(schema?.pattern), 'u')
     expect(pattern.test('a b/照片 🎞️.mov')).toBe(true)
     for (let code = 0; code < 0xa0; code += 1) {
@@ -291,7 +294,7 @@ describe('the patterns', () => {
     }
   })
 
-  test('of the path lets every path through that the gateway takes', { timeout: 30_000 }, () => {
+  test('path matches every path that the gateway accepts', { timeout: 30_000 }, () => {
     const pattern = new RegExp(String(path?.pattern), 'u')
     fc.assert(
       fc.property(fc.oneof(hostileText, fc.string({ unit: 'binary' })), (text) => {
@@ -318,7 +321,7 @@ describe('the patterns', () => {
     'a.',
     ' a',
     'a /b',
-  ])('of the path stops %j, as the gateway does', (text) => {
+  ])('path refuses %j, as the gateway does', (text) => {
     expect(parsePath(text)).toHaveProperty('issue')
     expect(text).not.toMatch(new RegExp(String(path?.pattern), 'u'))
   })

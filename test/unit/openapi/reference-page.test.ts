@@ -37,12 +37,12 @@ function documentOf(schema: Schema, more: Partial<ReferenceDocument> = {}): Refe
   }
 }
 
-test('the committed page is made of the document (npm run openapi)', async () => {
+test('reference page: equals what the document generates (npm run openapi)', async () => {
   const page = new URL('../../../openapi/reference.html', import.meta.url)
   expect(await readFile(page, 'utf8')).toBe(await referencePage(published))
 })
 
-test('the page shows every operation, field, text, value and error code of the document', async () => {
+test('reference page: shows every operation, field, text, value and error code of the document', async () => {
   const shown = textOf(await referencePage(published))
   const missing: unknown[] = []
   let looked = 0
@@ -70,7 +70,7 @@ test('the page shows every operation, field, text, value and error code of the d
   expect(looked).toBeGreaterThan(200)
 })
 
-test('every link of the page leads to a place in it, and no place is there twice', async () => {
+test('reference page: every link has a target on the page, and every id is unique', async () => {
   const page = await referencePage(published)
   const places = [...page.matchAll(/\sid="([^"]+)"/g)].map(([, id]) => id)
   expect(new Set(places).size).toBe(places.length)
@@ -79,7 +79,7 @@ test('every link of the page leads to a place in it, and no place is there twice
   expect(links.filter((link) => !places.includes(link))).toEqual([])
 })
 
-describe('a schema', () => {
+describe('reference page: a schema', () => {
   test.each<[string, Schema, string]>([
     ['of two types', { type: ['integer', 'null'] }, 'integer or null'],
     ['with a format', { type: 'integer', format: 'int64' }, 'integer (int64)'],
@@ -92,12 +92,12 @@ describe('a schema', () => {
       { type: 'object', additionalProperties: { type: 'string' } },
       'object of string',
     ],
-  ])('%s is named in words', async (_, field, words) => {
+  ])('%s has a readable type', async (_, field, words) => {
     const page = await referencePage(documentOf({ properties: { field } }))
     expect(textOf(page)).toContain(`field ${words} optional`)
   })
 
-  test('shows the fields of what it holds, by their way', async () => {
+  test('shows nested fields with their path', async () => {
     const part: Schema = { properties: { size: { type: 'integer' } }, required: ['size'] }
     const schema: Schema = {
       oneOf: [
@@ -111,7 +111,7 @@ describe('a schema', () => {
     }
   })
 
-  test('of a name is a link to its section', async () => {
+  test('with a name is a link to its section', async () => {
     const schema = { $ref: '#/components/schemas/Thing' }
     const Thing: Schema = { description: 'What it is.', properties: { a: { type: 'string' } } }
     const document = documentOf(schema, { components: { schemas: { Thing } } })
@@ -121,7 +121,7 @@ describe('a schema', () => {
     expect(textOf(page)).toContain('What it is.')
   })
 
-  test('makes an example of those of its fields', async () => {
+  test('has an example made of the examples of its fields', async () => {
     const schema: Schema = {
       properties: { a: { example: 'one' }, b: { enum: ['two', 'three'] }, c: { type: 'string' } },
     }
@@ -130,7 +130,7 @@ describe('a schema', () => {
   })
 })
 
-test('HTML in a description is shown as text', async () => {
+test('reference page: HTML in a description is shown as text', async () => {
   const document = documentOf({ description: 'x', properties: { a: { description: '<b>1</b>' } } })
   document.paths['/things']!.get!.description = 'A <script>alert(1)</script> of `<name>`.'
   const page = await referencePage(document)
@@ -138,7 +138,7 @@ test('HTML in a description is shown as text', async () => {
   expect(textOf(page)).toContain('A <script>alert(1)</script> of <name>.')
 })
 
-test('an example request is quoted for the shell', async () => {
+test('reference page: an example request is quoted for the shell', async () => {
   const document = documentOf({})
   document.paths['/things']!.get!.requestBody = {
     required: true,
