@@ -1,6 +1,7 @@
 import * as z from 'zod'
 import { type ErrorCode, errorCodes } from './error-codes.ts'
 import type { LogReason, LogRecord } from './log-record.ts'
+import type { LogLevel } from './ports.ts'
 
 export type { ErrorCode }
 
@@ -132,4 +133,21 @@ export function toProblem(error: unknown, requestId: string): Problem {
     ...(known.details.errors && { errors: [...known.details.errors] }),
     ...(known.details.missingParts && { missingParts: [...known.details.missingParts] }),
   }
+}
+
+/** What the log says about an error: codes and fixed words, stack frames without the message. */
+export function errorFields(error: unknown): Partial<LogRecord> {
+  if (error === undefined) return {}
+  if (error instanceof GatewayError) {
+    const { reason, log } = error.details
+    return { code: error.code, ...(reason && { reason }), ...log }
+  }
+  if (!(error instanceof Error)) return { code: 'internal_error', errorName: typeof error }
+  const frames = error.stack?.split('\n').filter((line) => /^\s+at /.test(line)) ?? []
+  return { code: 'internal_error', errorName: error.name, stack: frames.map((f) => f.trim()) }
+}
+
+/** The level of a log line about a failure that no client caused. */
+export function logLevelFor(error: unknown): LogLevel {
+  return error instanceof GatewayError ? (error.details.severity ?? 'warn') : 'warn'
 }

@@ -44,9 +44,17 @@ export function validateName(name: string): string | undefined {
   return undefined
 }
 
+/** Headers of metadata start with it, in lower case. */
+export const METADATA_PREFIX = 'x-smh-meta-'
+
 /** Whether `key` may follow `x-smh-meta-`, which needs lower-case names (docs/smh-protocol.md#5.1). */
 export function isMetadataKey(key: string): boolean {
   return /^[a-z0-9][a-z0-9._-]*$/.test(key)
+}
+
+/** Whether a header of this name, in lower case, is one that {@link readMetadata} takes. */
+export function isMetadataHeader(name: string): boolean {
+  return name.startsWith(METADATA_PREFIX) && isMetadataKey(name.slice(METADATA_PREFIX.length))
 }
 
 /** Whether `value` can be the id of a space in a multi-tenant library (docs/smh-protocol.md#2.1). */

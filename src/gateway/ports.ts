@@ -37,6 +37,22 @@ export interface RateLimiter {
   consume(userId: string): Promise<number>
 }
 
+/** Why a token is invalid. For the log and the metrics, never for the client. */
+export const invalidTokenReasons = [
+  'malformed',
+  'type',
+  'algorithm',
+  'unknown_key',
+  'signature',
+  'issuer',
+  'audience',
+  'expired',
+  'not_yet_valid',
+  'claims',
+] as const
+
+export type InvalidTokenReason = (typeof invalidTokenReasons)[number]
+
 /** What an operator watches. */
 export interface Metrics {
   answered(operation: string, status: number, durationMs: number): void

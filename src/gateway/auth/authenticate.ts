@@ -1,7 +1,7 @@
 import { errors, type JWTPayload, type JWTVerifyGetKey, jwtVerify } from 'jose'
 import type { JwtConfig } from '../config/parse.ts'
 import { GatewayError } from '../errors.ts'
-import type { Background, Clock } from '../ports.ts'
+import type { Background, Clock, InvalidTokenReason } from '../ports.ts'
 import type { IssuerKeys } from './issuer-keys.ts'
 import { isStrictCompactJws } from './strict-jws.ts'
 
@@ -10,22 +10,6 @@ export type Authenticate = (
   authorization: string | undefined,
   background: Background,
 ) => Promise<User>
-
-/** Every way in which a token can be bad; for the log and the metrics, never for the caller. */
-export const invalidTokenReasons = [
-  'malformed',
-  'type',
-  'algorithm',
-  'unknown_key',
-  'signature',
-  'issuer',
-  'audience',
-  'expired',
-  'not_yet_valid',
-  'claims',
-] as const
-
-type InvalidTokenReason = (typeof invalidTokenReasons)[number]
 
 declare const verified: unique symbol
 

@@ -1,6 +1,6 @@
 import type { Context, MiddlewareHandler } from 'hono'
 import type { LogReason } from '../log-record.ts'
-import { isMetadataHeader } from '../uploads/policy.ts'
+import { isMetadataHeader } from '../name-rules.ts'
 import type { AppEnv } from './request-context.ts'
 import { respond } from './respond.ts'
 

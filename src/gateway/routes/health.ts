@@ -1,6 +1,5 @@
 import * as z from 'zod'
-import { GatewayError } from '../errors.ts'
-import { errorFields, logLevelFor } from '../http/access-log.ts'
+import { errorFields, GatewayError, logLevelFor } from '../errors.ts'
 import type { RequestContext } from '../http/request-context.ts'
 import { respondJson } from '../http/respond.ts'
 import type { CallLimits } from '../smh/transport.ts'

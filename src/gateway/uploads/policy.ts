@@ -7,6 +7,7 @@ import {
   isMetadataKey,
   MAX_LEVELS,
   MAX_NAME_CHARACTERS,
+  METADATA_PREFIX,
   validateName,
 } from '../name-rules.ts'
 import type { PermittedUpload, permitted, UploadScope, WantedUpload } from '../smh/upload.ts'
@@ -15,7 +16,6 @@ import { folderName, parsePath } from './names.ts'
 const MAX_METADATA_HEADERS = 20
 /** Names and values of all metadata headers together; what COS allows for user metadata (docs/smh-protocol.md#9). */
 const MAX_METADATA_BYTES = 2048
-const METADATA_PREFIX = 'x-smh-meta-'
 
 /**
  * Where this user's files live.
@@ -158,11 +158,6 @@ export function readMetadata(
     metadata[name] = value
   }
   return metadata
-}
-
-/** Whether a header of this name, in lower case, is one that {@link readMetadata} takes. */
-export function isMetadataHeader(name: string): boolean {
-  return name.startsWith(METADATA_PREFIX) && isMetadataKey(name.slice(METADATA_PREFIX.length))
 }
 
 /** `path` of SMH without the user's prefix, or null when it does not lie under it. */

@@ -1,7 +1,6 @@
 import { createServer, type Server } from 'node:http'
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
-import { invalidTokenReasons } from '../../auth/authenticate.ts'
-import type { Metrics } from '../../ports.ts'
+import { invalidTokenReasons, type Metrics } from '../../ports.ts'
 
 /** Seconds; SMH answers in tens of milliseconds, a confirm may take a minute. */
 const buckets = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60]

@@ -1,5 +1,5 @@
 import { ConfigurationError, parseConfig } from '../../config/parse.ts'
-import { errorFields } from '../../http/access-log.ts'
+import { errorFields } from '../../errors.ts'
 import { createNodeLog } from './log.ts'
 import { startGateway, warnOfUnknownVariables } from './start.ts'
 

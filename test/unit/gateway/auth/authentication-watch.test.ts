@@ -1,12 +1,17 @@
 import { describe, expect, test } from 'vitest'
-import { invalidTokenReasons, type User } from '../../../../src/gateway/auth/authenticate.ts'
+import type { User } from '../../../../src/gateway/auth/authenticate.ts'
 import {
   suspectedFault,
   watchAuthentication,
 } from '../../../../src/gateway/auth/authentication-watch.ts'
 import { GatewayError } from '../../../../src/gateway/errors.ts'
 import type { LogReason } from '../../../../src/gateway/log-record.ts'
-import { type LogLevel, type LogRecord, noMetrics } from '../../../../src/gateway/ports.ts'
+import {
+  invalidTokenReasons,
+  type LogLevel,
+  type LogRecord,
+  noMetrics,
+} from '../../../../src/gateway/ports.ts'
 
 describe('suspected fault', () => {
   test.each([
