@@ -87,13 +87,14 @@ export function configurationPage(): string {
     '# Configuration',
     generatedFrom(source),
     wrap(
-      'The gateway reads environment variables once, at its start. On Workers the same names are vars ' +
-        `and secrets. Set ${links(secrets)} as secrets there.`,
+      'The gateway reads environment variables once, at its start. On Workers the same names are ' +
+        `[vars and secrets](operating.md#cloudflare-workers). Set ${links(secrets)} as secrets there.`,
     ),
     wrap(
       `These variables are required: ${links(variableList.filter(isRequired))}. For web pages also set ` +
         '[`CORS_ORIGINS`](#cors_origins). For production also set ' +
-        '[`CONFIRM_KEY_SECRETS`](#confirm_key_secrets), and consider `per-user` for ' +
+        '[`CONFIRM_KEY_SECRETS`](#confirm_key_secrets) ([how to change secrets](operating.md#changing-secrets)), ' +
+        'and consider `per-user` for ' +
         '[`SMH_TOKEN_MODE`](#smh_token_mode).',
     ),
     wrap('A blank value counts as unset. Spaces around a value are dropped.'),

@@ -62,7 +62,7 @@ export const conflictStrategies = setOf<ConflictStrategy>(
   (item) => (['rename', 'ask', 'overwrite'] as const).find((strategy) => strategy === item),
 )
 
-export const extensions = setOf('extensions such as jpg or .mp4', (item) => {
+export const extensions = setOf('extensions such as jpg or .mp4, without further dots', (item) => {
   const extension = item.normalize('NFC').toLowerCase().replace(/^\./, '')
   return /[.\s]/.test(extension) || validateName(extension) !== undefined ? undefined : extension
 })

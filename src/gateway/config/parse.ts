@@ -123,7 +123,7 @@ function readVariable({ reader, default: fallback }: Variable, given: unknown): 
     return fallback.unless ? { value: undefined } : { issue: `is required: ${reader.expected}` }
   }
   if (typeof given !== 'string') return { issue: `must be ${reader.expected}` }
-  if (inQuotes.test(given)) return { issue: `must be ${reader.expected}; without quotes around it` }
+  if (inQuotes.test(given)) return { issue: `must be ${reader.expected}, without quotes around it` }
   return reader.read(given)
 }
 
