@@ -3,23 +3,23 @@ import { createServer, type ServerResponse } from 'node:http'
 import { type CryptoKey, exportJWK, generateKeyPair, type JWK, SignJWT } from 'jose'
 import { listen } from './listen.ts'
 
-/** Whom a token is for, and what else it says. */
+/** The user of a token, and its other claims. */
 export interface DemoUser {
   sub: string
   /** Space-separated. */
   scope?: string
-  /** More claims. They win over the usual ones, and an undefined one takes the usual one away. */
+  /** More claims. They override the usual ones; undefined removes a claim. */
   claims?: Record<string, unknown>
-  /** From now; an hour unless told. */
+  /** Default: 3600. */
   expiresInSeconds?: number
 }
 
 /** The two documents that an issuer publishes. */
 type IssuerDocument = 'discovery' | 'keys'
 
-/** What a rehearsal has the issuer say instead of one of its documents: JSON, or text as it is. */
+/** A response that replaces a document of the issuer. A string body is sent as it is, others as JSON. */
 interface Rehearsed {
-  /** 200 unless told. */
+  /** Default: 200. */
   status?: number
   body: unknown
 }
@@ -29,23 +29,23 @@ export type Rehearse = (
   usual: Record<string, unknown>,
 ) => Rehearsed | Promise<Rehearsed>
 
-/** Throwaway issuer of user tokens on a loopback address. Nothing it signs is worth anything. */
+/** An issuer of user tokens for demos and tests, on a loopback address. */
 export interface DemoIssuer {
-  /** For `JWT_ISSUER`. */
+  /** Value for `JWT_ISSUER`. */
   issuer: string
-  /** For `JWT_AUDIENCE`. */
+  /** Value for `JWT_AUDIENCE`. */
   audience: string
-  /** A token that the gateway accepts, signed with the current key. */
+  /** Creates a valid token, signed with the current key. */
   token(user: DemoUser): Promise<string>
-  /** A token like it, signed with a key that the issuer does not publish. */
+  /** Creates the same token, signed with a key that the issuer does not publish. */
   forgedToken(user: DemoUser): Promise<string>
-  /** From now on another key signs, and the one before is no longer published. */
+  /** Replaces the signing key. The old key is no longer published. */
   rotateKeys(): Promise<void>
-  /** How often each document was asked for, also while down. */
+  /** How often each document was requested, also while down. */
   hits(): Record<IssuerDocument, number>
-  /** While down, the issuer hangs up on whoever asks. */
+  /** While down, the issuer closes each connection without a response. */
   down(isDown: boolean): void
-  /** Sends what `rehearse` makes of the usual document; undefined ends the rehearsal. */
+  /** Replaces each response with the result of `rehearse`. undefined restores the usual ones. */
   rehearse(rehearse: Rehearse | undefined): void
   close(): Promise<void>
 }
@@ -55,22 +55,22 @@ interface SigningKey {
   published: JWK
 }
 
-/** A user of the demo, as people call them. */
+/** A user of the demo, with a display name. */
 export interface NamedUser extends DemoUser {
   name: string
 }
 
-/** The users of the demo. The command line uploads as the first one. */
+/** The users of the demo. The command line uploads as the first user. */
 export const NAMED_USERS: readonly [NamedUser, NamedUser] = [
   { sub: 'ada', name: 'Ada' },
   { sub: 'boris', name: 'Boris' },
 ]
 
 /**
- * Starts an issuer with a fresh ES256 key, a discovery document and a key set.
+ * Starts an issuer with a new ES256 key, a discovery document and a key set.
  *
- * @param options.port 0, the default, takes any free one
- * @param options.now the clock by which tokens are dated, milliseconds since the epoch
+ * @param options.port default: 0, any free port
+ * @param options.now clock for the dates in tokens, in milliseconds since the epoch
  */
 export async function startDemoIssuer({
   host = '127.0.0.1',
@@ -107,9 +107,9 @@ export async function startDemoIssuer({
             subject_types_supported: ['public'],
             id_token_signing_alg_values_supported: ['ES256'],
           }
-    const said: Rehearsed = rehearsal ? await rehearsal(document, usual) : { body: usual }
-    response.writeHead(said.status ?? 200, { 'content-type': 'application/json' })
-    response.end(typeof said.body === 'string' ? said.body : JSON.stringify(said.body))
+    const sent: Rehearsed = rehearsal ? await rehearsal(document, usual) : { body: usual }
+    response.writeHead(sent.status ?? 200, { 'content-type': 'application/json' })
+    response.end(typeof sent.body === 'string' ? sent.body : JSON.stringify(sent.body))
   }
 
   function sign({ privateKey, published }: SigningKey, user: DemoUser): Promise<string> {

@@ -1,13 +1,13 @@
 import type { Emulator } from '../emulator/start.ts'
 import type { DemoIssuer } from './demo-users.ts'
 
-/** What a gateway's environment depends on. */
+/** The services that a gateway needs. */
 export interface Parts {
   emulator: Emulator
   issuer: DemoIssuer
 }
 
-/** The variables without which no gateway starts, for one over these parts. */
+/** The required variables of a gateway that uses these services. */
 export function environmentOf({
   emulator,
   issuer,

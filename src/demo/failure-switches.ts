@@ -3,7 +3,7 @@ import type { Fault } from '../emulator/faults.ts'
 import type { RouteName } from '../emulator/route-names.ts'
 import type { TcpProxy } from './tcp-proxy.ts'
 
-/** What a visitor may make hard, each by its switch. */
+/** The failures that a visitor can simulate. */
 export const FAILURES = [
   'shortCredentials',
   'slowSmh',
@@ -14,18 +14,18 @@ export const FAILURES = [
 
 export type Failure = (typeof FAILURES)[number]
 
-/** How things stand with the stand-ins, as the page shows it. */
+/** The state of the demo, as the page shows it. */
 export interface DemoState {
   failures: Record<Failure, boolean>
-  /** Since the demo was started. */
+  /** Since the start of the demo. */
   counts: {
     partsReceived: number
-    /** Parts that came, or tried to, when they had been tried before. */
+    /** Attempts to send a part that was sent before. */
     partsAgain: number
     renewals: number
     filesStored: number
   }
-  /** The number of the part that was lost last, if one was, and whether it has come since. */
+  /** The part that was lost last, if any, and whether it has been received since. */
   lostPart?: { number: number; received: boolean }
 }
 
@@ -43,30 +43,30 @@ const SLOW_ROUTES: RouteName[] = [
   'cancel',
 ]
 
-/** The switches of one demo, which act on its stand-ins and on the line to its gateway. */
+/** Creates the switches of one demo. They act on its emulator and on the proxy to its gateway. */
 export function createFailureSwitches(controls: EmulatorControls, proxy: Pick<TcpProxy, 'cut'>) {
   const ends = new Map<Failure, () => void>()
   let lost: { uploadId: string; partNumber: string } | undefined
 
   const force = (routes: readonly RouteName[], fault: Fault) => {
-    const takeBack = routes.map((route) =>
+    const undo = routes.map((route) =>
       controls.force(route, { times: Number.POSITIVE_INFINITY, ...fault }),
     )
     return () => {
-      for (const end of takeBack) end()
+      for (const end of undo) end()
     }
   }
 
-  /** Each makes it hard, and gives the way back. */
+  /** Each starts a failure and returns the function that ends it. */
   const starts: Record<Failure, () => () => void> = {
     shortCredentials() {
       controls.setCredentialTtl(SHORT_SECONDS)
-      // Those that were handed out already would work for hours.
+      // Existing credentials would remain valid for hours.
       controls.expireCredentials()
       return () => controls.setCredentialTtl(null)
     },
     slowSmh: () => force(SLOW_ROUTES, { delayMs: SLOW_SMH_MS }),
-    // A call is hit by one fault: the part that is to be lost is not for this one.
+    // Only one fault applies to a call. The part that will be lost is left to that fault.
     slowParts: () =>
       force(['put-part'], { delayMs: SLOW_PART_MS, match: () => !ends.has('partLost') }),
     partLost() {
@@ -92,7 +92,7 @@ export function createFailureSwitches(controls: EmulatorControls, proxy: Pick<Tc
   }
 
   return {
-    /** Switches one on or off; what is so already stays. */
+    /** Switches a failure on or off. Repeating a call has no effect. */
     set(failure: Failure, isOn: boolean): void {
       if (isOn === ends.has(failure)) return
       if (isOn) return void ends.set(failure, starts[failure]())

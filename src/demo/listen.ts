@@ -1,6 +1,6 @@
 import type { AddressInfo, Server } from 'node:net'
 
-/** Has `server` listen, and gives its address. Rejects with `code` EADDRINUSE and the like. */
+/** Starts `server` and returns its URL. Rejects with the system's error, such as EADDRINUSE. */
 export async function listen(server: Server, port: number, host = '127.0.0.1'): Promise<string> {
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject)

@@ -4,32 +4,32 @@ import { constants } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import type { Log } from '../gateway/ports.ts'
-import { FileFault, type LocalFile, openFile } from './local-file.ts'
+import { FileError, type LocalFile, openFile } from './local-file.ts'
 import { showUpload } from './show-upload.ts'
 import { type Demo, startDemo } from './start-demo.ts'
-import { complain, printable, say, sayOf } from './terminal.ts'
+import { printable, say, sayError, sayField } from './terminal.ts'
 
-const HELP = `Runs the gateway, a stand-in for SMH and COS, and a page to upload from.
+const HELP = `Runs the gateway, an emulator of SMH and COS, and an upload page.
 
-Usage: npm run demo                uploads a sample, then serves the page until Ctrl-C
-       npm run demo -- FILE...     uploads these files, then ends; status 0: all arrived whole
+Usage: npm run demo                upload a sample, then serve the page until Ctrl-C
+       npm run demo -- FILE...     upload these files and exit; status 0 if all are stored intact
 
-  --log       the gateway's own log, as JSON lines on standard error
-  --worker    the gateway as a Worker, by wrangler dev: npm run dev:worker does this
-  --help
+  --log       write the gateway's log to standard error, as JSON lines
+  --worker    run the gateway as a Worker with wrangler dev, as npm run dev:worker does
+  --help      show this text
 
-All of it listens on 127.0.0.1 only, and whatever was uploaded is gone at the end.
+Everything listens on 127.0.0.1 only. Uploaded files are deleted when the demo ends.
 `
 
 /** A few parts, the last one shorter. */
 const SAMPLE_BYTES = 18 * 1024 * 1024 + 4321
 
-/** npm hands on a signal that the terminal has sent already: these two are one. */
+/** npm forwards a signal that the terminal has already sent. Two signals this close count as one. */
 const SAME_SIGNAL_MS = 500
 
 const PARENT_INTERVAL_MS = 200
 
-/** Nobody waits longer than this for the end. */
+/** Limits how long the shutdown may take. */
 const CLOSE_MS = 3_000
 
 const commandLine = readCommandLine()
@@ -41,12 +41,12 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   process.on(signal, () => end(signal))
 }
 if (process.env.npm_lifecycle_event) watchParent()
-// Whoever read the output is gone, as in `npm run demo | head`.
+// The reader of the output has closed it, as in `npm run demo | head`.
 process.stdout.on('error', () => process.exit(1))
 
 process.exit(await run())
 
-/** The first signal ends the demo in good order, a second one at once. */
+/** The first signal shuts the demo down. A second one ends the process at once. */
 function end(signal: 'SIGINT' | 'SIGTERM' | 'SIGHUP'): void {
   const now = performance.now()
   if (stop.signal.aborted && now - signalledAt > SAME_SIGNAL_MS) process.exit(signalStatus)
@@ -56,7 +56,7 @@ function end(signal: 'SIGINT' | 'SIGTERM' | 'SIGHUP'): void {
   stop.abort()
 }
 
-/** npm hands SIGTERM to the shell between it and this process, which dies and tells nobody. */
+/** Ends the demo when the shell that npm runs it in dies. npm sends SIGTERM only to that shell. */
 function watchParent(): void {
   const parent = process.ppid
   const watch = setInterval(() => {
@@ -76,7 +76,7 @@ async function run(): Promise<number> {
     demo = await startDemo({ log, worker: commandLine.worker, signal: stop.signal })
   } catch (error) {
     if (stop.signal.aborted) return signalStatus
-    complain(`The demo cannot start: ${error instanceof Error ? error.message : error}`)
+    sayError(`The demo cannot start: ${error instanceof Error ? error.message : error}`)
     return 1
   }
   try {
@@ -85,7 +85,7 @@ async function run(): Promise<number> {
   } catch (error) {
     if (!stop.signal.aborted) throw error
     say()
-    say('Interrupted; the upload was aborted.')
+    say('Interrupted. The upload was aborted.')
     return signalStatus
   } finally {
     const late = new Promise((resolve) => setTimeout(resolve, CLOSE_MS))
@@ -93,27 +93,28 @@ async function run(): Promise<number> {
   }
 }
 
-/** The files that can be uploaded. The others are reported before anything is started. */
+/** Opens the files that can be uploaded. Reports the others before anything starts. */
 async function openFiles(paths: readonly string[]): Promise<LocalFile[]> {
   const files: LocalFile[] = []
   for (const path of paths) {
     try {
       files.push({ path, content: await openFile(path) })
     } catch (error) {
-      if (!(error instanceof FileFault)) throw error
-      complain(`${printable(path)} ${error.message}`)
+      if (!(error instanceof FileError)) throw error
+      sayError(`${printable(path)} ${error.message}`)
     }
   }
   return files
 }
 
 function sayWelcome({ pageUrl, gatewayUrl }: Demo): void {
-  say('Upload gateway for SMH: the demo')
+  say('Demo of the upload gateway for SMH')
   say()
-  if (commandLine.files.length === 0) sayOf('Page', `${pageUrl}/`)
-  sayOf('Gateway', `${gatewayUrl}, described at ${gatewayUrl}/docs`)
-  if (commandLine.worker) sayOf('', 'a Worker, by wrangler dev: changes in src/ are live at once')
-  sayOf('SMH, COS', 'stand-ins on this machine; whatever is uploaded is gone at the end')
+  if (commandLine.files.length === 0) sayField('Page', `${pageUrl}/`)
+  sayField('Gateway', `${gatewayUrl} (API reference: ${gatewayUrl}/docs)`)
+  if (commandLine.worker)
+    sayField('', 'a Worker in wrangler dev, which reloads it when src/ changes')
+  sayField('SMH, COS', 'emulated on this machine; files are deleted when the demo ends')
 }
 
 async function serve(demo: Demo): Promise<number> {
@@ -122,7 +123,7 @@ async function serve(demo: Demo): Promise<number> {
   const file = { path: sample, content: await openFile(sample) }
   if (!(await showUpload(demo, file, options))) return 1
   say()
-  say(`Open ${demo.pageUrl}/ to upload from a browser. Ctrl-C ends the demo.`)
+  say(`Open ${demo.pageUrl}/ to upload from a browser. Press Ctrl-C to stop.`)
   await new Promise((resolve) => {
     if (stop.signal.aborted) resolve(undefined)
     stop.signal.addEventListener('abort', resolve)
@@ -131,15 +132,15 @@ async function serve(demo: Demo): Promise<number> {
 }
 
 async function uploadAll(demo: Demo, files: readonly LocalFile[]): Promise<number> {
-  let whole = 0
+  let intact = 0
   for (const file of files) {
     stop.signal.throwIfAborted()
-    if (await showUpload(demo, file, options)) whole += 1
+    if (await showUpload(demo, file, options)) intact += 1
   }
   const asked = commandLine.files.length
   say()
-  say(`${whole} of ${asked} ${asked === 1 ? 'file' : 'files'} arrived whole.`)
-  return whole === asked ? 0 : 1
+  say(`${intact} of ${asked} ${asked === 1 ? 'file' : 'files'} stored intact.`)
+  return intact === asked ? 0 : 1
 }
 
 function logLine(...[level, record]: Parameters<Log>): void {
@@ -162,7 +163,7 @@ function readCommandLine(): { files: string[]; log: boolean; worker: boolean } {
     }
     return { files: positionals, log: values.log, worker: values.worker }
   } catch (error) {
-    complain(`${error instanceof Error ? error.message : error}\n--help tells more.`)
+    sayError(`${error instanceof Error ? error.message : error}\nSee --help.`)
     process.exit(2)
   }
 }

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 
-/** One file of the page, in memory. */
+/** A file of the page, in memory. */
 export interface PageFile {
   type: string
   body: Uint8Array
@@ -13,14 +13,14 @@ const types: Record<string, string> = { js: 'text/javascript', css: 'text/css' }
 
 let bundled: Promise<Map<string, PageFile>> | undefined
 
-/** The page's files by the paths they are served at. They are bundled once, when first asked for. */
+/** The page's files by URL path. The first call bundles them. */
 export function pageFiles(): Promise<Map<string, PageFile>> {
   bundled ??= bundle()
   return bundled
 }
 
 async function bundle(): Promise<Map<string, PageFile>> {
-  // Loaded only now: most runs of the demo serve no page.
+  // Loaded when needed: with files as arguments the demo serves no page.
   const { build, stop } = await import('esbuild')
   const { outputFiles } = await build({
     entryPoints: {

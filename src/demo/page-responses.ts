@@ -1,19 +1,19 @@
 import type { ServerResponse } from 'node:http'
 
-/** How often a page that listens is told what is new. */
-const NEWS_MS = 300
+/** How often the server checks for a new event. */
+const EVENT_INTERVAL_MS = 300
 
-/** An answer without a body. */
+/** Sends a response without a body. */
 export function sendStatus(response: ServerResponse, status: number): void {
   response.writeHead(status).end()
 }
 
-/** Whatever JSON can say. */
+/** Sends a value as JSON. */
 export function sendJson(response: ServerResponse, value: unknown): void {
   send(response, 'application/json', JSON.stringify(value))
 }
 
-/** A body that no cache keeps, with the page's policy where it is a part of the page. */
+/** Sends a body that no cache keeps. `csp` is the content security policy of the page. */
 export function send(
   response: ServerResponse,
   type: string,
@@ -30,16 +30,16 @@ export function send(
   response.end(body)
 }
 
-/** Server-sent events: how it stands now, and again whenever it has changed. */
-export function sendEvents(response: ServerResponse, tell: () => string): void {
+/** Sends the result of `read` as a server-sent event, now and whenever it changes. */
+export function sendEvents(response: ServerResponse, read: () => string): void {
   response.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store' })
-  let told = ''
-  const tellNews = () => {
-    const news = tell()
-    if (news !== told) response.write(`data: ${news}\n\n`)
-    told = news
+  let last = ''
+  const sendChange = () => {
+    const next = read()
+    if (next !== last) response.write(`data: ${next}\n\n`)
+    last = next
   }
-  tellNews()
-  const ticking = setInterval(tellNews, NEWS_MS)
+  sendChange()
+  const ticking = setInterval(sendChange, EVENT_INTERVAL_MS)
   response.on('close', () => clearInterval(ticking))
 }

@@ -7,14 +7,14 @@ import { listen } from './listen.ts'
 import { pageFiles } from './page-files.ts'
 import { send, sendEvents, sendJson, sendStatus } from './page-responses.ts'
 
-/** The same in every run, so that a page left open finds the next demo, unless it is taken. */
-const USUAL_PORT = 8780
+/** A fixed port, so that a page that is still open finds the next demo. */
+const DEFAULT_PORT = 8780
 
 const TOKEN_LIFETIME_SECONDS = 300
 
 const MAX_BODY_CHARS = 1_000
 
-/** What the page shows and acts on, once the others have started. */
+/** What the page needs from the rest of the demo. */
 interface PageContext {
   gatewayUrl: string
   cosUrl: string
@@ -26,23 +26,23 @@ interface PageContext {
 
 export interface PageServer {
   url: string
-  /** To be called when the others have started; their addresses go into the page's policy. */
+  /** Connects the page to the started services. Their addresses become part of the page's policy. */
   connect(context: PageContext): void
   close(): Promise<void>
 }
 
-/** Serves the page, what it needs to know, and a token for each of `users`. */
+/** Serves the page, its settings and events, and tokens for `users`. */
 export async function startPageServer({
   issuer,
   users,
-  port = USUAL_PORT,
+  port = DEFAULT_PORT,
 }: {
   issuer: Pick<DemoIssuer, 'token'>
   users: readonly NamedUser[]
-  /** Where to listen; any other port when it is taken. */
+  /** Default: 8780. If the port is in use, the server takes a free one. */
   port?: number | undefined
 }): Promise<PageServer> {
-  // Tells a page that was left open from one of this run.
+  // Lets a page detect that it belongs to an earlier run.
   const run = randomUUID()
   const named = users.map(({ sub, name }) => ({ id: sub, name }))
   let context: PageContext | undefined
@@ -70,18 +70,18 @@ export async function startPageServer({
   }
 
   async function handlePost(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    // No page but ours may make it hard: browsers send an Origin that scripts cannot choose.
+    // Only this page may simulate failures. Browsers set `Origin`; scripts cannot change it.
     if (request.headers.origin !== url) return sendStatus(response, 403)
     if (request.url !== '/failures' || !context) return sendStatus(response, 404)
-    const order = orderOf(await textOf(request))
-    if (!order) return sendStatus(response, 400)
-    context.failures.set(order.failure, order.isOn)
+    const change = parseChange(await textOf(request))
+    if (!change) return sendStatus(response, 400)
+    context.failures.set(change.failure, change.isOn)
     sendStatus(response, 204)
   }
 
   const server = createServer((request, response) => {
     const target = URL.parse(request.url ?? '', url)
-    // `//` is no URL; `//host/` and the absolute form may name another origin.
+    // `//` is not a valid URL. `//host/` and the absolute form may name another origin.
     if (target?.origin !== url) return sendStatus(response, 400)
     const work = {
       GET: () => handleGet(target, response),
@@ -91,7 +91,7 @@ export async function startPageServer({
     if (!act) {
       response.writeHead(405, { allow: 'GET, POST' }).end()
     } else if (`http://${request.headers.host}` !== url) {
-      // Under another name (localhost, or a stranger's that leads here) the origin would be another.
+      // Another host name, such as localhost, would be another origin.
       response.writeHead(307, { location: url + target.pathname + target.search }).end()
     } else {
       act().catch(() => response.destroy())
@@ -111,7 +111,7 @@ export async function startPageServer({
   }
 }
 
-/** What SMH has of this user, the newest first; paths are relative to the user's folder. */
+/** The stored files of this user, newest first. Paths are relative to the user's folder. */
 function storedBy({ sub }: NamedUser, files: ReturnType<EmulatorControls['files']>) {
   return files
     .filter(({ userId }) => userId === sub)
@@ -124,7 +124,7 @@ function storedBy({ sub }: NamedUser, files: ReturnType<EmulatorControls['files'
     .toSorted((one, other) => other.creationTime.localeCompare(one.creationTime))
 }
 
-function orderOf(text: string): { failure: Failure; isOn: boolean } | undefined {
+function parseChange(text: string): { failure: Failure; isOn: boolean } | undefined {
   try {
     const { failure, isOn } = JSON.parse(text)
     return FAILURES.includes(failure) && typeof isOn === 'boolean' ? { failure, isOn } : undefined
@@ -137,7 +137,7 @@ async function textOf(request: IncomingMessage): Promise<string> {
   let text = ''
   for await (const chunk of request.setEncoding('utf8')) {
     text += chunk
-    if (text.length > MAX_BODY_CHARS) throw new Error('The order is too long.')
+    if (text.length > MAX_BODY_CHARS) throw new Error('The request body is too long.')
   }
   return text
 }
@@ -148,7 +148,7 @@ function policy({ gatewayUrl, cosUrl }: PageContext): string {
     "script-src 'self'",
     "worker-src 'self'",
     "style-src 'self'",
-    // Previews of pictures that were chosen, and icons.
+    // Previews of chosen pictures, and icons.
     'img-src blob: data:',
     `connect-src 'self' ${gatewayUrl} ${cosUrl}`,
     "base-uri 'none'",

@@ -3,7 +3,7 @@ import { createUploadClient, fileSize, type StoredFile } from '../client/index.t
 import { MIB, partBytesFor } from '../client/parts.ts'
 import { crc64Of, type LocalFile } from './local-file.ts'
 import type { Demo } from './start-demo.ts'
-import { complain, printable, say, sayOf, startBar } from './terminal.ts'
+import { printable, say, sayError, sayField, startBar } from './terminal.ts'
 
 const PART_BYTES = 4 * MIB
 
@@ -11,22 +11,22 @@ const numbers = new Intl.NumberFormat('en-US')
 
 interface Uploaded {
   size: number
-  /** Of the local file, decimal. */
+  /** CRC-64 of the local file, decimal. */
   crc64: string
   stored: StoredFile
 }
 
 export interface ShowOptions {
-  /** Ends the upload. */
+  /** Aborts the upload. */
   signal: AbortSignal
-  /** Whether the gateway's log goes to standard error meanwhile. */
+  /** Whether the gateway's log is written to standard error. */
   log: boolean
 }
 
 /**
- * Uploads one file as the demo's first user and tells a person about it.
+ * Uploads one file as the demo's first user and prints the result.
  *
- * @returns whether it arrived whole. Rejects only when the signal ended it.
+ * @returns whether the stored file equals the local one. Rejects only when the signal aborts.
  */
 export async function showUpload(
   demo: Demo,
@@ -36,19 +36,19 @@ export async function showUpload(
   const startedAt = performance.now()
   try {
     const uploaded = await upload(demo, file, options)
-    const whole = sayStored(demo, uploaded)
+    const isIntact = sayStored(demo, uploaded)
     const seconds = (performance.now() - startedAt) / 1000
-    sayOf('Took', `${seconds.toFixed(1)} s, ${fileSize(uploaded.size / seconds)}/s`)
-    return whole
+    sayField('Took', `${seconds.toFixed(1)} s, ${fileSize(uploaded.size / seconds)}/s`)
+    return isIntact
   } catch (error) {
     options.signal.throwIfAborted()
     say()
-    complain(`${printable(file.path)}: ${textOf(error)}`)
+    sayError(`${printable(file.path)}: ${textOf(error)}`)
     return false
   }
 }
 
-/** By the client that browsers use as well. An upload that fails is aborted before this rejects. */
+/** Uploads with the client that browsers use. Aborts the upload before it rejects. */
 async function upload(
   demo: Demo,
   { path, content }: LocalFile,
@@ -63,47 +63,50 @@ async function upload(
     cosScheme: 'http',
   })
   const name = basename(path)
-  const sayHow = (how: string) => say(`\n${printable(name)}: ${fileSize(size)} ${how}`)
+  const sayFile = (how: string) => say(`\n${printable(name)}: ${fileSize(size)} ${how}`)
   let bar: ReturnType<typeof startBar> | undefined
   const sending = client.upload(content, {
     path: name,
     signal,
     onConfirmKey() {
-      sayHow(`in ${partsOf(size / partBytes)}`)
+      sayFile(`in ${partsOf(size / partBytes)}`)
       bar = startBar(size, { log })
     },
     onProgress: ({ sentBytes }) => bar?.show(sentBytes),
   })
-  const over = new AbortController()
-  const checksum = crc64Of(path, AbortSignal.any([signal, over.signal]))
+  const finished = new AbortController()
+  const checksum = crc64Of(path, AbortSignal.any([signal, finished.signal]))
   try {
     const [stored, crc64] = await Promise.all([sending.done, checksum])
-    if (!bar) sayHow('that SMH has already, nothing sent')
+    if (!bar) sayFile('already in SMH, nothing sent')
     return { size, crc64, stored }
   } catch (error) {
     await sending.abort()
     throw error
   } finally {
-    over.abort()
+    finished.abort()
     bar?.stop()
   }
 }
 
-/** Looks past the gateway at what SMH really keeps. */
+/** Prints what SMH stores, as the emulator reports it. Returns whether it equals the local file. */
 function sayStored(demo: Demo, { size, crc64, stored }: Uploaded): boolean {
   const path = ['users', demo.users[0].sub, ...stored.path].join('/')
   const kept = demo.emulator.controls.files().find((each) => each.path.join('/') === path)
   if (!kept) {
-    complain(`  SMH has no file ${printable(path)}.`)
+    sayError(`  SMH has no file ${printable(path)}.`)
     return false
   }
   const sameBytes = kept.crc64 === crc64 && stored.crc64 === crc64
   const sameSize = kept.size === size && stored.size === size
-  sayOf('Stored as', printable(path))
-  sayOf('For user', kept.userId)
-  sayOf('Size', `${numbers.format(kept.size)} bytes, ${sameSize ? 'as' : 'UNLIKE'} the local file`)
-  sayOf('CRC64', `${kept.crc64} stored`)
-  sayOf('', `${crc64} local: ${sameBytes ? 'equal' : 'DIFFERENT'}`)
+  sayField('Stored as', printable(path))
+  sayField('User', kept.userId)
+  sayField(
+    'Size',
+    `${numbers.format(kept.size)} bytes, ${sameSize ? 'equal to' : 'DIFFERENT FROM'} the local file`,
+  )
+  sayField('CRC-64', `${kept.crc64} stored`)
+  sayField('', `${crc64} local: ${sameBytes ? 'equal' : 'DIFFERENT'}`)
   return sameBytes && sameSize
 }
 

@@ -13,7 +13,7 @@ import { startPageServer } from './page-server.ts'
 import { startTcpProxy } from './tcp-proxy.ts'
 import { startWorkerGateway } from './worker-gateway.ts'
 
-/** As much as COS takes: 10,000 parts of 5 GiB. A visitor may fill the disk of their own machine. */
+/** The largest file that COS accepts: 10,000 parts of 5 GiB. */
 const MAX_BYTES = 10_000 * 5 * 1024 ** 3
 
 /** Everything that runs during the demo, on loopback. */
@@ -23,27 +23,27 @@ export interface Demo {
   users: readonly [NamedUser, NamedUser]
   issuer: DemoIssuer
   emulator: Emulator
-  /** Temporary; gone when the demo or its process has ended. */
+  /** A temporary folder, removed when the demo or its process ends. */
   folder: string
   close(): Promise<void>
 }
 
 export interface DemoOptions {
-  /** The gateway's. */
+  /** The gateway's log. */
   log: Log
   /** Whether the gateway runs in workerd instead of this process. */
   worker: boolean
-  /** Gives the start up, where it takes long. */
+  /** Aborts the start. */
   signal: AbortSignal
-  /** The page's; 0 takes any free one. Unless told the usual one, or any when that is taken. */
+  /** Port of the page. 0 takes a free port. Default: 8780, or a free port if that is in use. */
   pagePort?: number
 }
 
-/** Starts issuer, page, emulator and gateway, wired to each other. */
+/** Starts issuer, page, emulator and gateway, and connects them. */
 export async function startDemo(options: DemoOptions): Promise<Demo> {
   const { log, worker, signal, pagePort } = options
   const folder = await mkdtemp(join(tmpdir(), 'smh-demo-'))
-  // For an end in haste as well.
+  // Also when the process ends without `close`.
   const removeFolder = () => rmSync(folder, { recursive: true, force: true })
   process.once('exit', removeFolder)
 

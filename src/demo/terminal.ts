@@ -1,38 +1,39 @@
 import cliProgress from 'cli-progress'
 import { fileSize } from '../client/index.ts'
 
-/** Where the width of a bar's line must fit. */
+/** The bar's line must fit into a terminal of 80 columns. */
 const BAR_WIDTH = 28
 
-/** Writes one line, or an empty one. */
+/** Writes one line to standard output. Default: an empty line. */
 export function say(line = ''): void {
   process.stdout.write(`${line}\n`)
 }
 
-/** Writes a name and what belongs to it, aligned with the others. */
-export function sayOf(name: string, value: string): void {
+/** Writes a name and its value, aligned with the other values. */
+export function sayField(name: string, value: string): void {
   say(`  ${name.padEnd(12)}${value}`)
 }
 
-export function complain(line: string): void {
+/** Writes one line to standard error. */
+export function sayError(line: string): void {
   process.stderr.write(`${line}\n`)
 }
 
-/** A file's name without what a terminal would take for commands. */
+/** A file name with its control characters replaced, which a terminal would execute. */
 export function printable(name: string): string {
   return name.replace(/\p{Cc}/gu, '?')
 }
 
 /**
- * A bar that shows how many of some bytes have gone. It is off where the output is no terminal, and
- * where a log is written to the same terminal: each log line would tear it apart.
+ * Starts a progress bar for a number of bytes. It shows nothing if the output is not a terminal, or if
+ * the log is written to the same terminal, because log lines would break the bar.
  */
 export function startBar(
   totalBytes: number,
   { log }: { log: boolean },
 ): { show(bytes: number): void; stop(): void } {
-  const torn = log && process.stderr.isTTY
-  if (!process.stdout.isTTY || torn) return { show() {}, stop() {} }
+  const sharesTerminal = log && process.stderr.isTTY
+  if (!process.stdout.isTTY || sharesTerminal) return { show() {}, stop() {} }
   const bar = new cliProgress.SingleBar({
     stream: process.stdout,
     format: '  {bar} {percentage} %  {value} of {total}',
@@ -42,7 +43,7 @@ export function startBar(
     formatValue: (value, _options, type) =>
       type === 'percentage' ? String(value).padStart(3) : fileSize(value),
     hideCursor: true,
-    // The demo has its own manners on Ctrl-C, and stops the bar itself.
+    // The demo handles Ctrl-C and stops the bar.
     gracefulExit: false,
   })
   bar.start(totalBytes, 0)

@@ -8,36 +8,36 @@ import { configVariables } from '../gateway/config/variables.ts'
 import type { Log } from '../gateway/ports.ts'
 import { projectFolder, wranglerManners, wranglerScript } from './wrangler.ts'
 
-/** A cold start takes a few seconds, on a busy machine several times that. */
+/** Limits the start of wrangler. A cold start takes seconds, or much longer on a busy machine. */
 const START_MS = 60_000
 
 export interface WorkerGatewayOptions {
-  /** What the Worker gets as secrets. */
+  /** Variables that the Worker receives as secrets. */
   environment: Readonly<Record<string, string>>
   log: Log
-  /** For whatever wrangler writes but its bundle. */
+  /** Folder for the files that wrangler writes. */
   folder: string
-  /** Gives the start up. */
+  /** Aborts the start. */
   signal: AbortSignal
 }
 
 /**
- * Runs the Worker in workerd, by `wrangler dev`, which bundles it anew when a source changes.
+ * Runs the Worker in workerd with `wrangler dev`, which reloads it when a source file changes.
  *
- * @throws Error with wrangler's own words when it does not start
+ * @throws Error with wrangler's output when it does not start
  */
 export async function startWorkerGateway(
   options: WorkerGatewayOptions,
 ): Promise<{ url: string; close(): Promise<void> }> {
   const { environment, log, folder, signal } = options
-  // Anybody on this machine may see a command line: secrets go through a file.
+  // Other users of this machine can read command lines, so secrets are passed in a file.
   const secrets = join(folder, 'worker.env')
   await writeFile(secrets, linesOf(environment), { mode: 0o600 })
   signal.throwIfAborted()
 
   const child = spawn(process.execPath, [wranglerScript, ...argumentsOf(folder, secrets)], {
     cwd: projectFolder,
-    // A group of its own: Ctrl-C must not end it before an upload was aborted through it.
+    // A separate process group: Ctrl-C must not stop wrangler before the upload has been aborted.
     detached: true,
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     env: {
@@ -49,12 +49,12 @@ export async function startWorkerGateway(
     },
   })
   const closed = once(child, 'close')
-  // Before the folder is removed, should this process end in haste.
+  // Runs before the folder is removed, if this process ends without `close`.
   const endAll = () => killGroup(child)
   process.prependOnceListener('exit', endAll)
 
   async function close() {
-    // esbuild, told to end while it bundles a change, dies with a page of its own insides.
+    // esbuild prints a long stack trace when it is stopped while it bundles.
     child.stderr!.unpipe(process.stderr).resume()
     child.kill('SIGTERM')
     await closed
@@ -62,24 +62,24 @@ export async function startWorkerGateway(
     process.off('exit', endAll)
   }
 
-  createInterface({ input: child.stdout! }).on('line', (line) => handOn(line, log))
-  let said = ''
-  const listen = (text: string) => {
-    said += text
+  createInterface({ input: child.stdout! }).on('line', (line) => forwardLogLine(line, log))
+  let errorOutput = ''
+  const collect = (text: string) => {
+    errorOutput += text
   }
-  child.stderr!.setEncoding('utf8').on('data', listen)
-  const giveUp = () => child.kill('SIGTERM')
-  signal.addEventListener('abort', giveUp, { once: true })
+  child.stderr!.setEncoding('utf8').on('data', collect)
+  const stop = () => child.kill('SIGTERM')
+  signal.addEventListener('abort', stop, { once: true })
   try {
-    const url = await Promise.race([answering(child), ending(closed)])
-    // From now on a source that cannot be bundled is news for whoever changes it.
-    child.stderr!.off('data', listen).pipe(process.stderr, { end: false })
+    const url = await Promise.race([readyAt(child), rejectWhen(closed)])
+    // From now on wrangler's errors concern changes of the source, so the terminal shows them.
+    child.stderr!.off('data', collect).pipe(process.stderr, { end: false })
     return { url, close }
   } catch (error) {
     await close()
-    throw new Error(`${(error as Error).message}\n${stripVTControlCharacters(said)}`)
+    throw new Error(`${(error as Error).message}\n${stripVTControlCharacters(errorOutput)}`)
   } finally {
-    signal.removeEventListener('abort', giveUp)
+    signal.removeEventListener('abort', stop)
   }
 }
 
@@ -94,36 +94,36 @@ function argumentsOf(folder: string, secrets: string): string[] {
   ]
 }
 
-/** In the form of a `.env` file. Blank are those that wrangler.toml may set for a deployment. */
+/** The content of an `.env` file. Empty lines override the values of wrangler.toml. */
 function linesOf(environment: Readonly<Record<string, string>>): string {
   return configVariables.map((name) => `${name}='${environment[name] ?? ''}'\n`).join('')
 }
 
-/** Resolves to the Worker's address once it answers there. */
-async function answering(child: ChildProcess): Promise<string> {
+/** Resolves to the Worker's address once it responds. */
+async function readyAt(child: ChildProcess): Promise<string> {
   const signal = AbortSignal.timeout(START_MS)
   const [message] = (await once(child, 'message', { signal })) as [string]
   const { port } = JSON.parse(message) as { port: number }
   const url = `http://127.0.0.1:${port}`
-  // wrangler listens at once and has callers wait for its bundle.
+  // wrangler listens at once, and delays responses until its bundle is ready.
   const { status } = await fetch(`${url}/livez`, { signal })
-  if (status !== 200) throw new Error(`The Worker answers ${status}.`)
+  if (status !== 200) throw new Error(`The Worker responded with status ${status}.`)
   return url
 }
 
-async function ending(closed: Promise<unknown[]>): Promise<never> {
+async function rejectWhen(closed: Promise<unknown[]>): Promise<never> {
   const [status] = await closed
   throw new Error(`wrangler ended with ${status}.`)
 }
 
-/** Between the gateway's own log wrangler tells of its doings. */
-function handOn(line: string, log: Log): void {
+/** Forwards lines of the gateway's log. wrangler writes its own messages in between. */
+function forwardLogLine(line: string, log: Log): void {
   if (!line.startsWith('{"level":')) return
   const { level, time, ...record } = JSON.parse(line)
   log(level, record)
 }
 
-/** wrangler's children as well; none of them may outlive the demo. */
+/** Kills wrangler and its child processes, which must not outlive the demo. */
 function killGroup({ pid }: ChildProcess): void {
   try {
     if (pid) process.kill(-pid, 'SIGKILL')

@@ -1,14 +1,14 @@
 import { fileURLToPath } from 'node:url'
 
-/** Where wrangler.toml is, and where wrangler has to be run. */
+/** The folder of wrangler.toml, in which wrangler must run. */
 export const projectFolder = fileURLToPath(new URL('../..', import.meta.url))
 
-/** The wrangler of this project, a script for Node. */
+/** wrangler's script for Node, as installed in this project. */
 export const wranglerScript = fileURLToPath(
   new URL('../../node_modules/wrangler/bin/wrangler.js', import.meta.url),
 )
 
-/** Has wrangler ask nobody for updates, report to nobody and keep no log in the home directory. */
+/** Environment that keeps wrangler from checking for updates, sending metrics and writing a log. */
 export const wranglerManners = {
   WRANGLER_HIDE_BANNER: 'true',
   WRANGLER_SEND_METRICS: 'false',

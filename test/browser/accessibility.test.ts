@@ -14,9 +14,9 @@ import {
 } from '../support/browser.ts'
 import { MiB, someBytes } from '../support/gateway.ts'
 
-/** The faults that axe finds, each with where it is. */
+/** The violations that axe finds, with their elements. */
 async function faults(page: Page): Promise<string[]> {
-  // What fades in has another contrast on its way.
+  // Elements that fade in have a lower contrast during the animation.
   await page.waitForFunction(() =>
     document.getAnimations().every(({ playState }) => playState !== 'running'),
   )
@@ -29,7 +29,7 @@ async function faults(page: Page): Promise<string[]> {
 
 const overflow = () => document.documentElement.scrollWidth - window.innerWidth
 
-/** Whatever can be pressed and is less than 44 px high or wide. */
+/** Controls that are less than 44 px high or wide. */
 function smallTargets(page: Page): Promise<string[]> {
   return page.evaluate(() => {
     const targets = 'button, summary, input, label.button, #users label'
@@ -91,7 +91,7 @@ test.each([
   await expectFit(page)
 })
 
-test('nothing moves for a visitor who wants less motion', async () => {
+test('accessibility: no animation with prefers-reduced-motion', async () => {
   const harness = await startBrowserHarness({ reducedMotion: 'reduce' })
   await harness.visitDemo()
   harness.holdPartsAfter(1)
@@ -106,7 +106,7 @@ test('nothing moves for a visitor who wants less motion', async () => {
   expect(moving).toEqual([])
 })
 
-/** What has the focus, by how it is called, and whether one can see it. */
+/** The accessible name of the focused element, and whether its focus is visible. */
 function focused(page: Page) {
   return page.evaluate(() => {
     const element = document.activeElement as HTMLInputElement
@@ -119,10 +119,10 @@ function focused(page: Page) {
   })
 }
 
-test('the keyboard alone is enough, and the focus is seen', async () => {
+test('accessibility: the keyboard reaches every control, with visible focus', async () => {
   const harness = await startBrowserHarness()
   const { page, boris, controls } = harness
-  // It takes a while until the browser hands its dialogues over.
+  // The browser takes a moment to report its file chooser.
   const chooser = page.waitForEvent('filechooser')
   await harness.visitDemo()
   const key = async (name: string) => {
@@ -152,7 +152,7 @@ test('the keyboard alone is enough, and the focus is seen', async () => {
   await keyTo('Pause clip.mp4')
   await page.keyboard.press('Space')
   await says(page, 'clip.mp4', 'Paused')
-  // The button has become another, and keeps the focus.
+  // The button has a new label and keeps the focus.
   expect(await focused(page)).toBe('Resume clip.mp4')
   await keyTo('Continue on another device: clip.mp4')
   await page.keyboard.press('Enter')
@@ -164,7 +164,7 @@ test('the keyboard alone is enough, and the focus is seen', async () => {
   expect(await page.getByRole('switch', { name: 'Network off' }).isChecked()).toBe(true)
 })
 
-test('a row that goes hands the focus on', async () => {
+test('accessibility: removing a row moves the focus to the next row', async () => {
   const harness = await startBrowserHarness()
   const { page } = harness
   await harness.visitDemo()
@@ -179,7 +179,7 @@ test('a row that goes hands the focus on', async () => {
   await expect.poll(() => focused(page)).toBe('Choose files')
 })
 
-test('a screen reader hears each state once, with the name of the file', async () => {
+test('accessibility: a screen reader reads each state once, with the file name', async () => {
   const harness = await startBrowserHarness()
   const { page } = harness
   await harness.visitDemo()
@@ -195,11 +195,11 @@ test('a screen reader hears each state once, with the name of the file', async (
   const texts = await heard()
   const count = (text: string) => texts.filter((each) => each === `clip.mp4: ${text}`).length
   expect([count('Paused'), count('Stored as clip.mp4')]).toEqual([1, 1])
-  // Progress is shown, and not read aloud at every step.
+  // Progress is visible but not read at every step.
   expect(texts.filter((text) => /MB|%/.test(text))).toEqual([])
 })
 
-/** Gives the way to ask for whatever live regions have said since now. */
+/** Records live regions. Returns the function that reads the record. */
 async function listen(page: Page): Promise<() => Promise<string[]>> {
   const listening = await page.evaluateHandle(() => {
     const heard: string[] = []

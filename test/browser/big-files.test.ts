@@ -18,7 +18,7 @@ import { watchTraffic } from '../support/watch-traffic.ts'
 
 type BrowserHarness = Awaited<ReturnType<typeof startBrowserHarness>>
 
-/** Cut into parts of 4 MiB by the client. */
+/** The client cuts it into parts of 4 MiB. */
 const ALL_MIB = 300
 const ALL_PARTS = 75
 const SOME_PARTS = 60
@@ -30,21 +30,21 @@ beforeAll(() => {
 
 const someContent = () => content.subarray(0, SOME_PARTS * PART_BYTES)
 
-/** Starts an upload of 60 parts that takes a second or two, and waits for half of them. */
+/** Starts an upload of 60 parts that takes 1 to 2 s, and waits for half of the parts. */
 async function startHalf(harness: BrowserHarness): Promise<string> {
   harness.controls.force('put-part', { delayMs: 50, times: Number.POSITIVE_INFINITY })
   const file = await fileOnDisk('clip.mp4', someContent())
   await harness.visitDemo()
   const hold = harness.controls.hold('put-part', { times: Number.POSITIVE_INFINITY })
   await uploadFromDisk(harness.page, file)
-  // Golden Retriever has to have the file before it can bring it back.
+  // Golden Retriever must have stored the file before it can restore it.
   await expect.poll(async () => (await kept(harness.page)).bytes).toBe(someContent().length)
   hold.release()
   await expect.poll(() => harness.partsReceived().length).toBeGreaterThanOrEqual(SOME_PARTS / 2)
   return file
 }
 
-/** How many parts COS was sent more than once. */
+/** How many parts COS has received more than once. */
 function sentTwice({ partsReceived }: BrowserHarness): number {
   const numbers = partsReceived()
   return numbers.length - new Set(numbers).size
@@ -58,10 +58,10 @@ async function expectStored(harness: BrowserHarness, expected: Buffer): Promise<
 }
 
 describe('a file of 300 MiB', { timeout: 300_000 }, () => {
-  // For machines that are busy with other things as well.
+  // Busy machines take longer.
   const PATIENCE_MS = 250_000
 
-  test('goes up with its progress shown, and the browser sees no secret', async () => {
+  test('uploads with progress, and the browser sees no secret', async () => {
     const harness = await startBrowserHarness()
     const { page, controls, demo } = harness
     page.setDefaultTimeout(PATIENCE_MS)
@@ -88,7 +88,7 @@ describe('a file of 300 MiB', { timeout: 300_000 }, () => {
     expect(traffic.written).toEqual([])
   })
 
-  test('that SMH has already is stored at once, and the page stays smooth meanwhile', async () => {
+  test('is stored at once if SMH has it, and the page stays responsive', async () => {
     const harness = await startBrowserHarness()
     const { page, demo, ada } = harness
     page.setDefaultTimeout(PATIENCE_MS)
@@ -103,12 +103,12 @@ describe('a file of 300 MiB', { timeout: 300_000 }, () => {
     const sentBefore = harness.partsReceived().length
     await harness.visitDemo()
 
-    // Others at work on this machine can only make it look slower, so the best of three counts.
+    // Other load on this machine only makes it slower, so the best of three runs counts.
     const longest: number[] = []
     for (let round = 1; round <= 3 && Math.min(...longest, 50) >= 50; round += 1) {
       const longTask = await watchLongTasks(page)
       await uploadFromDisk(page, file)
-      await says(page, 'clip.mp4', `Stored as clip (${round}).mp4. SMH had it already`)
+      await says(page, 'clip.mp4', `Stored as clip (${round}).mp4. SMH already had the file`)
       longest.push(await longTask())
       await press(page, 'Remove clip.mp4')
     }
@@ -117,7 +117,7 @@ describe('a file of 300 MiB', { timeout: 300_000 }, () => {
   })
 })
 
-/** Gives the way to ask for whatever the progress bar has shown since now. */
+/** Records the progress bar. Returns the function that reads the record. */
 async function watchProgress(page: Page): Promise<() => Promise<number[]>> {
   const watching = await page.evaluateHandle(() => {
     const shown: number[] = []
@@ -132,7 +132,7 @@ async function watchProgress(page: Page): Promise<() => Promise<number[]>> {
   return () => watching.jsonValue()
 }
 
-/** Gives the way to ask for the longest task, in milliseconds, of the page since now; 0 if under 50. */
+/** Records long tasks. Returns the function that reads the longest, in milliseconds; 0 if under 50. */
 async function watchLongTasks(page: Page): Promise<() => Promise<number>> {
   const watching = await page.evaluateHandle(() => {
     const state = { longest: 0 }
@@ -146,7 +146,7 @@ async function watchLongTasks(page: Page): Promise<() => Promise<number>> {
   return () => watching.evaluate(({ longest }) => longest)
 }
 
-test('five seconds without network stop an upload, and it goes on by itself', {
+test('five seconds without network pause an upload, which continues automatically', {
   timeout: 90_000,
 }, async () => {
   const harness = await startBrowserHarness()
@@ -158,14 +158,14 @@ test('five seconds without network stop an upload, and it goes on by itself', {
   const stoppedAt = harness.partsReceived().length
   expect(stoppedAt).toBeLessThan(SOME_PARTS)
   await page.waitForTimeout(5_000 - (performance.now() - wentOffline))
-  // What was on its way may have arrived.
+  // Parts in progress may have arrived.
   expect(harness.partsReceived().length).toBeLessThanOrEqual(stoppedAt + 4)
   await page.context().setOffline(false)
   await says(page, 'clip.mp4', 'Stored as clip.mp4')
   await expectStored(harness, someContent())
 })
 
-test('a page that is loaded again at half goes on with what is missing', {
+test('a reload at half of the upload sends only the missing parts', {
   timeout: 90_000,
 }, async () => {
   const harness = await startBrowserHarness()
@@ -179,7 +179,7 @@ test('a page that is loaded again at half goes on with what is missing', {
   await expectStored(harness, someContent())
 })
 
-test('another browser goes on at half by the link, with what is missing', {
+test('another browser continues at half with the link and sends only the missing parts', {
   timeout: 90_000,
 }, async () => {
   const harness = await startBrowserHarness()

@@ -22,7 +22,7 @@ const entry = fileURLToPath(new URL('../../src/client/index.ts', import.meta.url
 const html = `<!doctype html><link rel="icon" href="data:,"><input type="file">
 <script type="module">globalThis.uploader = await import('/client.js')</script>`
 
-/** A page of its own origin that has the client and nothing else. */
+/** Serves a page on its own origin that has only the client. */
 async function startPage() {
   const { text } = await bundleForBrowsers(entry)
   const server = createServer((request, response) => {
@@ -47,7 +47,7 @@ async function open(page: Page, url: string) {
   await page.waitForFunction(() => 'uploader' in globalThis)
 }
 
-/** Uploads a small file by the page, and gives what comes of it. */
+/** Uploads a small file from the page. Returns the result. */
 async function uploadByPage({ bucketAllows }: { bucketAllows: (page: string) => string }) {
   const { page, origin } = await startPage()
   const harness = await startHarness({
@@ -78,7 +78,7 @@ async function uploadByPage({ bucketAllows }: { bucketAllows: (page: string) => 
   return { result, origin, harness }
 }
 
-test('a bucket without a CORS rule for the page fails an upload soon, and says why', async () => {
+test('client in a page: without a CORS rule of the bucket an upload fails with blocked', async () => {
   const { result, origin, harness } = await uploadByPage({
     bucketAllows: () => 'https://other.example.com',
   })
@@ -90,7 +90,7 @@ test('a bucket without a CORS rule for the page fails an upload soon, and says w
   expect(parts).toEqual([])
 })
 
-test('a bucket with a CORS rule for the page stores its upload', async () => {
+test('client in a page: with a CORS rule of the bucket an upload is stored', async () => {
   const { result } = await uploadByPage({ bucketAllows: (page) => page })
   expect(result).toEqual({
     stored: 'a.txt',
@@ -98,7 +98,7 @@ test('a bucket with a CORS rule for the page stores its upload', async () => {
   })
 })
 
-/** Uploads the chosen file, or goes on with it; resolves when it is stored, or at half if `untilHalf`. */
+/** Uploads or resumes the chosen file. Resolves when it is stored, or at half with `untilHalf`. */
 async function uploadChosen(page: Page, harness: Harness, untilHalf: boolean): Promise<void> {
   await page.evaluate(
     async ({ gateway, token, untilHalf }) => {
@@ -123,7 +123,7 @@ async function uploadChosen(page: Page, harness: Harness, untilHalf: boolean): P
   )
 }
 
-test('a page that is loaded again at half of 50 MB sends less than half of the parts again', {
+test('client in a page: a reload at half of 50 MB sends less than half of the parts again', {
   timeout: 300_000,
 }, async () => {
   const { page, url, origin } = await startPage()

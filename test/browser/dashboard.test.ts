@@ -11,7 +11,7 @@ const entry = fileURLToPath(new URL('../support/dashboard-page.ts', import.meta.
 const html = `<!doctype html><title>Dashboard</title><link rel="icon" href="data:,">
 <script type="module" src="/app.js"></script>`
 
-/** Serves a page with the Dashboard alone, and gives its address. */
+/** Serves a page with only the Dashboard. Returns its URL. */
 async function servePage(): Promise<string> {
   const { text } = await bundleForBrowsers(entry)
   const server = createServer((request, response) => {

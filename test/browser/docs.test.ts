@@ -4,7 +4,7 @@ import { openApiDocument } from '../../src/gateway/openapi.ts'
 import { startBrowserHarness } from '../support/browser.ts'
 import { offSite, watchTraffic } from '../support/watch-traffic.ts'
 
-test('the reference page shows every operation and needs nothing from elsewhere', async () => {
+test('/docs: shows every operation and requests nothing from other origins', async () => {
   const { demo, page } = await startBrowserHarness()
   const traffic = await watchTraffic(page)
   await page.goto(`${demo.gatewayUrl}/docs`)
@@ -36,7 +36,7 @@ test.each([
 ] as const)('the reference page %s: axe finds no fault, nothing overflows', async (_, options) => {
   const { demo, page } = await startBrowserHarness(options)
   await page.goto(`${demo.gatewayUrl}/docs`)
-  // The page itself may run no script: this goes past its policy, by the debugger.
+  // The page's policy forbids scripts. The debugger bypasses it.
   const { passes, violations } = await page.evaluate<AxeResults>(`${axe.source}; axe.run()`)
   expect(passes.length).toBeGreaterThan(10)
   expect(violations.map(({ id, nodes }) => [id, nodes.map(({ html }) => html)])).toEqual([])

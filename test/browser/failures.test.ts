@@ -12,7 +12,7 @@ import {
 import { someBytes } from '../support/gateway.ts'
 import { watchTraffic } from '../support/watch-traffic.ts'
 
-test('credentials that end midway are renewed, and no part is stored twice', async () => {
+test('failures: expired credentials are renewed, and no part is stored twice', async () => {
   const harness = await startBrowserHarness()
   const { page, ada, controls } = harness
   const { written } = await watchTraffic(page)
@@ -38,12 +38,12 @@ test('credentials that end midway are renewed, and no part is stored twice', asy
   expect(refused.length).toBeGreaterThan(0)
   expect(calls.filter(({ route }) => route === 'renew')).toHaveLength(1)
   await expect.poll(() => counted(page, 'Renewals')).toBe(1)
-  // The browser tells of the refusal itself, and nobody of anything else.
+  // The browser itself logs the 403. Nothing else may be logged.
   expect(written.filter((line) => !line.includes('403'))).toEqual([])
   expect((await harness.storedBytes(['users', ada, 'clip.mp4'])).equals(content)).toBe(true)
 })
 
-test('credentials of three seconds are renewed for as long as it takes', async () => {
+test('failures: credentials that last 3 s are renewed until the upload is complete', async () => {
   const harness = await startBrowserHarness()
   const { page } = harness
   await harness.visitDemo()
@@ -57,7 +57,7 @@ test('credentials of three seconds are renewed for as long as it takes', async (
   )
 })
 
-test('a part that is lost is sent again, and the page tells which', async () => {
+test('failures: a lost part is sent again, and the page shows its number', async () => {
   const harness = await startBrowserHarness()
   const { page } = harness
   await harness.visitDemo()
@@ -69,7 +69,7 @@ test('a part that is lost is sent again, and the page tells which', async () => 
   expect(await page.getByRole('switch', { name: 'A part is lost' }).isChecked()).toBe(false)
 })
 
-test('without the network an upload waits, and goes on by itself', async () => {
+test('failures: an upload waits without network and continues automatically', async () => {
   const harness = await startBrowserHarness()
   const { page, demo } = harness
   await harness.visitDemo()
@@ -87,7 +87,7 @@ test('without the network an upload waits, and goes on by itself', async () => {
   expect(harness.partsReceived().toSorted()).toEqual([1, 2, 3, 4])
 })
 
-test('a slow SMH is waited for', async () => {
+test('failures: an upload completes with a slow SMH', async () => {
   const harness = await startBrowserHarness()
   const { page } = harness
   await harness.visitDemo()
@@ -98,7 +98,7 @@ test('a slow SMH is waited for', async () => {
   expect(performance.now() - before).toBeGreaterThan(4_000)
 })
 
-test('an upload that SMH refuses is told, and a retry begins anew', async () => {
+test('failures: the page shows that SMH rejects an upload, and Retry begins a new one', async () => {
   const harness = await startBrowserHarness()
   const { page, controls } = harness
   await harness.visitDemo()

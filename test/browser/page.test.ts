@@ -16,7 +16,7 @@ import {
 import { someBytes } from '../support/gateway.ts'
 import { offSite, watchTraffic } from '../support/watch-traffic.ts'
 
-test('a picture is shown in its row, and the policy is kept to', async () => {
+test('page: shows the preview of a picture without a policy violation', async () => {
   const { page, visitDemo } = await startBrowserHarness()
   const traffic = await watchTraffic(page)
   await visitDemo()
@@ -37,7 +37,7 @@ test('a picture is shown in its row, and the policy is kept to', async () => {
   ).toEqual([])
 })
 
-test('a picture that cannot be shown has its extension in its place', async () => {
+test('page: shows the extension of a picture that the browser cannot show', async () => {
   const { page, visitDemo } = await startBrowserHarness()
   await visitDemo()
   await uploadFile(page, 'broken.png', new Uint8Array([1, 2, 3]))
@@ -45,7 +45,7 @@ test('a picture that cannot be shown has its extension in its place', async () =
   await expect.poll(() => icon.innerHTML()).toBe('PNG')
 })
 
-test('a stored file is shown as verified, also when the list hears of it before the upload', async () => {
+test('page: shows a file as verified, also when the list updates before the upload ends', async () => {
   const { page, visitDemo } = await startBrowserHarness()
   await visitDemo()
   const listed = page.locator('#stored').getByText('clip.mp4')
@@ -59,13 +59,13 @@ test('a stored file is shown as verified, also when the list hears of it before 
   await page.locator('#stored').getByText('verified').waitFor()
 })
 
-test('two files of one name are shown with the names they are stored under', async () => {
+test('page: shows two files with one name under the names that they are stored as', async () => {
   const { page, ada, controls, visitDemo } = await startBrowserHarness()
   await visitDemo()
   const file = await fileOnDisk('note.txt', someBytes(3))
   await uploadFromDisk(page, file)
   await says(page, 'note.txt', 'Stored as note.txt')
-  // The very same one, which is another upload all the same.
+  // The same file again is another upload.
   await uploadFromDisk(page, file)
   const states = () => row(page, 'note.txt').getByRole('status').allTextContents()
   await expect
@@ -76,7 +76,7 @@ test('two files of one name are shown with the names they are stored under', asy
   expect(paths).toEqual([`users/${ada}/note.txt`, `users/${ada}/note (1).txt`])
 })
 
-test('the title tells the outcome of all files', async () => {
+test('page: the title summarizes the states of all files', async () => {
   const harness = await startBrowserHarness()
   const { page } = harness
   await harness.visitDemo()
@@ -102,10 +102,10 @@ test('the title tells the outcome of all files', async () => {
   await press(page, 'Retry two.mp4')
   await hasTitle(page, '1 file stored')
   await press(page, 'Remove two.mp4')
-  await expect.poll(() => page.title()).toBe('Upload gateway for SMH: the demo')
+  await expect.poll(() => page.title()).toBe('Upload gateway for SMH: demo')
 })
 
-test('the state of a file is shown in one place', async () => {
+test('page: shows the state of a file in one place', async () => {
   const { page, visitDemo } = await startBrowserHarness()
   await visitDemo()
   await uploadFile(page, 'a;b?c.txt', someBytes(3))
@@ -118,12 +118,12 @@ test('the state of a file is shown in one place', async () => {
   }
 })
 
-test('Retry is offered only where it can help', async () => {
+test('page: offers Retry only for errors that a retry can fix', async () => {
   const { page, controls, visitDemo } = await startBrowserHarness()
   await visitDemo()
   const actions = (name: string) => row(page, name).getByRole('button').allTextContents()
   await uploadFile(page, 'a:b.txt', someBytes(3))
-  await says(page, 'a:b.txt', 'A name has at most 255 characters and none of')
+  await says(page, 'a:b.txt', 'A name can have at most 255 characters and none of')
   expect(await actions('a:b.txt')).toEqual(['Remove'])
   await uploadFile(page, 'empty.txt', new Uint8Array())
   await says(page, 'empty.txt', 'Empty files cannot be uploaded.')
@@ -134,7 +134,7 @@ test('Retry is offered only where it can help', async () => {
   expect(await actions('large.txt')).toEqual(['Retry', 'Remove'])
 })
 
-test('dropped files and folders are uploaded, each with its path', async () => {
+test('page: uploads dropped files and folders with their paths', async () => {
   const { page, ada, controls, visitDemo } = await startBrowserHarness()
   await visitDemo()
   const drop = (type: string) =>
@@ -158,7 +158,7 @@ test('dropped files and folders are uploaded, each with its path', async () => {
   expect(paths.toSorted()).toEqual([`users/${ada}/dropped.txt`, `users/${ada}/${path}`].toSorted())
 })
 
-test('what an earlier run of the demo left in the browser is forgotten', async () => {
+test('page: deletes what an earlier run of the demo has left in the browser', async () => {
   const harness = await startBrowserHarness()
   const { page } = harness
   await harness.visitDemo()
@@ -176,7 +176,7 @@ test('what an earlier run of the demo left in the browser is forgotten', async (
   expect(await page.evaluate(() => Object.keys(localStorage))).toEqual(['run'])
 })
 
-test('a page that outlives its demo tells so', async () => {
+test('page: shows a notice when its demo has stopped', async () => {
   const { page, demo, visitDemo } = await startBrowserHarness()
   await visitDemo()
   await demo.close()

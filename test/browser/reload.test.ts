@@ -10,17 +10,17 @@ import {
   uploadFromDisk,
 } from '../support/browser.ts'
 
-/** A paused upload that the browser has put aside. */
+/** A paused upload that Golden Retriever has stored. */
 async function pausedUpload() {
   const harness = await startPausedUpload()
   const { page, content } = harness
   await expect.poll(async () => (await kept(page)).bytes).toBe(content.length)
-  // Written half a second late.
+  // Golden Retriever writes after half a second.
   await expect.poll(async () => (await kept(page)).state).toContain('confirmKey')
   return harness
 }
 
-test('after a reload the file is still there, and only what is missing is sent', async () => {
+test('reload: restores the file, and resume sends only the missing parts', async () => {
   const { page, content, ada, partsReceived, storedBytes } = await pausedUpload()
   await page.reload()
   await hasTitle(page, '1 file to resume')
@@ -32,7 +32,7 @@ test('after a reload the file is still there, and only what is missing is sent',
   expect((await storedBytes(['users', ada, 'clip.mp4'])).equals(content)).toBe(true)
 })
 
-test('a file that the browser could not keep is chosen again, and goes on', async () => {
+test('reload: a file that the browser could not keep continues when it is chosen again', async () => {
   const { page, file, content, ada, partsReceived, storedBytes } = await pausedUpload()
   await forgetFiles(page)
   expect((await kept(page)).bytes).toBe(0)
@@ -45,7 +45,7 @@ test('a file that the browser could not keep is chosen again, and goes on', asyn
   expect((await storedBytes(['users', ada, 'clip.mp4'])).equals(content)).toBe(true)
 })
 
-test('what one user left behind does not come back for the other', async () => {
+test('reload: restores files only for their own user', async () => {
   const { page } = await pausedUpload()
   await page.getByRole('radio', { name: 'Boris' }).check()
   await page.reload()

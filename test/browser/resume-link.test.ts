@@ -1,13 +1,13 @@
 import { expect, test } from 'vitest'
 import { fileOnDisk, linkOf, press, says, startPausedUpload, visit } from '../support/browser.ts'
 
-/** A paused upload, with the link to go on with it. */
+/** A paused upload, with the link that continues it. */
 async function pausedUpload() {
   const harness = await startPausedUpload()
   return { ...harness, link: await linkOf(harness.page, 'clip.mp4') }
 }
 
-test('an upload goes on in another browser, by its link and the same file', async () => {
+test('resume link: continues the upload in another browser with the same file', async () => {
   const { link, file, content, ada, newProfile, partsReceived, storedBytes } = await pausedUpload()
   const other = await newProfile()
   const asked: string[] = []
@@ -26,7 +26,7 @@ test('an upload goes on in another browser, by its link and the same file', asyn
   expect((await storedBytes(['users', ada, 'clip.mp4'])).equals(content)).toBe(true)
 })
 
-test('whoever goes on first stores it; the other one finds it stored', async () => {
+test('resume link: two browsers that continue one upload store one file', async () => {
   const { page, controls, link, file, newProfile } = await pausedUpload()
   const other = await newProfile()
   await visit(other, link)
@@ -37,22 +37,22 @@ test('whoever goes on first stores it; the other one finds it stored', async () 
   expect(controls.files()).toHaveLength(1)
   await other.goto('about:blank')
   await visit(other, link)
-  await other.getByRole('heading', { name: 'clip.mp4 is stored already' }).waitFor()
+  await other.getByRole('heading', { name: 'clip.mp4 is already stored' }).waitFor()
 })
 
-test('another file is not taken', async () => {
+test('resume link: rejects another file', async () => {
   const { link, content, newProfile, partsReceived } = await pausedUpload()
   const other = await newProfile()
   await visit(other, link)
   const input = other.getByLabel('Choose the file')
   await input.setInputFiles(await fileOnDisk('other.mp4', content))
-  await other.getByRole('alert').filter({ hasText: 'That is other.mp4' }).waitFor()
+  await other.getByRole('alert').filter({ hasText: 'You chose other.mp4' }).waitFor()
   await input.setInputFiles(await fileOnDisk('clip.mp4', content.subarray(1)))
-  await other.getByRole('alert').filter({ hasText: 'That is clip.mp4' }).waitFor()
+  await other.getByRole('alert').filter({ hasText: 'You chose clip.mp4' }).waitFor()
   expect(partsReceived()).toHaveLength(3)
 })
 
-test('a link is of no use to another user, who is told whose it is', async () => {
+test('resume link: another user cannot use it and sees whose upload it is', async () => {
   const { link, ada, boris, newProfile, file, partsReceived } = await pausedUpload()
   const other = await newProfile()
   await visit(other, new URL(link).origin)
@@ -61,7 +61,7 @@ test('a link is of no use to another user, who is told whose it is', async () =>
   await other.getByRole('heading', { name: 'This upload is not yours' }).waitFor()
   await other.getByText('It belongs to Ada.').waitFor()
   expect(await other.getByLabel('Choose the file').isVisible()).toBe(false)
-  // What the link says of its owner does not matter to the gateway.
+  // The gateway ignores the owner that the link names.
   await visit(other, link.replace(`user=${ada}`, `user=${boris}`))
   await other.getByText('It does not belong to Boris, or it has ended.').waitFor()
   expect(partsReceived()).toHaveLength(3)

@@ -3,10 +3,10 @@ import { press, says, startBrowserHarness, uploadFile, visit } from '../support/
 import { MiB, someBytes } from '../support/gateway.ts'
 import { offSite, watchTraffic } from '../support/watch-traffic.ts'
 
-test('the browser gets to see no secret, no SMH token and nobody else', async () => {
+test('secrets: the browser sees no secret, no SMH token and no data of other users', async () => {
   const harness = await startBrowserHarness()
   const { demo, page, controls, newProfile } = harness
-  // Somebody else has been here.
+  // Another user has uploaded before.
   await harness.visitDemo()
   await page.getByRole('radio', { name: 'Boris' }).check()
   await uploadFile(page, 'of-another-user.txt', someBytes(3))
@@ -34,7 +34,7 @@ test('the browser gets to see no secret, no SMH token and nobody else', async ()
   const exchanges = await traffic.exchanges()
   const sent = (method: string, url: string) =>
     exchanges.filter((each) => each.method === method && each.url.startsWith(url))
-  // What was recorded is the whole run, bodies and headers with it.
+  // The record contains the headers and bodies of the whole run.
   const parts = sent('PUT', demo.emulator.cosUrl).map(({ url }) => new URL(url).search)
   expect(new Set(parts).size).toBe(20)
   const gatewayCalls = sent('POST', `${demo.gatewayUrl}/v1/`)
@@ -45,14 +45,14 @@ test('the browser gets to see no secret, no SMH token and nobody else', async ()
   expect(gatewayCalls[0]?.all).toMatch(/Bearer .*clip\.mp4.*"confirmKey":"1\./s)
 
   for (const { url, all } of exchanges) {
-    // The demo's own list of whom one can be.
+    // The demo's own list of users.
     const hidden = url.endsWith('/settings.json') ? secrets : [...secrets, ...others]
     expect([url, hidden.filter((text) => all.includes(text))]).toEqual([url, []])
   }
   expect(offSite(exchanges)).toEqual([])
   expect(traffic.written).toEqual([])
 
-  // What the browser keeps for a reload names the upload, and gives nobody a way in.
+  // The browser keeps the confirm key for a reload, but no credentials.
   const kept = JSON.stringify(await watched.context().storageState({ indexedDB: true }))
   const credentials = exchanges.flatMap(({ all }) => all.match(/(?:Bearer |q-signature=)[\w.-]+/g))
   expect(new Set(credentials).size).toBeGreaterThan(2)

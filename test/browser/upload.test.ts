@@ -13,7 +13,7 @@ import {
 } from '../support/browser.ts'
 import { someBytes } from '../support/gateway.ts'
 
-/** Keeps whatever the page says of its progress from now on. */
+/** Records the progress that the page shows. */
 async function keepWhatIsSaid(page: Page) {
   const kept = await page.evaluateHandle(() => {
     const said: string[] = []
@@ -25,7 +25,7 @@ async function keepWhatIsSaid(page: Page) {
   return () => kept.jsonValue()
 }
 
-test('a file goes up with its progress told, and what is stored is what was sent', async () => {
+test('upload: shows progress and stores the same bytes', async () => {
   const harness = await startBrowserHarness()
   const { page, ada, controls } = harness
   await harness.visitDemo()
@@ -53,7 +53,7 @@ test('a file goes up with its progress told, and what is stored is what was sent
   expect((await harness.storedBytes(path)).equals(content)).toBe(true)
 })
 
-test('a paused upload keeps what has arrived and goes on when it is resumed', async () => {
+test('upload: pause keeps the parts that have arrived, and resume sends the others', async () => {
   const harness = await startBrowserHarness()
   const { page, controls } = harness
   await harness.visitDemo()
@@ -75,7 +75,7 @@ test('a paused upload keeps what has arrived and goes on when it is resumed', as
   expect(stored.equals(content)).toBe(true)
 })
 
-test('a cancelled upload is gone from SMH, and the next one can begin', async () => {
+test('upload: cancel removes the upload from SMH, and the next upload can begin', async () => {
   const harness = await startBrowserHarness()
   const { page, controls } = harness
   await harness.visitDemo()
@@ -84,7 +84,7 @@ test('a cancelled upload is gone from SMH, and the next one can begin', async ()
   await expect.poll(harness.partsReceived).toHaveLength(2)
   expect(controls.openTasks()).toHaveLength(1)
   await press(page, 'Cancel clip.mp4')
-  await page.getByText('Cancelled clip.mp4. Nothing of it is kept.').waitFor()
+  await page.getByText('clip.mp4 was cancelled and its parts were deleted.').waitFor()
   await expect.poll(controls.openTasks).toEqual([])
   expect(controls.files()).toEqual([])
 
@@ -93,7 +93,7 @@ test('a cancelled upload is gone from SMH, and the next one can begin', async ()
   await says(page, 'note.txt', 'Stored as note.txt')
 })
 
-test('a file that SMH has already is stored at once', async () => {
+test('upload: a file that SMH already has is stored at once', async () => {
   const harness = await startBrowserHarness()
   const { page } = harness
   await harness.visitDemo()
@@ -101,12 +101,16 @@ test('a file that SMH has already is stored at once', async () => {
   await uploadFile(page, 'first.mp4', content)
   await says(page, 'first.mp4', 'Stored as first.mp4')
   await uploadFile(page, 'second.mp4', content)
-  await says(page, 'second.mp4', 'Stored as second.mp4. SMH had it already: nothing was sent.')
+  await says(
+    page,
+    'second.mp4',
+    'Stored as second.mp4. SMH already had the file, so nothing was sent.',
+  )
   await page.getByText('2,097,152 bytes matched by hash').waitFor()
   expect(harness.partsReceived()).toHaveLength(2)
 })
 
-test('each user sees only files of their own', async () => {
+test('users: each user sees only their own files', async () => {
   const { page, ada, boris, controls, visitDemo } = await startBrowserHarness()
   await visitDemo()
   const stored = page.getByRole('region', { name: 'Stored for' })
@@ -133,7 +137,7 @@ test('each user sees only files of their own', async () => {
   )
 })
 
-test("an upload goes on while the other user's page is shown", async () => {
+test("users: an upload continues while the other user's files are shown", async () => {
   const harness = await startBrowserHarness()
   const { page, ada, controls } = harness
   await harness.visitDemo()

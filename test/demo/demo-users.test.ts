@@ -4,7 +4,7 @@ import { NAMED_USERS, startDemoIssuer } from '../../src/demo/demo-users.ts'
 import { REFETCH_MS } from '../../src/gateway/auth/issuer-keys.ts'
 import { startIssuerHarness } from '../support/issuer.ts'
 
-test('the users of the demo pass the gateway, each as another', async () => {
+test('demo issuer: the gateway accepts both users as different users', async () => {
   const harness = await startIssuerHarness()
   const ids = NAMED_USERS.map(
     async (user) => (await harness.user(await harness.issuer.token(user))).id,
@@ -12,7 +12,7 @@ test('the users of the demo pass the gateway, each as another', async () => {
   expect(await Promise.all(ids)).toEqual(['ada', 'boris'])
 })
 
-test('a token says what it was asked to, dated by the given clock', async () => {
+test('demo issuer: a token has the requested claims and the dates of the given clock', async () => {
   const issuer = await startDemoIssuer({ now: () => 1_000_999 })
   const claims = { org: 'acme', iat: undefined, aud: ['a', 'b'] }
   const token = await issuer.token({ sub: 'ann', scope: 'a b', claims, expiresInSeconds: -5 })
@@ -34,7 +34,7 @@ test('a token says what it was asked to, dated by the given clock', async () => 
   await issuer.close()
 })
 
-test('publishes a discovery document and public keys only', async () => {
+test('demo issuer: publishes a discovery document, and only public keys', async () => {
   const issuer = await startDemoIssuer()
   const read = async (path: string) => (await fetch(`${issuer.issuer}${path}`)).json()
   expect(await read('/.well-known/openid-configuration')).toMatchObject({
@@ -53,7 +53,7 @@ test('publishes a discovery document and public keys only', async () => {
   await issuer.close()
 })
 
-test('rotated keys end the tokens of those before', async () => {
+test('demo issuer: after a key rotation the old tokens are not valid', async () => {
   const harness = await startIssuerHarness()
   const old = await harness.issuer.token({ sub: 'ann' })
   await harness.user(old)
@@ -63,7 +63,7 @@ test('rotated keys end the tokens of those before', async () => {
   await expect(harness.user(old)).rejects.toMatchObject({ code: 'invalid_token' })
 })
 
-test('down, it hangs up; rehearsing, it says what it is told; closed, it is gone', async () => {
+test('demo issuer: down closes connections, rehearse replaces responses, close stops the server', async () => {
   const issuer = await startDemoIssuer()
   const ask = () => fetch(`${issuer.issuer}/keys`)
   issuer.down(true)
@@ -79,7 +79,7 @@ test('down, it hangs up; rehearsing, it says what it is told; closed, it is gone
   await expect(ask()).rejects.toThrow()
 })
 
-test('a port that is taken is told', async () => {
+test('demo issuer: rejects with EADDRINUSE when the port is in use', async () => {
   const issuer = await startDemoIssuer()
   const port = Number(new URL(issuer.issuer).port)
   await expect(startDemoIssuer({ port })).rejects.toMatchObject({ code: 'EADDRINUSE' })

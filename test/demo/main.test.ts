@@ -8,7 +8,7 @@ import { createCRC64 } from 'hash-wasm'
 import { beforeAll, expect, onTestFinished, test, vi } from 'vitest'
 import { MiB, someBytes } from '../support/gateway.ts'
 
-// Each test starts processes, which a busy machine does slowly.
+// Each test starts processes, which takes long on a busy machine.
 vi.setConfig({ testTimeout: 30_000 })
 
 const main = fileURLToPath(new URL('../../src/demo/main.ts', import.meta.url))
@@ -25,7 +25,7 @@ async function aFile(name: string, content: Uint8Array): Promise<string> {
   return file
 }
 
-/** Runs the command with a folder of its own for temporary files. */
+/** Runs the command with its own folder for temporary files. */
 async function runDemo(...args: string[]) {
   return run(process.execPath, [main, ...args])
 }
@@ -50,7 +50,7 @@ async function run(command: string, args: string[], env: NodeJS.ProcessEnv = {})
     errors: () => errors,
     kill: (signal: NodeJS.Signals) => child.kill(signal),
     processes: () => processesWith(temporary),
-    /** Resolves to what `pattern` finds in the output, as soon as it does. */
+    /** Resolves to the first match of `pattern` in the output. */
     async says(pattern: RegExp): Promise<RegExpExecArray> {
       for (;;) {
         const found = pattern.exec(out)
@@ -59,7 +59,7 @@ async function run(command: string, args: string[], env: NodeJS.ProcessEnv = {})
         if (!more && !pattern.test(out)) throw new Error(`It ended with:\n${out}${errors}`)
       }
     },
-    /** Resolves at its end to its status and to what it has left behind. */
+    /** Resolves at the end of the process to its status and the temporary files left. */
     async end() {
       const [status] = await closed
       return { status, left: await readdir(temporary) }
@@ -67,7 +67,7 @@ async function run(command: string, args: string[], env: NodeJS.ProcessEnv = {})
   }
 }
 
-/** Those whose environment names this folder, where the system tells: on Linux. */
+/** The processes whose environment contains this folder. Only Linux reports them. */
 async function processesWith(folder: string): Promise<string[]> {
   const ids = await readdir('/proc').catch(() => [])
   const environments = ids.map(async (id) => {
@@ -77,7 +77,7 @@ async function processesWith(folder: string): Promise<string[]> {
   return (await Promise.all(environments)).flat()
 }
 
-test('a file goes up in parts, and what is stored is what was sent', async () => {
+test('demo FILE uploads the file in parts and stores the same bytes', async () => {
   const content = someBytes(9 * MiB + 5)
   const crc = await createCRC64()
   const crc64 = BigInt(`0x${crc.update(content).digest('hex')}`).toString()
@@ -86,15 +86,15 @@ test('a file goes up in parts, and what is stored is what was sent', async () =>
   expect(demo.errors()).toBe('')
   expect(demo.out()).toContain('clip.mp4: 9 MB in 3 parts')
   expect(demo.out()).toMatch(/Stored as +users\/ada\/clip\.mp4\n/)
-  expect(demo.out()).toMatch(/For user +ada\n/)
-  expect(demo.out()).toContain(`CRC64       ${crc64} stored\n`)
+  expect(demo.out()).toMatch(/User +ada\n/)
+  expect(demo.out()).toContain(`CRC-64      ${crc64} stored\n`)
   expect(demo.out()).toContain(`${crc64} local: equal`)
-  expect(demo.out()).toContain('1 of 1 file arrived whole.')
-  // No bar and nothing else that only a terminal understands.
+  expect(demo.out()).toContain('1 of 1 file stored intact.')
+  // No progress bar and no control characters.
   expect(demo.out()).not.toMatch(/[^\P{Cc}\n]/u)
 })
 
-test('files that cannot be uploaded are named, and the others still go', async () => {
+test('demo FILE...: names files that cannot be uploaded and uploads the others', async () => {
   const missing = join(folder, 'missing.bin')
   const directory = join(folder, 'directory')
   await mkdir(directory)
@@ -107,35 +107,35 @@ test('files that cannot be uploaded are named, and the others still go', async (
   expect(demo.errors().trimEnd().split('\n')).toEqual([
     `${missing} does not exist`,
     `${directory} is a directory`,
-    `${empty} is empty, and an upload has at least one byte`,
+    `${empty} is empty; an upload needs at least one byte`,
     expect.stringMatching(/a\?b\.bin: The request is not valid\. path: has /),
   ])
   expect(demo.out()).toContain('/good.bin\n')
   expect(demo.out()).toContain('/good (1).bin\n')
-  expect(demo.out()).toContain('2 of 6 files arrived whole.')
+  expect(demo.out()).toContain('2 of 6 files stored intact.')
 })
 
-test('a file that cannot be uploaded is reported before anything is started', async () => {
+test('demo FILE...: starts nothing when no file can be uploaded', async () => {
   const empty = await aFile('empty.bin', new Uint8Array())
   const demo = await runDemo(empty, folder)
   expect(await demo.end()).toEqual({ status: 1, left: [] })
   expect(demo.out()).toBe('')
   expect(demo.errors()).toBe(
-    `${empty} is empty, and an upload has at least one byte\n${folder} is a directory\n`,
+    `${empty} is empty; an upload needs at least one byte\n${folder} is a directory\n`,
   )
 })
 
-test('a file that SMH has already is stored without being sent', async () => {
+test('demo FILE...: sends no bytes of a file that SMH already has', async () => {
   const file = await aFile('clip.mp4', someBytes(2 * MiB))
   const demo = await runDemo(file, file)
   expect(await demo.end()).toEqual({ status: 0, left: [] })
   expect(demo.out()).toContain('clip.mp4: 2 MB in 1 part\n')
-  expect(demo.out()).toContain('clip.mp4: 2 MB that SMH has already, nothing sent\n')
+  expect(demo.out()).toContain('clip.mp4: 2 MB already in SMH, nothing sent\n')
   expect(demo.out()).toContain('/clip (1).mp4\n')
-  expect(demo.out()).toContain('2 of 2 files arrived whole.')
+  expect(demo.out()).toContain('2 of 2 files stored intact.')
 })
 
-test('without a file a sample is stored and the page served until it is told to end', async () => {
+test('demo: stores a sample, then serves the page until SIGTERM', async () => {
   const demo = await runDemo()
   const [, page = ''] = await demo.says(/Open (\S+) to upload/)
   expect(demo.out()).toContain(`Page        ${page}\n`)
@@ -171,7 +171,7 @@ test('without a file a sample is stored and the page served until it is told to 
   expect(begun.headers.get('access-control-allow-origin')).toBe(new URL(page).origin)
   expect((await fetch(new URL('/token?user=somebody', page))).status).toBe(404)
 
-  // Whatever ports one demo has, the next takes others.
+  // A second demo takes other ports.
   const other = await runDemo(await aFile('note.txt', someBytes(3)))
   expect(await other.end()).toEqual({ status: 0, left: [] })
 
@@ -180,43 +180,43 @@ test('without a file a sample is stored and the page served until it is told to 
   expect(demo.errors()).toBe('')
 })
 
-test('interrupted in the middle of an upload, it aborts it and leaves nothing behind', async () => {
+test('demo: Ctrl-C during an upload aborts it and leaves no files', async () => {
   const file = await aFile('large.bin', someBytes(1))
-  // No bytes on disk, and yet seconds of work.
+  // A sparse file: it takes no disk space, and its upload takes seconds.
   await truncate(file, 2 * 1024 * MiB)
   const demo = await runDemo('--log', file)
   await demo.says(/large\.bin: 2 GB/)
   demo.kill('SIGINT')
   expect(await demo.end()).toEqual({ status: 130, left: [] })
-  expect(demo.out()).toContain('Interrupted; the upload was aborted.')
+  expect(demo.out()).toContain('Interrupted. The upload was aborted.')
   const lines = demo.errors().trimEnd().split('\n')
   expect(lines.map((line) => JSON.parse(line))).toContainEqual(
     expect.objectContaining({ operation: 'abortUpload', status: 204 }),
   )
 })
 
-test('as a Worker it does the same, and logs through wrangler', async () => {
+test('demo --worker FILE uploads the file through workerd, and --log shows its log', async () => {
   const content = someBytes(5 * MiB + 1)
   const crc = await createCRC64()
   const crc64 = BigInt(`0x${crc.update(content).digest('hex')}`).toString()
   const demo = await runDemo('--worker', '--log', await aFile('clip.mp4', content))
   expect(await demo.end()).toEqual({ status: 0, left: [] })
   expect(demo.out()).toContain('clip.mp4: 5 MB in 2 parts')
-  expect(demo.out()).toContain(`CRC64       ${crc64} stored\n`)
+  expect(demo.out()).toContain(`CRC-64      ${crc64} stored\n`)
   expect(demo.out()).toContain(`${crc64} local: equal`)
-  expect(demo.out()).toContain('1 of 1 file arrived whole.')
+  expect(demo.out()).toContain('1 of 1 file stored intact.')
   const lines = demo.errors().trimEnd().split('\n')
   expect(lines.map((line) => JSON.parse(line))).toContainEqual(
     expect.objectContaining({ level: 'info', operation: 'completeUpload', status: 200 }),
   )
 })
 
-test('of a Worker that serves nothing is left, neither processes nor files', async () => {
+test('demo --worker leaves no processes and no files after SIGTERM', async () => {
   const demo = await runDemo('--worker')
-  await demo.says(/Ctrl-C ends the demo/)
-  const [, gatewayUrl = ''] = await demo.says(/Gateway +(http:\S+),/)
+  await demo.says(/Press Ctrl-C to stop/)
+  const [, gatewayUrl = ''] = await demo.says(/Gateway +(http:\S+) /)
   expect((await fetch(`${gatewayUrl}/readyz`)).status).toBe(200)
-  // The demo itself, wrangler and workerd at the least.
+  // At least the demo, wrangler and workerd.
   if (process.platform === 'linux') expect((await demo.processes()).length).toBeGreaterThan(2)
   demo.kill('SIGTERM')
   expect(await demo.end()).toEqual({ status: 0, left: [] })
@@ -225,20 +225,20 @@ test('of a Worker that serves nothing is left, neither processes nor files', asy
   await expect(fetch(`${gatewayUrl}/livez`)).rejects.toThrow()
 })
 
-test('it ends with the shell that npm runs it in', async () => {
-  // More than one command, or the shell would become the demo itself.
+test('demo: ends when the shell that npm started it in ends', async () => {
+  // With a single command, the shell would replace itself with the demo.
   const script = `'${process.execPath}' '${main}'; true`
   const demo = await run('sh', ['-c', script], { npm_lifecycle_event: 'demo' })
-  await demo.says(/Ctrl-C ends the demo/)
+  await demo.says(/Press Ctrl-C to stop/)
   demo.kill('SIGTERM')
   expect((await demo.end()).left).toEqual([])
 })
 
-test('usage is told, and a mistake is no upload', async () => {
+test('demo: --help shows the usage, and an unknown option exits with status 2', async () => {
   const help = await runDemo('--help')
   expect((await help.end()).status).toBe(0)
   expect(help.out()).toContain('npm run demo -- FILE')
   const mistake = await runDemo('--no-such-thing')
   expect((await mistake.end()).status).toBe(2)
-  expect(mistake.errors()).toContain('--help tells more')
+  expect(mistake.errors()).toContain('See --help')
 })

@@ -26,7 +26,7 @@ async function aDemo() {
     boris: boris.sub,
     client,
     get: (path: string) => fetch(demo.pageUrl + path),
-    /** Switches a failure as a page of this origin would. */
+    /** Switches a failure, as the page does. */
     switch: (order: object, origin = demo.pageUrl) =>
       fetch(`${demo.pageUrl}/failures`, {
         method: 'POST',
@@ -36,7 +36,7 @@ async function aDemo() {
   }
 }
 
-/** The states that the page is told, one by one. */
+/** Reads the state events of the page, one by one. */
 async function* statesOf({ pageUrl }: { pageUrl: string }): AsyncGenerator<DemoState> {
   const stop = new AbortController()
   onTestFinished(() => stop.abort())
@@ -59,7 +59,7 @@ async function stateWhere(
   }
 }
 
-test('the page comes with a policy that lets it reach the gateway and COS, and nobody else', async () => {
+test('page: its policy permits connections to the gateway and COS only', async () => {
   const { get, gatewayUrl, emulator } = await aDemo()
   const page = await get('/')
   expect(page.headers.get('content-security-policy')?.split('; ')).toEqual([
@@ -82,7 +82,7 @@ test('the page comes with a policy that lets it reach the gateway and COS, and n
   expect((await get('/main.ts')).status).toBe(404)
 })
 
-test('each user is told of files of their own', async () => {
+test('GET /stored: lists only the files of the user', async () => {
   const { get, ada, boris, client } = await aDemo()
   const source = new Blob([someBytes(3)])
   await client.upload(source, { path: 'a/first.txt' }).done
@@ -95,7 +95,7 @@ test('each user is told of files of their own', async () => {
   expect((await get('/stored?user=somebody')).status).toBe(404)
 })
 
-test('no other site can make it hard, and nonsense is refused', async () => {
+test('POST /failures: rejects other origins and invalid bodies', async () => {
   const demo = await aDemo()
   const order = { failure: 'networkOff', isOn: true }
   expect((await demo.switch(order, 'http://elsewhere.example')).status).toBe(403)
@@ -107,7 +107,7 @@ test('no other site can make it hard, and nonsense is refused', async () => {
   expect((await fetch(`${demo.gatewayUrl}/livez`)).status).toBe(200)
 })
 
-test('under another name the page sends visitors to its own', async () => {
+test("page: another host name redirects to the page's address", async () => {
   const { pageUrl } = await aDemo()
   const { port } = new URL(pageUrl)
   const location = await new Promise((resolve, reject) => {
@@ -126,7 +126,7 @@ async function statusOf({ pageUrl }: { pageUrl: string }, target: string): Promi
   return readAnswer(await sendRaw(pageUrl, [request])).status
 }
 
-test('malformed request targets get 400 or 404, and the page is still served', async () => {
+test('page: malformed request targets get 400 or 404 and do no harm', async () => {
   const demo = await aDemo()
   const statuses = {
     '//': 400,
@@ -147,12 +147,12 @@ test('malformed request targets get 400 or 404, and the page is still served', a
   expect((await demo.get('/')).status).toBe(200)
 })
 
-test('a request target in absolute form is served', async () => {
+test('page: a request target in absolute form is served', async () => {
   const demo = await aDemo()
   expect(await statusOf(demo, `${demo.pageUrl}/settings.json`)).toBe(200)
 })
 
-test('what becomes of the switches is told to whoever listens', async () => {
+test('GET /events: reports switches, counters and the lost part', async () => {
   const demo = await aDemo()
   const states = statesOf(demo)
   const first = await stateWhere(states, () => true)
@@ -169,7 +169,7 @@ test('what becomes of the switches is told to whoever listens', async () => {
   expect(last.failures.partLost).toBe(false)
 })
 
-test('a part is lost also while all of them are slow', async () => {
+test('failures: a part is lost also while all parts are slow', async () => {
   const demo = await aDemo()
   await demo.switch({ failure: 'slowParts', isOn: true })
   await demo.switch({ failure: 'partLost', isOn: true })
@@ -178,7 +178,7 @@ test('a part is lost also while all of them are slow', async () => {
   expect([counts.partsAgain, lostPart]).toEqual([1, { number: 1, received: true }])
 })
 
-test('credentials that end soon are renewed, until they are long again', async () => {
+test('failures: short credentials expire and are renewed until the switch is off', async () => {
   const demo = await aDemo()
   const ttls = async () => {
     const upload = demo.client.upload(new Blob([someBytes(3)]), { path: 'note.txt' })
@@ -193,7 +193,7 @@ test('credentials that end soon are renewed, until they are long again', async (
   expect(await ttls()).toBe(7200)
 })
 
-test('with the network off nothing gets through, and what waited goes on', async () => {
+test('failures: while the network is off no request succeeds, and uploads continue later', async () => {
   const demo = await aDemo()
   await demo.switch({ failure: 'networkOff', isOn: true })
   await demo.switch({ failure: 'networkOff', isOn: true })

@@ -7,13 +7,13 @@ import { startDemo } from '../../src/demo/start-demo.ts'
 import type { RouteName } from '../../src/emulator/route-names.ts'
 import { someBytes } from './gateway.ts'
 
-/** Longer than any test lasts. */
-const FOR_EVER_MS = 3_600_000
+/** Longer than any test. */
+const HOLD_MS = 3_600_000
 
-/** The client cuts files so, up to 128 MiB. */
+/** The client's part size for files up to 128 MiB. */
 export const PART_BYTES = 1024 * 1024
 
-/** The whole demo on free ports, and a fresh browser context to visit it with. All end with the test. */
+/** Starts the demo on free ports, and a browser with a new profile. Both end with the test. */
 export async function startBrowserHarness(options: BrowserContextOptions = {}) {
   const { signal } = new AbortController()
   const demo = await startDemo({ log: () => {}, worker: false, signal, pagePort: 0 })
@@ -23,11 +23,11 @@ export async function startBrowserHarness(options: BrowserContextOptions = {}) {
   const { controls } = demo.emulator
   const [ada, boris] = demo.users
 
-  /** A browser profile of its own: another device, or another person's. */
+  /** Opens a page in a new browser profile, as on another device. */
   const newProfile = async () => (await browser.newContext(options)).newPage()
   const page = await newProfile()
 
-  /** Runs `act` when a call arrives, before it is answered. */
+  /** Runs `act` when a call arrives, before the emulator responds. */
   function atCall(route: RouteName, act: (query: Record<string, string>) => void): void {
     controls.force(route, {
       match({ query }) {
@@ -44,19 +44,19 @@ export async function startBrowserHarness(options: BrowserContextOptions = {}) {
     context: page.context(),
     page,
     newProfile,
-    /** Who the page takes the visitor for at first, and whom else. */
+    /** The ids of the user who is signed in at first, and of the other one. */
     ada: ada.sub,
     boris: boris.sub,
     visitDemo: () => visit(page, demo.pageUrl),
     atCall,
-    /** COS lets all later parts wait, until the page gives them up. Gives the way to end that. */
+    /** Delays all parts after this number. Returns the function that ends the delay. */
     holdPartsAfter: (number: number) =>
       controls.force('put-part', {
-        delayMs: FOR_EVER_MS,
+        delayMs: HOLD_MS,
         times: Number.POSITIVE_INFINITY,
         match: ({ query }) => Number(query.partNumber) > number,
       }),
-    /** The numbers of the parts that COS has let in, in the order in which they came. */
+    /** The numbers of the parts that COS has accepted, in the order of arrival. */
     partsReceived: () =>
       controls
         .calls()
@@ -69,7 +69,7 @@ export async function startBrowserHarness(options: BrowserContextOptions = {}) {
   }
 }
 
-/** Opens the page, or one of its links, and waits until it can be used. */
+/** Opens the page or one of its links, and waits until it is ready. */
 export async function visit(page: Page, url: string): Promise<void> {
   await page.goto(url)
   await page.getByText('A reload keeps files').waitFor()
@@ -81,17 +81,17 @@ export function row(page: Page, name: string): Locator {
   return page.locator('#rows').getByRole('listitem').filter({ has: ofName })
 }
 
-/** Has the page upload a file with this content. */
+/** Uploads a new file with this content from the page. */
 export async function uploadFile(page: Page, name: string, content: Uint8Array): Promise<void> {
   await uploadFromDisk(page, await fileOnDisk(name, content))
 }
 
-/** As {@link uploadFile} does, with files that are there already. */
+/** Uploads existing files from the page. */
 export async function uploadFromDisk(page: Page, ...files: string[]): Promise<void> {
   await page.getByLabel('Choose files', { exact: true }).setInputFiles(files)
 }
 
-/** An upload of five parts, paused when COS has three of them. */
+/** Starts an upload of five parts, and pauses it when COS has three of them. */
 export async function startPausedUpload() {
   const harness = await startBrowserHarness()
   const { page } = harness
@@ -111,7 +111,7 @@ export async function press(page: Page, name: string): Promise<void> {
   await page.getByRole('button', { name, exact: true }).click()
 }
 
-/** A file until the end of the test. From disk Chromium takes it much faster than from memory. */
+/** Writes a file that exists until the end of the test. Chromium reads disk faster than test memory. */
 export async function fileOnDisk(name: string, content: Uint8Array): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'browser-'))
   onTestFinished(() => rm(folder, { recursive: true }))
@@ -120,12 +120,12 @@ export async function fileOnDisk(name: string, content: Uint8Array): Promise<str
   return file
 }
 
-/** Waits until the row of a file says this of its state. */
+/** Waits until the row of a file shows this state. */
 export async function says(page: Page, name: string, text: string | RegExp): Promise<void> {
   await row(page, name).getByRole('status').filter({ hasText: text }).waitFor()
 }
 
-/** Waits until the page has this title above its files, and in the browser's tab. */
+/** Waits until the page shows this title above its files, and in the browser's tab. */
 export async function hasTitle(page: Page, title: string): Promise<void> {
   await page.getByRole('heading', { name: title, exact: true }).waitFor()
   await expect.poll(() => page.title()).toContain(title)
@@ -145,13 +145,13 @@ export async function simulateFailure(page: Page, name: string, isOn = true): Pr
   await page.getByRole('switch', { name }).setChecked(isOn)
 }
 
-/** What the page counts under this name. */
+/** The value of the page's counter with this name. */
 export async function counted(page: Page, name: string): Promise<number> {
   const count = page.locator('#counts div', { hasText: name }).locator('dd')
   return Number(await count.textContent())
 }
 
-/** What the browser has put aside for a reload: bytes of files, and all else as text. */
+/** What Golden Retriever has stored: the number of bytes of files, and its state as text. */
 export function kept(page: Page): Promise<{ bytes: number; state: string }> {
   return page.evaluate(async () => {
     const settled = <Result>(request: IDBRequest<Result>) =>
@@ -169,7 +169,7 @@ export function kept(page: Page): Promise<{ bytes: number; state: string }> {
   })
 }
 
-/** Has the browser lose the files that it has put aside, as when it needs the room. */
+/** Deletes the stored files, as a browser does when it needs space. */
 export function forgetFiles(page: Page): Promise<void> {
   return page.evaluate(
     () =>

@@ -7,7 +7,7 @@ import type {
 } from '../../src/client/types.ts'
 import { ann, type Harness, MiB } from './gateway.ts'
 
-/** A client of ann's, with parts of 1 MiB, that notes how long it would have waited. */
+/** Creates a client of ann with parts of 1 MiB. It records its waits instead of waiting. */
 export function uploadClient(harness: Harness, options: Partial<UploadClientOptions> = {}) {
   const waits: number[] = []
   const client = createUploadClient({
@@ -25,7 +25,7 @@ export function uploadClient(harness: Harness, options: Partial<UploadClientOpti
   return { ...client, waits }
 }
 
-/** An upload that has begun and holds its parts back. */
+/** Starts an upload that has begun and is paused. */
 export function pausedUpload(
   client: UploadClient,
   source: Blob,
@@ -38,13 +38,13 @@ export function pausedUpload(
   })
 }
 
-/** What COS answered to each part it was sent, in the order in which they came. */
+/** The status of COS's response to each part, in the order of arrival. */
 export function partStatuses({ emulator }: Harness): (number | null)[] {
   const calls = emulator.controls.calls().filter(({ route }) => route === 'put-part')
   return calls.map(({ status }) => status)
 }
 
-/** The numbers of the parts that COS was sent. */
+/** The numbers of the parts that were sent to COS, sorted. */
 export function sentNumbers({ emulator }: Harness): number[] {
   const calls = emulator.controls.calls().filter(({ route }) => route === 'put-part')
   return calls.map(({ query }) => Number(query.partNumber)).sort((one, other) => one - other)
@@ -55,7 +55,7 @@ export async function storedBytes(harness: Harness, ...path: string[]): Promise<
   return Buffer.from(await new Response(stored).arrayBuffer())
 }
 
-/** Runs `act` once, at the first progress beyond so many bytes. */
+/** Returns an `onProgress` that runs `act` once, at the first progress beyond `bytes`. */
 export function beyond(bytes: number, act: () => void) {
   let done = false
   return ({ sentBytes }: { sentBytes: number }) => {

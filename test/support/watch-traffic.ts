@@ -1,6 +1,6 @@
 import type { Page, Request } from 'playwright-core'
 
-/** One request with its answer, as far as the browser lets them be read. */
+/** A request and its response, as far as the browser exposes them. */
 interface Exchange {
   url: string
   method: string
@@ -9,8 +9,7 @@ interface Exchange {
 }
 
 /**
- * Records every request of a page and all that it writes to the console. To be called before the page is
- * opened.
+ * Records all requests and console messages of a page. Call it before the page is opened.
  */
 export async function watchTraffic(page: Page) {
   const bodies = await keepBodies(page)
@@ -18,8 +17,7 @@ export async function watchTraffic(page: Page) {
   const written: string[] = []
   const record = (request: Request) => {
     const exchange = readExchange(request, bodies)
-    // A page closed in the middle of a request leaves it unread: that fails whoever asks for the
-    // exchanges, and a test that does not ask has nothing to lose by it.
+    // Closing the page during a request makes this fail. Only tests that read the exchanges must fail.
     exchange.catch(() => {})
     exchanges.push(exchange)
   }
@@ -27,7 +25,7 @@ export async function watchTraffic(page: Page) {
   page.on('console', (message) => written.push(message.text()))
   page.on('pageerror', (error) => written.push(String(error)))
   return {
-    /** Console lines, uncaught errors and breaches of the page's policy among them. */
+    /** Console lines, including uncaught errors and policy violations. */
     written,
     exchanges: () => Promise.all(exchanges),
   }
@@ -66,13 +64,13 @@ async function readExchange(
     JSON.stringify(await request.allHeaders()),
     request.postData() ?? '',
     JSON.stringify(headers),
-    // Preflights and empty answers have none.
+    // Preflights and empty responses have no body.
     bodies.get(headers['x-request-id'] ?? '') ?? (await response?.text().catch(() => '')) ?? '',
   ]
   return { url: request.url(), method: request.method(), all: all.join('\n') }
 }
 
-/** Addresses that are not on this machine. */
+/** URLs that are not on this machine. */
 export function offSite(exchanges: readonly Exchange[]): string[] {
   return exchanges.map(({ url }) => url).filter((url) => new URL(url).hostname !== '127.0.0.1')
 }

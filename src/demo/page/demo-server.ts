@@ -2,7 +2,7 @@ import type { DemoState, Failure } from '../failure-switches.ts'
 
 export type { DemoState, Failure }
 
-/** A user that the visitor can be. */
+/** A user as whom the visitor can sign in. */
 export interface DemoUser {
   /** The `sub` of the user's JWT. */
   id: string
@@ -18,7 +18,7 @@ export interface Settings {
   maxBytes: number
 }
 
-/** A file as SMH has it. */
+/** A file in SMH. */
 export interface Stored {
   /** Relative to the user's folder. */
   path: string[]
@@ -26,9 +26,9 @@ export interface Stored {
   crc64: string
 }
 
-async function get<Answer>(path: string): Promise<Answer> {
+async function get<Body>(path: string): Promise<Body> {
   const response = await fetch(path)
-  if (!response.ok) throw new Error(`The demo answers ${response.status}.`)
+  if (!response.ok) throw new Error(`The demo responded with status ${response.status}.`)
   return response.json()
 }
 
@@ -37,24 +37,24 @@ export const readSettings = () => get<Settings>('/settings.json')
 export const readStored = (user: DemoUser) =>
   get<Stored[]>(`/stored?${new URLSearchParams({ user: user.id })}`)
 
-/** A JWT for this user, as an app has one from its own sign-in. */
+/** Fetches a JWT for this user. A real app gets one from its sign-in. */
 export async function readToken(user: DemoUser): Promise<string> {
   const { token } = await get<{ token: string }>(`/token?${new URLSearchParams({ user: user.id })}`)
   return token
 }
 
-/** Switches a simulated failure on or off. The next state tells that it is so. */
+/** Switches a simulated failure on or off. The next state event confirms it. */
 export async function setFailure(failure: Failure, isOn: boolean): Promise<void> {
   await fetch('/failures', { method: 'POST', body: JSON.stringify({ failure, isOn }) })
 }
 
-/** Reports the demo's state, now and at every change, and whether the demo still answers. */
+/** Reports the demo's state, now and at every change, and whether the demo responds. */
 export function watchState(
   onState: (state: DemoState) => void,
-  onAnswers: (answers: boolean) => void,
+  onConnection: (isConnected: boolean) => void,
 ): void {
   const events = new EventSource('/events')
-  events.addEventListener('open', () => onAnswers(true))
-  events.addEventListener('error', () => onAnswers(false))
+  events.addEventListener('open', () => onConnection(true))
+  events.addEventListener('error', () => onConnection(false))
   events.addEventListener('message', ({ data }) => onState(JSON.parse(data)))
 }

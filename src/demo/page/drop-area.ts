@@ -3,11 +3,11 @@ import { at } from './elements.ts'
 
 export interface DropAreaOptions {
   onFiles: (files: readonly File[]) => void
-  /** Takes files that were dropped on a place of their own. Returns whether it did. */
+  /** Handles a file that was dropped on another drop target. Returns whether it did. */
   takeDrop: (target: EventTarget | null, file: File | undefined) => boolean
 }
 
-/** The place to choose files and folders. Files may be dropped anywhere on the page. */
+/** Creates the area to choose files and folders. Files may be dropped anywhere on the page. */
 export function createDropArea({ onFiles, takeDrop }: DropAreaOptions): void {
   for (const id of ['files', 'folder']) {
     const input = at<HTMLInputElement>(id)
@@ -17,7 +17,7 @@ export function createDropArea({ onFiles, takeDrop }: DropAreaOptions): void {
     })
   }
 
-  // Without a mouse there is nothing to drop.
+  // Touch devices cannot drop files.
   const title = matchMedia('(any-hover: hover)').matches ? 'Drop files here' : 'Upload files'
   function showOver(isOver: boolean): void {
     document.body.classList.toggle('over', isOver)
@@ -27,7 +27,7 @@ export function createDropArea({ onFiles, takeDrop }: DropAreaOptions): void {
   const hasFiles = ({ dataTransfer }: DragEvent) => dataTransfer?.types.includes('Files') ?? false
 
   document.addEventListener('dragover', (event) => {
-    // Otherwise the browser would open the file in place of the page.
+    // Otherwise the browser would replace the page with the file.
     event.preventDefault()
     if (hasFiles(event)) showOver(true)
   })

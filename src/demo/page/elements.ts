@@ -1,11 +1,11 @@
 /** The element of the page with this id. */
 export function at<Kind extends HTMLElement = HTMLElement>(id: string): Kind {
   const element = document.getElementById(id)
-  if (!element) throw new Error(`The page has no ${id}.`)
+  if (!element) throw new Error(`The page has no element ${id}.`)
   return element as Kind
 }
 
-/** Makes an element with these properties and children. */
+/** Creates an element with these properties and children. */
 export function make<Name extends keyof HTMLElementTagNameMap>(
   name: Name,
   properties: Partial<HTMLElementTagNameMap[Name]> = {},
@@ -16,7 +16,7 @@ export function make<Name extends keyof HTMLElementTagNameMap>(
   return element
 }
 
-/** Sets a text only where it is another: screen readers say again what is set again. */
+/** Sets a text if it differs. Screen readers read a text again each time it is set. */
 export function setText(element: HTMLElement, text: string): void {
   if (element.textContent !== text) element.textContent = text
 }

@@ -5,7 +5,7 @@ const SWITCHES: Record<Failure, { title: string; effect: string }> = {
   shortCredentials: {
     title: 'Credentials expire in 3 s',
     effect:
-      'COS refuses later parts. The client renews the credentials and sends what was refused again.',
+      'COS rejects later parts. The client renews the credentials and sends rejected parts again.',
   },
   slowSmh: {
     title: 'SMH is slow',
@@ -13,15 +13,15 @@ const SWITCHES: Record<Failure, { title: string; effect: string }> = {
   },
   slowParts: {
     title: 'COS is slow',
-    effect: 'Each part takes 1 s longer. Time to pause, to reload, to continue elsewhere.',
+    effect: 'Each part takes 1 s longer. Use the time to pause, reload, or continue elsewhere.',
   },
   partLost: {
     title: 'A part is lost',
-    effect: 'The next part does not arrive. The client sends it again, and no other.',
+    effect: 'The next part does not arrive. The client sends only this part again.',
   },
   networkOff: {
     title: 'Network off',
-    effect: 'All connections to gateway and COS break. Uploads wait and go on by themselves.',
+    effect: 'All connections to gateway and COS break. Uploads wait and continue automatically.',
   },
 }
 
@@ -32,7 +32,7 @@ const COUNTS: Record<keyof DemoState['counts'], string> = {
   filesStored: 'Files stored',
 }
 
-/** The switches that simulate failures, and counters of what came of them since the page was opened. */
+/** Creates the switches that simulate failures, and counters of their effects since the page was opened. */
 export function createFailuresCard() {
   const inputs = new Map<Failure, HTMLInputElement>()
   let first: DemoState['counts'] | undefined
@@ -65,11 +65,11 @@ export function createFailuresCard() {
       setText(at('failures-on'), on.map((failure) => SWITCHES[failure].title).join(', '))
       first ??= counts
       for (const [name, number] of numbers) setText(number, String(counts[name] - first[name]))
-      setText(at('lost'), lostPart ? wordsOf(lostPart) : '')
+      setText(at('lost'), lostPart ? describeLostPart(lostPart) : '')
     },
   }
 }
 
-function wordsOf({ number, received }: NonNullable<DemoState['lostPart']>): string {
+function describeLostPart({ number, received }: NonNullable<DemoState['lostPart']>): string {
   return received ? `Part ${number} was lost and sent again.` : `Part ${number} was lost.`
 }

@@ -3,10 +3,10 @@ import { make, setText } from './elements.ts'
 import { linkTo } from './resume-link.ts'
 import type { FileItem, FileState, UserSession } from './user-session.ts'
 
-/** Pictures up to this size are shown as they are. */
-const MOST_PICTURE_BYTES = 20 * 1024 * 1024
+/** Pictures up to this size have a preview. Larger ones would slow the page down. */
+const MAX_PREVIEW_BYTES = 20 * 1024 * 1024
 
-/** A countdown would be read aloud at every second. */
+/** Without countdowns, which screen readers would read every second. */
 const messages: UploadMessages = {
   preparing: 'Preparing',
   uploading: 'Uploading',
@@ -28,7 +28,7 @@ function describe(state: FileState): string {
       return state.text
     case 'stored':
       return state.instant
-        ? `${describeUpload(state, messages)}. SMH had it already: nothing was sent.`
+        ? `${describeUpload(state, messages)}. SMH already had the file, so nothing was sent.`
         : describeUpload(state, messages)
     default:
       return describeUpload(state, messages)
@@ -40,7 +40,7 @@ interface Action {
   act: () => void
 }
 
-/** The row of one file: the only place that tells the file's state. */
+/** Creates the row of one file, the only place that shows the file's state. */
 export function createFileRow(session: UserSession, first: FileItem, chooseFiles: () => void) {
   const { id } = first
   let mainAct = () => {}
@@ -100,7 +100,7 @@ export function createFileRow(session: UserSession, first: FileItem, chooseFiles
       const { state, size, sentBytes } = item
       const isOver = state.name === 'stored' || state.name === 'failed'
       element.dataset.state = state.name
-      // Not before the row is there: what a live region holds from the start is not read aloud.
+      // Set after the row is in the page: screen readers skip the initial text of a live region.
       if (element.isConnected) setText(text, describe(state))
       setText(amount, isOver ? fileSize(size) : `${fileSize(sentBytes)} of ${fileSize(size)}`)
       const percent = size > 0 ? Math.floor((100 * sentBytes) / size) : 0
@@ -116,23 +116,23 @@ export function createFileRow(session: UserSession, first: FileItem, chooseFiles
       elsewhere.show(item)
     },
 
-    /** What can be done with the file. */
+    /** Focuses the first button of the row. */
     focus: () => (main.hidden ? end : main).focus(),
   }
 }
 
-/** The picture itself. Otherwise, and where the browser cannot show it, the file's extension. */
+/** Creates a preview of a picture. Other files, and unsupported pictures, show the extension. */
 function picture({ name, content }: FileItem): HTMLElement {
   const icon = make('span', { className: 'icon' })
   icon.setAttribute('aria-hidden', 'true')
   const extension = /\.([^.]{1,4})$/.exec(name)?.[1]?.toUpperCase() ?? ''
-  if (content?.type.startsWith('image/') && content.size <= MOST_PICTURE_BYTES) {
+  if (content?.type.startsWith('image/') && content.size <= MAX_PREVIEW_BYTES) {
     const src = URL.createObjectURL(content)
     const image = make('img', { src, alt: '' })
     image.addEventListener('load', () => URL.revokeObjectURL(src))
     image.addEventListener('error', () => {
       URL.revokeObjectURL(src)
-      // The browser does not know this kind of picture, or the file only has the name of one.
+      // The browser does not support the format, or the file is not a picture.
       icon.replaceChildren(extension)
     })
     icon.append(image)
@@ -140,7 +140,7 @@ function picture({ name, content }: FileItem): HTMLElement {
   return icon
 }
 
-/** The link by which another browser continues the upload. */
+/** Creates the link with which another browser continues the upload. */
 function createElsewhere({ user }: UserSession, { name, size }: FileItem) {
   const field = make('input', { type: 'text', readOnly: true })
   field.setAttribute('aria-label', `Link to continue ${name}`)
@@ -149,7 +149,7 @@ function createElsewhere({ user }: UserSession, { name, size }: FileItem) {
   copy.setAttribute('aria-label', `Copy link to continue ${name}`)
   copy.addEventListener('click', async () => {
     field.select()
-    // Where pages may not write to it, the link stays selected.
+    // Without permission for the clipboard, the link stays selected.
     const copied = await navigator.clipboard.writeText(field.value).then(
       () => true,
       () => false,
@@ -165,7 +165,7 @@ function createElsewhere({ user }: UserSession, { name, size }: FileItem) {
     make(
       'p',
       { className: 'quiet' },
-      `Open the link there and choose the same file. What has arrived is not sent again. It works for ${user.name} only.`,
+      `Open the link there and choose the same file. Parts that have arrived are not sent again. The link works for ${user.name} only.`,
     ),
     make('div', { className: 'row' }, field, copy),
   )

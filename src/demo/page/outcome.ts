@@ -1,7 +1,7 @@
 import { inFiles } from './format.ts'
 import type { FileState } from './user-session.ts'
 
-/** How all files together are: the title above them. */
+/** Summarizes the states of all files. It is the title above them. */
 export function outcomeOf(states: readonly Pick<FileState, 'name'>[]): string {
   const count = (...names: FileState['name'][]) =>
     states.filter(({ name }) => names.includes(name)).length

@@ -7,7 +7,7 @@ import { createResumeCard } from './resume-card.ts'
 import { takeResumeLink } from './resume-link.ts'
 import { createStoredList, rememberStored } from './stored-list.ts'
 import { createUploadsCard } from './uploads-card.ts'
-import { createUserSession, MOST_KEPT_BYTES, type UserSession } from './user-session.ts'
+import { createUserSession, MAX_KEPT_BYTES, type UserSession } from './user-session.ts'
 
 const SHOW_INTERVAL_MS = 100
 
@@ -28,12 +28,12 @@ const sessions = users.map((user) =>
     onStored(file, instant) {
       rememberStored(user, file, instant ? 'instant' : 'sent')
       if (user !== current.user) return
-      tell('')
-      // The demo may have reported the file before its upload ended here.
+      announce('')
+      // The demo may have reported the file before this page knew how it was stored.
       void storedList.show(user)
     },
     onCancelled(name) {
-      if (user === current.user) tell(`Cancelled ${name}. Nothing of it is kept.`)
+      if (user === current.user) announce(`${name} was cancelled and its parts were deleted.`)
     },
   }),
 )
@@ -52,7 +52,7 @@ const resumeCard = createResumeCard({
 })
 createDropArea({
   onFiles(files) {
-    tell('')
+    announce('')
     current.add(files)
   },
   takeDrop(target, file) {
@@ -62,8 +62,8 @@ createDropArea({
   },
 })
 at('limits').textContent =
-  `Any type, not empty, up to ${fileSize(maxBytes)} a file. ` +
-  `A reload keeps files up to ${fileSize(MOST_KEPT_BYTES)}.`
+  `Any type, not empty, up to ${fileSize(maxBytes)} per file. ` +
+  `A reload keeps files up to ${fileSize(MAX_KEPT_BYTES)}.`
 
 const asked = takeResumeLink()
 let current = sessionOf(sessionStorage.getItem('user'), asked?.user)
@@ -80,34 +80,34 @@ watchState(
     failuresCard.show(news)
     if (storedBefore !== news.counts.filesStored) void storedList.show(current.user)
   },
-  (answers) => void tellWhetherItRuns(answers),
+  (isConnected) => void showNotice(isConnected),
 )
 
-/** The session of the first of these ids that a user has. */
+/** The session of the first id that belongs to a user. Default: the first session. */
 function sessionOf(...ids: (string | null | undefined)[]): UserSession {
   const id = ids.find((id) => users.some((user) => user.id === id))
   return sessions.find(({ user }) => user.id === id) ?? sessions[0]!
 }
 
-/** Shows one user. The uploads of the other go on. */
+/** Shows one user. The uploads of the other continue. */
 function signIn(user: DemoUser): void {
   current = sessionOf(user.id)
   sessionStorage.setItem('user', user.id)
   sessions.forEach((session, index) => {
     radios[index]!.radio.checked = session === current
   })
-  tell('')
+  announce('')
   void storedList.show(user)
   resumeCard.setUser(user)
   show()
 }
 
-/** Says what has no place in a row. */
-function tell(text: string): void {
+/** Shows a message that belongs to no row. */
+function announce(text: string): void {
   setText(at('news'), text)
 }
 
-/** Uppy reports every chunk; a person needs a few pictures a second. */
+/** Limits how often the page is updated, because Uppy reports every chunk. */
 function showSoon(): void {
   if (isShowing) return
   isShowing = true
@@ -127,19 +127,19 @@ function show(): void {
   uploadsCard.show(current)
 }
 
-/** A page may outlive the demo that it came from. */
-async function tellWhetherItRuns(answers: boolean): Promise<void> {
-  const now = answers && (await readSettings().catch(() => false as const))
+/** Shows a notice when the demo has stopped, or when another run serves this address. */
+async function showNotice(isConnected: boolean): Promise<void> {
+  const now = isConnected && (await readSettings().catch(() => false as const))
   at('notice').hidden = now && now.run === run
   setText(
     at('notice'),
     now
-      ? 'This page is of a demo that has ended. Load it again.'
-      : 'The demo does not answer. Start it again: npm run demo',
+      ? 'The demo has been restarted. Reload this page.'
+      : 'The demo is not running. Start it again: npm run demo',
   )
 }
 
-/** What the browser keeps of another run can only take up room. */
+/** Deletes what the browser keeps of other runs, which can no longer be used. */
 async function forgetOtherRuns(): Promise<void> {
   if (localStorage.getItem('run') === run) return
   localStorage.clear()

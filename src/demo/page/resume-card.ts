@@ -12,7 +12,7 @@ export interface ResumeCardOptions {
   continueWith: (file: File, confirmKey: string) => void
 }
 
-/** The card that asks for the file of an upload that was begun elsewhere. */
+/** Creates the card that asks for the file of an upload from another browser. */
 export function createResumeCard(options: ResumeCardOptions) {
   const { gatewayUrl, users, signIn, continueWith } = options
   const card = at('resume')
@@ -31,13 +31,13 @@ export function createResumeCard(options: ResumeCardOptions) {
     card.hidden = false
   }
 
-  /** Asks the gateway, which alone knows whose upload it is. */
+  /** Asks the gateway for the upload's status. Only the gateway knows who owns the upload. */
   async function look(): Promise<void> {
     if (!wanted || !user) return
     const [asked, askedAs] = [wanted, user]
     const { confirmKey, name, size } = asked
     const client = createUploadClient({ gateway: gatewayUrl, getToken: () => readToken(askedAs) })
-    show(`Continue ${name}`, 'Asking the gateway what has arrived.')
+    show(`Continue ${name}`, 'Checking which parts have arrived.')
     const status = await client.status(confirmKey).catch((error: unknown) => error)
     if (asked !== wanted || askedAs !== user) return
     if (status instanceof Error) {
@@ -46,7 +46,7 @@ export function createResumeCard(options: ResumeCardOptions) {
     }
     const { confirmed, parts = [] } = status as Awaited<ReturnType<typeof client.status>>
     if (confirmed) {
-      show(`${name} is stored already`, 'There is nothing left to send.')
+      show(`${name} is already stored`, 'Nothing is left to send.')
       return
     }
     const arrived = parts.reduce((sum, part) => sum + part.size, 0)
@@ -64,7 +64,7 @@ export function createResumeCard(options: ResumeCardOptions) {
     }
     owner = users.find((each) => each.id === id && each !== askedAs)
     const text = owner
-      ? `It belongs to ${owner.name}. For ${askedAs.name} the gateway knows no such upload.`
+      ? `It belongs to ${owner.name}. The gateway does not show it to ${askedAs.name}.`
       : `It does not belong to ${askedAs.name}, or it has ended.`
     show('This upload is not yours', text, { maySwitch: owner !== undefined })
   }
@@ -74,7 +74,7 @@ export function createResumeCard(options: ResumeCardOptions) {
     const { name, size, confirmKey } = wanted
     if (file.name !== name || file.size !== size) {
       at('resume-fault').textContent =
-        `That is ${file.name} with ${inBytes(file.size)}. This upload needs ${name} with ${inBytes(size)}.`
+        `You chose ${file.name} with ${inBytes(file.size)}. This upload needs ${name} with ${inBytes(size)}.`
       return
     }
     continueWith(file, confirmKey)

@@ -1,19 +1,19 @@
-/** An upload to continue, as a link names it. */
+/** The fields of a link that continues an upload. */
 export interface ResumeLink {
   confirmKey: string
   name: string
   size: number
-  /** The id of its owner. */
+  /** The id of the upload's owner. */
   user: string
 }
 
-/** A link to continue an upload elsewhere. All of it is in the fragment, which no server sees. */
+/** Creates the link. Its fields are in the fragment, which browsers do not send to servers. */
 export function linkTo({ confirmKey, name, size, user }: ResumeLink): string {
   const fields = { continue: confirmKey, name, size: String(size), user }
   return `${location.origin}/#${new URLSearchParams(fields)}`
 }
 
-/** The link in the page's address, if there is one. It is removed from address and history. */
+/** Reads the link from the page's URL, if there is one, and removes it from URL and history. */
 export function takeResumeLink(): ResumeLink | undefined {
   const fields = new URLSearchParams(location.hash.slice(1))
   const confirmKey = fields.get('continue')

@@ -5,19 +5,19 @@ import { inBytes } from './format.ts'
 
 type How = 'sent' | 'instant'
 
-/** How this browser saw a file being stored, by its path; the checksum tells when it is another. */
+/** How this browser stored the file at each path. The checksum shows whether it is still the same. */
 type Seen = Record<string, { crc64: string; how: How }>
 
 const keyOf = ({ id }: DemoUser) => `stored:${id}`
 const seenBy = (user: DemoUser): Seen => JSON.parse(localStorage.getItem(keyOf(user)) ?? '{}')
 
-/** Remembers in this browser how a file came to be stored. */
+/** Records in this browser how a file was stored. */
 export function rememberStored(user: DemoUser, { path, crc64 }: StoredFile, how: How): void {
   const seen = { ...seenBy(user), [path.join('/')]: { crc64, how } }
   localStorage.setItem(keyOf(user), JSON.stringify(seen))
 }
 
-/** Shows what SMH has of one user at a time. */
+/** Creates the list of files that SMH stores for one user at a time. */
 export function createStoredList() {
   let shownFor: DemoUser | undefined
   let shown = ''
@@ -29,16 +29,16 @@ export function createStoredList() {
       shownFor = user
       requests += 1
       const request = requests
-      // While the demo does not answer, which the page tells, what was shown stays.
+      // While the demo does not respond, the list stays as it is. The page shows a notice.
       const files = await readStored(user).catch(() => undefined)
-      // A later request, of another user perhaps, has the newer list.
+      // Only the latest request counts: it may be for another user.
       if (files && request === requests) fill(user, files)
     },
   }
 
   function fill(user: DemoUser, files: readonly Stored[]): void {
     const seen = seenBy(user)
-    // Built again only when it differs: a checksum may be open.
+    // Rebuilt only when it differs, because a rebuild closes an open checksum.
     const now = JSON.stringify([user.id, files, seen])
     if (now === shown) return
     shown = now
@@ -58,12 +58,12 @@ function itemOf({ path, size, crc64 }: Stored, seen: Seen): HTMLLIElement {
     'li',
     {},
     make('span', { className: 'name' }, name),
-    make('span', { className: how ? 'good' : 'quiet' }, wordsOf(size, how)),
+    make('span', { className: how ? 'good' : 'quiet' }, describe(size, how)),
     make('details', {}, summary, make('code', {}, `CRC64 ${crc64}`)),
   )
 }
 
-function wordsOf(size: number, how: How | undefined): string {
+function describe(size: number, how: How | undefined): string {
   if (how === 'sent') return `${inBytes(size)} verified`
   if (how === 'instant') return `${inBytes(size)} matched by hash`
   return inBytes(size)

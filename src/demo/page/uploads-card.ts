@@ -4,14 +4,14 @@ import { createFileRow } from './file-row.ts'
 import { outcomeOf } from './outcome.ts'
 import type { FileItem, UserSession } from './user-session.ts'
 
-/** The page's title while nothing is uploaded. */
+/** The page's title while no file is shown. */
 const PAGE_TITLE = document.title
 
 const canPause = ({ state }: FileItem) =>
   ['queued', 'preparing', 'uploading', 'waiting'].includes(state.name)
 const isPaused = ({ state }: FileItem) => ['paused', 'restored'].includes(state.name)
 
-/** Shows the files of one user at a time: an outcome for all of them, and a row for each. */
+/** Creates the card with the files of one user at a time: a summary, and a row for each file. */
 export function createUploadsCard() {
   const rows = new Map<string, ReturnType<typeof createFileRow>>()
   let shown: UserSession | undefined

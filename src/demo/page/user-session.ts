@@ -11,11 +11,11 @@ import { type DemoUser, readToken } from './demo-server.ts'
 
 const MIB = 1024 * 1024
 
-/** Larger files have to be chosen again after a reload. */
-export const MOST_KEPT_BYTES = 512 * MIB
+/** Larger files must be chosen again after a reload. */
+export const MAX_KEPT_BYTES = 512 * MIB
 
-/** The files that come back after a reload. */
-const kept = { name: 'kept', maxFileSize: MOST_KEPT_BYTES, maxTotalSize: 2 * MOST_KEPT_BYTES }
+/** Where Golden Retriever keeps files for a reload. */
+const kept = { name: 'kept', maxFileSize: MAX_KEPT_BYTES, maxTotalSize: 2 * MAX_KEPT_BYTES }
 
 /** Errors that the same file would cause again. */
 const FINAL: readonly UploadErrorCode[] = [
@@ -33,24 +33,24 @@ const FINAL: readonly UploadErrorCode[] = [
 
 type Body = StoredFile & Record<string, unknown>
 
-/** Golden Retriever keeps all of it. */
+/** Golden Retriever keeps these fields for a reload. */
 interface PageMeta extends Meta {
   relativePath?: string | undefined
   failure?: { text: string; mayRetry: boolean } | undefined
-  /** SMH had the file already, and nothing was sent. */
+  /** SMH already had the file, so nothing was sent. */
   instant?: boolean
 }
 
 type SessionFile = UppyFile<PageMeta, Body>
 
-/** The one thing that is true of a file at a time. */
+/** The state of a file. */
 export type FileState =
-  /** Waits for files that came before it. */
+  /** Waits for earlier files. */
   | { name: 'queued' }
   | Exclude<UploadState, { name: 'stored' | 'failed' }>
-  /** Came back after a reload. */
+  /** Restored after a reload. */
   | { name: 'restored' }
-  /** Came back after a reload without its bytes. */
+  /** Restored after a reload, but without its bytes. */
   | { name: 'lost' }
   | { name: 'stored'; file: StoredFile; instant: boolean }
   | { name: 'failed'; text: string; mayRetry: boolean }
@@ -58,13 +58,13 @@ export type FileState =
 /** A file as the page shows it. */
 export interface FileItem {
   id: string
-  /** With the folders that it was added with. */
+  /** The file name, preceded by the folders that it was added with. */
   name: string
   size: number
   sentBytes: number
-  /** The bytes, where they are at hand. */
+  /** The bytes, if the page has them. */
   content: Blob | undefined
-  /** Names the upload to the gateway while it can be continued elsewhere. */
+  /** Identifies the upload to the gateway, while another browser can continue it. */
   confirmKey: string | undefined
   state: FileState
 }
@@ -79,17 +79,17 @@ export interface SessionOptions {
 
 export type UserSession = ReturnType<typeof createUserSession>
 
-/** The uploads of one user. They go on while the page shows another user. */
+/** Creates the uploads of one user. They continue while the page shows another user. */
 export function createUserSession(options: SessionOptions) {
   const { user, gatewayUrl, onChange, onStored, onCancelled } = options
-  /** What the uploads that this page has started are doing; undefined before their turn. */
+  /** States of the uploads that this page has started. undefined while they are queued. */
   const running = new Map<string, UploadState | undefined>()
-  /** The files of which SMH did not have the bytes already. */
+  /** Files whose bytes were sent, because SMH did not have them. */
   const sent = new Set<string>()
 
   const uppy = new Uppy<PageMeta, Body>({
     id: `demo-${user.id}`,
-    // Two files that are alike are two uploads.
+    // Uppy would reject a second file with the same name. Here it is another upload.
     onBeforeFileAdded: (file) => ({ ...file, id: crypto.randomUUID() }),
   })
     .use(GoldenRetriever, { indexedDB: kept as GoldenRetrieverOptions['indexedDB'] & object })
@@ -97,13 +97,13 @@ export function createUserSession(options: SessionOptions) {
       gateway: gatewayUrl,
       getToken: () => readToken(user),
       cosScheme: 'http',
-      // A visitor who switches the network off sees the wait, however long it lasts.
+      // Uploads must survive a network that the visitor switches off for a long time.
       retry: { attempts: 10_000, firstDelayMs: 250, longestDelayMs: 2_000 },
       hashWorker: () => new Worker('/hash-worker.js', { type: 'module' }),
     })
 
   uppy.on('state-update', onChange)
-  // The page starts each upload itself, so none of those before the reload goes on.
+  // The page starts each upload itself, so uploads from before the reload must not continue.
   uppy.on('restored', () => uppy.setState({ currentUploads: {}, recoveredState: null }))
   uppy.on('smh-upload-state', ({ id }, state) => {
     if (state.name === 'uploading' || state.name === 'completing') sent.add(id)
@@ -134,7 +134,7 @@ export function createUserSession(options: SessionOptions) {
     const state = running.get(file.id)
     if (file.isPaused && state?.name !== 'completing') return { name: 'paused' }
     if (!state) return { name: 'queued' }
-    // Uppy is about to hear of it.
+    // Uppy reports the end in its next event.
     if (state.name === 'stored' || state.name === 'failed') return { name: 'completing' }
     return state
   }
@@ -152,7 +152,7 @@ export function createUserSession(options: SessionOptions) {
     }
   }
 
-  /** Starts an upload, or continues it. Events tell how it ends. */
+  /** Starts or continues an upload. Events report the result. */
   function start(id: string): void {
     running.set(id, undefined)
     uppy
@@ -165,7 +165,7 @@ export function createUserSession(options: SessionOptions) {
   }
 
   function addOne(file: File, path: string, confirmKey?: string): void {
-    // One that the browser could not keep goes on where it was.
+    // A file that the browser could not keep continues its earlier upload.
     const lost = uppy.getFiles().find((each) => {
       const isSame = each.name === file.name && each.size === file.size
       return each.isGhost && isSame && (each.meta.relativePath ?? '') === path
@@ -186,15 +186,15 @@ export function createUserSession(options: SessionOptions) {
   return {
     user,
 
-    /** In the order in which they were added. */
+    /** The files, in the order in which they were added. */
     items: () => uppy.getFiles().map(itemOf),
 
-    /** Starts to upload these, in their folders where they came with some. */
+    /** Starts to upload files, with the folders that they were added with. */
     add(files: readonly File[]): void {
       for (const file of files) addOne(file, pathOf(file))
     },
 
-    /** Continues an upload that was begun elsewhere. */
+    /** Continues an upload from another browser. */
     continueWith: (file: File, confirmKey: string) => addOne(file, '', confirmKey),
 
     start,
@@ -203,7 +203,7 @@ export function createUserSession(options: SessionOptions) {
       if ((uppy.getFile(id).isPaused ?? false) !== isPaused) uppy.pauseResume(id)
     },
 
-    /** Takes a file off the page. What was sent of an unfinished one is dropped. */
+    /** Removes a file from the page. An unfinished upload is aborted. */
     remove: (id: string) => uppy.removeFile(id),
   }
 }
@@ -217,7 +217,7 @@ function failureOf(error: { message: string }) {
   return { text: error.message, mayRetry: !isFinal }
 }
 
-/** Behind which folders a file was chosen (`webkitRelativePath`) or dropped (by Uppy); or nothing. */
+/** The path of a file that was chosen (`webkitRelativePath`) or dropped (Uppy) with its folders, or ''. */
 function pathOf(file: File & { relativePath?: string | null }): string {
   return file.relativePath || file.webkitRelativePath
 }

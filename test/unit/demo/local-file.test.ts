@@ -16,22 +16,22 @@ async function aFile(name: string, content: string): Promise<string> {
   return file
 }
 
-test('a file is a blob of its bytes', async () => {
+test('openFile: returns a blob with the bytes of the file', async () => {
   expect(await (await openFile(await aFile('digits', '123456789'))).text()).toBe('123456789')
 })
 
-test('the checksum is CRC-64/XZ, decimal', async () => {
+test('crc64Of: returns the CRC-64/XZ as a decimal number', async () => {
   const file = await aFile('digits', '123456789')
   // The check value of the algorithm: 0x995dc9bbdf1939fa.
   expect(await crc64Of(file, new AbortController().signal)).toBe('11051210869376104954')
 })
 
-test('nobody waits for the checksum of a file that is given up', async () => {
+test('crc64Of: rejects when the signal is aborted', async () => {
   const file = await aFile('digits', '123456789')
   await expect(crc64Of(file, AbortSignal.abort())).rejects.toThrow('aborted')
 })
 
-test('what cannot be uploaded is named', async () => {
+test('openFile: reports why a file cannot be uploaded', async () => {
   const empty = await aFile('empty', '')
   await expect(openFile(join(folder, 'missing'))).rejects.toThrow(/^does not exist$/)
   await expect(openFile(join(empty, 'below'))).rejects.toThrow(/^does not exist$/)

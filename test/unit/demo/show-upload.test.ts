@@ -6,7 +6,7 @@ import { showUpload } from '../../../src/demo/show-upload.ts'
 import { startDemo } from '../../../src/demo/start-demo.ts'
 import { MiB, someBytes } from '../../support/gateway.ts'
 
-test('an upload that fails is told of and aborted', async () => {
+test('showUpload: reports and aborts an upload that fails', async () => {
   const { signal } = new AbortController()
   const demo = await startDemo({ log: () => {}, worker: false, signal, pagePort: 0 })
   onTestFinished(() => demo.close())

@@ -1,7 +1,7 @@
 import { expect, onTestFinished, test, vi } from 'vitest'
 import { startBar } from '../../../src/demo/terminal.ts'
 
-/** What a bar writes from start to stop, on these terminals. */
+/** The output of a progress bar when stdout and stderr are terminals or not. */
 function writtenByBar({ terminals, log }: { terminals: string[]; log: boolean }): string {
   for (const name of ['stdout', 'stderr'] as const) {
     const { isTTY } = process[name]
@@ -19,18 +19,18 @@ function writtenByBar({ terminals, log }: { terminals: string[]; log: boolean })
   return write.mock.calls.map(([text]) => text).join('')
 }
 
-test('the bar is drawn on a terminal', () => {
+test('progress bar: shown on a terminal', () => {
   expect(writtenByBar({ terminals: ['stdout', 'stderr'], log: false })).toContain('1 KB of 1 KB')
 })
 
-test('the bar is off while a log is written to the same terminal', () => {
+test('progress bar: hidden while the log is written to the same terminal', () => {
   expect(writtenByBar({ terminals: ['stdout', 'stderr'], log: true })).toBe('')
 })
 
-test('the bar is drawn while the log goes elsewhere', () => {
+test('progress bar: shown while the log is redirected', () => {
   expect(writtenByBar({ terminals: ['stdout'], log: true })).toContain('1 KB of 1 KB')
 })
 
-test('the bar is off where the output is no terminal', () => {
+test('progress bar: hidden when the output is not a terminal', () => {
   expect(writtenByBar({ terminals: ['stderr'], log: false })).toBe('')
 })
