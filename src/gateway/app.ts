@@ -3,7 +3,7 @@ import type { StatusCode } from 'hono/utils/http-status'
 import { adviceFor } from './advice.ts'
 import { createAuthenticate } from './auth/authenticate.ts'
 import { watchAuthentication } from './auth/authentication-watch.ts'
-import { createIssuerKeys } from './auth/issuer-keys.ts'
+import { createJwksCache } from './auth/jwks-cache.ts'
 import { rememberUsers } from './auth/token-cache.ts'
 import { errorFields, GatewayError, logLevelFor, toProblem } from './errors.ts'
 import { accessLog } from './http/access-log.ts'
@@ -59,7 +59,7 @@ export function createApp(ports: Ports): App {
     ),
   )
   const tokens = createAccessTokens({ ...config, send, monotonicClock, singleFlight, timeoutMs })
-  const keys = createIssuerKeys({
+  const keys = createJwksCache({
     jwt: config.jwt,
     httpClient: ports.httpClient,
     monotonicClock,

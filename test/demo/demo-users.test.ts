@@ -1,7 +1,7 @@
 import { decodeJwt } from 'jose'
 import { expect, test } from 'vitest'
 import { NAMED_USERS, startDemoIssuer } from '../../src/demo/demo-users.ts'
-import { REFETCH_MS } from '../../src/gateway/auth/issuer-keys.ts'
+import { REFETCH_MS } from '../../src/gateway/auth/jwks-decision.ts'
 import { startIssuerHarness } from '../support/issuer.ts'
 
 test('demo issuer: the gateway accepts both users as different users', async () => {

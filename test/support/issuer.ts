@@ -2,7 +2,7 @@ import { decodeProtectedHeader } from 'jose'
 import { onTestFinished } from 'vitest'
 import { startDemoIssuer } from '../../src/demo/demo-users.ts'
 import { createAuthenticate } from '../../src/gateway/auth/authenticate.ts'
-import { createIssuerKeys } from '../../src/gateway/auth/issuer-keys.ts'
+import { createJwksCache } from '../../src/gateway/auth/jwks-cache.ts'
 import type { JwtConfig } from '../../src/gateway/config/parse.ts'
 import {
   type HttpClient,
@@ -56,7 +56,7 @@ export async function startIssuerHarness({
     ...jwt,
   }
   const log = (level: LogLevel, record: LogRecord) => logged.push({ level, ...record })
-  const keys = createIssuerKeys({
+  const keys = createJwksCache({
     jwt: config,
     httpClient,
     monotonicClock,

@@ -2,7 +2,7 @@ import { errors, type JWTPayload, type JWTVerifyGetKey, jwtVerify } from 'jose'
 import type { JwtConfig } from '../config/parse.ts'
 import { GatewayError } from '../errors.ts'
 import type { Background, Clock, InvalidTokenReason } from '../ports.ts'
-import type { IssuerKeys } from './issuer-keys.ts'
+import type { JwksCache } from './jwks-cache.ts'
 import { isStrictCompactJws } from './strict-jws.ts'
 
 /** Who sends an `Authorization` header of this value. */
@@ -50,7 +50,7 @@ export function createAuthenticate({
   clock,
 }: {
   jwt: JwtConfig
-  keys: Pick<IssuerKeys, 'key' | 'version' | 'changedSince'>
+  keys: Pick<JwksCache, 'key' | 'version' | 'changedSince'>
   clock: Clock
 }): Authenticate {
   /** Once more when the signature fits none of the keys and the issuer has other keys by now. */

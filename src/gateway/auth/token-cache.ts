@@ -1,7 +1,7 @@
 import { LRUCache } from 'lru-cache'
 import type { Clock } from '../ports.ts'
 import type { Authenticate, User } from './authenticate.ts'
-import type { IssuerKeys } from './issuer-keys.ts'
+import type { JwksCache } from './jwks-cache.ts'
 
 interface Remembered {
   user: User
@@ -27,7 +27,7 @@ const isUsual = /^[Bb]earer [^ ]/
  */
 export function rememberUsers(deps: {
   authenticate: Authenticate
-  keys: Pick<IssuerKeys, 'version'>
+  keys: Pick<JwksCache, 'version'>
   clock: Clock
   monotonicClock: Clock
   seconds: number

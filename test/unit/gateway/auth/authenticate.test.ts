@@ -9,7 +9,7 @@ import {
 } from 'jose'
 import { describe, expect, test } from 'vitest'
 import { createAuthenticate } from '../../../../src/gateway/auth/authenticate.ts'
-import { FRESH_MS, REFETCH_MS } from '../../../../src/gateway/auth/issuer-keys.ts'
+import { FRESH_MS, REFETCH_MS } from '../../../../src/gateway/auth/jwks-decision.ts'
 import {
   createBoundedFlights,
   createSingleFlight,

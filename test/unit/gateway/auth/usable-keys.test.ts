@@ -1,6 +1,6 @@
 import { exportJWK, generateKeyPair } from 'jose'
 import { expect, test } from 'vitest'
-import { MAX_KEYS } from '../../../../src/gateway/auth/issuer-keys.ts'
+import { MAX_KEYS } from '../../../../src/gateway/auth/jwks-client.ts'
 import { usableKeys } from '../../../../src/gateway/auth/usable-keys.ts'
 
 test('a full set of junk keys lets other work go on in between', async () => {

@@ -1,14 +1,14 @@
 import { errors, exportJWK, generateKeyPair, generateSecret } from 'jose'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import type { Rehearse } from '../../../../src/demo/demo-users.ts'
+import { MAX_WAITING } from '../../../../src/gateway/auth/jwks-cache.ts'
 import {
   FRESH_MS,
   LAST_GOOD_MS,
-  MAX_WAITING,
   REFETCH_MS,
   RETRY_MS,
   STALE_MS,
-} from '../../../../src/gateway/auth/issuer-keys.ts'
+} from '../../../../src/gateway/auth/jwks-decision.ts'
 import { createBoundedFlights } from '../../../../src/gateway/runtimes/shared/single-flight.ts'
 import { type IssuerHarness, startIssuerHarness } from '../../../support/issuer.ts'
 
@@ -18,7 +18,7 @@ const ann = { sub: 'ann' }
 const unavailable = (reason: string, log?: object) =>
   expect.objectContaining({
     code: 'upstream_unavailable',
-    message: 'Tokens cannot be checked right now.',
+    message: 'Tokens cannot be verified right now.',
     details: {
       headers: { 'Retry-After': '5' },
       reason: `issuer_keys_${reason}`,
