@@ -1,41 +1,42 @@
 /**
- * Whether one user can starve the others: how long the begins of users within their share take while all
- * is quiet, and while another one sends fifty times as many as they may. In turns, in one run.
+ * `npm run bench:fairness`: measures whether one user can slow down the others. It compares the latency of
+ * users below their rate limit, alone and while another user sends fifty times its limit. Both are measured
+ * in turns. Takes two minutes. Prints both latencies; exits 1 when the p99 more than doubles.
  */
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
+import { startFixture } from './fixture.ts'
 import { quantile } from './load.ts'
-import { type Paced, pace } from './pace.ts'
+import { type OpenLoopResult, openLoopLoad } from './open-loop-load.ts'
 import { startServer } from './processes.ts'
-import { startStage } from './stage.ts'
 
 const ROUNDS = 6
 const SECONDS = 6
-/** Begins a second that a user may send: 120 a minute, as it is unless told. */
+/** Begins per second that one user may send; 120 a minute, the default. */
 const SHARE = 2
-/** Those who stay within their share: each sends half of it. */
+/** Users below their limit: each sends half of it. */
 const OTHERS = 20
 const FLOOD = 50
-/** As much slower as the others may get. */
+/** Largest allowed growth of the p99, as a factor. */
 const LIMIT = 2
 
-const stage = await startStage()
-const [flooder = '', ...others] = await stage.tokens(1 + OTHERS)
+const fixture = await startFixture()
+const [flooder = '', ...others] = await fixture.tokens(1 + OTHERS)
 const server = await startServer(
   new URL('../dist/gateway/runtimes/node/main.js', import.meta.url),
   {
-    ...stage.environment,
+    ...fixture.environment,
     RATE_LIMIT_PER_MINUTE: String(SHARE * 60),
   },
 )
 
 const own = () => {
   const rate = (OTHERS * SHARE) / 2
-  return pace({ url: server.url, tokens: others, rate, seconds: SECONDS })
+  return openLoopLoad({ url: server.url, tokens: others, rate, seconds: SECONDS })
 }
-const flooding = fork(fileURLToPath(new URL('./flood.ts', import.meta.url)))
-async function flood(): Promise<Paced['statuses']> {
+const flooding = fork(fileURLToPath(new URL('./flood-process.ts', import.meta.url)))
+async function flood(): Promise<OpenLoopResult['statuses']> {
   flooding.send({ url: server.url, tokens: [flooder], rate: SHARE * FLOOD, seconds: SECONDS })
   const [statuses] = await once(flooding, 'message')
   return statuses
@@ -56,13 +57,13 @@ for (let round = 1; round <= ROUNDS; round += 1) {
 }
 flooding.kill()
 await server.close()
-await stage.close()
+await fixture.close()
 
 const line = (name: string, times: number[]) =>
   `${name}: ${times.length} begins, p50 ${quantile(times, 0.5).toFixed(2)} ms, p99 ${quantile(times, 0.99).toFixed(2)} ms`
 const ratio = quantile(flooded, 0.99) / quantile(quiet, 0.99)
 console.log(line('quiet', quiet))
-console.log(line(`while another sends ${FLOOD} times their share`, flooded))
-console.log(`the other's answers by status: ${JSON.stringify(answers)}`)
+console.log(line(`while another sends ${FLOOD} times its limit`, flooded))
+console.log(`the other's responses by status: ${JSON.stringify(answers)}`)
 console.log(`p99 grew by ${ratio.toFixed(2)}, ${LIMIT} is the limit`)
 process.exitCode = ratio <= LIMIT ? 0 : 1

@@ -2,23 +2,23 @@ import autocannon from 'autocannon'
 
 export interface LoadOptions {
   url: string
-  /** One for each user; connections take them in turn. */
+  /** One per user; connections use them in turn. */
   tokens: readonly string[]
   begins: number
   connections: number
-  /** `/v1/uploads` unless told. */
+  /** Default: `/v1/uploads`. */
   path?: string
 }
 
 const body = JSON.stringify({ path: 'clip.mp4', size: 2_097_162 })
 
-/** One begin, as autocannon takes it. */
+/** One begin, as a request of autocannon. */
 export function requestOf(token: string, path = '/v1/uploads') {
   const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' }
   return { method: 'POST' as const, path, headers, body }
 }
 
-/** Sends begins, as many as the server can do. Rejects unless every one is answered with 201. */
+/** Sends begins as fast as the server responds (closed loop). Rejects unless every response is 201. */
 export async function load(options: LoadOptions): Promise<{ beginsPerSecond: number }> {
   const { url, tokens, begins, connections, path } = options
   const requests = tokens.map((token) => requestOf(token, path))
@@ -29,9 +29,9 @@ export async function load(options: LoadOptions): Promise<{ beginsPerSecond: num
     url,
     connections,
     amount: begins,
-    // How often it looks whether that was all, milliseconds: by itself it takes a second to notice.
+    // How often autocannon checks whether it is done, in milliseconds. Its default is a second.
     sampleInt: 10,
-    // Each connection has users of its own: in step, all would come with the same token at once.
+    // Each connection has its own users. Otherwise all would send the same token at once.
     setupClient(client) {
       client.setRequests(requests.filter((_, index) => index % connections === clients))
       clients += 1

@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 
-/** What a process has used up to now. */
+/** CPU time and memory of a process since its start. */
 export interface Usage {
   cpuMicroseconds: number
   rssBytes: number
@@ -18,7 +18,7 @@ export interface MeasuredServer {
 
 const preload = new URL('./usage.js', import.meta.url).href
 
-/** Starts a server as a process of its own, and reads whatever it logs. */
+/** Starts a server in a separate process, and reads all its output. */
 export async function startServer(
   file: URL,
   environment: Record<string, string>,
@@ -44,19 +44,19 @@ export async function startServer(
   }
 }
 
-/** Those by which the file's first line has it started, as a command that was installed. */
+/** The Node flags in the file's first line, which an installed command runs with. */
 function ownFlags(file: URL): string[] {
   const [firstLine = ''] = readFileSync(file, 'utf8').split('\n', 1)
   return /^#!.*\bnode (.+)$/.exec(firstLine)?.[1]?.split(' ') ?? []
 }
 
-/** The first address that the process says it listens at. */
+/** The address in the process's first `listening` line. */
 async function addressOf(child: ChildProcess): Promise<string> {
   if (!child.stdout) throw new Error('The process has no output.')
   const lines = createInterface({ input: child.stdout })
   const address = new Promise<string>((resolve, reject) => {
     lines.on('line', (line) => {
-      // Some say other things as well.
+      // Some servers print other lines too.
       if (!line.startsWith('{')) return
       const { event, address } = JSON.parse(line)
       if (event === 'listening') resolve(address)

@@ -1,6 +1,6 @@
 /**
- * Where the time of a server goes, by package and by file of ours: reads the CPU profiles that
- * `CPU_PROF=folder npm run bench` has left, leaves out the time until it is warm, and prints shares.
+ * Prints where a server spends its CPU time, by package and by source file. Reads a CPU profile that
+ * `CPU_PROF=folder npm run bench` wrote, without the warm-up.
  *
  * node bench/profile.ts <file.cpuprofile>
  */
@@ -13,7 +13,7 @@ interface Profile {
 }
 
 const SHOWN = 25
-/** Of all samples, those that count. */
+/** Share of all samples, from the end, that are after the warm-up. */
 const WARM = 0.6
 
 const [file = ''] = process.argv.slice(2)
@@ -23,15 +23,15 @@ const parents = new Map(
   profile.nodes.flatMap(({ id, children = [] }) => children.map((child) => [child, id] as const)),
 )
 
-/** What a function belongs to; one of the engine's, or in WebAssembly, to whoever called it. */
-function placeOf(id: number): string {
+/** The package or file of a function. Functions of the engine and of WebAssembly count for their caller. */
+function ownerOf(id: number): string {
   const node = nodes.get(id)
   const { functionName = '', url = '' } = node?.callFrame ?? {}
   if (functionName.startsWith('(') && functionName !== '(anonymous)') return functionName
   if (/^write(v|.*String)$/.test(functionName)) return 'writes to sockets'
   const parent = parents.get(id)
   if (url === '' || url.startsWith('wasm:'))
-    return parent === undefined ? functionName : placeOf(parent)
+    return parent === undefined ? functionName : ownerOf(parent)
   if (url.startsWith('node:')) return 'Node'
   const inPackage = /.*node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(url)?.[1]
   return inPackage ?? `ours: ${/(?:dist|bench|src)\/(.*)$/.exec(url)?.[1] ?? url}`
@@ -41,13 +41,13 @@ const shares = new Map<string, number>()
 let total = 0
 for (const [index, id] of profile.samples.entries()) {
   if (index < profile.samples.length * (1 - WARM)) continue
-  const place = placeOf(id)
-  if (place === '(idle)') continue
+  const owner = ownerOf(id)
+  if (owner === '(idle)') continue
   const time = profile.timeDeltas[index] ?? 0
-  shares.set(place, (shares.get(place) ?? 0) + time)
+  shares.set(owner, (shares.get(owner) ?? 0) + time)
   total += time
 }
 const ordered = [...shares].sort(([, one], [, other]) => other - one)
-for (const [place, time] of ordered.slice(0, SHOWN)) {
-  console.log(`${((100 * time) / total).toFixed(1).padStart(5)} %  ${place}`)
+for (const [owner, time] of ordered.slice(0, SHOWN)) {
+  console.log(`${((100 * time) / total).toFixed(1).padStart(5)} %  ${owner}`)
 }

@@ -1,14 +1,14 @@
 import { quantile } from './load.ts'
 
-/** What one server came to in one round. */
+/** The measurements of one server in one round. */
 export interface Measured {
   /** User and system time of the process, for one begin. */
   cpuMicroseconds: number
   beginsPerSecond: number
-  /** Milliseconds on top of what the upstream takes, at half of what the server can do. */
+  /** Milliseconds above the upstream's latency, at half of the server's begins/s. */
   addedP50: number
   addedP99: number
-  /** At half of what the gateway could do in the same round; none for it, nor for those that can do less. */
+  /** At half of the gateway's begins/s in the same round; undefined for the gateway and for slower servers. */
   addedP99AtGatewayRate: number | undefined
   memoryMiB: number
   upstreamCalls: number
@@ -26,24 +26,24 @@ interface Circumstances {
 }
 
 const titles: Record<string, string> = {
-  floor: 'the floor: `node:http` + undici, a remembered token, nothing else',
-  gateway: '**this gateway**, as it ships',
+  floor: 'the floor: `node:http` + undici, a cached token, nothing else',
+  gateway: '**this gateway**, as packaged',
   fastify: 'Fastify + @fastify/jwt with its cache + undici',
   express: 'Express + express-oauth2-jwt-bearer + axios',
   companion: 'Uppy Companion, S3 multipart begin, no user checked',
 }
 
 const columns: [title: string, key: keyof Measured, digits: number][] = [
-  ['CPU µs a begin', 'cpuMicroseconds', 0],
+  ['CPU µs per begin', 'cpuMicroseconds', 0],
   ['begins/s', 'beginsPerSecond', 0],
   ['added p50 ms', 'addedP50', 2],
   ['added p99 ms', 'addedP99', 2],
   ["p99 at the gateway's rate", 'addedP99AtGatewayRate', 2],
   ['memory MiB', 'memoryMiB', 0],
-  ['upstream calls a begin', 'upstreamCalls', 3],
+  ['upstream calls per begin', 'upstreamCalls', 3],
 ]
 
-/** The figures as Markdown: medians, with the smallest and the largest of all rounds, and ratios. */
+/** Formats the figures as Markdown: medians, the smallest and largest of all rounds, and ratios. */
 export function report(
   figures: Figures,
   pairRates: readonly number[],
@@ -72,11 +72,11 @@ export function report(
     '# Results of `npm run bench`',
     '',
     `${facts.machine}. ${facts.rounds} rounds, the servers in turns, each a new process with a warm-up; ${facts.begins} begins by`,
-    `${facts.users} users over ${facts.connections} connections. Medians, in brackets the least and the most of all rounds. The load and`,
-    'the upstream share the machine with the server, so begins/s is the least that it can do. Added latency is',
-    'what a begin takes on top of the upstream, at half of the begins/s of its own row, and of those that can do',
-    'more than this gateway at half of its begins/s as well. A p99 is that of the middle one of many half',
-    'seconds, because the machine itself stands still for some milliseconds now and then.',
+    `${facts.users} users over ${facts.connections} connections. Medians; in brackets the minimum and maximum of all rounds. The load and`,
+    'the upstream share the machine with the server, so begins/s is a lower bound. Added latency is the latency',
+    "of a begin above the upstream's, at half of the begins/s of its own row. Servers that are faster than this",
+    'gateway are also measured at half of its begins/s. A p99 is the median of the p99s of many windows of half',
+    'a second, because the machine itself pauses for some milliseconds now and then.',
     '',
     `| Server | ${columns.map(([title]) => title).join(' | ')} |`,
     `|---|${columns.map(() => '---|').join('')}`,
@@ -84,12 +84,12 @@ export function report(
     '',
     'This gateway, as a multiple of the others (median of the ratios of each round):',
     '',
-    "| To | CPU a begin | added p99, each at its own rate | added p99, both at the gateway's |",
+    "| To | CPU per begin | added p99, each at its own rate | added p99, both at the gateway's |",
     '|---|---|---|---|',
     ...ratios,
     '',
     `Two processes of this gateway, each with half of the load: ${median(pairRates).toFixed(0)} begins/s`,
-    `(${Math.min(...pairRates).toFixed(0)}–${Math.max(...pairRates).toFixed(0)}). They, the load and the upstream have ${facts.cores} cores between them.`,
+    `(${Math.min(...pairRates).toFixed(0)}–${Math.max(...pairRates).toFixed(0)}). They, the load and the upstream share ${facts.cores} cores.`,
     '',
   ].join('\n')
 }

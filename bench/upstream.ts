@@ -1,7 +1,7 @@
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 
-/** Answers as SMH answers to a mint and a begin, or S3 to a begin, at once, and counts what it is asked. */
+/** Responds immediately as SMH does to a mint and a begin, or as S3 does to a begin, and counts the calls. */
 const calls = { mint: 0, begin: 0 }
 const domain = 'examplebucket-1250000000.cos.ap-guangzhou.myqcloud.com'
 const path = '/bench/5f1c2d3e.bin'
@@ -23,19 +23,19 @@ const task = JSON.stringify({
 const s3Task =
   '<?xml version="1.0" encoding="UTF-8"?><InitiateMultipartUploadResult><Bucket>bench</Bucket>' +
   `<Key>clip.mp4</Key><UploadId>${'u'.repeat(64)}</UploadId></InitiateMultipartUploadResult>`
-const answers = {
+const responses = {
   mint: { status: 200, type: 'application/json', body: token },
   begin: { status: 201, type: 'application/json', body: task },
   s3Begin: { status: 200, type: 'application/xml', body: s3Task },
 }
 
-function answerTo(url: URL) {
-  if (url.pathname === '/api/v1/token') return answers.mint
-  return url.searchParams.has('uploads') ? answers.s3Begin : answers.begin
+function responseTo(url: URL) {
+  if (url.pathname === '/api/v1/token') return responses.mint
+  return url.searchParams.has('uploads') ? responses.s3Begin : responses.begin
 }
 
 const server = createServer((request, response) => {
-  const { status, type, body } = answerTo(new URL(request.url ?? '/', 'http://upstream'))
+  const { status, type, body } = responseTo(new URL(request.url ?? '/', 'http://upstream'))
   if (body === token) calls.mint += 1
   else calls.begin += 1
   request.resume()

@@ -1,8 +1,8 @@
-// Preloaded into every measured server: says what the process has used so far, when it is asked.
+// Preloaded into every measured server: reports CPU time and memory on request.
 process.on('message', (asked) => {
   if (asked !== 'usage') return
   const { user, system } = process.cpuUsage()
   process.send({ cpuMicroseconds: user + system, rssBytes: process.memoryUsage.rss() })
 })
-// Who has lost its bench would be left behind.
+// Ends with the benchmark: otherwise the process would stay behind.
 process.on('disconnect', () => process.exit())

@@ -1,7 +1,7 @@
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
-import { report, startStage } from './load/stage.ts'
+import { report, startFixture } from './load/fixture.ts'
 
 /**
  * Whether a user who asks for a list of 10,000 parts without a pause slows down the others. The quiet and
@@ -13,17 +13,17 @@ const SIZE = PARTS * 1024 * 1024
 const LOAD = { requests: 1_000, perSecond: 40 }
 const BOUND = 3
 
-const stage = await startStage({ UPLOAD_MAX_BYTES: String(SIZE) })
+const fixture = await startFixture({ UPLOAD_MAX_BYTES: String(SIZE) })
 try {
-  const token = await stage.token('heavy')
+  const token = await fixture.token('heavy')
   const path = await beginLong()
   // Keys, a token of SMH and compiled code.
-  await stage.load({ requests: 200, perSecond: 50 })
-  const quiet = await stage.load(LOAD)
-  const heavy = fork(fileURLToPath(new URL('./load/loop.ts', import.meta.url)))
+  await fixture.load({ requests: 200, perSecond: 50 })
+  const quiet = await fixture.load(LOAD)
+  const heavy = fork(fileURLToPath(new URL('./load/request-loop.ts', import.meta.url)))
   try {
-    heavy.send({ url: stage.url, path, token })
-    const loaded = await stage.load(LOAD)
+    heavy.send({ url: fixture.url, path, token })
+    const loaded = await fixture.load(LOAD)
     heavy.send('stop')
     const [statuses] = await once(heavy, 'message')
     const notes = [`the heavy user's answers by status: ${JSON.stringify(statuses)}`]
@@ -34,13 +34,13 @@ try {
 
   /** Begins an upload that is large enough for its parts, which SMH then lists; gives its path. */
   async function beginLong(): Promise<string> {
-    const response = await fetch(`${stage.url}/v1/uploads`, {
+    const response = await fetch(`${fixture.url}/v1/uploads`, {
       method: 'POST',
       headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
       body: JSON.stringify({ path: 'long.bin', size: SIZE }),
     })
     const { confirmKey } = (await response.json()) as { confirmKey: string }
-    stage.emulator.controls.force('status', {
+    fixture.emulator.controls.force('status', {
       times: Number.POSITIVE_INFINITY,
       status: 200,
       contentType: 'application/json',
@@ -59,5 +59,5 @@ try {
     return `/v1/uploads/${confirmKey}`
   }
 } finally {
-  await stage.close()
+  await fixture.close()
 }

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
-import { report, startStage } from './load/stage.ts'
+import { report, startFixture } from './load/fixture.ts'
 
 /**
  * Whether clients without a token that never read their responses slow down or refuse those that have
@@ -14,20 +14,20 @@ const SECONDS = 60
 const REQUESTS = 1_000
 const BOUND = 3
 
-const stage = await startStage()
+const fixture = await startFixture()
 try {
   const perSecond = REQUESTS / SECONDS
   // Keys, a token of SMH and compiled code.
-  await stage.load({ requests: 200, perSecond: 50 })
-  const quiet = await stage.load({ requests: REQUESTS / 2, perSecond })
-  const { hostname, port } = new URL(stage.url)
+  await fixture.load({ requests: 200, perSecond: 50 })
+  const quiet = await fixture.load({ requests: REQUESTS / 2, perSecond })
+  const { hostname, port } = new URL(fixture.url)
   const script = fileURLToPath(new URL('./load/silent-clients.py', import.meta.url))
   const args = [script, hostname, port, String(CONNECTIONS), String(SECONDS)]
   const silent = spawn('python3', args, { stdio: ['ignore', 'pipe', 'inherit'] })
   try {
     const lines = createInterface({ input: silent.stdout })[Symbol.asyncIterator]()
     if ((await lines.next()).value !== 'ready') throw new Error('The silent clients do not start.')
-    const loaded = await stage.load({ requests: REQUESTS, perSecond })
+    const loaded = await fixture.load({ requests: REQUESTS, perSecond })
     const { value: sent } = await lines.next()
     const notes = [`${CONNECTIONS} silent connections sent ${sent} requests without a token`]
     report(quiet, loaded, { share: 0.99, bound: BOUND, notes })
@@ -35,5 +35,5 @@ try {
     silent.kill('SIGKILL')
   }
 } finally {
-  await stage.close()
+  await fixture.close()
 }

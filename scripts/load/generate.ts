@@ -1,5 +1,5 @@
 import { Pool } from 'undici'
-import type { Load, Measured } from './stage.ts'
+import type { Load, Measured } from './fixture.ts'
 
 /** Sends the begins that its parent asks for, and tells how long each took. */
 process.on('message', async (load: Load) => {

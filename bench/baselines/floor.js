@@ -1,5 +1,5 @@
-// The floor: what a begin costs when nothing is done but what cannot be left out. No policy, no
-// binding, no log, no limits; a token that was seen once is believed until its end.
+// The floor: the cost of the steps that a begin cannot do without. No policy, no signed confirm key, no
+// log, no limits; a verified token is cached until it expires.
 import { createServer } from 'node:http'
 import { createRemoteJWKSet, jwtVerify } from 'jose'
 import { Agent, request } from 'undici'
@@ -7,15 +7,15 @@ import { beginUrl, listening, projected, settings } from './settings.js'
 
 const agent = new Agent()
 const keys = createRemoteJWKSet(new URL(settings.jwksUrl))
-const remembered = new Map()
+const cached = new Map()
 
 async function claimsOf(authorization) {
-  const known = remembered.get(authorization)
+  const known = cached.get(authorization)
   if (known && known.exp * 1000 > Date.now()) return known
   const { issuer, audience } = settings
   const token = authorization.slice('Bearer '.length)
   const { payload } = await jwtVerify(token, keys, { issuer, audience })
-  remembered.set(authorization, payload)
+  cached.set(authorization, payload)
   return payload
 }
 

@@ -1,4 +1,4 @@
-/** What every server here is told, by the names that the gateway has for them. */
+/** Settings of every server here, from the gateway's variables. */
 export const settings = {
   upstream: process.env.SMH_ENDPOINT,
   libraryId: process.env.SMH_LIBRARY_ID,
@@ -8,7 +8,7 @@ export const settings = {
   accessToken: 'acctk-bench',
 }
 
-/** Where SMH begins the upload of `name` for this user. */
+/** The URL of SMH's begin for this user and path. */
 export function beginUrl(user, { path, size }) {
   const query = new URLSearchParams({
     filesize: size,
@@ -19,12 +19,12 @@ export function beginUrl(user, { path, size }) {
   return `${folder}/${encodeURIComponent(user)}/${encodeURIComponent(path)}?multipart&${query}`
 }
 
-/** What an app gets to see of SMH's answer. */
+/** The fields of SMH's response that an app receives. */
 export function projected({ domain, path, uploadId, headers, confirmKey }) {
   return { domain, path, uploadId, headers, confirmKey }
 }
 
-/** Tells that the server is there, as the gateway does. */
+/** Prints the `listening` line of the gateway. */
 export function listening(address) {
   console.log(JSON.stringify({ event: 'listening', address }))
 }

@@ -1,5 +1,5 @@
-// Uppy Companion with nothing but its S3 multipart begin, which answers with a key and an upload id; who
-// the user is it does not ask. It signs its calls, and the parts' addresses are signed by later requests.
+// Uppy Companion with its S3 multipart begin alone, which returns a key and an upload ID and checks no
+// user. It signs its own calls; later requests sign the URLs of parts.
 import { app as companion } from '@uppy/companion'
 import express from 'express'
 import { listening, settings } from './settings.js'
@@ -10,8 +10,8 @@ const uploads = companion({
     forcePathStyle: true,
     bucket: 'bench',
     region: 'ap-guangzhou',
-    key: 'nobody',
-    secret: 'the secret of nobody',
+    key: 'bench-key',
+    secret: 'bench-secret',
     getKey: ({ filename }) => `users/${filename}`,
   },
   server: { host: '127.0.0.1', protocol: 'http' },
@@ -19,17 +19,17 @@ const uploads = companion({
   secret: 'the secret of a bench',
   corsOrigins: false,
   allowLocalUrls: true,
-  // Without any it does not start; for these begins they do not count.
+  // Companion needs at least one to start; begins do not use it.
   uploadUrls: ['https://uploads.invalid'],
 })
 
 const app = express()
 app.use(express.json())
-// Asked and answered as the others are.
+// Same request and response as the other servers.
 app.post('/v1/uploads', (incoming, response, next) => {
   incoming.url = '/s3/multipart'
   incoming.body = { filename: incoming.body.path, type: 'application/octet-stream' }
-  // It reads bodies itself; this one is read.
+  // Companion would read the body again.
   delete incoming.headers['content-length']
   response.status(201)
   next()

@@ -1,28 +1,27 @@
 import { Pool } from 'undici'
 import { requestOf } from './load.ts'
 
-export interface Paced {
+export interface OpenLoopResult {
   /** Milliseconds, one for each request. */
   times: number[]
-  /** How many were answered with each status. */
+  /** Number of responses with each status. */
   statuses: Record<number, number>
 }
 
 const TICK_MS = 1
 
 /**
- * Sends begins at even distances, whether those before were answered or not, as many people do who know
- * nothing of each other.
+ * Sends begins at a constant rate, without waiting for responses (open loop), as independent users do.
  *
- * @param options.rate a second
+ * @param options.rate begins per second
  */
-export async function pace(options: {
+export async function openLoopLoad(options: {
   url: string
   path?: string
   tokens: readonly string[]
   rate: number
   seconds: number
-}): Promise<Paced> {
+}): Promise<OpenLoopResult> {
   const { url, path, tokens, rate, seconds } = options
   const pool = new Pool(url, { connections: 64 })
   const requests = tokens.map((token) => requestOf(token, path))

@@ -4,14 +4,14 @@ import { fileURLToPath } from 'node:url'
 import { type DemoIssuer, startDemoIssuer } from '../src/demo/demo-users.ts'
 import { ask } from './processes.ts'
 
-/** What the upstream was asked so far. */
+/** Calls that the upstream has received. */
 export interface UpstreamCalls {
   mint: number
   begin: number
 }
 
-/** What all servers share: an issuer, an upstream that answers at once, and tokens of users. */
-export interface Stage {
+/** What all servers share: an issuer, an upstream that responds immediately, and user tokens. */
+export interface Fixture {
   issuer: DemoIssuer
   environment: Record<string, string>
   upstreamUrl: string
@@ -20,10 +20,10 @@ export interface Stage {
   close(): Promise<void>
 }
 
-/** Tokens have to outlast the whole run. */
+/** Longer than any run, so that no token expires during one. */
 const DAY_SECONDS = 24 * 60 * 60
 
-export async function startStage(): Promise<Stage> {
+export async function startFixture(): Promise<Fixture> {
   const issuer = await startDemoIssuer()
   const upstream: ChildProcess = fork(fileURLToPath(new URL('./upstream.ts', import.meta.url)))
   const [{ url }] = await once(upstream, 'message')
@@ -34,13 +34,13 @@ export async function startStage(): Promise<Stage> {
     upstreamUrl: url,
     environment: {
       SMH_LIBRARY_ID: 'smhbench',
-      SMH_LIBRARY_SECRET: 'the secret of nobody, for a library that does not exist',
+      SMH_LIBRARY_SECRET: 'a secret for a library that does not exist',
       SMH_ENDPOINT: url,
       JWT_ISSUER: issuer.issuer,
       JWT_AUDIENCE: issuer.audience,
       JWT_JWKS_URL: jwks_uri,
       UPLOAD_PATH_PREFIX: 'users/{sub}',
-      // Counted, but never reached.
+      // High enough never to be reached: requests are still counted.
       RATE_LIMIT_PER_MINUTE: '1000000',
       PORT: '0',
     },

@@ -29,7 +29,7 @@ const USERS = 50
 const DAY_SECONDS = 24 * 60 * 60
 
 /** Emulator and issuer in this process, the gateway and the load generator in two of their own. */
-export async function startStage(variables: Record<string, string> = {}) {
+export async function startFixture(variables: Record<string, string> = {}) {
   const [emulator, issuer] = await Promise.all([startEmulator(), startDemoIssuer()])
   const gateway = spawn(process.execPath, ['src/gateway/runtimes/node/main.ts'], {
     env: {
