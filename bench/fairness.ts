@@ -1,7 +1,7 @@
 /**
  * `npm run bench:fairness`: measures whether one user can slow down the others. It compares the latency of
  * users below their rate limit, alone and while another user sends fifty times its limit. Both are measured
- * in turns. Takes two minutes. Prints both latencies; exits 1 when the p99 more than doubles.
+ * in turns. Takes 90 seconds. Prints both latencies; exits 1 when the p99 more than doubles.
  */
 import { fork } from 'node:child_process'
 import { once } from 'node:events'

@@ -1,6 +1,6 @@
 /**
- * `npm run bench`: measures this gateway beside the servers of `baselines/`, in turns. Takes about half an
- * hour. Prints the tables and writes them to RESULTS.md; with `--only NAMES` it writes nothing.
+ * `npm run bench`: measures this gateway beside the servers of `baselines/`, in turns. Takes about
+ * 15 minutes. Prints the tables and writes them to RESULTS.md; with `--only NAMES` it writes nothing.
  * `--rounds N` and `--begins N` shorten a run.
  */
 import { writeFile } from 'node:fs/promises'

@@ -1,8 +1,10 @@
+/**
+ * `npm run build`: compiles both packages, the server's modules into `dist` and the client's package into
+ * `dist/client`. Takes a few seconds. Prints compiler errors only.
+ */
 import { execFileSync } from 'node:child_process'
 import { copyFileSync, rmSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-
-/** Builds both packages: the server's modules into `dist`, the client as a package in `dist/client`. */
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const tsc = fileURLToPath(new URL('bin/tsc', import.meta.resolve('typescript/package.json')))

@@ -1,12 +1,12 @@
+/**
+ * `npm run test:heavy-user`: measures whether a user who requests a list of 10,000 parts without a pause
+ * slows down the others. Takes a minute. Prints latencies without and with that user; exits 1 when a
+ * bound does not hold.
+ */
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { report, startFixture } from './load/fixture.ts'
-
-/**
- * Whether a user who asks for a list of 10,000 parts without a pause slows down the others. The quiet and
- * the loaded value are measured in one run. Exits 1 when a bound does not hold.
- */
 
 const PARTS = 10_000
 const SIZE = PARTS * 1024 * 1024
@@ -17,7 +17,7 @@ const fixture = await startFixture({ UPLOAD_MAX_BYTES: String(SIZE) })
 try {
   const token = await fixture.token('heavy')
   const path = await beginLong()
-  // Keys, a token of SMH and compiled code.
+  // Warm-up: the issuer's keys, an SMH token and compiled code.
   await fixture.load({ requests: 200, perSecond: 50 })
   const quiet = await fixture.load(LOAD)
   const heavy = fork(fileURLToPath(new URL('./load/request-loop.ts', import.meta.url)))
@@ -26,13 +26,13 @@ try {
     const loaded = await fixture.load(LOAD)
     heavy.send('stop')
     const [statuses] = await once(heavy, 'message')
-    const notes = [`the heavy user's answers by status: ${JSON.stringify(statuses)}`]
+    const notes = [`the heavy user's responses by status: ${JSON.stringify(statuses)}`]
     report(quiet, loaded, { share: 0.5, bound: BOUND, notes })
   } finally {
     heavy.kill()
   }
 
-  /** Begins an upload that is large enough for its parts, which SMH then lists; gives its path. */
+  /** Begins an upload whose status lists all its parts. Resolves to the path of that status. */
   async function beginLong(): Promise<string> {
     const response = await fetch(`${fixture.url}/v1/uploads`, {
       method: 'POST',

@@ -1,3 +1,8 @@
+/**
+ * `npm run test:memory`: compares the gateway's heap after 200,000 mixed requests of 100,000 users with the
+ * heap after 20,000. Gateway and emulator are separate processes. Takes about five minutes. Prints both
+ * heaps; exits 1 when the heap has grown.
+ */
 import { type ChildProcess, fork, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
@@ -6,17 +11,12 @@ import { fileURLToPath } from 'node:url'
 import { Agent, request } from 'undici'
 import { type DemoIssuer, startDemoIssuer } from '../src/demo/demo-users.ts'
 
-/**
- * Whether the gateway's heap is after 200,000 mixed requests of 100,000 users where it was after
- * 20,000. Gateway and emulator are processes of their own. Exits 1 when the heap has grown.
- */
-
 const FIRST = 20_000
 const LAST = 200_000
 const USERS = 100_000
 const CALLERS = 32
-/** Begins are remembered for a minute by the rate limit; that is no leak, and not to be measured. */
-const MINUTE_MS = 62_000
+/** The rate limiter counts begins for a minute. The measurement waits until those counts are gone. */
+const RATE_WINDOW_MS = 62_000
 const NOISE_BYTES = 8 * 1024 * 1024
 const NOISE = 0.1
 
@@ -32,7 +32,7 @@ try {
   const heapAt: Record<number, number> = {}
   for (const requests of [FIRST, LAST]) {
     const seconds = await traffic.until(requests)
-    await wait(MINUTE_MS)
+    await wait(RATE_WINDOW_MS)
     const { heapUsed, external, rss } = await memoryOf(gateway)
     heapAt[requests] = heapUsed
     const perSecond = Math.round((requests - traffic.before) / seconds)
@@ -41,7 +41,7 @@ try {
     )
     traffic.before = requests
   }
-  print(`answers: ${traffic.answers()}`)
+  print(`responses: ${traffic.responses()}`)
   const [first = 0, last = 0] = [heapAt[FIRST], heapAt[LAST]]
   const grown = last - first
   const leaks = grown > NOISE_BYTES && grown > NOISE * first
@@ -76,7 +76,7 @@ async function startGateway(emulator: Record<string, string>) {
     env: {
       PATH: process.env.PATH,
       ...emulator,
-      // The mode that remembers most.
+      // The mode that keeps most state.
       SMH_TOKEN_MODE: 'per-user',
       JWT_ISSUER: issuer.issuer,
       JWT_AUDIENCE: issuer.audience,
@@ -92,7 +92,7 @@ async function startGateway(emulator: Record<string, string>) {
     lines.on('line', (line) => {
       if (line.includes('"event":"listening"')) resolve(JSON.parse(line).address)
     })
-    gateway.once('exit', () => reject(new Error('The gateway does not start.')))
+    gateway.once('exit', () => reject(new Error('The gateway ended before it listened.')))
   })
   return { gateway, url }
 }
@@ -111,7 +111,7 @@ interface Credentials {
   confirmKey: string
 }
 
-/** Requests of every kind and of many users, good and bad. */
+/** Valid and invalid requests of every operation, from many users. */
 function createTraffic(url: string, issuer: DemoIssuer) {
   const counts = new Map<string, number>()
   let sent = 0
@@ -141,7 +141,7 @@ function createTraffic(url: string, issuer: DemoIssuer) {
     return statusCode < 300 && text !== '' ? JSON.parse(text) : undefined
   }
 
-  /** Six users begin; of the last one's upload comes something; the rest is refused. */
+  /** Six begins, the later operations for the last of them, and one refused request. */
   async function round(number: number): Promise<void> {
     let token = ''
     let upload: Credentials | undefined
@@ -179,7 +179,7 @@ function createTraffic(url: string, issuer: DemoIssuer) {
 
   return {
     before: 0,
-    /** Sends until there were so many; gives the seconds that took. */
+    /** Sends until this number of requests is reached. Resolves to the seconds it took. */
     async until(requests: number): Promise<number> {
       const startedAt = performance.now()
       const caller = async () => {
@@ -188,7 +188,7 @@ function createTraffic(url: string, issuer: DemoIssuer) {
       await Promise.all(Array.from({ length: CALLERS }, caller))
       return (performance.now() - startedAt) / 1000
     },
-    answers: () => [...counts].map(([kind, count]) => `${kind} ×${count}`).join(', '),
+    responses: () => [...counts].map(([kind, count]) => `${kind} ×${count}`).join(', '),
   }
 }
 

@@ -1,3 +1,8 @@
+/**
+ * `npm run test:nginx`: restarts two gateways in turns behind nginx, with the documented configuration,
+ * while clients begin uploads without a pause. Takes half a minute. Prints the number of failed requests;
+ * exits 1 when one fails. Needs nginx (Debian: `apt-get install nginx-light`).
+ */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
@@ -10,18 +15,13 @@ import { startGatewayProcess } from '../test/chaos/gateway-process.ts'
 import { codeBlocks } from '../test/support/documents.ts'
 import { freePort } from '../test/support/free-port.ts'
 
-/**
- * Restarts two gateways in turns behind nginx, as docs/operating.md configures it, while clients begin uploads
- * without a pause. Exits 1 when a request fails. Needs nginx (Debian: `apt-get install nginx-light`).
- */
-
 const CLIENTS = 20
 const ROUNDS = 3
 
 const [emulator, issuer] = await Promise.all([startEmulator(), startDemoIssuer()])
-const faults: string[] = []
+const incidents: string[] = []
 const environment = () => ({ ...environmentOf({ emulator, issuer }), RATE_LIMIT_PER_MINUTE: '0' })
-const startInstance = () => startGatewayProcess(environment, (fault) => faults.push(fault))
+const startInstance = () => startGatewayProcess(environment, (incident) => incidents.push(incident))
 const instances = await Promise.all([startInstance(), startInstance()])
 await Promise.all(instances.map((instance) => instance.up()))
 
@@ -32,7 +32,7 @@ const nginx = spawn('nginx', ['-p', directory, '-c', 'nginx.conf'], {
   stdio: ['ignore', 'ignore', 'inherit'],
 })
 nginx.once('error', () => {
-  process.stderr.write('nginx was not found. Install it (Debian: apt-get install nginx-light).\n')
+  process.stderr.write('nginx is missing. Install it (Debian: apt-get install nginx-light).\n')
   process.exit(1)
 })
 const url = `http://127.0.0.1:${port}`
@@ -66,8 +66,8 @@ const all = [...statuses.values()].reduce((sum, count) => sum + count, 0)
 const failed = all - (statuses.get(201) ?? 0)
 process.stdout.write(`${failed} of ${all} requests failed in ${2 * ROUNDS} restarts\n`)
 if (failed > 0) process.stdout.write(`${JSON.stringify([...statuses])}\n`)
-for (const fault of faults) process.stdout.write(`${fault}\n`)
-process.exit(failed > 0 || faults.length > 0 ? 1 : 0)
+for (const incident of incidents) process.stdout.write(`${incident}\n`)
+process.exit(failed > 0 || incidents.length > 0 ? 1 : 0)
 
 async function begin(token: string, path: string): Promise<number | string> {
   try {

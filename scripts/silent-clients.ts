@@ -1,13 +1,12 @@
+/**
+ * `npm run test:silent-clients`: measures whether 600 clients without a token that never read their
+ * responses slow down or block clients with one. Takes two minutes. Prints latencies without and with the
+ * silent clients; exits 1 when a bound does not hold. Needs python3.
+ */
 import { spawn } from 'node:child_process'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { report, startFixture } from './load/fixture.ts'
-
-/**
- * Whether clients without a token that never read their responses slow down or refuse those that have
- * one. The quiet and the loaded value are measured in one run. Exits 1 when a bound does not hold. Needs
- * python3.
- */
 
 const CONNECTIONS = 600
 const SECONDS = 60
@@ -17,7 +16,7 @@ const BOUND = 3
 const fixture = await startFixture()
 try {
   const perSecond = REQUESTS / SECONDS
-  // Keys, a token of SMH and compiled code.
+  // Warm-up: the issuer's keys, an SMH token and compiled code.
   await fixture.load({ requests: 200, perSecond: 50 })
   const quiet = await fixture.load({ requests: REQUESTS / 2, perSecond })
   const { hostname, port } = new URL(fixture.url)
@@ -26,7 +25,8 @@ try {
   const silent = spawn('python3', args, { stdio: ['ignore', 'pipe', 'inherit'] })
   try {
     const lines = createInterface({ input: silent.stdout })[Symbol.asyncIterator]()
-    if ((await lines.next()).value !== 'ready') throw new Error('The silent clients do not start.')
+    if ((await lines.next()).value !== 'ready')
+      throw new Error('The silent clients ended before they were ready.')
     const loaded = await fixture.load({ requests: REQUESTS, perSecond })
     const { value: sent } = await lines.next()
     const notes = [`${CONNECTIONS} silent connections sent ${sent} requests without a token`]

@@ -1,8 +1,8 @@
 /**
- * Whether one user whose calls SMH throttles or fails takes answers from the others: that user sends begins
- * on 16 connections all the time, a neighbour at a steady rate. Then whether a gateway over an SMH that is
- * down says so at once, and recovers. Real clocks, loopback only, two minutes. Prints a table; the exit
- * status is 0 when all is as promised.
+ * `npm run test:throttled-neighbour`: measures whether a user whose SMH calls are throttled or fail takes
+ * responses from the others. That user sends begins on 16 connections, a neighbour at a steady rate. Then
+ * measures whether a gateway answers 503 immediately while SMH is down, and recovers. Takes two minutes.
+ * Prints a table; exits 1 when a promise does not hold.
  */
 import { setTimeout as wait } from 'node:timers/promises'
 import { startDemoIssuer } from '../src/demo/demo-users.ts'
@@ -14,9 +14,9 @@ import { startGateway } from '../src/gateway/runtimes/node/start.ts'
 
 const SECONDS = 5
 const CONNECTIONS = 16
-/** Of an answer that SMH is not asked for, milliseconds. */
+/** Limit for a response without a call to SMH, in milliseconds. */
 const AT_ONCE_MS = 50
-/** A trial is made every five seconds, milliseconds. */
+/** Limit for the recovery, in milliseconds. The circuit makes a trial call every five seconds. */
 const RECOVERY_MS = 6_500
 
 const issuer = await startDemoIssuer()
@@ -32,7 +32,7 @@ let names = 0
 type Gateway = Awaited<ReturnType<typeof startGateway>>
 const start = () => startGateway({ config: parseConfig(environment), log: () => undefined })
 
-/** One begin of this user; gives its status and how long it took, milliseconds. */
+/** One begin of this user. Resolves to its status and duration in milliseconds. */
 async function begin({ url }: Gateway, user: string) {
   const token = tokens.get(user) ?? issuer.token({ sub: user })
   tokens.set(user, token)
@@ -48,7 +48,7 @@ async function begin({ url }: Gateway, user: string) {
   return { status: response.status, ms: performance.now() - startedAt }
 }
 
-/** Sends `rate` begins a second, whatever becomes of those before; gives their statuses. */
+/** Sends `rate` begins per second without waiting for responses. Resolves to their statuses. */
 async function steadily(gateway: Gateway, rate: number, userOf: (call: number) => string) {
   const calls: ReturnType<typeof begin>[] = []
   const startedAt = performance.now()
@@ -59,7 +59,7 @@ async function steadily(gateway: Gateway, rate: number, userOf: (call: number) =
   return (await Promise.all(calls)).map(({ status }) => status)
 }
 
-/** Begins of the throttled user, one after the other on each connection, until told to stop. */
+/** Sends begins of the throttled user, one after the other on each connection, until the returned function is called. */
 function flood(gateway: Gateway) {
   let isOver = false
   let sent = 0
@@ -67,7 +67,7 @@ function flood(gateway: Gateway) {
     while (!isOver) {
       sent += 1
       await begin(gateway, 'throttled')
-      // A client that does not wait at all would measure this machine.
+      // A client without any pause would measure the machine instead.
       await wait(5)
     }
   })
@@ -104,8 +104,8 @@ for (const [what, fault] of Object.entries(faults)) {
       const good = statuses.filter((status) => status === 201).length
       const forThrottled = emulator.controls.calls().filter(match).length
       report(
-        `SMH ${what} for one; ${neighbour}, ${rate} begins a second`,
-        `${good} of ${statuses.length} answered; the other sent ${sent}, ${forThrottled} reached SMH`,
+        `SMH ${what} for one user; ${neighbour}, ${rate} begins per second`,
+        `${good} of ${statuses.length} succeeded; the other user sent ${sent}, ${forThrottled} reached SMH`,
         good === statuses.length,
       )
       emulator.controls.clearFaults()
@@ -115,13 +115,13 @@ for (const [what, fault] of Object.entries(faults)) {
   }
 }
 
-/** Sends begins until one is refused without SMH being asked, then twenty more; then has SMH come back. */
+/** Takes SMH down, measures 20 begins once the circuit is open, then brings SMH back and measures the recovery. */
 async function whileDown(who: string, users: readonly string[]) {
   const gateway = await start()
   for (const user of users) await begin(gateway, user)
   await emulator.controls.refuseConnections(true)
   const downAt = performance.now()
-  // So much, and the states of all users and of each are known.
+  // Long enough for the circuits of SMH and of each user to open.
   while (performance.now() - downAt < 4_000) {
     await Promise.all(users.map((user) => begin(gateway, user)))
   }
@@ -151,7 +151,7 @@ async function whileDown(who: string, users: readonly string[]) {
   await gateway.close()
 }
 
-await whileDown('a user alone', ['alone'])
+await whileDown('a single user', ['alone'])
 await whileDown(
   'twenty users',
   Array.from({ length: 20 }, (_, index) => `user${index}`),

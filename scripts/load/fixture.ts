@@ -6,29 +6,29 @@ import { startDemoIssuer } from '../../src/demo/demo-users.ts'
 import { environmentOf } from '../../src/demo/environment.ts'
 import { startEmulator } from '../../src/emulator/start.ts'
 
-/** Requests at even distances, a rate that leaves the gateway idle most of the time. */
+/** Requests at a constant rate that leaves the gateway idle most of the time. */
 export interface Load {
   url: string
-  /** One for each user. */
+  /** One per user. */
   tokens: readonly string[]
   requests: number
   perSecond: number
 }
 
-/** What became of a load. */
+/** The responses to a load. */
 export interface Measured {
-  /** Milliseconds, one for each request. */
+  /** Milliseconds, one per request. */
   times: number[]
-  /** How many got each status; 0 is a connection that failed. */
+  /** Number of responses with each status; 0 is a failed connection. */
   statuses: Record<number, number>
 }
 
-/** The users of a load. */
+/** Number of users of a load. */
 const USERS = 50
-/** Tokens have to outlast the whole run. */
+/** Longer than any run, so that no token expires during one. */
 const DAY_SECONDS = 24 * 60 * 60
 
-/** Emulator and issuer in this process, the gateway and the load generator in two of their own. */
+/** Starts emulator and issuer in this process, gateway and load generator in a process each. */
 export async function startFixture(variables: Record<string, string> = {}) {
   const [emulator, issuer] = await Promise.all([startEmulator(), startDemoIssuer()])
   const gateway = spawn(process.execPath, ['src/gateway/runtimes/node/main.ts'], {
@@ -50,7 +50,7 @@ export async function startFixture(variables: Record<string, string> = {}) {
     emulator,
     url,
     token,
-    /** Has begins sent by the load generator. */
+    /** Lets the load generator send begins. */
     async load(wanted: Pick<Load, 'requests' | 'perSecond'>): Promise<Measured> {
       generator.send({ url, tokens, ...wanted } satisfies Load)
       const [measured] = await once(generator, 'message')
@@ -74,13 +74,13 @@ async function addressOf({ stdout }: ChildProcess): Promise<string> {
   throw new Error('The gateway ended before it listened.')
 }
 
-/** The value below which this share of the times lies. */
+/** The quantile of the times at this share, 0 to 1. */
 function quantile(times: readonly number[], share: number): number {
   const sorted = [...times].sort((one, other) => one - other)
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN
 }
 
-/** Prints quiet and loaded values side by side. Sets the exit status when a bound does not hold. */
+/** Prints quiet and loaded values side by side. Sets exit status 1 when a bound does not hold. */
 export function report(
   quiet: Measured,
   loaded: Measured,
@@ -106,7 +106,7 @@ export function report(
   process.exitCode = refused === 0 && ratio <= bound ? 0 : 1
 }
 
-/** All answers but 201. */
+/** Number of responses other than 201. */
 function refusedOf(statuses: Measured['statuses']): number {
   const { 201: begun, ...others } = statuses
   return Object.values(others).reduce((sum, count) => sum + count, 0)

@@ -1,7 +1,7 @@
 import { Pool } from 'undici'
 import type { Load, Measured } from './fixture.ts'
 
-/** Sends the begins that its parent asks for, and tells how long each took. */
+/** Sends the begins that its parent process requests, and reports the duration of each. */
 process.on('message', async (load: Load) => {
   process.send?.(await generate(load))
 })
@@ -28,7 +28,7 @@ async function generate({ url, tokens, requests, perSecond }: Load): Promise<Mea
       await body.dump()
       status = statusCode
     } catch {
-      // It is counted as status 0.
+      // A failed connection counts as status 0.
     }
     times.push(performance.now() - sentAt)
     statuses[status] = (statuses[status] ?? 0) + 1

@@ -1,6 +1,6 @@
 import { Pool } from 'undici'
 
-/** Asks for one status again and again on several connections, and tells how often it got which answer. */
+/** Requests one upload's status repeatedly on several connections, and reports the count of each response status. */
 const CONNECTIONS = 16
 
 interface Wanted {

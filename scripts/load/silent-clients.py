@@ -1,7 +1,7 @@
-"""Connections that send requests without a token and never read, with the smallest receive window.
+"""Opens connections that send requests without a token and never read, with the smallest receive window.
 
-Node cannot set a socket's buffer, hence Python. Arguments: host, port, connections, seconds.
-Prints how many requests it has sent.
+Node cannot set a socket's receive buffer, so this is Python. Arguments: host, port, connections, seconds.
+Prints the number of requests it sent.
 """
 
 import socket
@@ -9,7 +9,7 @@ import sys
 import time
 
 HOST, PORT, CONNECTIONS, SECONDS = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4])
-# More requests than 16 that wait on one connection would end it.
+# The gateway closes a connection with more than 16 waiting requests.
 REQUESTS = 8
 PERIOD_SECONDS = 5
 BODY = b'{"path":"a.txt","size":5}'
