@@ -42,7 +42,7 @@ try {
 /** Modules of the Node runtime, of the demo, or of the generator of the OpenAPI document. */
 function foreignInputs({ inputs }: Metafile): string[] {
   const foreign =
-    /^src\/(node|demo|emulator)\/|^src\/openapi\.ts$|^test\/|zod-openapi|zod-to-openapi/
+    /^src\/(gateway\/runtimes\/node|command|client|demo|emulator)\/|^src\/gateway\/openapi\.ts$|^test\/|zod-openapi|zod-to-openapi/
   return Object.keys(inputs).filter((input) => foreign.test(input))
 }
 
