@@ -6,7 +6,7 @@ import { createInterface } from 'node:readline'
 import { stripVTControlCharacters } from 'node:util'
 import { configVariables } from '../gateway/config/variables.ts'
 import type { Log } from '../gateway/ports.ts'
-import { projectFolder, wranglerManners, wranglerScript } from './wrangler.ts'
+import { projectFolder, wranglerEnvironment, wranglerScript } from './wrangler.ts'
 
 /** Limits the start of wrangler. A cold start takes seconds, or much longer on a busy machine. */
 const START_MS = 60_000
@@ -42,7 +42,7 @@ export async function startWorkerGateway(
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     env: {
       ...process.env,
-      ...wranglerManners,
+      ...wranglerEnvironment,
       CLOUDFLARE_CF_FETCH_ENABLED: 'false',
       WRANGLER_REGISTRY_PATH: join(folder, 'registry'),
       TMPDIR: folder,

@@ -9,7 +9,7 @@ export const wranglerScript = fileURLToPath(
 )
 
 /** Environment that keeps wrangler from checking for updates, sending metrics and writing a log. */
-export const wranglerManners = {
+export const wranglerEnvironment = {
   WRANGLER_HIDE_BANNER: 'true',
   WRANGLER_SEND_METRICS: 'false',
   WRANGLER_WRITE_LOGS: 'false',

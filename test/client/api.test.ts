@@ -11,7 +11,7 @@ afterEach(() => {
 
 const file = new Blob(['x'])
 
-/** Answers the first calls to these addresses in the gateway's place. */
+/** A fetch that replaces the gateway's response to the first calls of these URLs. */
 function answering(what: RegExp, ...answers: (() => Response)[]): typeof fetch {
   return async (target, init) => {
     const answer = what.test(String(target)) ? answers.shift() : undefined
@@ -19,7 +19,7 @@ function answering(what: RegExp, ...answers: (() => Response)[]): typeof fetch {
   }
 }
 
-/** Sends everybody to the address that its path names. */
+/** Starts a server that redirects each request to the URL in its path. */
 async function startRedirecting() {
   let asked = 0
   const server = createServer((request, response) => {
@@ -38,7 +38,7 @@ const problem = (status: number, code: string, headers: Record<string, string> =
   })
 
 describe('begin', () => {
-  test('is repeated after the time that 429 and 503 name', async () => {
+  test('is retried after the Retry-After of 429 and 503', async () => {
     const harness = await startHarness()
     const client = uploadClient(harness, {
       retry: { firstDelayMs: 1 },
@@ -57,22 +57,25 @@ describe('begin', () => {
     ['503 without a time', 'overloaded', () => problem(503, 'overloaded')],
     ['504', 'upstream_timeout', () => problem(504, 'upstream_timeout')],
     [
-      'no answer',
+      'a lost response',
       'network',
       () => {
         throw new TypeError('fetch failed')
       },
     ],
-    ['a page of somebody else', 'bad_answer', () => new Response('<html>', { status: 200 })],
-  ])('is not repeated after %s, which may have begun it', async (_what, code, answer) => {
-    const harness = await startHarness()
-    const client = uploadClient(harness, { fetch: answering(/uploads$/, answer) })
-    await expect(client.upload(file, { path: 'a' }).done).rejects.toMatchObject({ code })
-    expect(harness.smhCalls('begin-multipart')).toEqual([])
-    expect(client.waits).toEqual([])
-  })
+    ['a response of another server', 'bad_answer', () => new Response('<html>', { status: 200 })],
+  ])(
+    'is not retried after %s, because SMH may have begun the upload',
+    async (_what, code, answer) => {
+      const harness = await startHarness()
+      const client = uploadClient(harness, { fetch: answering(/uploads$/, answer) })
+      await expect(client.upload(file, { path: 'a' }).done).rejects.toMatchObject({ code })
+      expect(harness.smhCalls('begin-multipart')).toEqual([])
+      expect(client.waits).toEqual([])
+    },
+  )
 
-  test('waits for the network rather than be lost', async () => {
+  test('waits for the network while the browser is offline', async () => {
     const harness = await startHarness()
     const network = new EventTarget()
     const navigator = { onLine: false }
@@ -85,7 +88,7 @@ describe('begin', () => {
     expect(await waiting).toEqual({ name: 'waiting', reason: 'network' })
     expect(harness.smhCalls()).toEqual([])
     navigator.onLine = true
-    // The upload listens as soon as it has to.
+    // The client adds its listener when it starts to wait.
     const ringing = setInterval(() => network.dispatchEvent(new Event('online')), 1)
     expect(await done.finally(() => clearInterval(ringing))).toMatchObject({ name: 'a' })
   })
@@ -95,12 +98,12 @@ test.each([
   ['503', () => problem(503, 'upstream_unavailable', { 'Retry-After': '1' })],
   ['502', () => problem(502, 'upstream_error')],
   [
-    'no answer',
+    'a lost response',
     () => {
       throw new TypeError('fetch failed')
     },
   ],
-])('completion is repeated after %s', async (_what, answer) => {
+])('complete is retried after %s', async (_what, answer) => {
   const harness = await startHarness()
   const client = uploadClient(harness, { fetch: answering(/complete$/, answer, answer) })
   expect(await client.upload(file, { path: 'a' }).done).toMatchObject({ name: 'a' })
@@ -112,7 +115,7 @@ test.each([
   ['with a code that is a number', { code: 502, requestId: 7, errors: 'many' }],
   ['with a code of its own', { code: 'BAD_GATEWAY', errors: {} }],
   ['with nothing', null],
-])('an error of something in between, %s, passes', async (_how, body) => {
+])('resume: an error of a proxy, %s, is retried', async (_how, body) => {
   const harness = await startHarness()
   const it = await pausedUpload(uploadClient(harness), file, { path: 'a' })
   const { resume } = uploadClient(harness, {
@@ -121,7 +124,7 @@ test.each([
   expect(await resume(it.confirmKey ?? '', file).done).toMatchObject({ name: 'a' })
 })
 
-test('a full space is not asked again', async () => {
+test('begin is not retried when the space is full', async () => {
   const harness = await startHarness()
   harness.emulator.controls.setQuota('-', 10)
   const client = uploadClient(harness)
@@ -134,7 +137,7 @@ test('a full space is not asked again', async () => {
   expect(client.waits).toEqual([])
 })
 
-test("the gateway's limits for one user are waited for, of begins and of all other calls", async () => {
+test("the client waits for the gateway's rate limits of begins and of other calls", async () => {
   const harness = await startHarness({ environment: { RATE_LIMIT_PER_MINUTE: '1' } })
   const reasons = new Set<string>()
   const waits: number[] = []
@@ -158,8 +161,8 @@ test("the gateway's limits for one user are waited for, of begins and of all oth
   expect(Math.min(...waits)).toBeGreaterThanOrEqual(1000)
 })
 
-describe('the token', () => {
-  test('is asked for anew when one is refused', async () => {
+describe('getToken', () => {
+  test('is called again when the gateway rejects the token', async () => {
     const harness = await startHarness()
     const valid = await harness.issuer.token({ sub: 'ann' })
     const tokens = ['stale', valid]
@@ -168,7 +171,7 @@ describe('the token', () => {
     expect(getToken).toHaveBeenCalledTimes(3)
   })
 
-  test('that is refused twice ends the upload', async () => {
+  test('the upload fails when the gateway rejects the token twice', async () => {
     const harness = await startHarness()
     const getToken = vi.fn(async () => 'stale')
     const { done } = uploadClient(harness, { getToken }).upload(file, { path: 'a' })
@@ -176,7 +179,7 @@ describe('the token', () => {
     expect(getToken).toHaveBeenCalledTimes(2)
   })
 
-  test('that cannot be had is told with its cause', async () => {
+  test('the upload fails with its error as the cause', async () => {
     const harness = await startHarness()
     const cause = new Error('signed out')
     const getToken = () => Promise.reject(cause)
@@ -185,7 +188,7 @@ describe('the token', () => {
   })
 })
 
-test('goes on by itself when the network was away', async () => {
+test('an upload continues automatically when the network is back', async () => {
   const harness = await startHarness()
   let away = false
   const failing: typeof fetch = (target, init) =>
@@ -209,10 +212,10 @@ test('goes on by itself when the network was away', async () => {
   expect(sentNumbers(harness)).toEqual([1, 2, 3, 4, 5])
 })
 
-test('is not led elsewhere', async () => {
+test('the client does not follow redirects of the gateway', async () => {
   const [harness, other] = await Promise.all([startHarness(), startHarness()])
   const { port } = new URL(harness.gateway.url)
-  // A proxy in front that leads to somebody else.
+  // A proxy that redirects to another server.
   const led: typeof fetch = (target, init) => {
     const toOther = new URL(String(target))
     const isBegin = toOther.port === port && init?.method === 'POST'
@@ -226,7 +229,7 @@ test('is not led elsewhere', async () => {
   expect((await other.records()).filter(({ event }) => event === 'request')).toEqual([])
 })
 
-test('a gateway below a path of its host', async () => {
+test('the gateway may be served below a path of its host', async () => {
   const harness = await startHarness()
   const asked: string[] = []
   const client = uploadClient(harness, {
@@ -249,7 +252,7 @@ test.each([
   ['partsInParallel', { partsInParallel: 1.5 }],
   ['partSize', { partSize: MiB - 1 }],
   ['partSize', { partSize: 6 * 1024 * MiB }],
-])('%s has to make sense: %j', (name, options) => {
+])('createUploadClient: %s is validated: %j', (name, options) => {
   const create = () =>
     createUploadClient({ gateway: 'https://g.example', getToken: () => '', ...options })
   expect(create).toThrow(RangeError)

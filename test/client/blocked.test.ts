@@ -6,14 +6,14 @@ afterEach(() => {
   vi.unstubAllGlobals()
 })
 
-/** Fails requests for parts as a browser does that does not say why. */
+/** A fetch that rejects requests for parts without a reason, as browsers do. */
 const partsRefused: typeof fetch = (target, init) =>
   String(target).includes('partNumber')
     ? Promise.reject(new TypeError('Failed to fetch'))
     : fetch(target, init)
 
-describe('a bucket that no request reaches while the gateway answers', () => {
-  test('fails the upload after four attempts, and names the host', async () => {
+describe('a bucket that no request reaches while the gateway responds', () => {
+  test('fails the upload with blocked after four attempts; the message names the host', async () => {
     const harness = await startHarness()
     const client = uploadClient(harness, { fetch: partsRefused })
     const upload = client.upload(new Blob(['x']), { path: 'a' })
@@ -25,7 +25,7 @@ describe('a bucket that no request reaches while the gateway answers', () => {
     expect(upload.state).toEqual({ name: 'failed', error })
   })
 
-  test('fails the upload with an error that names the origin of the page', async () => {
+  test('fails the upload; the message names the origin of the page', async () => {
     vi.stubGlobal('location', new URL('https://app.example.com/uploads'))
     const harness = await startHarness()
     const { done } = uploadClient(harness, { fetch: partsRefused }).upload(new Blob(['x']), {
@@ -36,7 +36,7 @@ describe('a bucket that no request reaches while the gateway answers', () => {
     expect(error.message).toContain('does not allow PUT from https://app.example.com,')
   })
 
-  test('and that comes back takes the next upload of the same client', async () => {
+  test('does not block the next upload of the client after it has recovered', async () => {
     const harness = await startHarness()
     harness.emulator.controls.cosDown(true)
     const client = uploadClient(harness, { retry: { attempts: 6 } })
@@ -47,8 +47,8 @@ describe('a bucket that no request reaches while the gateway answers', () => {
   })
 })
 
-describe('an upload is not taken for blocked', () => {
-  test('while the gateway cannot be reached either', async () => {
+describe('an upload does not fail with blocked', () => {
+  test('while the gateway is not reachable either', async () => {
     const harness = await startHarness()
     let away = false
     const failing: typeof fetch = (target, init) =>
@@ -64,7 +64,7 @@ describe('an upload is not taken for blocked', () => {
     expect(client.waits).toHaveLength(7)
   })
 
-  test('once COS has answered this client', async () => {
+  test('after COS has responded to this client', async () => {
     const harness = await startHarness()
     let refusing = false
     const failing: typeof fetch = (target, init) =>
@@ -77,7 +77,7 @@ describe('an upload is not taken for blocked', () => {
     expect(client.waits).toHaveLength(7)
   })
 
-  test('when its network flaps', async () => {
+  test('when the network is intermittent', async () => {
     const harness = await startHarness()
     let refusals = 0
     const flapping: typeof fetch = (target, init) => {

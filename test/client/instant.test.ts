@@ -8,7 +8,7 @@ const bodies = (harness: Awaited<ReturnType<typeof startHarness>>) =>
     .smhCalls('begin-multipart')
     .map(({ body }) => Object.keys(JSON.parse(body ?? '{}')).sort())
 
-test('a file that SMH has is stored without a part', async () => {
+test('instant upload: a file that SMH has is stored without sending parts', async () => {
   const harness = await startHarness()
   const client = uploadClient(harness)
   await client.upload(new Blob([content]), { path: 'a.bin' }).done
@@ -28,7 +28,7 @@ test('a file that SMH has is stored without a part', async () => {
   expect(progress).toEqual([content.length])
 })
 
-test('a file that only begins like one that SMH has is sent', async () => {
+test('instant upload: a file with only the same beginning is sent', async () => {
   const harness = await startHarness()
   const client = uploadClient(harness)
   await client.upload(new Blob([content]), { path: 'a.bin' }).done
@@ -44,13 +44,13 @@ test('a file that only begins like one that SMH has is sent', async () => {
 test.each([
   ['that is small', new Blob([content.slice(0, MiB - 1)]), {}],
   ['whose owner does not want it', new Blob([content]), { instant: false }],
-])('no hash is sent of a file %s', async (_what, file, options) => {
+])('instant upload: the client sends no hash of a file %s', async (_what, file, options) => {
   const harness = await startHarness()
   await uploadClient(harness).upload(file, { path: 'a.bin', ...options }).done
   expect(bodies(harness).flat()).toEqual([])
 })
 
-test('a gateway that refuses hashes is asked with them once', async () => {
+test('instant upload: after the gateway has refused it, later uploads skip it', async () => {
   const harness = await startHarness({ environment: { UPLOAD_INSTANT: 'false' } })
   const asked: string[] = []
   const noting: typeof fetch = (target, init) => {
@@ -64,13 +64,13 @@ test('a gateway that refuses hashes is asked with them once', async () => {
   expect(begins).toEqual(['/v1/instant-uploads', '/v1/uploads', '/v1/uploads'])
 })
 
-test('what is not permitted for another reason is told', async () => {
+test('instant upload: another not_permitted error fails the upload', async () => {
   const harness = await startHarness({ environment: { UPLOAD_ALLOWED_EXTENSIONS: 'txt' } })
   const { done } = uploadClient(harness).upload(new Blob([content]), { path: 'a.bin' })
   await expect(done).rejects.toMatchObject({ code: 'not_permitted', status: 403 })
 })
 
-test('a gateway that goes on asking for the hash gets the file', async () => {
+test('instant upload: a repeated full_hash_required sends the file', async () => {
   const harness = await startHarness()
   const undecided: typeof fetch = async (target, init) =>
     String(init?.body).includes('Hash')
@@ -85,7 +85,7 @@ test.each([
   ['of another kind', { outcome: 'queued' }],
   ['without its file', { outcome: 'stored' }],
   ['without its credentials', { outcome: 'upload_required' }],
-])('an outcome %s is a bad answer', async (_, answer) => {
+])('instant upload: an outcome %s fails with bad_answer', async (_, answer) => {
   const harness = await startHarness()
   const strange: typeof fetch = async () => Response.json(answer)
   const { done } = uploadClient(harness, { fetch: strange }).upload(new Blob([content]), {
@@ -94,7 +94,7 @@ test.each([
   await expect(done).rejects.toMatchObject({ code: 'bad_answer', status: 200 })
 })
 
-test('one that is aborted while SMH is asked is not hashed any further', async () => {
+test('instant upload: an abort prevents hashing of the file', async () => {
   const harness = await startHarness()
   await uploadClient(harness).upload(new Blob([content]), { path: 'a.bin' }).done
   let hashing = 0
@@ -105,7 +105,7 @@ test('one that is aborted while SMH is asked is not hashed any further', async (
       if (outcome === 'full_hash_required') void it.abort()
       return response
     },
-    // Like a worker that has a very large file before it.
+    // A worker that never finishes, as with a very large file.
     hashWorker: () => {
       hashing += 1
       return { postMessage() {}, terminate() {}, addEventListener() {} }
@@ -116,7 +116,7 @@ test('one that is aborted while SMH is asked is not hashed any further', async (
   expect(hashing).toBe(0)
 })
 
-test('a begin with the hash is not repeated for somebody else than the gateway', async () => {
+test('instant upload: a 503 of a proxy is not retried with the full hash', async () => {
   const harness = await startHarness()
   await uploadClient(harness).upload(new Blob([content]), { path: 'a.bin' }).done
   const behindProxy: typeof fetch = async (target, init) => {
@@ -133,7 +133,7 @@ test('a begin with the hash is not repeated for somebody else than the gateway',
   ])
 })
 
-test('a file that may be stored already is not stored once more', async () => {
+test('instant upload: a request that may have stored the file is not repeated', async () => {
   const harness = await startHarness()
   const client = uploadClient(harness)
   await client.upload(new Blob([content]), { path: 'a.bin' }).done

@@ -18,11 +18,14 @@ const own: UploadErrorCode[] = [
 ]
 const gateways = Object.keys(statusOf) as UploadErrorCode[]
 
-test.each([...own, ...gateways])('the error %s has a sentence without technical words', (code) => {
-  const words = describeUpload(new UploadError(code, 'size: expected number to be >=1'))
-  expect(words).toMatch(/^[A-Z].*\.$/)
-  expect(words).not.toMatch(/expected|{|undefined|SMH|COS|gateway|CORS/)
-})
+test.each([...own, ...gateways])(
+  'describeUpload: the error %s has a message without technical terms',
+  (code) => {
+    const message = describeUpload(new UploadError(code, 'size: expected number to be >=1'))
+    expect(message).toMatch(/^[A-Z].*\.$/)
+    expect(message).not.toMatch(/expected|{|undefined|SMH|COS|gateway|CORS/)
+  },
+)
 
 test.each(['constructor', 'toString', 'from_next_year'])(
   'the unknown code %s has one, too',
@@ -32,7 +35,7 @@ test.each(['constructor', 'toString', 'from_next_year'])(
   },
 )
 
-test('an error of something else has one', () => {
+test('describeUpload: an unknown error has a message', () => {
   expect(describeUpload(new TypeError('x is not a function'))).toMatch(/^The upload failed/)
 })
 
@@ -56,17 +59,17 @@ test.each<[UploadState['name'], Partial<UploadState>, string]>([
     { reason: 'server_busy', retryAt: 0 },
     'The server is busy. The upload continues in 1 s.',
   ],
-])('the state %s %j has a sentence', (name, details, expected) => {
+])('describeUpload: the state %s %j has a message', (name, details, expected) => {
   expect(describeUpload({ name, ...details } as UploadState)).toBe(expected)
 })
 
-test('a wait tells the seconds that are left', () => {
+test('describeUpload: a wait shows the remaining seconds', () => {
   const retryAt = Date.now() + 30_500
-  const words = describeUpload({ name: 'waiting', reason: 'rate_limit', retryAt })
-  expect(words).toMatch(/continues in (30|31) s\.$/)
+  const message = describeUpload({ name: 'waiting', reason: 'rate_limit', retryAt })
+  expect(message).toMatch(/continues in (30|31) s\.$/)
 })
 
-test('an app replaces sentences, and what is known is filled in', () => {
+test('describeUpload: messages of the app replace the English ones, with placeholders', () => {
   const error = new UploadError('file_too_large', 'A file may have at most 2097152 bytes.')
   const german = { file_too_large_limit: 'Höchstens {size}.', paused: 'Pause.' }
   expect(describeUpload(error, german)).toBe('Höchstens 2 MB.')
@@ -74,7 +77,7 @@ test('an app replaces sentences, and what is known is filled in', () => {
   expect(describeUpload({ name: 'uploading' }, german)).toBe('Uploading.')
 })
 
-describe('an error of the gateway has a sentence for people', () => {
+describe('describeUpload: a message for an error of the gateway', () => {
   test.each([
     [
       'a file over the limit',
@@ -112,6 +115,6 @@ test.each([
   [5 * 1024 ** 3, '5 GB'],
   [5.99 * 1024 ** 3, '5.9 GB'],
   [48.8 * 1024 ** 4, '48.8 TB'],
-])('%d bytes are %s', (bytes, expected) => {
+])('fileSize: %d bytes are %s', (bytes, expected) => {
   expect(fileSize(bytes)).toBe(expected)
 })

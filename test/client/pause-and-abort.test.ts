@@ -8,7 +8,7 @@ import {
   uploadClient,
 } from '../support/upload-client.ts'
 
-/** A fetch whose calls of this kind do not come back before they are let go. */
+/** A fetch that holds calls of this kind until the test releases them. */
 function holding(what: RegExp) {
   let letGo = () => {}
   let reached = () => {}
@@ -30,7 +30,7 @@ function holding(what: RegExp) {
 }
 
 describe('pause', () => {
-  test('stops the parts, and resume sends those that had not arrived', async () => {
+  test('stops the parts, and resume sends only the missing ones', async () => {
     const harness = await startHarness()
     const content = someBytes(6 * MiB)
     const { upload } = uploadClient(harness, { partsInParallel: 1 })
@@ -55,7 +55,7 @@ describe('pause', () => {
     expect((await storedBytes(harness, 'a.bin')).equals(content)).toBe(true)
   })
 
-  test('before anything has begun holds back every part', async () => {
+  test('before the begin sends no part until resume', async () => {
     const harness = await startHarness()
     const file = new Blob([someBytes(MiB)])
     const it = await pausedUpload(uploadClient(harness), file, { path: 'a.bin' })
@@ -66,7 +66,7 @@ describe('pause', () => {
     expect(await it.done).toMatchObject({ name: 'a.bin' })
   })
 
-  test('can be ended by abort', async () => {
+  test('ends with abort', async () => {
     const harness = await startHarness()
     const it = await pausedUpload(uploadClient(harness), new Blob(['x']), { path: 'a' })
     await it.abort()
@@ -76,7 +76,7 @@ describe('pause', () => {
 })
 
 describe('abort', () => {
-  test('ends the upload at once, and SMH knows nothing of it afterwards', async () => {
+  test('ends the upload at once and removes it from SMH', async () => {
     const harness = await startHarness()
     const { fetch, held } = holding(/partNumber=2/)
     const client = uploadClient(harness, { fetch })
@@ -89,7 +89,7 @@ describe('abort', () => {
     await expect(client.status(it.confirmKey!)).rejects.toMatchObject({ code: 'upload_not_found' })
   })
 
-  test('by a signal', async () => {
+  test('by a signal ends the upload and removes it from SMH', async () => {
     const harness = await startHarness()
     const controller = new AbortController()
     const it = uploadClient(harness).upload(new Blob([someBytes(4 * MiB)]), {
@@ -102,7 +102,7 @@ describe('abort', () => {
     await expect.poll(openTasks, { timeout: 10_000 }).toEqual([])
   })
 
-  test('by a signal that was aborted before begins nothing', async () => {
+  test('by a signal that is already aborted begins nothing', async () => {
     const harness = await startHarness()
     const signal = AbortSignal.abort()
     const it = uploadClient(harness).upload(new Blob(['x']), { path: 'a', signal })
@@ -111,7 +111,7 @@ describe('abort', () => {
     expect(harness.smhCalls('begin-multipart')).toEqual([])
   })
 
-  test('by a signal that was aborted before drops what is resumed', async () => {
+  test('by a signal that is already aborted removes a resumed upload', async () => {
     const harness = await startHarness()
     const file = new Blob([someBytes(MiB)])
     const { confirmKey = '' } = await pausedUpload(uploadClient(harness), file, { path: 'a.bin' })
@@ -121,7 +121,7 @@ describe('abort', () => {
     expect(harness.emulator.controls.openTasks()).toEqual([])
   })
 
-  test('lets the same file begin anew at once', async () => {
+  test('allows a new upload of the same file at once', async () => {
     const harness = await startHarness()
     const file = new Blob([someBytes(MiB)])
     const { upload } = uploadClient(harness)
@@ -135,7 +135,7 @@ describe('abort', () => {
     expect(harness.emulator.controls.openTasks()).toEqual([])
   })
 
-  test('while begin is under way drops what it has begun', async () => {
+  test('during begin removes the upload that begin creates', async () => {
     const harness = await startHarness()
     const { fetch, held, letGo } = holding(/uploads$/)
     const keys: string[] = []
@@ -162,7 +162,7 @@ describe('abort', () => {
     expect(harness.emulator.controls.files()).toHaveLength(1)
   })
 
-  test('of an upload that failed drops what had arrived', async () => {
+  test('of a failed upload removes its parts', async () => {
     const harness = await startHarness()
     harness.emulator.controls.force('put-part', { status: 451, code: 'UnavailableForLegalReasons' })
     const it = uploadClient(harness).upload(new Blob(['x']), { path: 'a' })
@@ -172,7 +172,7 @@ describe('abort', () => {
     expect(harness.emulator.controls.openTasks()).toEqual([])
   })
 
-  test('goes through without the gateway', async () => {
+  test('resolves when the gateway is not reachable', async () => {
     const harness = await startHarness()
     let away = false
     const failing: typeof fetch = (target, init) =>
@@ -184,7 +184,7 @@ describe('abort', () => {
     await expect(it.done).rejects.toMatchObject({ code: 'aborted' })
   })
 
-  test('of an upload that is being resumed drops it', async () => {
+  test('of an upload that is being resumed removes it', async () => {
     const harness = await startHarness()
     const { confirmKey } = await harness.begin({ path: 'a', size: 1 })
     const it = uploadClient(harness).resume(confirmKey, new Blob(['x']))
@@ -193,7 +193,7 @@ describe('abort', () => {
     expect(harness.emulator.controls.openTasks()).toEqual([])
   })
 
-  test('by confirm key alone', async () => {
+  test('by confirm key removes the upload', async () => {
     const harness = await startHarness()
     const { confirmKey } = await harness.begin({ path: 'a', size: 1 })
     const client = uploadClient(harness)

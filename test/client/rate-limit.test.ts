@@ -4,7 +4,7 @@ import { pausedUpload, uploadClient } from '../support/upload-client.ts'
 
 const file = new Blob([someBytes(2 * MiB)])
 
-/** An upload that has begun, and whose user has used up all calls of a minute. */
+/** Starts an upload whose user has used all calls of a minute. */
 async function startLimited() {
   const harness = await startHarness({ environment: { RATE_LIMIT_PER_MINUTE: '1' } })
   const waits: number[] = []
@@ -22,7 +22,7 @@ async function startLimited() {
   return { harness, client, upload, confirmKey, waits }
 }
 
-/** Operations that the gateway refused for being too many, in order. */
+/** The operations that the gateway has rejected with 429, in order. */
 async function refused({ records }: Awaited<ReturnType<typeof startHarness>>) {
   const lines = (await records()).filter(({ status }) => status === 429)
   return [...new Set(lines.map(({ operation }) => operation))]

@@ -63,12 +63,12 @@ const cases: [operation: string, what: RegExp, strange: [string, () => Response]
         json(without(stored, name)),
       ]),
       ['a path that is a text', json({ ...stored, path: 'a' })],
-      ['a size that is a text', json({ ...stored, size: '1' })],
+      ['a size that is a string', json({ ...stored, size: '1' })],
     ],
   ],
 ]
 
-/** Answers calls of this kind in the gateway's place. */
+/** A fetch that replaces the gateway's response to calls of this kind. */
 function strange(what: RegExp, answer: () => Response): typeof fetch {
   return async (target, init) => (what.test(String(target)) ? answer() : fetch(target, init))
 }
@@ -82,16 +82,19 @@ async function failureOf(done: Promise<unknown>): Promise<UploadError> {
   return error
 }
 
-describe.each(cases)('a strange response to %s is a bad_answer:', (_operation, what, own) => {
-  test.each([...anywhere, ...own])('%s', async (_how, answer) => {
-    const harness = await startHarness()
-    const client = uploadClient(harness, { fetch: strange(what, answer) })
-    const error = await failureOf(client.upload(new Blob(['x']), { path: 'a' }).done)
-    expect(error).toMatchObject({ code: 'bad_answer', status: 200 })
-  })
-})
+describe.each(cases)(
+  'an invalid response to %s fails with bad_answer:',
+  (_operation, what, own) => {
+    test.each([...anywhere, ...own])('%s', async (_how, answer) => {
+      const harness = await startHarness()
+      const client = uploadClient(harness, { fetch: strange(what, answer) })
+      const error = await failureOf(client.upload(new Blob(['x']), { path: 'a' }).done)
+      expect(error).toMatchObject({ code: 'bad_answer', status: 200 })
+    })
+  },
+)
 
-describe('a strange response to an instant upload is a bad_answer:', () => {
+describe('an invalid response to an instant upload fails with bad_answer:', () => {
   test.each([
     ...anywhere,
     ['an unknown outcome', json({ outcome: 'later' })],
@@ -108,10 +111,10 @@ describe('a strange response to an instant upload is a bad_answer:', () => {
 
 const part = { partNumber: 1, size: 1, eTag: '', lastModified: '' }
 
-describe('a strange status of a resumed upload is a bad_answer:', () => {
+describe('an invalid status of a resumed upload fails with bad_answer:', () => {
   test.each([
     ...anywhere,
-    ['a size that is a text', json({ ...status, size: '1' })],
+    ['a size that is a string', json({ ...status, size: '1' })],
     ['parts that are a text', json({ ...status, parts: 'many' })],
     ['parts that are null', json({ ...status, parts: [null] })],
     ['a part number that is a text', json({ ...status, parts: [{ ...part, partNumber: '1' }] })],
@@ -130,7 +133,7 @@ test.each([
   ['errors that are null', { errors: [null] }],
   ['missing parts that are texts', { missingParts: ['1'] }],
   ['a detail that is a number', { detail: 7 }],
-])('a refusal with %s is told as a strange answer', async (_how, fields) => {
+])('an error response with %s fails with bad_answer', async (_how, fields) => {
   const body = { status: 422, code: 'upload_incomplete', requestId: 'r1', ...fields }
   const refusal = () => new Response(JSON.stringify(body), { status: 422 })
   const harness = await startHarness()
@@ -139,7 +142,7 @@ test.each([
   expect(error).toMatchObject({ code: 'bad_answer', status: 422 })
 })
 
-test('an answer of COS without an end is read no further than needed', async () => {
+test('an endless response of COS is read only to the limit', async () => {
   const harness = await startHarness()
   const refusal = () => new Response(endless().body, { status: 403 })
   const client = uploadClient(harness, { fetch: strange(/partNumber/, refusal) })
@@ -147,12 +150,15 @@ test('an answer of COS without an end is read no further than needed', async () 
   expect(error).toMatchObject({ code: 'cos', status: 403 })
 })
 
-test.each([['line\nend'], [''], [undefined]])('the token %j is refused as none', async (token) => {
-  const harness = await startHarness()
-  const client = uploadClient(harness, { getToken: () => token as string })
-  const error = await failureOf(client.upload(new Blob(['x']), { path: 'a' }).done)
-  expect(error.code).toBe('token')
-})
+test.each([['line\nend'], [''], [undefined]])(
+  'getToken: the value %j fails with token',
+  async (token) => {
+    const harness = await startHarness()
+    const client = uploadClient(harness, { getToken: () => token as string })
+    const error = await failureOf(client.upload(new Blob(['x']), { path: 'a' }).done)
+    expect(error.code).toBe('token')
+  },
+)
 
 async function begun(): Promise<{ harness: Harness; confirmKey: string }> {
   const harness = await startHarness()

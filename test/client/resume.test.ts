@@ -22,7 +22,7 @@ const content = someBytes(5 * MiB + 5)
 const file = new Blob([content])
 const wanted = { path: 'a.bin', size: content.length }
 
-/** Sends some parts as a client of another part size did before. */
+/** Sends some parts, as an earlier client with another part size. */
 async function sendBefore(
   harness: Harness,
   begun: Credentials,
@@ -35,11 +35,11 @@ async function sendBefore(
   }
 }
 
-test('what has arrived is not sent again', async () => {
+test('resume: parts that have arrived are not sent again', async () => {
   const harness = await startHarness()
   const begun = await harness.begin(wanted)
   await sendBefore(harness, begun, MiB, [1, 2, 4])
-  // On another day, on another device.
+  // Later, on another device.
   harness.advance(24 * 60 * 60_000)
   const progress: number[] = []
   let received: number[] | undefined
@@ -72,7 +72,7 @@ test.each([
     const harness = await startHarness()
     const big = someBytes(bytes)
     const source = new Blob([big])
-    // As an app makes it, which sets no size of parts.
+    // Without a part size, as most apps create it.
     const client = createUploadClient({
       gateway: harness.gateway.url,
       getToken: () => harness.issuer.token(ann),
@@ -82,7 +82,7 @@ test.each([
     const before = client.upload(source, {
       path: 'a.bin',
       onProgress: beyond(bytes / 2, () => {
-        // Parts on their way are given up, as when a page is left.
+        // Leaving the page ends the parts in progress.
         before.pause()
         half.resolve()
       }),
@@ -92,7 +92,7 @@ test.each([
     const arrived = task?.parts.map(({ number }) => number) ?? []
     harness.emulator.controls.clearCalls()
     const progress: number[] = []
-    // Another file object, as after a reload.
+    // A new file object, as after a reload.
     const after = client.resume(before.confirmKey!, new Blob([big]), {
       onProgress: ({ sentBytes }) => progress.push(sentBytes),
     })
@@ -103,7 +103,7 @@ test.each([
   },
 )
 
-test('parts of another size than the configured one tell theirs', async () => {
+test('resume: the size of the parts that have arrived is kept', async () => {
   const harness = await startHarness()
   const begun = await harness.begin(wanted)
   await sendBefore(harness, begun, 2 * MiB, [2])
@@ -112,7 +112,7 @@ test('parts of another size than the configured one tell theirs', async () => {
   expect((await storedBytes(harness, 'a.bin')).equals(content)).toBe(true)
 })
 
-test('a part that arrived with another size is sent again', async () => {
+test('resume: a part that has arrived with a wrong size is sent again', async () => {
   const harness = await startHarness()
   const begun = await harness.begin(wanted)
   await sendBefore(harness, begun, MiB, [1, 2])
@@ -122,7 +122,7 @@ test('a part that arrived with another size is sent again', async () => {
   expect((await storedBytes(harness, 'a.bin')).equals(content)).toBe(true)
 })
 
-test('parts that arrived with other bytes are found out and sent again', async () => {
+test('resume: parts that have arrived with wrong bytes are sent again', async () => {
   const harness = await startHarness()
   const begun = await harness.begin(wanted)
   await sendBefore(harness, begun, MiB, [1])
@@ -132,18 +132,18 @@ test('parts that arrived with other bytes are found out and sent again', async (
   expect((await storedBytes(harness, 'a.bin')).equals(content)).toBe(true)
 })
 
-test('one part alone that is taken for another is found out and sent again', async () => {
+test('resume: a single part that is misinterpreted is sent again', async () => {
   const harness = await startHarness()
   const even = content.slice(0, 5 * MiB)
   const begun = await harness.begin({ path: 'a.bin', size: even.length })
-  // The third and last of 2 MiB could be the third of five as well.
+  // The third and last part of 2 MiB could also be the third of five.
   expect((await harness.putPart(begun, 3, even.slice(4 * MiB))).status).toBe(200)
   await uploadClient(harness).resume(begun.confirmKey, new Blob([even])).done
   expect(sentNumbers(harness)).toEqual([1, 2, 3, 3, 4, 5])
   expect((await storedBytes(harness, 'a.bin')).equals(even)).toBe(true)
 })
 
-test('an upload whose parts are all there is only completed', async () => {
+test('resume: an upload with all parts is only completed', async () => {
   const harness = await startHarness()
   const begun = await harness.begin(wanted)
   await sendBefore(harness, begun, MiB, [1, 2, 3, 4, 5, 6])
@@ -157,7 +157,7 @@ test('an upload whose parts are all there is only completed', async () => {
   })
 })
 
-test('a completed upload gives its file', async () => {
+test('resume: a completed upload resolves to its file', async () => {
   const harness = await startHarness()
   const client = uploadClient(harness)
   const first = client.upload(file, { path: 'a.bin' })
@@ -171,7 +171,7 @@ test('a completed upload gives its file', async () => {
   expect(progress).toEqual([content.length])
 })
 
-test('a completed upload whose file was replaced since is not taken for stored', async () => {
+test('resume: a completed upload fails if its file has been replaced since', async () => {
   const harness = await startHarness({ environment: { UPLOAD_CONFLICT_STRATEGIES: 'overwrite' } })
   const client = uploadClient(harness)
   const options = { path: 'a.bin', strategy: 'overwrite' } as const
@@ -183,7 +183,7 @@ test('a completed upload whose file was replaced since is not taken for stored',
   })
 })
 
-test('an upload that another device completes just then gives its file', async () => {
+test('resume: an upload that another device completes resolves to its file', async () => {
   const harness = await startHarness()
   const client = uploadClient(harness)
   const first = await pausedUpload(client, file, { path: 'a.bin' })
@@ -199,7 +199,7 @@ test('an upload that another device completes just then gives its file', async (
   expect(harness.emulator.controls.files()).toHaveLength(1)
 })
 
-test('an upload that is under way is joined', async () => {
+test('resume: returns the running upload with the same confirm key', async () => {
   const harness = await startHarness()
   const client = uploadClient(harness)
   const begun = await pausedUpload(client, file, { path: 'a.bin' })
@@ -211,7 +211,7 @@ test('an upload that is under way is joined', async () => {
   await resumed.done
 })
 
-test("another user's key is of no use", async () => {
+test("resume: another user's confirm key fails with upload_not_found", async () => {
   const harness = await startHarness()
   const { confirmKey } = await harness.begin(wanted)
   const client = uploadClient(harness, { getToken: () => harness.issuer.token(bob) })
@@ -221,7 +221,7 @@ test("another user's key is of no use", async () => {
   })
 })
 
-test('a file of another size is not the one that was begun', async () => {
+test('resume: a file of another size fails with source_changed', async () => {
   const harness = await startHarness()
   const { confirmKey } = await harness.begin(wanted)
   const { done } = uploadClient(harness).resume(confirmKey, new Blob(['other']))

@@ -16,7 +16,7 @@ const part = (url: string, bytes: number, signal = new AbortController().signal)
   onSent: () => {},
 })
 
-/** A server that says what the request had, once its body is here or, if `hasty`, at once. */
+/** A server that responds with what it has received: after the body or, if `hasty`, at once. */
 async function startServer({ hasty = false } = {}): Promise<string> {
   const server = createServer((request, response) => {
     let bytes = 0
@@ -35,8 +35,8 @@ async function startServer({ hasty = false } = {}): Promise<string> {
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}/`
 }
 
-describe("by Node's HTTP client", () => {
-  test('a part arrives whole, with its length', async () => {
+describe('sendByNode', () => {
+  test('sends the whole part with its length', async () => {
     const reply = await send(part(await startServer(), 3 * MiB))
     expect(reply.status).toBe(200)
     expect(reply.header('x-answer')).toBe('yes')
@@ -45,7 +45,7 @@ describe("by Node's HTTP client", () => {
     expect(JSON.parse(reply.text)).toMatchObject(had)
   })
 
-  test('an upload tells of bytes on their way', async () => {
+  test('reports progress', async () => {
     const harness = await startHarness()
     const content = someBytes(4 * MiB)
     const client = uploadClient(harness, { partSize: 2 * MiB, partsInParallel: 1 })
@@ -61,13 +61,13 @@ describe("by Node's HTTP client", () => {
     expect((await storedBytes(harness, 'a.bin')).equals(content)).toBe(true)
   })
 
-  test('a refusal before the end of the body is handed on', async () => {
+  test('returns a response that arrives before the end of the body', async () => {
     const reply = await send(part(await startServer({ hasty: true }), 16 * MiB))
     expect(reply.status).toBe(403)
     expect(JSON.parse(reply.text)).toMatchObject({ bytes: 0 })
   })
 
-  test('an answer without an end is read no further than needed', async () => {
+  test('reads an endless response only to the limit', async () => {
     const server = createServer((_request, response) => {
       response.writeHead(503)
       const more = () => {
@@ -91,14 +91,14 @@ describe("by Node's HTTP client", () => {
     await ended
   })
 
-  test('a network that fails is an error', async () => {
+  test('rejects when the network fails', async () => {
     const { emulator } = await startHarness()
     emulator.controls.force('put-part', { drop: 'before' })
     const url = `${emulator.cosUrl}/none?uploadId=1&partNumber=1`
     await expect(send(part(url, MiB))).rejects.toThrow()
   })
 
-  test('a signal ends it', async () => {
+  test('rejects when the signal is aborted', async () => {
     const url = await startServer()
     const before = AbortSignal.abort()
     await expect(send(part(url, MiB, before))).rejects.toThrow(/abort/i)
@@ -107,7 +107,7 @@ describe("by Node's HTTP client", () => {
     await expect(sent).rejects.toThrow(/abort/i)
   })
 
-  test('is not there in other runtimes', () => {
+  test('is undefined on other runtimes', () => {
     onTestFinished(() => {
       vi.unstubAllGlobals()
     })

@@ -3,7 +3,7 @@ import { createUploadClient } from '../../src/client/index.ts'
 import { sendByXhr } from '../../src/client/send-part.ts'
 import { ann, MiB, someBytes, startHarness } from '../support/gateway.ts'
 
-/** As much of XMLHttpRequest as is used, over fetch, with a word on progress half-way. */
+/** The used part of XMLHttpRequest on top of fetch. It reports progress at half. */
 function fakeXhr() {
   return class {
     readonly upload: { onprogress?: (event: { loaded: number }) => void } = {}
@@ -60,8 +60,8 @@ afterEach(() => {
   vi.unstubAllGlobals()
 })
 
-describe('by XMLHttpRequest', () => {
-  test('an upload tells of bytes on their way', async () => {
+describe('sendByXhr', () => {
+  test('reports progress', async () => {
     const harness = await startHarness()
     vi.stubGlobal('XMLHttpRequest', fakeXhr())
     const client = createUploadClient({
@@ -88,7 +88,7 @@ describe('by XMLHttpRequest', () => {
     onSent: () => {},
   })
 
-  test('an answer is handed on whole', async () => {
+  test('returns status, headers and body of the response', async () => {
     const { emulator } = await startHarness()
     vi.stubGlobal('XMLHttpRequest', fakeXhr())
     const reply = await sendByXhr(request(`${emulator.cosUrl}/none?uploadId=1&partNumber=1`))
@@ -97,7 +97,7 @@ describe('by XMLHttpRequest', () => {
     expect(reply.header('Content-Type')).toContain('xml')
   })
 
-  test('an answer without an end is read no further than needed', async () => {
+  test('reads an endless response only to the limit', async () => {
     vi.stubGlobal('XMLHttpRequest', fakeXhr())
     const pull = (controller: ReadableStreamDefaultController) =>
       controller.enqueue(new TextEncoder().encode(' '.repeat(65_536)))
@@ -112,7 +112,7 @@ describe('by XMLHttpRequest', () => {
     await cancelled.promise
   })
 
-  test('a network that fails is a TypeError, as with fetch', async () => {
+  test('rejects with a TypeError when the network fails, as fetch does', async () => {
     const { emulator } = await startHarness()
     emulator.controls.force('put-part', { drop: 'before' })
     vi.stubGlobal('XMLHttpRequest', fakeXhr())
@@ -120,7 +120,7 @@ describe('by XMLHttpRequest', () => {
     await expect(sent).rejects.toThrow(TypeError)
   })
 
-  test('a signal ends it', async () => {
+  test('rejects when the signal is aborted', async () => {
     const { emulator } = await startHarness()
     vi.stubGlobal('XMLHttpRequest', fakeXhr())
     const before = AbortSignal.abort(new Error('enough'))

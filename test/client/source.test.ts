@@ -18,14 +18,14 @@ async function aFile(content: Uint8Array): Promise<string> {
 
 const content = someBytes(3 * MiB + 9)
 
-test('a file on disk is sent as it is', async () => {
+test('upload: the bytes of a file on disk arrive unchanged', async () => {
   const harness = await startHarness()
   const blob = await openAsBlob(await aFile(content))
   await uploadClient(harness).upload(blob, { path: 'a.bin' }).done
   expect((await storedBytes(harness, 'a.bin')).equals(content)).toBe(true)
 })
 
-test('the checksum of a piece of a file', async () => {
+test('crc64Of: the checksum of a slice of a file', async () => {
   const blob = await openAsBlob(await aFile(content))
   const { signal } = new AbortController()
   expect(await crc64Of(blob.slice(MiB, 2 * MiB + 3), signal)).toBe(
@@ -33,7 +33,7 @@ test('the checksum of a piece of a file', async () => {
   )
 })
 
-test('a file that changes under way ends the upload', async () => {
+test('upload: fails with source_changed when the file changes', async () => {
   const harness = await startHarness()
   const file = await aFile(content)
   const client = uploadClient(harness, { partsInParallel: 1 })
@@ -44,7 +44,7 @@ test('a file that changes under way ends the upload', async () => {
   await expect(upload.done).rejects.toMatchObject({ code: 'source_changed', retryable: false })
 })
 
-test('a file that cannot be read while its checksum is known ends the upload as well', async () => {
+test('upload: fails with source_changed when the body is no longer readable', async () => {
   const harness = await startHarness()
   const file = await aFile(content)
   const read = Promise.withResolvers<void>()
@@ -52,7 +52,7 @@ test('a file that cannot be read while its checksum is known ends the upload as 
   const failing: typeof fetch = async (target, init) => {
     if (!first || !String(target).includes('partNumber')) return fetch(target, init)
     first = false
-    // By now the checksum has been read; the body has not.
+    // The checksum has been computed; the body has not been read.
     await read.promise
     await appendFile(file, 'more')
     return fetch(target, init)

@@ -3,7 +3,7 @@ import type { UploadClientOptions, UploadState } from '../../src/client/types.ts
 import { MiB, someBytes, startHarness } from '../support/gateway.ts'
 import { beyond, pausedUpload, uploadClient } from '../support/upload-client.ts'
 
-/** Each state by its name and, where it waits, by its reason. */
+/** The name of each state, with the reason of a wait. */
 function watch() {
   const seen: string[] = []
   const states: UploadState[] = []
@@ -28,7 +28,7 @@ async function startUpload(
   return { harness, client, upload, ...watching }
 }
 
-test('the states of an upload come in order, the last one before `done`', async () => {
+test('states: reported in order, the final one before `done`', async () => {
   const { upload, seen, states } = await startUpload({}, undefined, 3 * MiB)
   expect(upload.state).toEqual({ name: 'preparing' })
   const file = await upload.done
@@ -37,7 +37,7 @@ test('the states of an upload come in order, the last one before `done`', async 
   expect(upload.state).toEqual({ name: 'stored', file })
 })
 
-test('a failed upload ends in `failed`, with its error', async () => {
+test('states: a failed upload ends in `failed` with its error', async () => {
   const { upload, seen } = await startUpload({}, undefined, 0)
   const error = await upload.done.catch((error) => error)
   expect(error).toMatchObject({ code: 'empty_file' })
@@ -45,7 +45,7 @@ test('a failed upload ends in `failed`, with its error', async () => {
   expect(upload.state).toEqual({ name: 'failed', error })
 })
 
-test('an aborted upload ends in `aborted`, and no state follows', async () => {
+test('states: an aborted upload ends in `aborted`, and no state follows', async () => {
   const { upload, seen } = await startUpload({}, undefined, 3 * MiB)
   await upload.abort()
   await expect(upload.done).rejects.toMatchObject({ code: 'aborted' })
@@ -54,7 +54,7 @@ test('an aborted upload ends in `aborted`, and no state follows', async () => {
   expect(upload.state).toEqual({ name: 'aborted' })
 })
 
-test('pause and resume are states', async () => {
+test('states: pause and resume are reported', async () => {
   const harness = await startHarness()
   const { seen, onState } = watch()
   const it = uploadClient(harness, { partsInParallel: 1 }).upload(new Blob([someBytes(4 * MiB)]), {
@@ -69,7 +69,7 @@ test('pause and resume are states', async () => {
   expect(seen).toEqual(['preparing', 'uploading', 'paused', 'uploading', 'completing', 'stored'])
 })
 
-test('an upload that goes on has the same states', async () => {
+test('states: a resumed upload has the same states', async () => {
   const harness = await startHarness()
   const file = new Blob([someBytes(2 * MiB)])
   const { confirmKey = '' } = await pausedUpload(uploadClient(harness), file, { path: 'a.bin' })
@@ -78,7 +78,7 @@ test('an upload that goes on has the same states', async () => {
   expect(seen).toEqual(['preparing', 'uploading', 'completing', 'stored'])
 })
 
-test('a callback that throws ends the upload with its error', async () => {
+test('states: an onState that throws ends the upload with its error', async () => {
   const harness = await startHarness()
   const fault = new RangeError('No such element.')
   const { done } = uploadClient(harness).upload(new Blob(['x']), {
@@ -90,8 +90,8 @@ test('a callback that throws ends the upload with its error', async () => {
   await expect(done).rejects.toBe(fault)
 })
 
-describe('an upload tells what it waits for:', () => {
-  test('COS is busy, and until when', async () => {
+describe('states: the reason of a wait:', () => {
+  test('a busy COS, with the time of the next attempt', async () => {
     const headers = { 'Retry-After': '7' }
     const before = Date.now()
     const { upload, seen, states } = await startUpload({}, ({ emulator }) =>
@@ -106,7 +106,7 @@ describe('an upload tells what it waits for:', () => {
     expect(retryAt - before).toBeGreaterThanOrEqual(7000)
   })
 
-  test('the rate limit of any call', async () => {
+  test('the rate limit of any operation', async () => {
     const refused = new Set<string>()
     const limiting: typeof fetch = async (target, init) => {
       const call = String(target).split('/').at(-1) ?? ''
@@ -165,7 +165,7 @@ describe('an upload tells what it waits for:', () => {
     ])
   })
 
-  test('nothing while other parts move', async () => {
+  test('none while other parts make progress', async () => {
     const { fetch, release } = holdingParts(/partNumber=[23]/)
     const during: UploadState[] = []
     const { upload } = await startUpload(
@@ -187,7 +187,7 @@ describe('an upload tells what it waits for:', () => {
 
 const isFirstPart = ({ query }: { query: Record<string, string> }) => query.partNumber === '1'
 
-/** A fetch that holds the answers to these parts back. */
+/** A fetch that holds the responses to these parts. */
 function holdingParts(which: RegExp) {
   const { promise, resolve: release } = Promise.withResolvers<void>()
   const fetch: typeof globalThis.fetch = async (target, init) => {

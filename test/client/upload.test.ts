@@ -10,7 +10,7 @@ import {
   uploadClient,
 } from '../support/upload-client.ts'
 
-test('a file arrives as it is, in parts that go side by side', async () => {
+test('upload: the bytes arrive unchanged, in parallel parts', async () => {
   const harness = await startHarness()
   const client = uploadClient(harness)
   const content = someBytes(5 * MiB + 7)
@@ -38,7 +38,7 @@ test('a file arrives as it is, in parts that go side by side', async () => {
   expect((await storedBytes(harness, 'holiday', 'clip.mp4')).equals(content)).toBe(true)
 })
 
-test('no part is sent again when the stored file has another size', async () => {
+test('upload: fails without sending parts again when the stored file has another size', async () => {
   const harness = await startHarness()
   const tellsOtherSize: typeof fetch = async (input, init) => {
     const response = await fetch(input, init)
@@ -60,13 +60,13 @@ test('no part is sent again when the stored file has another size', async () => 
   expect(sentNumbers(harness)).toEqual([1])
 })
 
-test('a file of one byte', async () => {
+test('upload: a file of one byte is stored', async () => {
   const harness = await startHarness()
   const { done } = uploadClient(harness).upload(new Blob(['a']), { path: 'one' })
   expect(await done).toMatchObject({ name: 'one', size: 1, crc64: '3675645893302102789' })
 })
 
-test('an empty file is refused before any request', async () => {
+test('upload: an empty file fails before any request', async () => {
   const harness = await startHarness()
   const requests: unknown[] = []
   const counting: typeof fetch = (...request) => {
@@ -79,7 +79,7 @@ test('an empty file is refused before any request', async () => {
   expect(requests).toEqual([])
 })
 
-test('at most four uploads begin at the same time', async () => {
+test('upload: at most four uploads begin at the same time', async () => {
   const harness = await startHarness()
   let now = 0
   let most = 0
@@ -101,7 +101,7 @@ test('at most four uploads begin at the same time', async () => {
   expect(most).toBe(4)
 })
 
-test('what is said of the file gets to SMH', async () => {
+test('upload: the details of the file arrive in SMH', async () => {
   const harness = await startHarness()
   const { done } = uploadClient(harness).upload(new Blob(['x']), {
     path: 'a.txt',
@@ -129,7 +129,7 @@ test('what is said of the file gets to SMH', async () => {
   })
 })
 
-test('no more parts than wanted are on their way, whichever upload they are of', async () => {
+test('partsInParallel limits the parts of all uploads together', async () => {
   const harness = await startHarness()
   let now = 0
   let most = 0
@@ -151,7 +151,7 @@ test('no more parts than wanted are on their way, whichever upload they are of',
 })
 
 describe('credentials', () => {
-  test('that end midway are renewed once, and only refused parts are sent again', async () => {
+  test('that expire are renewed once, and only rejected parts are sent again', async () => {
     const harness = await startHarness()
     const { done } = uploadClient(harness).upload(new Blob([someBytes(8 * MiB)]), {
       path: 'a.bin',
@@ -164,7 +164,7 @@ describe('credentials', () => {
     expect(harness.smhCalls('renew')).toHaveLength(1)
   })
 
-  test('are renewed before they end, so that no part is refused', async () => {
+  test('are renewed before they expire, so that no part is rejected', async () => {
     const harness = await startHarness({ emulator: { credentialTtlSeconds: 600 } })
     const { done } = uploadClient(harness, { partsInParallel: 1 }).upload(
       new Blob([someBytes(4 * MiB)]),
@@ -175,7 +175,7 @@ describe('credentials', () => {
     expect(harness.smhCalls('renew')).toHaveLength(1)
   })
 
-  test('last as long on a device whose clock is years off', async () => {
+  test('are renewed in time on a device with a wrong clock', async () => {
     const harness = await startHarness()
     const clock = () => harness.clock() - 5 * 365 * 86_400_000
     await uploadClient(harness, { clock }).upload(new Blob([someBytes(3 * MiB)]), { path: 'a' })
@@ -183,7 +183,7 @@ describe('credentials', () => {
     expect(harness.smhCalls('renew')).toEqual([])
   })
 
-  test('that COS refuses again when they are fresh end the upload', async () => {
+  test('that COS rejects again after a renewal fail the upload', async () => {
     const harness = await startHarness()
     harness.emulator.controls.force('put-part', {
       status: 403,
@@ -201,7 +201,7 @@ describe('credentials', () => {
     expect(harness.smhCalls('renew')).toHaveLength(1)
   })
 
-  test('that COS calls an expired token are renewed', async () => {
+  test('that COS rejects with ExpiredToken are renewed', async () => {
     const harness = await startHarness()
     harness.emulator.controls.force('put-part', { status: 400, code: 'ExpiredToken' })
     await uploadClient(harness).upload(new Blob(['x']), { path: 'a' }).done
@@ -218,13 +218,13 @@ describe('credentials', () => {
   })
 })
 
-describe('a part', () => {
+describe('part', () => {
   test.each([
-    ['is told to slow down', { status: 503, code: 'SlowDown' }],
-    ['is told that its body broke off', { status: 400, code: 'IncompleteBody' }],
-    ['loses its answer', { drop: 'after' as const }],
-    ['never gets through', { drop: 'before' as const }],
-  ])('that %s is sent again', async (_what, fault) => {
+    ['COS asks to slow down', { status: 503, code: 'SlowDown' }],
+    ['COS rejects as incomplete', { status: 400, code: 'IncompleteBody' }],
+    ['loses its response', { drop: 'after' as const }],
+    ['is lost', { drop: 'before' as const }],
+  ])('is sent again: %s', async (_what, fault) => {
     const harness = await startHarness()
     harness.emulator.controls.force('put-part', fault)
     const client = uploadClient(harness)
@@ -233,7 +233,7 @@ describe('a part', () => {
     expect(client.waits).toHaveLength(1)
   })
 
-  test('waits as long as COS asks', async () => {
+  test('waits for the Retry-After of COS', async () => {
     const harness = await startHarness()
     const headers = { 'Retry-After': '7' }
     harness.emulator.controls.force('put-part', { status: 503, code: 'SlowDown', headers })
@@ -242,7 +242,7 @@ describe('a part', () => {
     expect(client.waits).toEqual([expect.closeTo(7005, -2)])
   })
 
-  test('that never arrives ends the upload, and what arrived stays to be resumed', async () => {
+  test('that never arrives fails the upload, which can be resumed', async () => {
     const harness = await startHarness()
     const match = (call: { query: Record<string, string> }) => call.query.partNumber === '2'
     harness.emulator.controls.force('put-part', { status: 500, times: Infinity, match })
@@ -257,7 +257,7 @@ describe('a part', () => {
     expect(arrived()).toEqual([1, 3])
   })
 
-  test('that COS refuses for good is not tried again', async () => {
+  test('that COS rejects permanently is not retried', async () => {
     const harness = await startHarness()
     harness.emulator.controls.force('put-part', { status: 451, code: 'UnavailableForLegalReasons' })
     const { done } = uploadClient(harness).upload(new Blob(['x']), { path: 'a' })
@@ -265,7 +265,7 @@ describe('a part', () => {
     expect(partStatuses(harness)).toEqual([451])
   })
 
-  test('that arrives changed is sent again', async () => {
+  test('that arrives with wrong bytes is sent again', async () => {
     const harness = await startHarness()
     let torn = false
     const tearing: typeof fetch = async (target, init) => {
@@ -282,7 +282,7 @@ describe('a part', () => {
 })
 
 describe('completion', () => {
-  test('whose answer was lost is asked for again', async () => {
+  test('is retried when its response is lost', async () => {
     const harness = await startHarness()
     let lost = 0
     const losing: typeof fetch = async (target, init) => {
@@ -296,9 +296,9 @@ describe('completion', () => {
     expect(client.waits).toHaveLength(2)
   })
 
-  test('that misses a part has it sent again', async () => {
+  test('sends a missing part again', async () => {
     const harness = await startHarness()
-    // COS says that the part arrived, and it did not.
+    // COS reports a part that it has not stored.
     let swallowed = 0
     const swallowing: typeof fetch = async (target, init) =>
       String(target).includes('partNumber=2') && swallowed++ === 0
@@ -311,7 +311,7 @@ describe('completion', () => {
     expect((await storedBytes(harness, 'a.bin')).equals(content)).toBe(true)
   })
 
-  test('that misses the last part has it sent again', async () => {
+  test('sends a missing last part again', async () => {
     const harness = await startHarness()
     let swallowed = 0
     const swallowing: typeof fetch = async (target, init) =>
@@ -323,7 +323,7 @@ describe('completion', () => {
     expect(sentNumbers(harness)).toEqual([1, 2, 3])
   })
 
-  test('that misses the same part twice fails', async () => {
+  test('fails when the same part is missing twice', async () => {
     const harness = await startHarness()
     const swallowing: typeof fetch = async (target, init) =>
       String(target).includes('partNumber=2') ? new Response() : fetch(target, init)
@@ -332,7 +332,7 @@ describe('completion', () => {
     await expect(done).rejects.toMatchObject({ code: 'upload_incomplete', missingParts: [2] })
   })
 
-  test('that finds the checksum wrong is not taken for good', async () => {
+  test('fails when the checksum differs', async () => {
     const harness = await startHarness()
     const lying: typeof fetch = async (target, init) => {
       const response = await fetch(target, init)
@@ -344,7 +344,7 @@ describe('completion', () => {
   })
 })
 
-test('a second call for the same file and path joins the first', async () => {
+test('upload: a second call for the same file and path returns the running upload', async () => {
   const harness = await startHarness()
   const client = uploadClient(harness)
   const file = new Blob([someBytes(2 * MiB)])
@@ -358,7 +358,7 @@ test('a second call for the same file and path joins the first', async () => {
   expect(client.upload(file, { path: 'a.bin' })).not.toBe(first)
 })
 
-test('an upload that somebody else completes meanwhile is stored all the same', async () => {
+test('upload: resolves to the file when another client completes the upload', async () => {
   const harness = await startHarness()
   const content = someBytes(2 * MiB)
   const file = new Blob([content])
@@ -371,9 +371,9 @@ test('an upload that somebody else completes meanwhile is stored all the same', 
   expect(harness.emulator.controls.files()).toHaveLength(1)
 })
 
-test('a callback that throws ends the upload with its error, and sends no part again', async () => {
+test('upload: an onProgress that throws ends the upload with its error and sends no part again', async () => {
   const harness = await startHarness()
-  // In Node's own way, which tells of bytes while a part is on its way.
+  // Node's HTTP client reports progress within a part.
   const { done } = uploadClient(harness).upload(new Blob([someBytes(2 * MiB)]), {
     path: 'a.bin',
     onProgress({ sentBytes }) {

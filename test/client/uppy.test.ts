@@ -8,7 +8,7 @@ type AnyUppy = Uppy<Meta, Body>
 type File = UppyFile<Meta, Body>
 type Options = Partial<SmhUploadOptions<Meta, Body>>
 
-/** Uppy without a page, uploading for ann in parts of 1 MiB. */
+/** Creates an Uppy without a page that uploads as ann in parts of 1 MiB. */
 function uppyOf(harness: Harness, options: Options = {}) {
   const errors: unknown[] = []
   const uppy = new Uppy<Meta, Body>({ logger: { debug() {}, warn() {}, error() {} } })
@@ -27,12 +27,12 @@ function uppyOf(harness: Harness, options: Options = {}) {
   return { uppy, add, errors }
 }
 
-/** Resolves with the next file that is stored. */
+/** Resolves to the next stored file. */
 function nextSuccess(uppy: AnyUppy): Promise<File | undefined> {
   return new Promise((resolve) => uppy.once('upload-success', (file) => resolve(file)))
 }
 
-/** Resolves once more than so many bytes of the file have arrived. */
+/** Resolves once more than `bytes` of the file have arrived. */
 function progressBeyond(uppy: AnyUppy, id: string, bytes: number): Promise<void> {
   return new Promise((resolve) => {
     uppy.on('upload-progress', (file, { bytesUploaded }) => {
@@ -42,13 +42,13 @@ function progressBeyond(uppy: AnyUppy, id: string, bytes: number): Promise<void>
 }
 
 const openTasks = (harness: Harness) => () => harness.emulator.controls.openTasks()
-/** How many uploads were begun that have parts to send. */
+/** The number of multipart uploads that have begun. */
 function begun(harness: Harness): number {
   return harness.smhCalls('begin-multipart').filter(({ status }) => status === 201).length
 }
 
-describe('an upload', () => {
-  test('stores the file, with progress on the way', async () => {
+describe('SmhUpload: an upload', () => {
+  test('stores the file and reports progress', async () => {
     const harness = await startHarness()
     const { uppy, add } = uppyOf(harness)
     const content = someBytes(3 * MiB + 7)
@@ -66,7 +66,7 @@ describe('an upload', () => {
     expect((await storedBytes(harness, 'clip.mp4')).equals(content)).toBe(true)
   })
 
-  test('keeps the folders it was dropped with and the name people gave it', async () => {
+  test('keeps the folders of a dropped file and its edited name', async () => {
     const harness = await startHarness()
     const { uppy, add } = uppyOf(harness)
     add('a.txt', 'a', { relativePath: 'holiday/2026/a.txt' })
@@ -80,7 +80,7 @@ describe('an upload', () => {
     ])
   })
 
-  test('says of a file what the app wants', async () => {
+  test('sends the details that the app sets', async () => {
     const harness = await startHarness()
     const { uppy, add } = uppyOf(harness, {
       uploadOptions: ({ name, meta }) => ({
@@ -96,7 +96,7 @@ describe('an upload', () => {
     })
   })
 
-  test('asks the newest getToken', async () => {
+  test('calls the latest getToken', async () => {
     const harness = await startHarness()
     const { uppy, add } = uppyOf(harness)
     uppy.getPlugin<SmhUpload<Meta, Body>>('SmhUpload')?.setOptions({
@@ -107,7 +107,7 @@ describe('an upload', () => {
     expect(harness.emulator.controls.files()).toMatchObject([{ path: ['users', 'bob', 'a.txt'] }])
   })
 
-  test('is told why it fails, and sends the rest when it is tried again', async () => {
+  test('fails with a reason, and a retry sends only the missing parts', async () => {
     const harness = await startHarness()
     const { uppy, add, errors } = uppyOf(harness, { retry: { attempts: 1 }, partsInParallel: 1 })
     harness.emulator.controls.force('put-part', {
@@ -126,7 +126,7 @@ describe('an upload', () => {
     expect(harness.emulator.controls.files()).toHaveLength(1)
   })
 
-  test('of an empty file fails in words that help', async () => {
+  test('of an empty file fails with a message for users', async () => {
     const harness = await startHarness()
     const { uppy, add } = uppyOf(harness)
     const id = add('empty.txt', '')
@@ -134,7 +134,7 @@ describe('an upload', () => {
     expect(uppy.getFile(id).error).toBe('Empty files cannot be uploaded.')
   })
 
-  test('tells what it is doing, and fails in the words of the app', async () => {
+  test('reports its states, and fails with the message of the app', async () => {
     const harness = await startHarness()
     const { uppy, add, errors } = uppyOf(harness, { messages: { empty_file: 'Leere Datei.' } })
     const states: string[] = []
@@ -155,7 +155,7 @@ describe('an upload', () => {
     ])
   })
 
-  test('of a file whose bytes are gone asks for them', async () => {
+  test('of a file without its bytes fails with source_changed', async () => {
     const harness = await startHarness()
     const { uppy, add, errors } = uppyOf(harness)
     const id = add('a.txt', 'a')
@@ -165,7 +165,7 @@ describe('an upload', () => {
     expect(begun(harness)).toBe(0)
   })
 
-  test('is not repeated for what is stored already', async () => {
+  test('is not repeated for a stored file', async () => {
     const harness = await startHarness()
     const { uppy, add } = uppyOf(harness)
     add('a.txt', 'a')
@@ -176,8 +176,8 @@ describe('an upload', () => {
   })
 })
 
-describe('going on', () => {
-  test('takes the confirm key that the file has, and sends only what is missing', async () => {
+describe('SmhUpload: resume', () => {
+  test('uses the confirm key of the file and sends only the missing parts', async () => {
     const harness = await startHarness()
     const content = someBytes(4 * MiB)
     const credentials = await harness.begin({ path: 'a.bin', size: content.length })
@@ -193,7 +193,7 @@ describe('going on', () => {
     expect(sentNumbers(harness)).toEqual([1, 2, 3, 4])
   })
 
-  test("with another user's key is refused; trying again begins an upload of one's own", async () => {
+  test("fails with another user's confirm key, and a retry begins a new upload", async () => {
     const harness = await startHarness()
     const content = someBytes(2 * MiB)
     const { confirmKey } = await harness.begin({ path: 'a.bin', size: content.length })
@@ -209,7 +209,7 @@ describe('going on', () => {
     expect(harness.emulator.controls.openTasks()).toMatchObject([{ userId: 'ann' }])
   })
 
-  test('is left possible by what is kept of a file', async () => {
+  test('needs only what Golden Retriever keeps of a file', async () => {
     const harness = await startHarness()
     const { uppy, add } = uppyOf(harness)
     const id = add('a.bin', someBytes(3 * MiB))
@@ -223,11 +223,11 @@ describe('going on', () => {
   })
 })
 
-describe('pause', () => {
+describe('SmhUpload: pause', () => {
   test.each([
     ['of one file', (uppy: AnyUppy, id: string) => uppy.pauseResume(id)],
     ['of all', (uppy: AnyUppy) => uppy.pauseAll()],
-  ])('%s sends nothing until it goes on', async (_, pause) => {
+  ])('of %s sends nothing until resume', async (_, pause) => {
     const harness = await startHarness()
     const { uppy, add } = uppyOf(harness, { partsInParallel: 1 })
     const content = someBytes(6 * MiB)
@@ -246,7 +246,7 @@ describe('pause', () => {
     expect((await storedBytes(harness, 'a.bin')).equals(content)).toBe(true)
   })
 
-  test('lets the next file have its turn', async () => {
+  test('lets the next file start', async () => {
     const harness = await startHarness()
     const { uppy, add } = uppyOf(harness, { filesInParallel: 1 })
     const first = add('first.bin', someBytes(3 * MiB))
@@ -259,7 +259,7 @@ describe('pause', () => {
     expect((await uploaded)?.successful).toHaveLength(2)
   })
 
-  test('of a file that waits for its turn keeps it from starting', async () => {
+  test('of a queued file keeps it from starting', async () => {
     const harness = await startHarness()
     const { uppy, add } = uppyOf(harness, { filesInParallel: 1 })
     add('first.bin', someBytes(2 * MiB))
@@ -273,7 +273,7 @@ describe('pause', () => {
   })
 })
 
-test('no more files than wanted are under way', async () => {
+test('SmhUpload: filesInParallel limits the running uploads', async () => {
   const harness = await startHarness()
   const { uppy, add } = uppyOf(harness, { filesInParallel: 2 })
   for (const name of ['a', 'b', 'c', 'd', 'e']) add(name, someBytes(MiB + 1, name.charCodeAt(0)))
@@ -285,8 +285,8 @@ test('no more files than wanted are under way', async () => {
   expect(most).toBe(2)
 })
 
-describe('removing a file', () => {
-  test('under way leaves no task in SMH, and is no error', async () => {
+describe('SmhUpload: removing a file', () => {
+  test('that uploads removes its task from SMH without an error', async () => {
     const harness = await startHarness()
     const { uppy, add, errors } = uppyOf(harness, { partsInParallel: 1 })
     const id = add('a.bin', someBytes(6 * MiB))
@@ -299,7 +299,7 @@ describe('removing a file', () => {
     expect(errors).toEqual([])
   })
 
-  test('and choosing it again begins anew', async () => {
+  test('and choosing it again begins a new upload', async () => {
     const harness = await startHarness()
     const { uppy, add, errors } = uppyOf(harness, { partsInParallel: 1 })
     const content = someBytes(4 * MiB)
@@ -315,7 +315,7 @@ describe('removing a file', () => {
     await expect.poll(openTasks(harness)).toEqual([])
   })
 
-  test('that waits for its turn never begins it', async () => {
+  test('that is queued never begins its upload', async () => {
     const harness = await startHarness()
     const { uppy, add } = uppyOf(harness, { filesInParallel: 1 })
     add('first.bin', someBytes(2 * MiB))
@@ -326,7 +326,7 @@ describe('removing a file', () => {
     expect(begun(harness)).toBe(1)
   })
 
-  test('that was begun before drops what had arrived', async () => {
+  test('with an earlier upload aborts that upload', async () => {
     const harness = await startHarness()
     const content = someBytes(2 * MiB)
     const { confirmKey } = await harness.begin({ path: 'a.bin', size: content.length })
@@ -337,7 +337,7 @@ describe('removing a file', () => {
     await expect.poll(openTasks(harness)).toEqual([])
   })
 
-  test('that is stored leaves it there', async () => {
+  test('that is stored keeps the stored file', async () => {
     const harness = await startHarness()
     const { uppy, add } = uppyOf(harness)
     const id = add('a.txt', 'a')
@@ -349,13 +349,13 @@ describe('removing a file', () => {
   })
 })
 
-test('says what is wrong with its options', async () => {
+test('SmhUpload: validates its options', async () => {
   const options = { gateway: 'https://uploads.example.com', getToken: () => '' }
   expect(() => new Uppy().use(SmhUpload, { ...options, filesInParallel: 0 })).toThrow(RangeError)
   expect(() => new Uppy().use(SmhUpload, { ...options, partSize: 1 })).toThrow(RangeError)
 })
 
-test('leaves nothing behind when it is taken out', async () => {
+test('SmhUpload: uninstall removes its listeners', async () => {
   const harness = await startHarness()
   const { uppy, add } = uppyOf(harness)
   expect(uppy.getState().capabilities.resumableUploads).toBe(true)

@@ -16,7 +16,7 @@ import {
 import { checkTypes, resolutions, runModule } from '../support/package-project.ts'
 import { storedBytes } from '../support/upload-client.ts'
 
-/** What a project gets that installs the client's package. */
+/** The client's package, as a project installs it. */
 
 const [uploaderModule = ''] = codeBlocks('README.md', 'ts')
 const [uploadsModule = '', uppyModule = ''] = codeBlocks('docs/client.md', 'ts')
@@ -32,7 +32,7 @@ beforeAll(async () => {
 afterAll(() => packages.remove())
 
 describe('the tarball', () => {
-  test('has the built modules, license and README, and nothing else', () => {
+  test('contains only the built modules, license and README', () => {
     const others = packed.files.filter((file) => !/\.(js|d\.ts)$/.test(file))
     expect(others).toEqual(['LICENSE', 'README.md', 'package.json'])
   })
@@ -102,7 +102,7 @@ describe('types', () => {
     'of client and plugin are complete in pages, by %s',
     async (_name, options) => {
       const project = await packed.installWith(...uppyPackages)
-      // Styles are the bundler's business; Uppy's own types need what is newest.
+      // The bundler handles styles. Uppy's own types need the newest libraries.
       const forPages = ['--lib', 'esnext,dom', '--noUncheckedSideEffectImports', 'false']
       const modules = {
         'uploader.ts': uploaderModule,
@@ -157,7 +157,7 @@ describe('the client', () => {
     await writeFile(join(project, 'uploads.ts'), withGateway(uploadsModule, options))
     const content = someBytes(3 * MiB)
     await writeFile(join(project, 'sea.bin'), content)
-    // What a page has and Node has not: a store, and files with a name.
+    // Node has neither localStorage nor files with a name and date.
     const said = await runModule(
       project,
       `

@@ -6,7 +6,7 @@ import { expect, test } from 'vitest'
 import { ann, MiB, startHarness } from '../support/gateway.ts'
 import { packPackages } from '../support/installed-package.ts'
 
-/** A bare Node process has some 45 MiB. */
+/** A Node process without a program takes about 45 MiB. */
 const LIMIT_MIB = 120
 
 const program = `
@@ -18,12 +18,12 @@ const program = `
   console.log(JSON.stringify({ size, crc64, peakKiB: process.resourceUsage().maxRSS }))
 `
 
-test('the client uploads 1 GiB from Node in little memory', async () => {
+test('client package: uploads 1 GiB from Node in at most 120 MiB of memory', async () => {
   const harness = await startHarness()
   const packed = await packPackages()
   try {
     const project = await packed.client.installWith()
-    // The file has no blocks on the disk, but every byte of it is read, sent and stored.
+    // A sparse file: it takes no disk space, but every byte is read, sent and stored.
     const file = await open(join(project, 'large.bin'), 'w')
     await file.truncate(1024 * MiB)
     await file.close()
@@ -34,9 +34,9 @@ test('the client uploads 1 GiB from Node in little memory', async () => {
       env,
     })
     const { size, crc64, peakKiB } = JSON.parse(stdout)
-    process.stdout.write(`the client with 1 GiB: ${Math.ceil(peakKiB / 1024)} MiB at the most\n`)
+    process.stdout.write(`the client with 1 GiB: ${Math.ceil(peakKiB / 1024)} MiB at most\n`)
     expect(size).toBe(1024 * MiB)
-    // What `xz --check=crc64` has of 1 GiB of zeros.
+    // The CRC-64 that `xz --check=crc64` computes for 1 GiB of zeros.
     expect(crc64).toBe('3534425600523290380')
     expect(peakKiB).toBeLessThan(LIMIT_MIB * 1024)
     expect(harness.emulator.controls.openTasks()).toEqual([])

@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { environmentOf } from '../../src/demo/environment.ts'
-import { wranglerManners, wranglerScript } from '../../src/demo/wrangler.ts'
+import { wranglerEnvironment, wranglerScript } from '../../src/demo/wrangler.ts'
 import { ann, startHarness } from '../support/gateway.ts'
 import {
   filesWithPathsOfThisMachine,
@@ -15,14 +15,14 @@ import {
 import { checkTypes, resolutions, runModule } from '../support/package-project.ts'
 import { runProgram } from '../support/process.ts'
 
-/** What a project gets that installs the gateway's package. */
+/** The gateway's package, as a project installs it. */
 
 const execute = promisify(execFile)
 const anyPorts = ['--smh-port=0', '--cos-port=0', '--admin-port=0']
 
 let packages: PackedPackages
 let packed: PackedPackage
-/** A project that runs the gateway, with what npm would install for it. */
+/** A project with the package and its dependencies. */
 let server: string
 beforeAll(async () => {
   packages = await packPackages()
@@ -32,7 +32,7 @@ beforeAll(async () => {
 afterAll(() => packages.remove())
 
 describe('the tarball', () => {
-  test('has the built modules and the documents, and nothing else', () => {
+  test('contains only the built modules and the documents', () => {
     const documents = packed.files.filter((file) => !/^(dist|docs)\//.test(file))
     expect(documents).toEqual([
       '.env.example',
@@ -106,7 +106,7 @@ describe('types', () => {
 })
 
 describe('the gateway', () => {
-  test('runs by the exports, and has its documents', async () => {
+  test('runs from its exports and serves its documents', async () => {
     const { emulator, issuer } = await startHarness()
     const said = await runModule(
       server,
@@ -147,7 +147,7 @@ describe('the gateway', () => {
     expect(said).toEqual({ statuses: [201, 200, 201, 200], sameDocument: true })
   })
 
-  test('runs on any runtime with `fetch`, by what the package has for createApp', async () => {
+  test('runs on any runtime with `fetch`, with the adapters of the package', async () => {
     const { emulator, issuer } = await startHarness()
     const said = await runModule(
       server,
@@ -185,7 +185,7 @@ describe('the gateway', () => {
       join(server, 'worker.js'),
       "export { default } from 'smh-upload-gateway/worker'\n",
     )
-    const env = { ...process.env, ...wranglerManners }
+    const env = { ...process.env, ...wranglerEnvironment }
     const deploy = [wranglerScript, 'deploy', '--dry-run', '--outdir', 'bundle']
     const { stdout } = await execute(process.execPath, deploy, { cwd: server, env })
     expect(stdout).toContain('env.ASSETS')

@@ -4,14 +4,14 @@ import { build } from 'esbuild'
 export interface BrowserBundle {
   text: string
   gzipBytes: number
-  /** What has to be had from elsewhere. */
+  /** Packages that are not part of the bundle. */
   imports: string[]
 }
 
 /**
- * Bundles a module for browsers, minified. Fails where something in it is there in Node alone.
+ * Bundles and minifies a module for browsers. Fails if it needs a module of Node.
  *
- * @param external packages that are not to be part of it
+ * @param external packages to leave out of the bundle
  */
 export async function bundleForBrowsers(
   entry: string,

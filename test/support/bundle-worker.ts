@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
-import { projectFolder, wranglerManners, wranglerScript } from '../../src/demo/wrangler.ts'
+import { projectFolder, wranglerEnvironment, wranglerScript } from '../../src/demo/wrangler.ts'
 
 /**
  * Bundles the Worker as wrangler would deploy it, without the internet and without a login.
@@ -11,6 +11,6 @@ export async function bundleWorker(directory: string, ...more: string[]): Promis
   const args = [wranglerScript, 'deploy', ...more, '--dry-run', '--outdir', directory]
   await promisify(execFile)(process.execPath, args, {
     cwd: projectFolder,
-    env: { ...process.env, ...wranglerManners },
+    env: { ...process.env, ...wranglerEnvironment },
   })
 }

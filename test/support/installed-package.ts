@@ -8,8 +8,8 @@ import { promisify } from 'node:util'
 const execute = promisify(execFile)
 const root = fileURLToPath(new URL('../..', import.meta.url))
 
-/** What npm is to leave alone: the internet, and whatever the user has configured. */
-const npmManners = {
+/** Keeps npm from using the network and from showing notices. */
+const npmEnvironment = {
   npm_config_offline: 'true',
   npm_config_update_notifier: 'false',
   npm_config_loglevel: 'error',
@@ -32,8 +32,8 @@ export interface PackedPackage {
   /** The unpacked tarball. */
   folder: string
   /**
-   * Creates a project that has the package installed, with these packages beside it and no others: also
-   * the dependencies of ours that are meant have to be named.
+   * Creates a project with the package and only these other packages. The package's own dependencies
+   * must be named.
    */
   installWith(...packages: string[]): Promise<string>
 }
@@ -75,7 +75,7 @@ async function packPackage(source: string, work: string): Promise<PackedPackage>
     async installWith(...packages) {
       const project = await createProject(work)
       const modules = join(project, 'node_modules')
-      // A copy: by way of a link it would find what is installed for this project.
+      // A copy: with a link, Node would find the packages of this repository.
       await cp(folder, join(modules, manifest.name), { recursive: true })
       for (const name of packages) {
         await mkdir(dirname(join(modules, name)), { recursive: true })
@@ -93,9 +93,9 @@ export async function createProject(parent: string): Promise<string> {
   return project
 }
 
-/** Runs npm in a folder, without the internet and without the user's configuration. */
+/** Runs npm in a folder, without network. */
 export async function npm(folder: string, ...args: string[]): Promise<void> {
-  await execute('npm', args, { cwd: folder, env: { ...process.env, ...npmManners } })
+  await execute('npm', args, { cwd: folder, env: { ...process.env, ...npmEnvironment } })
 }
 
 /** The files of a tarball that name a folder of this machine. */

@@ -1,23 +1,23 @@
 import { describe, expect, test } from 'vitest'
 import { createStopwatch, retryAfterMs, untilByServer } from '../../../src/client/clock.ts'
 
-test('a stopwatch goes by whichever clock went further, and never back', () => {
+test('stopwatch: follows the clock that advances most and never goes back', () => {
   let [steady, wall] = [0, 0]
   const now = createStopwatch([() => steady, () => wall])
   expect(now()).toBe(0)
   ;[steady, wall] = [10, 10]
   expect(now()).toBe(10)
-  // The device slept: only the wall clock knows.
+  // The device slept: only the wall clock advanced.
   ;[steady, wall] = [11, 1010]
   expect(now()).toBe(1010)
-  // Somebody set it back.
+  // The wall clock was set back.
   ;[steady, wall] = [21, -5000]
   expect(now()).toBe(1020)
   ;[steady, wall] = [21, -6000]
   expect(now()).toBe(1020)
 })
 
-test("a moment is as far away as the server's own clock says", () => {
+test("untilByServer: measures by the server's clock", () => {
   const headers = new Headers({ Date: 'Mon, 09 Mar 2026 13:22:33 GMT' })
   expect(untilByServer(headers, 'Mon, 09 Mar 2026 13:24:33 GMT')).toBe(120_000)
   expect(untilByServer(headers, null)).toBeNaN()

@@ -19,7 +19,7 @@ describe('crc64', () => {
     expect(crc64(bytes)).toBe(expected)
   })
 
-  test('goes on from what came before, wherever the cut is and the bytes lie', () => {
+  test('continues from an earlier checksum at any offset and alignment', () => {
     const cut = fc.tuple(fc.uint8Array({ maxLength: 100 }), fc.nat(100), fc.nat(9))
     fc.assert(
       fc.property(cut, ([bytes, at, offset]) => {
@@ -30,7 +30,7 @@ describe('crc64', () => {
     )
   })
 
-  test('is what another implementation says', async () => {
+  test('equals the result of another implementation', async () => {
     const other = await createCRC64()
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 5000, size: 'max' }), (bytes) => {
@@ -63,11 +63,11 @@ describe('combineCrc64', () => {
     expect(combineCrc64(pieces)).toBe(expected)
   })
 
-  test('of no piece is that of no byte', () => {
+  test('of no pieces equals the checksum of no bytes', () => {
     expect(combineCrc64([])).toBe(0n)
   })
 
-  test('of any pieces is that of them all together', () => {
+  test('of any pieces equals the checksum of their concatenation', () => {
     fc.assert(
       fc.property(fc.array(fc.uint8Array({ maxLength: 300 })), (pieces) => {
         const whole = new Uint8Array(Buffer.concat(pieces))

@@ -9,7 +9,7 @@ const manyA = new Blob(['a'.repeat(2_097_162)])
 const ofZeros = '30e14955ebf1352266dc2ff8067e68104607e750abb9d3b36582b8af909fcb58'
 const ofManyA = 'b2570d481fcf044769490e0d1af438817093cda8c31d6c838767bfa2db63bb93'
 
-describe('the hashes of SMH', () => {
+describe('hashes of SMH', () => {
   test.each([
     ['beginning of 1 MiB of zeros', () => beginningHash(zeros, signal), ofZeros],
     ['whole of 1 MiB of zeros', () => fullHash(zeros, signal), ofZeros],
@@ -28,7 +28,7 @@ describe('the hashes of SMH', () => {
     expect(await hash()).toBe(expected)
   })
 
-  test('do not hang on how the runtime cuts its chunks', async () => {
+  test('do not depend on the chunks of the stream', async () => {
     const bytes = new Uint8Array(await manyA.arrayBuffer())
     const cuts = [0, 1, 777_778, 777_779, 2 * MIB - 1, bytes.length]
     const pieces = cuts.slice(1).map((end, index) => bytes.slice(cuts[index], end))
@@ -36,8 +36,8 @@ describe('the hashes of SMH', () => {
   })
 })
 
-describe('in a worker', () => {
-  /** A worker that does with a message what `answer` says. */
+describe('hashFile', () => {
+  /** A worker that handles a message with `answer`. */
   function workerThat(answer: (worker: EventTarget, file: Blob) => void) {
     const worker = Object.assign(new EventTarget(), {
       terminate: vi.fn(),
@@ -47,7 +47,7 @@ describe('in a worker', () => {
   }
   const message = (data: unknown) => Object.assign(new Event('message'), { data })
 
-  test('where there is one, and it ends', async () => {
+  test('uses the worker and terminates it', async () => {
     const { worker, start } = workerThat((worker) => worker.dispatchEvent(message({ hash: 'h' })))
     expect(await hashFile(manyA, start, signal)).toBe('h')
     expect(worker.terminate).toHaveBeenCalledOnce()
@@ -57,23 +57,23 @@ describe('in a worker', () => {
     ['fails', (worker: EventTarget) => worker.dispatchEvent(new Event('error'))],
     ['cannot read the file', (worker: EventTarget) => worker.dispatchEvent(message({}))],
     [
-      'may not start',
+      'cannot start',
       () => {
-        throw new Error('refused by the policy')
+        throw new Error('forbidden by the policy')
       },
     ],
-  ])('that %s is done without', async (_what, answer) => {
+  ])('hashes in this thread when the worker %s', async (_what, answer) => {
     expect(await hashFile(manyA, workerThat(answer).start, signal)).toBe(ofManyA)
   })
 
-  test('an aborted upload ends it', async () => {
+  test('terminates the worker on abort', async () => {
     const controller = new AbortController()
     const { worker, start } = workerThat(() => controller.abort(new Error('enough')))
     await expect(hashFile(manyA, start, controller.signal)).rejects.toThrow('enough')
     expect(worker.terminate).toHaveBeenCalledOnce()
   })
 
-  test('its module answers a file with its hash', async () => {
+  test('hash-worker.ts posts the hash of a file', async () => {
     const scope = new EventTarget()
     vi.stubGlobal('addEventListener', scope.addEventListener.bind(scope))
     const answered = new Promise((resolve) => vi.stubGlobal('postMessage', resolve))

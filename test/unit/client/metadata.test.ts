@@ -10,11 +10,11 @@ test.each([
   ['假日 🏖', '%E5%81%87%E6%97%A5%20%F0%9F%8F%96'],
   [' ends ', '%20ends%20'],
   ['two\nlines', 'two%0Alines'],
-])('%j goes as %j', (value, expected) => {
+])('metadataHeaders: %j is sent as %j', (value, expected) => {
   expect(metadataHeaders({ place: value })).toEqual({ 'x-smh-meta-place': expected })
 })
 
-test('half a character is refused by name', () => {
+test('metadataHeaders: ill-formed Unicode is rejected with the field name', () => {
   expect(() => metadataHeaders({ place: '\ud800' })).toThrow(
     expect.objectContaining({
       code: 'invalid_request',

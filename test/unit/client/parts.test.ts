@@ -12,7 +12,7 @@ import {
 
 const GIB = 1024 * MIB
 
-describe('the size of a part', () => {
+describe('partBytesFor', () => {
   test.each([
     [1, 8 * MIB, 8 * MIB],
     [10_000 * MIB, MIB, MIB],
@@ -21,11 +21,11 @@ describe('the size of a part', () => {
     [10_000 * 3 * MIB, 3 * MIB, 4 * MIB],
     [100_000 * MIB, 8 * MIB, 16 * MIB],
     [10_000 * 5 * GIB, 8 * MIB, 5 * GIB],
-  ])('of a file of %d bytes, at least %d', (size, floor, expected) => {
+  ])('of a file of %d bytes with a floor of %d', (size, floor, expected) => {
     expect(partBytesFor(size, floor)).toBe(expected)
   })
 
-  test('is what the app wants', () => {
+  test('is the size that the app sets', () => {
     expect(partBytesFor(50_000_000, 8 * MIB)).toBe(8 * MIB)
   })
 
@@ -42,13 +42,13 @@ describe('the size of a part', () => {
     [10_000 * 64 * MIB, 64 * MIB, 10_000],
     [10_000 * 64 * MIB + 1, 128 * MIB, 5001],
     [10_000 * 5 * GIB, 5 * GIB, 10_000],
-  ])('of a file of %d bytes is %d by default, which makes %d parts', (size, expected, count) => {
+  ])('of a file of %d bytes is %d by default, which gives %d parts', (size, expected, count) => {
     expect(defaultPartSize(size)).toBe(expected)
     expect(partBytesFor(size, undefined)).toBe(expected)
     expect(Math.ceil(size / expected)).toBe(count)
   })
 
-  test('leaves at least a quarter of the parts complete at half, from 4 MiB on', () => {
+  test('leaves at least a quarter of the parts complete at half of a file of 4 MiB or more', () => {
     const sizes = fc.integer({ min: 4 * MIB, max: 10_000 * 5 * GIB })
     fc.assert(
       fc.property(sizes, (size) => {
@@ -62,13 +62,13 @@ describe('the size of a part', () => {
     )
   })
 
-  test('cannot grow for ever', () => {
+  test('fails with file_too_large above 10,000 parts of 5 GiB', () => {
     expect(() => partBytesFor(10_000 * 5 * GIB + 1, MIB)).toThrow('10,000 parts')
     expect(() => defaultPartSize(10_000 * 5 * GIB + 1)).toThrow('10,000 parts')
   })
 })
 
-test('parts lie one after another and hold every byte once', () => {
+test('cutIntoParts: parts are contiguous and contain each byte once', () => {
   const sizes = fc.tuple(
     fc.integer({ min: 1, max: 300 * MIB }),
     fc.integer({ min: MIB, max: 9 * MIB }),
@@ -89,7 +89,7 @@ test('parts lie one after another and hold every byte once', () => {
   )
 })
 
-test('a part has arrived only with the size that it should have', () => {
+test('arrivedNumbers: ignores parts of a wrong size', () => {
   const plan = cutIntoParts(2 * MIB + 5, MIB)
   const arrived = [
     { partNumber: 1, size: MIB },
@@ -100,8 +100,8 @@ test('a part has arrived only with the size that it should have', () => {
   expect(arrivedNumbers(plan, arrived)).toEqual([1, 3])
 })
 
-describe('the size of a part of an upload that goes on', () => {
-  test('is the one that it was begun with, from whatever has arrived', () => {
+describe('resumedPartBytes', () => {
+  test('is the size at begin, for any parts that have arrived', () => {
     const cases = fc
       .record({
         size: fc.integer({ min: 2, max: 200 * MIB }),
@@ -123,17 +123,17 @@ describe('the size of a part of an upload that goes on', () => {
         const listed = arrived.map(({ number, size }) => ({ partNumber: number, size }))
         const now = cutIntoParts(size, resumedPartBytes(size, configured, listed))
         expect(arrivedNumbers(now, listed)).toEqual(arrived.map(({ number }) => number))
-        // One part alone may be the last or not.
+        // A single part may be the last part or another.
         if (arrived.length > 1) expect(now).toEqual(plan)
       }),
     )
   })
 
-  test('is the configured one when nothing has arrived', () => {
+  test('is the configured size when nothing has arrived', () => {
     expect(resumedPartBytes(9 * MIB, 2 * MIB, [])).toBe(2 * MIB)
   })
 
-  test('is that of most parts when some are wrong', () => {
+  test('is the size of most parts when some are wrong', () => {
     const arrived = [
       { partNumber: 1, size: 2 * MIB },
       { partNumber: 2, size: 17 },
@@ -142,7 +142,7 @@ describe('the size of a part of an upload that goes on', () => {
     expect(resumedPartBytes(9 * MIB, MIB, arrived)).toBe(2 * MIB)
   })
 
-  test('cannot be told when what has arrived has no place in the file', () => {
+  test('fails when parts do not fit into the file', () => {
     const arrived = [{ partNumber: 700, size: 3 }]
     expect(() => resumedPartBytes(9 * MIB, 8 * MIB, arrived)).toThrow('do not belong to this file')
   })

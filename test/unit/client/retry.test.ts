@@ -13,7 +13,7 @@ function rehearsal(options: RetryOptions = {}) {
   return { retrying, waits }
 }
 
-/** Work that fails so often, and then succeeds with the number of its calls. */
+/** Work that fails `times` times and then resolves to the number of its calls. */
 function failing(times: number, details: UploadErrorDetails = { retryable: true }) {
   let calls = 0
   return async () => {
@@ -28,14 +28,14 @@ afterEach(() => {
   vi.restoreAllMocks()
 })
 
-test('what passes is met with another try, longer apart each time', async () => {
+test('retry: temporary errors are retried with growing waits', async () => {
   vi.spyOn(Math, 'random').mockReturnValue(0.5)
   const { retrying, waits } = rehearsal({ firstDelayMs: 100, longestDelayMs: 1000 })
   expect(await retrying(failing(6), { signal })).toBe(7)
   expect(waits).toEqual([50, 100, 200, 400, 500, 500])
 })
 
-test('what does not pass is told at once', async () => {
+test('retry: permanent errors are not retried', async () => {
   const { retrying, waits } = rehearsal()
   await expect(retrying(failing(1, {}), { signal })).rejects.toThrow('fault 1')
   const broken = () => Promise.reject(new RangeError('a defect'))
@@ -43,16 +43,16 @@ test('what does not pass is told at once', async () => {
   expect(waits).toEqual([])
 })
 
-test('attempts are counted from the last progress', async () => {
+test('retry: progress resets the count of attempts', async () => {
   const { retrying } = rehearsal({ attempts: 3 })
   await expect(retrying(failing(9), { signal })).rejects.toThrow('fault 3')
   let parts = 0
-  // Something arrives before every second fault.
+  // Progress happens before every second error.
   const progress = () => Math.floor(++parts / 4)
   expect(await retrying(failing(9), { signal, progress })).toBe(10)
 })
 
-test('the other side says when to come back', async () => {
+test('retry: waits for the Retry-After of the response', async () => {
   vi.spyOn(Math, 'random').mockReturnValue(0)
   const { retrying, waits } = rehearsal()
   const asked = failing(1, { retryable: true, retryAfterMs: 7000 })
@@ -61,7 +61,7 @@ test('the other side says when to come back', async () => {
   expect(waits).toEqual([7000, 3_600_000])
 })
 
-test('an aborted signal ends it', async () => {
+test('retry: an aborted signal ends the wait', async () => {
   const controller = new AbortController()
   const retrying = createRetrying({}, async (_ms, signal) => {
     controller.abort(new Error('enough'))
@@ -71,7 +71,7 @@ test('an aborted signal ends it', async () => {
   await expect(retrying(failing(0), { signal: controller.signal })).rejects.toThrow('enough')
 })
 
-describe('while the browser knows that the network is away', () => {
+describe('retry: while the browser is offline', () => {
   function offline() {
     const network = new EventTarget()
     const navigator = { onLine: false }
@@ -88,7 +88,7 @@ describe('while the browser knows that the network is away', () => {
     }
   }
 
-  test('it waits for it, and goes on by itself', async () => {
+  test('it waits for the network and continues automatically', async () => {
     const { back } = offline()
     const { retrying, waits } = rehearsal({ attempts: 1 })
     const work = vi.fn(failing(1))
@@ -99,7 +99,7 @@ describe('while the browser knows that the network is away', () => {
     expect(waits).toEqual([])
   })
 
-  test('it tries now and then all the same: the browser may err', async () => {
+  test('it still retries at intervals, because the browser may be wrong', async () => {
     offline()
     const { retrying } = rehearsal({ attempts: 1, longestDelayMs: 1 })
     expect(await retrying(failing(20), { signal })).toBe(21)

@@ -8,9 +8,9 @@ const uppy = ['@uppy/core', '@uppy/core/utils']
 test.each([
   { what: 'the client', entry: 'client/index.ts', limitKiB: 12, imports: [] },
   { what: 'the worker that hashes', entry: 'client/hash-worker.ts', limitKiB: 2, imports: [] },
-  // With the client, and without Uppy.
+  // With the client, without Uppy.
   { what: 'the plugin', entry: 'client/uppy/index.ts', limitKiB: 14, imports: uppy },
-])('$what has at most $limitKiB KiB, gzip', async ({ what, entry, limitKiB, imports }) => {
+])('$what: at most $limitKiB KiB with gzip', async ({ what, entry, limitKiB, imports }) => {
   const bundle = await bundleForBrowsers(source(entry), { external: uppy })
   process.stdout.write(`${what}: ${(bundle.gzipBytes / 1024).toFixed(1)} KiB gzip\n`)
   expect(bundle.gzipBytes).toBeLessThanOrEqual(limitKiB * 1024)
