@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { convertV4MiniflareOptions, Miniflare } from 'miniflare'
 import { inject, onTestFinished } from 'vitest'
+import { compatibility } from './compatibility.ts'
 import type { LaunchedGateway } from './launch.ts'
 
 export interface DeployedWorker extends LaunchedGateway {
@@ -19,8 +20,7 @@ export async function startDeployedWorker(
     convertV4MiniflareOptions({
       modules: true,
       script: await readFile(inject('deployedFile'), 'utf8'),
-      compatibilityDate: '2026-10-20',
-      compatibilityFlags: ['enable_request_signal', 'nodejs_compat'],
+      ...compatibility,
       cf: false,
       bindings: environment,
       handleStructuredLogs: ({ message }: { message: string }) => lines.push(message),

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { convertV4MiniflareOptions, Miniflare } from 'miniflare'
 import { inject } from 'vitest'
 import { projectFolder } from '../../src/demo/wrangler.ts'
+import { compatibility } from './compatibility.ts'
 import type { LaunchedGateway, LaunchOptions } from './launch.ts'
 
 interface Workerd {
@@ -54,8 +55,7 @@ async function startWorkerd(limit: number): Promise<Workerd> {
     convertV4MiniflareOptions({
       modules: true,
       script: await readFile(inject('workerFile'), 'utf8'),
-      compatibilityDate: '2026-10-20',
-      compatibilityFlags: ['enable_request_signal', 'nodejs_compat'],
+      ...compatibility,
       cf: false,
       assets: {
         directory: join(projectFolder, 'openapi'),
