@@ -12,7 +12,7 @@ import {
   uploadFromDisk,
   visit,
 } from '../support/browser.ts'
-import { MiB, someBytes } from '../support/gateway.ts'
+import { MiB, someBytes } from '../support/harness.ts'
 
 /** The violations that axe finds, with their elements. */
 async function faults(page: Page): Promise<string[]> {

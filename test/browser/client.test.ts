@@ -5,7 +5,7 @@ import { expect, inject, onTestFinished, test } from 'vitest'
 import { listen } from '../../src/demo/listen.ts'
 import { fileOnDisk } from '../support/browser.ts'
 import { bundleForBrowsers } from '../support/bundle-browser.ts'
-import { ann, type Harness, someBytes, startHarness } from '../support/gateway.ts'
+import { ann, type Harness, someBytes, startHarness } from '../support/harness.ts'
 import { sentNumbers, storedBytes } from '../support/upload-client.ts'
 
 type Client = typeof import('../../src/client/index.ts')

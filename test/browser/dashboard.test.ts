@@ -4,7 +4,7 @@ import { chromium } from 'playwright-core'
 import { expect, inject, onTestFinished, test } from 'vitest'
 import { listen } from '../../src/demo/listen.ts'
 import { bundleForBrowsers } from '../support/bundle-browser.ts'
-import { ann, MiB, someBytes, startHarness } from '../support/gateway.ts'
+import { ann, MiB, someBytes, startHarness } from '../support/harness.ts'
 
 const entry = fileURLToPath(new URL('../support/dashboard-page.ts', import.meta.url))
 

@@ -9,7 +9,7 @@ import {
   startBrowserHarness,
   uploadFile,
 } from '../support/browser.ts'
-import { someBytes } from '../support/gateway.ts'
+import { someBytes } from '../support/harness.ts'
 import { watchTraffic } from '../support/watch-traffic.ts'
 
 test('failures: expired credentials are renewed, and no part is stored twice', async () => {

@@ -13,7 +13,7 @@ import {
   uploadFromDisk,
   visit,
 } from '../support/browser.ts'
-import { someBytes } from '../support/gateway.ts'
+import { someBytes } from '../support/harness.ts'
 import { offSite, watchTraffic } from '../support/watch-traffic.ts'
 
 test('page: shows the preview of a picture without a policy violation', async () => {

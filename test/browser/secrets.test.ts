@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { press, says, startBrowserHarness, uploadFile, visit } from '../support/browser.ts'
-import { MiB, someBytes } from '../support/gateway.ts'
+import { MiB, someBytes } from '../support/harness.ts'
 import { offSite, watchTraffic } from '../support/watch-traffic.ts'
 
 test('secrets: the browser sees no secret, no SMH token and no data of other users', async () => {

@@ -11,7 +11,7 @@ import {
   startBrowserHarness,
   uploadFile,
 } from '../support/browser.ts'
-import { someBytes } from '../support/gateway.ts'
+import { someBytes } from '../support/harness.ts'
 
 /** Records the progress that the page shows. */
 async function keepWhatIsSaid(page: Page) {

@@ -2,7 +2,7 @@ import { createServer } from 'node:http'
 import { afterEach, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { createUploadClient, type UploadState } from '../../src/client/index.ts'
 import { listen } from '../../src/demo/listen.ts'
-import { MiB, someBytes, startHarness } from '../support/gateway.ts'
+import { MiB, someBytes, startHarness } from '../support/harness.ts'
 import { pausedUpload, sentNumbers, uploadClient } from '../support/upload-client.ts'
 
 afterEach(() => {

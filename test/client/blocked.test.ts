@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test, vi } from 'vitest'
-import { MiB, someBytes, startHarness } from '../support/gateway.ts'
+import { MiB, someBytes, startHarness } from '../support/harness.ts'
 import { uploadClient } from '../support/upload-client.ts'
 
 afterEach(() => {

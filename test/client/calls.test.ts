@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { type Harness, MiB, someBytes, startHarness } from '../support/gateway.ts'
+import { type Harness, MiB, someBytes, startHarness } from '../support/harness.ts'
 import { uploadClient } from '../support/upload-client.ts'
 
 /** The operations that the gateway has served, in order. */

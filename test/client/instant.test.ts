@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { MiB, someBytes, startHarness } from '../support/gateway.ts'
+import { MiB, someBytes, startHarness } from '../support/harness.ts'
 import { sentNumbers, uploadClient } from '../support/upload-client.ts'
 
 const content = someBytes(3 * MiB + 1)

@@ -3,7 +3,7 @@ import { UploadError, type UploadErrorCode } from '../../src/client/errors.ts'
 import { describeUpload, fileSize } from '../../src/client/messages.ts'
 import type { UploadState } from '../../src/client/types.ts'
 import { statusOf } from '../../src/gateway/errors.ts'
-import { startHarness } from '../support/gateway.ts'
+import { startHarness } from '../support/harness.ts'
 import { uploadClient } from '../support/upload-client.ts'
 
 const own: UploadErrorCode[] = [

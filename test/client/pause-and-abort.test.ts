@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { MiB, someBytes, startHarness } from '../support/gateway.ts'
+import { MiB, someBytes, startHarness } from '../support/harness.ts'
 import {
   beyond,
   pausedUpload,

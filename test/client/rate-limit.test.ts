@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { MiB, someBytes, startHarness } from '../support/gateway.ts'
+import { MiB, someBytes, startHarness } from '../support/harness.ts'
 import { pausedUpload, uploadClient } from '../support/upload-client.ts'
 
 const file = new Blob([someBytes(2 * MiB)])

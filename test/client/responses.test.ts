@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { UploadError } from '../../src/client/errors.ts'
-import { type Harness, MiB, someBytes, startHarness } from '../support/gateway.ts'
+import { type Harness, MiB, someBytes, startHarness } from '../support/harness.ts'
 import { pausedUpload, uploadClient } from '../support/upload-client.ts'
 
 const credentials = {

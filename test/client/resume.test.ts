@@ -8,7 +8,7 @@ import {
   MiB,
   someBytes,
   startHarness,
-} from '../support/gateway.ts'
+} from '../support/harness.ts'
 import {
   beyond,
   partStatuses,

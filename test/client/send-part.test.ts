@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { createUploadClient } from '../../src/client/index.ts'
 import { sendByXhr } from '../../src/client/send-part.ts'
-import { ann, MiB, someBytes, startHarness } from '../support/gateway.ts'
+import { ann, MiB, someBytes, startHarness } from '../support/harness.ts'
 
 /** The used part of XMLHttpRequest on top of fetch. It reports progress at half. */
 function fakeXhr() {

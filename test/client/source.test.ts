@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import { crc64 } from '../../src/client/crc64.ts'
 import { crc64Of } from '../../src/client/source.ts'
-import { MiB, someBytes, startHarness } from '../support/gateway.ts'
+import { MiB, someBytes, startHarness } from '../support/harness.ts'
 import { pausedUpload, sentNumbers, storedBytes, uploadClient } from '../support/upload-client.ts'
 
 async function aFile(content: Uint8Array): Promise<string> {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import type { UploadClientOptions, UploadState } from '../../src/client/types.ts'
-import { MiB, someBytes, startHarness } from '../support/gateway.ts'
+import { MiB, someBytes, startHarness } from '../support/harness.ts'
 import { beyond, pausedUpload, uploadClient } from '../support/upload-client.ts'
 
 /** The name of each state, with the reason of a wait. */

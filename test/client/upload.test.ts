@@ -1,6 +1,6 @@
 import { createCRC64 } from 'hash-wasm'
 import { describe, expect, test } from 'vitest'
-import { MiB, someBytes, startHarness } from '../support/gateway.ts'
+import { MiB, someBytes, startHarness } from '../support/harness.ts'
 import {
   beyond,
   partStatuses,

@@ -1,7 +1,7 @@
 import { type Body, type Meta, Uppy, type UppyFile } from '@uppy/core'
 import { describe, expect, test } from 'vitest'
 import { SmhUpload, type SmhUploadOptions } from '../../src/client/uppy/index.ts'
-import { ann, bob, type Harness, MiB, someBytes, startHarness } from '../support/gateway.ts'
+import { ann, bob, type Harness, MiB, someBytes, startHarness } from '../support/harness.ts'
 import { sentNumbers, storedBytes } from '../support/upload-client.ts'
 
 type AnyUppy = Uppy<Meta, Body>

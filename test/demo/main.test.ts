@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { createCRC64 } from 'hash-wasm'
 import { beforeAll, expect, onTestFinished, test, vi } from 'vitest'
-import { MiB, someBytes } from '../support/gateway.ts'
+import { MiB, someBytes } from '../support/harness.ts'
 
 // Each test starts processes, which takes long on a busy machine.
 vi.setConfig({ testTimeout: 30_000 })

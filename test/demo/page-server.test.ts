@@ -3,7 +3,7 @@ import { expect, onTestFinished, test } from 'vitest'
 import { createUploadClient } from '../../src/client/index.ts'
 import type { DemoState } from '../../src/demo/failure-switches.ts'
 import { startDemo } from '../../src/demo/start-demo.ts'
-import { MiB, someBytes } from '../support/gateway.ts'
+import { MiB, someBytes } from '../support/harness.ts'
 import { readAnswer, sendRaw } from '../support/raw-http.ts'
 
 async function aDemo() {

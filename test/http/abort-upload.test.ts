@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { MiB, someBytes, startHarness } from '../support/gateway.ts'
+import { MiB, someBytes, startHarness } from '../support/harness.ts'
 import { expectProblem } from '../support/problems.ts'
 
 test('abort: the upload and its parts are gone, and a repeat also returns 204', async () => {

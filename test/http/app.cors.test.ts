@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { endpoints } from '../../src/gateway/routes/index.ts'
-import { type Harness, startHarness } from '../support/gateway.ts'
+import { type Harness, startHarness } from '../support/harness.ts'
 import { expectProblem } from '../support/problems.ts'
 
 const origin = 'https://app.example.com'

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import type { DemoUser } from '../../src/demo/demo-users.ts'
-import { ann, bob, startHarness } from '../support/gateway.ts'
+import { ann, bob, startHarness } from '../support/harness.ts'
 import { expectProblem } from '../support/problems.ts'
 
 const good = { path: 'a.txt', size: 5 }

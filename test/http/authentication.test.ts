@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { endpoints } from '../../src/gateway/routes/index.ts'
-import { ann, type Harness, type RequestOptions, startHarness } from '../support/gateway.ts'
+import { ann, type Harness, type RequestOptions, startHarness } from '../support/harness.ts'
 import { expectProblem, withoutRequestId } from '../support/problems.ts'
 
 test('authentication: when every token has another audience, the log names JWT_AUDIENCE', async () => {

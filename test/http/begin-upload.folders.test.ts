@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { ann, bob, startHarness } from '../support/gateway.ts'
+import { ann, bob, startHarness } from '../support/harness.ts'
 import { expectProblem } from '../support/problems.ts'
 
 describe('begin: missing folders', () => {

@@ -1,6 +1,6 @@
 import { request } from 'node:http'
 import { describe, expect, test } from 'vitest'
-import { ann, type Harness, startHarness } from '../support/gateway.ts'
+import { ann, type Harness, startHarness } from '../support/harness.ts'
 import { expectProblem } from '../support/problems.ts'
 
 const good = { path: 'a.txt', size: 5 }

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { bob, MiB, startHarness } from '../support/gateway.ts'
+import { bob, MiB, startHarness } from '../support/harness.ts'
 import { onBun } from '../support/launch.ts'
 import { expectProblem } from '../support/problems.ts'
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { bob, startHarness } from '../support/gateway.ts'
+import { bob, startHarness } from '../support/harness.ts'
 import { expectProblem } from '../support/problems.ts'
 
 const good = { path: 'a.txt', size: 5 }

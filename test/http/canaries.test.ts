@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { environmentOf } from '../../src/demo/environment.ts'
 import { FILE_NAME, SAID_BY_SMH, takeTour } from '../support/canary-tour.ts'
-import { type Harness, startHarness } from '../support/gateway.ts'
+import { type Harness, startHarness } from '../support/harness.ts'
 import { type LaunchedGateway, onWorkers } from '../support/launch.ts'
 import { run } from '../support/process.ts'
 

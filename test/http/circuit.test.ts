@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import type { Fault } from '../../src/emulator/faults.ts'
-import { ann, bob, type Harness, startHarness } from '../support/gateway.ts'
+import { ann, bob, type Harness, startHarness } from '../support/harness.ts'
 import { onBun, onWorkers } from '../support/launch.ts'
 import { expectProblem } from '../support/problems.ts'
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { ann, type Harness, startHarness } from '../support/gateway.ts'
+import { ann, type Harness, startHarness } from '../support/harness.ts'
 
 const HOURS = 60 * 60_000
 

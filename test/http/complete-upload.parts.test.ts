@@ -1,6 +1,6 @@
 import { createCRC64 } from 'hash-wasm'
 import { describe, expect, test } from 'vitest'
-import { type Credentials, MiB, someBytes, startHarness } from '../support/gateway.ts'
+import { type Credentials, MiB, someBytes, startHarness } from '../support/harness.ts'
 import { expectProblem } from '../support/problems.ts'
 
 async function crc64Of(...parts: Uint8Array[]): Promise<string> {

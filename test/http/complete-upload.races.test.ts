@@ -1,6 +1,6 @@
 import { request as httpRequest } from 'node:http'
 import { expect, test } from 'vitest'
-import { type Credentials, type Harness, someBytes, startHarness } from '../support/gateway.ts'
+import { type Credentials, type Harness, someBytes, startHarness } from '../support/harness.ts'
 import { expectProblem } from '../support/problems.ts'
 
 /*

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { type Harness, someBytes, startHarness } from '../support/gateway.ts'
+import { type Harness, someBytes, startHarness } from '../support/harness.ts'
 import { expectProblem } from '../support/problems.ts'
 
 /** Fields that SMH returns only once, from confirm. */

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { bob, MiB, someBytes, startHarness } from '../support/gateway.ts'
+import { bob, MiB, someBytes, startHarness } from '../support/harness.ts'
 import { expectProblem } from '../support/problems.ts'
 
 test('complete: returns exactly the declared fields of the stored file', async () => {

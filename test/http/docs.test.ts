@@ -4,7 +4,7 @@ import { get, type IncomingMessage } from 'node:http'
 import { buffer } from 'node:stream/consumers'
 import { gunzipSync } from 'node:zlib'
 import { describe, expect, test } from 'vitest'
-import { startHarness } from '../support/gateway.ts'
+import { startHarness } from '../support/harness.ts'
 
 /** What `fetch` does not show: the body as it was sent. */
 async function asSent(url: string, acceptEncoding: string) {

@@ -10,7 +10,7 @@ import {
   userOf,
 } from '../support/fuzz-oracle.ts'
 import { type FuzzRequest, fuzzRequests } from '../support/fuzz-requests.ts'
-import { ann, bob, startHarness } from '../support/gateway.ts'
+import { ann, bob, startHarness } from '../support/harness.ts'
 
 /** A few hundred in `npm test`. `npm run test:fuzz` takes minutes and prints the statuses. */
 const runs = Number(process.env.FUZZ_RUNS ?? 400)

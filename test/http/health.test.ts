@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { expectFetches, type Harness, startHarness } from '../support/gateway.ts'
+import { expectFetches, type Harness, startHarness } from '../support/harness.ts'
 import { onWorkers } from '../support/launch.ts'
 import { expectProblem } from '../support/problems.ts'
 

@@ -8,7 +8,7 @@ import {
   MiB,
   someBytes,
   startHarness,
-} from '../support/gateway.ts'
+} from '../support/harness.ts'
 import { expectProblem } from '../support/problems.ts'
 
 const parts = [someBytes(MiB, 7), someBytes(500, 8)]

@@ -8,7 +8,7 @@ import {
   MiB,
   someBytes,
   startHarness,
-} from '../support/gateway.ts'
+} from '../support/harness.ts'
 import { expectProblem } from '../support/problems.ts'
 
 /** Whole uploads, as clients go through them: over HTTP alone. */

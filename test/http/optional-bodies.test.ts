@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { startHarness } from '../support/gateway.ts'
+import { startHarness } from '../support/harness.ts'
 import { expectProblem } from '../support/problems.ts'
 
 const operations = ['renew', 'complete'] as const

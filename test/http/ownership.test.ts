@@ -6,7 +6,7 @@ import {
   type RequestOptions,
   someBytes,
   startHarness,
-} from '../support/gateway.ts'
+} from '../support/harness.ts'
 import { expectProblem, withoutRequestId } from '../support/problems.ts'
 
 /** Everything that can be done with a confirm key. */

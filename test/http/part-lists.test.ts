@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import type { DemoUser } from '../../src/demo/demo-users.ts'
-import { ann, bob, someBytes, startHarness } from '../support/gateway.ts'
+import { ann, bob, someBytes, startHarness } from '../support/harness.ts'
 import { expectProblem } from '../support/problems.ts'
 
 const PARTS = 10_000

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { type Credentials, MiB, someBytes, startHarness } from '../support/gateway.ts'
+import { type Credentials, MiB, someBytes, startHarness } from '../support/harness.ts'
 import { expectProblem } from '../support/problems.ts'
 
 test('renew: returns new credentials of the same upload, in exactly five fields', async () => {

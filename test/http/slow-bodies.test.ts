@@ -1,7 +1,7 @@
 import { connect } from 'node:net'
 import { expect, onTestFinished, test } from 'vitest'
 import type { DemoUser } from '../../src/demo/demo-users.ts'
-import { ann, bob, type Harness, startHarness } from '../support/gateway.ts'
+import { ann, bob, type Harness, startHarness } from '../support/harness.ts'
 import { expectProblem } from '../support/problems.ts'
 import { readAnswer } from '../support/raw-http.ts'
 

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { encoded, startForge, startTrap } from '../support/forge.ts'
-import { type Harness, startHarness } from '../support/gateway.ts'
+import { type Harness, startHarness } from '../support/harness.ts'
 import { attacks } from '../support/token-attacks.ts'
 
 const body = { path: 'a.txt', size: 5 }

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { startHarness } from '../support/gateway.ts'
+import { startHarness } from '../support/harness.ts'
 import { expectProblem } from '../support/problems.ts'
 import { readAnswer, sendRaw } from '../support/raw-http.ts'
 

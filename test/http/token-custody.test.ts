@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import type { Emulator } from '../../src/emulator/start.ts'
-import { expectFetches, type Harness, startHarness } from '../support/gateway.ts'
+import { expectFetches, type Harness, startHarness } from '../support/harness.ts'
 import { expectProblem } from '../support/problems.ts'
 
 const good = { path: 'a.txt', size: 5 }

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import type { RouteName } from '../../src/emulator/route-names.ts'
-import { type Credentials, type Harness, startHarness } from '../support/gateway.ts'
+import { type Credentials, type Harness, startHarness } from '../support/harness.ts'
 import { onWorkers } from '../support/launch.ts'
 import { expectProblem } from '../support/problems.ts'
 

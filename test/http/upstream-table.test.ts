@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import type { ErrorCode } from '../../src/gateway/errors.ts'
 import { REFUSED_MS } from '../../src/gateway/smh/access-tokens.ts'
-import { type Harness, startHarness } from '../support/gateway.ts'
+import { type Harness, startHarness } from '../support/harness.ts'
 import { type LaunchedGateway, onBun } from '../support/launch.ts'
 import { expectProblem } from '../support/problems.ts'
 import {

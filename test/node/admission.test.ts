@@ -5,7 +5,7 @@ import { parseConfig } from '../../src/gateway/config/parse.ts'
 import { noMetrics } from '../../src/gateway/ports.ts'
 import { createUndiciClient } from '../../src/gateway/runtimes/node/undici-client.ts'
 import { createSingleFlight } from '../../src/gateway/runtimes/shared/single-flight.ts'
-import { ann, bob, startHarness } from '../support/gateway.ts'
+import { ann, bob, startHarness } from '../support/harness.ts'
 
 /** An app with four permits behind a server whose clients take no response unless they say so. */
 async function startUnread() {

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { request } from 'node:http'
 import { expect, test } from 'vitest'
-import { ann, type Harness, startHarness } from '../support/gateway.ts'
+import { ann, type Harness, startHarness } from '../support/harness.ts'
 
 /** Sends half of a body, leaves, and gives what the gateway logged of it. */
 async function leaveHalfway(harness: Harness, path: string, framing: Record<string, string>) {

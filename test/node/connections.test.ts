@@ -7,7 +7,7 @@ import { listen } from '../../src/demo/listen.ts'
 import { parseConfig } from '../../src/gateway/config/parse.ts'
 import { serializePipelinedRequests } from '../../src/gateway/runtimes/node/connections.ts'
 import { startGateway } from '../../src/gateway/runtimes/node/start.ts'
-import { startHarness } from '../support/gateway.ts'
+import { startHarness } from '../support/harness.ts'
 import { sendRaw } from '../support/raw-http.ts'
 
 /** The largest answer that needs no token, some 60 kB. */

@@ -1,5 +1,5 @@
 import { expect, onTestFinished, test, vi } from 'vitest'
-import { startHarness } from '../support/gateway.ts'
+import { startHarness } from '../support/harness.ts'
 
 test('a token made elsewhere that cannot be renewed is told of each minute, though nobody asks', async () => {
   vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] })

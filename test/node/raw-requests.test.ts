@@ -1,6 +1,6 @@
 import { METHODS } from 'node:http'
 import { expect, test } from 'vitest'
-import { ann, type Harness, startHarness } from '../support/gateway.ts'
+import { ann, type Harness, startHarness } from '../support/harness.ts'
 import { readAnswer, sendRaw } from '../support/raw-http.ts'
 
 const text = '{"path":"a.txt","size":5}'

@@ -3,7 +3,7 @@ import { expect, onTestFinished, test } from 'vitest'
 import { environmentOf } from '../../src/demo/environment.ts'
 import { parseConfig } from '../../src/gateway/config/parse.ts'
 import { startGateway } from '../../src/gateway/runtimes/node/start.ts'
-import { ann, startHarness } from '../support/gateway.ts'
+import { ann, startHarness } from '../support/harness.ts'
 
 /** A gateway of one place, with next to no patience for requests that are slow to arrive. */
 async function startImpatient(patience: { requestTimeoutMs: number } | { bodyTimeoutMs: number }) {

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { environmentOf } from '../../src/demo/environment.ts'
 import { parseConfig } from '../../src/gateway/config/parse.ts'
 import { startGateway } from '../../src/gateway/runtimes/node/start.ts'
-import { type Harness, someBytes, startHarness } from '../support/gateway.ts'
+import { type Harness, someBytes, startHarness } from '../support/harness.ts'
 
 /** A gateway beside the harness's own that gives requests next to no time to end. */
 function startHasty({ emulator, issuer }: Harness) {

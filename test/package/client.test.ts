@@ -4,7 +4,7 @@ import { build } from 'vite'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { bundleForBrowsers } from '../support/bundle-browser.ts'
 import { codeBlocks } from '../support/documents.ts'
-import { ann, MiB, someBytes, startHarness } from '../support/gateway.ts'
+import { ann, MiB, someBytes, startHarness } from '../support/harness.ts'
 import {
   createProject,
   filesWithPathsOfThisMachine,

@@ -3,7 +3,7 @@ import { open, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { expect, test } from 'vitest'
-import { ann, MiB, startHarness } from '../support/gateway.ts'
+import { ann, MiB, startHarness } from '../support/harness.ts'
 import { packPackages } from '../support/installed-package.ts'
 
 /** A Node process without a program takes about 45 MiB. */

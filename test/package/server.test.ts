@@ -5,7 +5,7 @@ import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { environmentOf } from '../../src/demo/environment.ts'
 import { wranglerEnvironment, wranglerScript } from '../../src/demo/wrangler.ts'
-import { ann, startHarness } from '../support/gateway.ts'
+import { ann, startHarness } from '../support/harness.ts'
 import {
   filesWithPathsOfThisMachine,
   type PackedPackage,

@@ -5,7 +5,7 @@ import { type BrowserContextOptions, chromium, type Locator, type Page } from 'p
 import { expect, inject, onTestFinished } from 'vitest'
 import { startDemo } from '../../src/demo/start-demo.ts'
 import type { RouteName } from '../../src/emulator/route-names.ts'
-import { someBytes } from './gateway.ts'
+import { someBytes } from './harness.ts'
 
 /** Longer than any test. */
 const HOLD_MS = 3_600_000

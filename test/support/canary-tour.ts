@@ -7,7 +7,7 @@ import {
   MiB,
   type RequestOptions,
   someBytes,
-} from './gateway.ts'
+} from './harness.ts'
 import type { LaunchedGateway } from './launch.ts'
 
 /** Text that SMH says in fields and messages which must go no further. */

@@ -1,7 +1,7 @@
 import { createServer } from 'node:net'
 import { base64url, exportJWK, exportSPKI, generateKeyPair } from 'jose'
 import { onTestFinished } from 'vitest'
-import type { Harness } from './gateway.ts'
+import type { Harness } from './harness.ts'
 
 const subtle = {
   ES256: { name: 'ECDSA', hash: 'SHA-256' },

@@ -5,7 +5,7 @@ import type {
   UploadClientOptions,
   UploadOptions,
 } from '../../src/client/types.ts'
-import { ann, type Harness, MiB } from './gateway.ts'
+import { ann, type Harness, MiB } from './harness.ts'
 
 /** Creates a client of ann with parts of 1 MiB. It records its waits instead of waiting. */
 export function uploadClient(harness: Harness, options: Partial<UploadClientOptions> = {}) {

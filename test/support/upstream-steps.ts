@@ -1,7 +1,7 @@
 import type { DemoUser } from '../../src/demo/demo-users.ts'
 import type { Fault } from '../../src/emulator/faults.ts'
 import type { RouteName } from '../../src/emulator/route-names.ts'
-import { ann, type Harness, startHarness } from './gateway.ts'
+import { ann, type Harness, startHarness } from './harness.ts'
 import type { LaunchedGateway } from './launch.ts'
 
 /** One step of what the gateway asks of others, and a request of ours that comes to it. */

@@ -4,7 +4,7 @@ import { expect, onTestFinished, test, vi } from 'vitest'
 import { openFile } from '../../../src/demo/local-file.ts'
 import { showUpload } from '../../../src/demo/show-upload.ts'
 import { startDemo } from '../../../src/demo/start-demo.ts'
-import { MiB, someBytes } from '../../support/gateway.ts'
+import { MiB, someBytes } from '../../support/harness.ts'
 
 test('showUpload: reports and aborts an upload that fails', async () => {
   const { signal } = new AbortController()

@@ -10,7 +10,7 @@ import { isLogLate, type LaunchedGateway, launch, onWorkers } from './launch.ts'
 export const ann: DemoUser = { sub: 'ann' }
 export const bob: DemoUser = { sub: 'bob' }
 
-/** What begin and renew answer. */
+/** The response of begin and renew. */
 export interface Credentials {
   domain: string
   path: string
@@ -20,13 +20,13 @@ export interface Credentials {
 }
 
 export interface RequestOptions {
-  /** Whose token goes along; nobody's when null. */
+  /** The user of the token; without a token when null. Default: Ann. */
   as?: DemoUser | null
   headers?: Record<string, string>
-  /** Sent as JSON, a string as it is. */
+  /** Sent as JSON; a string is sent unchanged. */
   body?: unknown
   signal?: AbortSignal
-  /** Which gateway is asked; the harness's first one unless told. */
+  /** The gateway that receives the request. Default: the harness's first. */
   on?: LaunchedGateway
 }
 
@@ -35,8 +35,8 @@ type Environment =
   | ((parts: Parts) => Record<string, string> | Promise<Record<string, string>>)
 
 /**
- * The real parts on loopback: emulator, issuer and the gateway as Node runs it, with clocks that all
- * go by what `advance` says. All end with the test.
+ * Starts emulator, issuer and a gateway on loopback, on the runtime under test. All share one clock that
+ * `advance` moves. All end with the test.
  */
 export async function startHarness({
   environment = {},
@@ -60,7 +60,7 @@ export async function startHarness({
     await Promise.all([emulator.close(), issuer.close()])
   })
 
-  /** One more gateway over the same emulator and issuer, with the same clock and log. */
+  /** Starts one more gateway with the same emulator, issuer, clock and log. */
   async function startAnother(environment: Environment): Promise<LaunchedGateway> {
     const own =
       typeof environment === 'function' ? await environment({ emulator, issuer }) : environment
@@ -81,6 +81,7 @@ export async function startHarness({
   }
   const gateway = await startAnother(environment)
 
+  /** Sends a request to the gateway. Fails when the published document does not declare the response. */
   async function request(
     method: string,
     path: string,
@@ -102,7 +103,7 @@ export async function startHarness({
     return response
   }
 
-  /** Begins an upload that must succeed. */
+  /** Begins an upload; rejects unless it succeeds. */
   async function begin(
     wanted: Record<string, unknown>,
     options: RequestOptions = {},
@@ -120,7 +121,7 @@ export async function startHarness({
     return fetch(`http://${domain}${path}?${query}`, { method: 'PUT', headers, body: bytes })
   }
 
-  /** Begins an upload and sends all its parts. */
+  /** Begins an upload and sends all its parts; rejects unless each succeeds. */
   async function uploadParts(
     path: string,
     parts: readonly Uint8Array<ArrayBuffer>[],
@@ -135,7 +136,7 @@ export async function startHarness({
     return credentials
   }
 
-  /** Asks for completion of an upload. */
+  /** Requests the completion of an upload. */
   function complete(
     { confirmKey }: Pick<Credentials, 'confirmKey'>,
     options: RequestOptions = {},
@@ -143,7 +144,7 @@ export async function startHarness({
     return request('POST', `/v1/uploads/${confirmKey}/complete`, options)
   }
 
-  /** Uploads a whole file, which must succeed, and gives what is stored. */
+  /** Uploads a whole file. Resolves to the stored file; rejects unless each step succeeds. */
   async function upload(
     path: string,
     parts: readonly Uint8Array<ArrayBuffer>[],
@@ -157,14 +158,14 @@ export async function startHarness({
     return (await response.json()) as Record<string, unknown>
   }
 
-  /** The calls that SMH received since the last `clearCalls`, without those of the COS side. */
+  /** The calls that SMH received since the last `clearCalls`, without those to COS. */
   function smhCalls(route?: RecordedCall['route']): RecordedCall[] {
     return emulator.controls
       .calls()
       .filter((call) => call.host === 'smh' && (route === undefined || call.route === route))
   }
 
-  /** All that was logged up to now. From another process lines arrive late, so one more request is seen through. */
+  /** All log records so far. Lines of another process arrive late, so this waits for the line of one more request. */
   async function records(on = gateway): Promise<typeof logged> {
     if (!isLogLate) return logged
     const marker = crypto.randomUUID()
@@ -181,14 +182,15 @@ export async function startHarness({
     gateway,
     startAnother,
     records,
-    /** Every user token that `request` has sent. */
+    /** Every user token that `request` sent. */
     issued,
     clock,
+    /** Lets time pass on every clock, in milliseconds. */
     advance(ms: number) {
       moved += ms
       for (const each of gateways) each.clockMoved?.()
     },
-    /** Puts the clock of the gateways' machine wrong, or right again: no time passes. */
+    /** Shifts the gateways' wall clock only, in milliseconds. No time passes. */
     setClock(ms: number) {
       setTo += ms
       for (const each of gateways) each.clockMoved?.()
@@ -205,7 +207,7 @@ export async function startHarness({
 
 export type Harness = Awaited<ReturnType<typeof startHarness>>
 
-/** `bytes` of content that differs from part to part and is the same in every run. */
+/** `bytes` of content that the seed determines. */
 export function someBytes(bytes: number, seed = 1): Uint8Array<ArrayBuffer> {
   const content = new Uint8Array(bytes)
   let state = seed >>> 0 || 1
@@ -219,8 +221,8 @@ export function someBytes(bytes: number, seed = 1): Uint8Array<ArrayBuffer> {
 export const MiB = 1024 * 1024
 
 /**
- * How often something may have been fetched for so many requests at once: on Node they share one
- * flight. On Workers none may await what another began, so each may fly alone.
+ * Checks how often concurrent requests fetched the same resource. On Node they share one fetch. On Workers a
+ * request cannot await another request's fetch, so each may fetch.
  */
 export function expectFetches(found: number, requests: number): void {
   expect(found).toBeGreaterThanOrEqual(1)
