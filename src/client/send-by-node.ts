@@ -1,10 +1,35 @@
 import { MAX_REPLY_CHARS, type PartReply, type SendPart } from './send-part.ts'
 import { release } from './source.ts'
 
-/** The part of `ClientRequest` that sends the body. */
-interface Sending {
+/** What the client uses of Node. It has no types of Node, so that other uses do not compile. */
+interface NodeProcess {
+  release?: { name?: string }
+  getBuiltinModule?: (name: 'node:http' | 'node:https') => { request: StartRequest }
+}
+
+type StartRequest = (
+  url: string,
+  options: { method: string; headers: Record<string, string>; signal: AbortSignal },
+) => ClientRequest
+
+interface ClientRequest {
+  readonly writableFinished: boolean
+  on(event: 'error', listener: (error: Error) => void): unknown
+  once(event: 'response', listener: (response: IncomingMessage) => void): unknown
   write(chunk: Uint8Array, flushed: (error?: Error | null) => void): unknown
   end(): unknown
+  destroy(error?: Error): unknown
+}
+
+interface IncomingMessage {
+  readonly statusCode?: number
+  readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>
+  readonly complete: boolean
+  setEncoding(encoding: 'utf8'): this
+  on(event: 'data', listener: (text: string) => void): unknown
+  on(event: 'error', listener: (error: Error) => void): unknown
+  once(event: 'end', listener: () => void): unknown
+  destroy(): unknown
 }
 
 /**
@@ -12,7 +37,7 @@ interface Sending {
  * reports upload progress, and when a chunk is no longer needed: large files take little memory.
  */
 export function sendByNode(): SendPart | undefined {
-  const { process } = globalThis as { process?: NodeJS.Process }
+  const { process } = globalThis as { process?: NodeProcess }
   if (process?.release?.name !== 'node' || !process.getBuiltinModule) return undefined
   // Loaded by name at run time, so that bundlers do not try to resolve it.
   const http = process.getBuiltinModule('node:http')
@@ -47,7 +72,7 @@ export function sendByNode(): SendPart | undefined {
 }
 
 async function sendBody(
-  sending: Sending,
+  sending: ClientRequest,
   body: Blob,
   onSent: (bytes: number) => void,
 ): Promise<void> {

@@ -25,7 +25,7 @@ if (command === 'emulator') {
   process.exitCode = 2
 }
 
-/** One line of printable text, whatever the argument contains. */
+/** The argument as one line of printable ASCII, so that it cannot control the terminal. */
 function quoted(text = ''): string {
   return JSON.stringify(text).replace(/[^ -~]/g, '?')
 }
