@@ -48,6 +48,9 @@ describe.each(documents)('%s', (document) => {
       /(?:^|[\s`(])((?:src|test|scripts|openapi|bench|docs)\/[\w./-]*\w\/?)(?=[\s`)#,;:]|\.\s|$)/gm,
     )
     expect(named.filter((path) => !existsSync(fileAt(path)))).toEqual([])
+    const files = new Set(codeFiles().map((path) => path.split('/').at(-1)))
+    const bare = namesIn(text, /`([\w-]+\.ts)`/g)
+    expect(bare.filter((name) => !files.has(name))).toEqual([])
   })
 
   test('names only scripts that exist', () => {
