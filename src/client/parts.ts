@@ -1,7 +1,8 @@
 import { UploadError } from './errors.ts'
 
 export const MIB = 1024 * 1024
-const MAX_PARTS = 10_000
+/** SMH accepts and lists at most this many parts of an upload. */
+export const MAX_PARTS = 10_000
 /** Sizes of parts in MiB. Parts grow so that 10,000 suffice. SMH's own clients use the same list. */
 const GROWN_MIB = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 5120]
 

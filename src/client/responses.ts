@@ -5,9 +5,7 @@ import type {
   UploadCredentials,
   UploadStatus,
 } from './gateway-types.ts'
-
-/** SMH lists at most this many parts. */
-const MAX_PARTS = 10_000
+import { MAX_PARTS } from './parts.ts'
 
 type Check<Value> = (value: unknown) => value is Value
 type Checks = { readonly [field: string]: Check<unknown> }

@@ -55,41 +55,44 @@ test.each([
   ['dark, 1280 px', { colorScheme: 'dark', viewport: desktop }],
   ['light, 390 px', { colorScheme: 'light', viewport: phone }],
   ['dark, 390 px', { colorScheme: 'dark', viewport: phone }],
-] as const)('axe finds no fault, targets have 44 px, nothing overflows: %s', async (_, options) => {
-  const { page, newProfile, visitDemo, holdPartsAfter, partsReceived } =
-    await startBrowserHarness(options)
-  await visitDemo()
-  await expectFit(page)
+] as const)(
+  'accessibility: axe finds no violation, controls have 44 px, nothing overflows: %s',
+  async (_, options) => {
+    const { page, newProfile, visitDemo, holdPartsAfter, partsReceived } =
+      await startBrowserHarness(options)
+    await visitDemo()
+    await expectFit(page)
 
-  const release = holdPartsAfter(2)
-  const name = `${'a-long-name-'.repeat(10)}.mp4`
-  await uploadFile(page, name, someBytes(5 * MiB))
-  await expect.poll(partsReceived).toHaveLength(2)
-  await says(page, name, 'Uploading')
-  await expectFit(page)
-  await simulateFailure(page, 'Network off')
-  await says(page, name, 'The connection is lost.')
-  await expectFit(page)
-  await simulateFailure(page, 'Network off', false)
-  await press(page, `Pause ${name}`)
-  await says(page, name, 'Paused')
-  await page.getByText('Continue on another device').click()
-  await expectFit(page)
+    const release = holdPartsAfter(2)
+    const name = `${'a-long-name-'.repeat(10)}.mp4`
+    await uploadFile(page, name, someBytes(5 * MiB))
+    await expect.poll(partsReceived).toHaveLength(2)
+    await says(page, name, 'Uploading')
+    await expectFit(page)
+    await simulateFailure(page, 'Network off')
+    await says(page, name, 'The connection is lost.')
+    await expectFit(page)
+    await simulateFailure(page, 'Network off', false)
+    await press(page, `Pause ${name}`)
+    await says(page, name, 'Paused')
+    await page.getByText('Continue on another device').click()
+    await expectFit(page)
 
-  const other = await newProfile()
-  await visit(other, await linkOf(page, name))
-  await other.getByRole('heading', { name: /^Choose a-long-name/ }).waitFor()
-  await expectFit(other)
+    const other = await newProfile()
+    await visit(other, await linkOf(page, name))
+    await other.getByRole('heading', { name: /^Choose a-long-name/ }).waitFor()
+    await expectFit(other)
 
-  release()
-  await press(page, `Resume ${name}`)
-  await says(page, name, 'Stored as')
-  await uploadFile(page, 'empty.txt', new Uint8Array())
-  await says(page, 'empty.txt', 'Empty files')
-  await page.getByText('verified').waitFor()
-  await page.getByText('Checksum').click()
-  await expectFit(page)
-})
+    release()
+    await press(page, `Resume ${name}`)
+    await says(page, name, 'Stored as')
+    await uploadFile(page, 'empty.txt', new Uint8Array())
+    await says(page, 'empty.txt', 'Empty files')
+    await page.getByText('verified').waitFor()
+    await page.getByText('Checksum').click()
+    await expectFit(page)
+  },
+)
 
 test('accessibility: no animation with prefers-reduced-motion', async () => {
   const harness = await startBrowserHarness({ reducedMotion: 'reduce' })

@@ -129,9 +129,9 @@ describe('abort', () => {
     expect(upload(file, { path: 'a.bin' })).toBe(it)
     const dropped = it.abort()
     expect(it.aborted).toBe(true)
-    const anew = upload(file, { path: 'a.bin' })
+    const second = upload(file, { path: 'a.bin' })
     await dropped
-    expect(await anew.done).toMatchObject({ name: 'a.bin' })
+    expect(await second.done).toMatchObject({ name: 'a.bin' })
     expect(harness.emulator.controls.openTasks()).toEqual([])
   })
 

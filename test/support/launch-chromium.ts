@@ -4,7 +4,7 @@ import type { TestProject } from 'vitest/node'
 
 declare module 'vitest' {
   interface ProvidedContext {
-    /** Where the one browser of this run takes connections. */
+    /** The endpoint of the browser that all tests share. */
     browserEndpoint: string
   }
 }
@@ -18,13 +18,13 @@ export default async function launchChromium(project: TestProject): Promise<() =
       `There is no Chromium at ${executablePath}: install it (Debian: apt-get install chromium) ` +
         'or set CHROMIUM_PATH to where it is.\n',
     )
-    // Thrown, the sentence would drown in a stack and in talk of missing test files.
+    // An exception would hide the sentence between a stack and messages about missing test files.
     process.exit(1)
   })
   const server = await chromium.launchServer({
     executablePath,
     host: '127.0.0.1',
-    // As root Chromium starts without its sandbox only.
+    // As root, Chromium starts only without its sandbox.
     chromiumSandbox: process.getuid?.() !== 0,
     // In the C locale Chromium cannot open a file whose name is not ASCII.
     env: { ...process.env, LC_ALL: 'C.UTF-8' } as Record<string, string>,
