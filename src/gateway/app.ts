@@ -178,7 +178,7 @@ export function createApp(ports: Ports): App {
   return { fetch: app.fetch, keepAlive, checkStart }
 }
 
-/** The one scope where an error becomes a response. */
+/** The one place where an error becomes a response. */
 function respondError(thrown: Error, c: Context<AppEnv>): Response {
   const request = c.get('request')
   const error = toPublicError(thrown, request.errors)

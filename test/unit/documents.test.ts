@@ -135,6 +135,13 @@ test('code cites only documents and anchors that exist', () => {
   expect(broken).toEqual([])
 })
 
+test('code cites sections of the SMH protocol by links', () => {
+  const bare = /SMH §|contract §|contract\.md|\(§\d/
+  const here = 'test/unit/documents.test.ts'
+  const files = codeFiles().filter((file) => file !== here && bare.test(textAt(file)))
+  expect(files).toEqual([])
+})
+
 test('CONTRIBUTING.md explains every script', () => {
   const text = textAt('CONTRIBUTING.md')
   const explained = (name: string) =>

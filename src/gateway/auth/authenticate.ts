@@ -21,7 +21,7 @@ export interface User {
   readonly claims: Readonly<Record<string, unknown>>
 }
 
-/** Longest id that is passed on to SMH, which publishes no limit for `user_id` (contract §4). */
+/** Maximum length of an id that SMH receives. SMH publishes no limit (docs/smh-protocol.md#16.3). */
 const MAX_USER_ID_CHARACTERS = 256
 
 /** The end of the year 9999. What is beyond is no date; most likely it is meant as milliseconds. */

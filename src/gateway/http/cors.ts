@@ -13,8 +13,7 @@ const exposedHeaders = 'Location, Upload-Expires, X-Request-Id, Retry-After, Dat
 const MAX_AGE = '600'
 
 /**
- * Lets pages of these origins read answers, and no others (contract §3; Fetch Standard, "HTTP-CORS
- * protocol"). hono/cors can neither allow headers by what is asked for nor do without `Headers`.
+ * Lets only pages of these origins read responses (Fetch Standard, "HTTP-CORS protocol"). hono/cors can neither allow headers by what is asked for nor do without `Headers`.
  */
 export function crossOrigin(origins: ReadonlySet<string>): MiddlewareHandler<AppEnv>[] {
   if (origins.size === 0) return [noteUnansweredPreflight]

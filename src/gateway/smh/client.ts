@@ -79,7 +79,7 @@ export function createSmhClient(
   }
 
   /**
-   * The one scope where paths of SMH are built. The same method and path mean another thing without
+   * The one place where paths of SMH are built. The same method and path mean another thing without
    * the flag (`DELETE` without `upload` deletes a file, docs/smh-protocol.md#5.8), so calls on a task always have one.
    */
   function pathOf(
@@ -141,7 +141,7 @@ export function createSmhClient(
         limits,
       )
       if (reply.status === 202) return { kind: 'needs-full-hash' }
-      // Older versions of SMH answer 200 to a created task too: only its confirm key tells (§15).
+      // Older pages document 200 for a new task: only its confirm key decides (docs/smh-protocol.md#15).
       return reply.has('confirmKey')
         ? { kind: 'task', task: reply.read(taskReply) }
         : { kind: 'stored', ...smhFile(reply) }

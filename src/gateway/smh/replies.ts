@@ -16,7 +16,7 @@ const isoTime = z.iso
   .max(64)
   .refine((time) => Date.parse(time) >= 0 && Date.parse(time) <= LAST_TIME)
 
-/** SMH writes sizes as decimal strings (§5.7), in parts as numbers (§5.6). */
+/** Sizes are decimal strings (docs/smh-protocol.md#5.7), in parts numbers (docs/smh-protocol.md#5.6). */
 const bytes = z.union([
   z.int().nonnegative(),
   z
@@ -83,8 +83,8 @@ export const taskReply = z.object({
 export type TaskReply = z.infer<typeof taskReply>
 
 /**
- * docs/smh-protocol.md#5.7, docs/smh-protocol.md#6.3; an instant upload's answer is the same (§5.2). The file is stored by then, so what
- * may be missing is left out when it is of another shape: an error would make the client begin again.
+ * A stored file (docs/smh-protocol.md#5.7, docs/smh-protocol.md#6.3, and #5.2 for instant upload). An optional
+ * field of another shape is left out: the file is stored, and an error would make the client begin again.
  */
 export const fileReply = z.object({
   path: z.array(text(1024)).max(128).nullable(),

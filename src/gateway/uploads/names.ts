@@ -5,7 +5,7 @@ export const MAX_PATH_CHARACTERS = 1024
 
 /**
  * Splits a slash-separated path into its names in NFC, or says what is wrong with it. One leading
- * slash is let pass, as SMH does (§2.1).
+ * slash is allowed, as in SMH (docs/smh-protocol.md#2.1).
  */
 export function parsePath(path: string): { names: string[] } | { issue: string } {
   const tooLong = { issue: `has more than ${MAX_PATH_CHARACTERS} characters` }

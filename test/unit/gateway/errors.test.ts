@@ -8,7 +8,7 @@ import {
   uploadNotFound,
 } from '../../../src/gateway/errors.ts'
 
-/** The contract's table (§3), said a second time: a code that changes its status breaks clients. */
+/** The table of codes once more: a code that changes its status breaks clients. */
 const contract = {
   400: ['invalid_request'],
   401: ['missing_token', 'invalid_token'],

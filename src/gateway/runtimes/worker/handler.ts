@@ -16,7 +16,7 @@ interface RateLimitBinding {
   limit(options: { key: string }): Promise<{ success: boolean }>
 }
 
-/** What wrangler.toml binds, besides the variables of the contract (§4). */
+/** What wrangler.toml binds, besides the variables of docs/configuration.md. */
 export interface Bindings {
   /** Workers rate limiting; without it begins are not limited. */
   BEGIN_RATE_LIMIT?: RateLimitBinding
