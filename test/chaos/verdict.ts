@@ -142,8 +142,8 @@ function* violationsOfFolders(found: readonly { path: string[]; userId: string }
 
 /** Every upload that is still open had a begin without a response, and has no parts. */
 function* violationsOfTasks({ attempts, openTasks }: Evidence) {
-  const placeOf = ({ userId, path }: FoundTask) => `${userId} ${path.slice(2).join('/')}`
-  for (const [place, tasks] of Map.groupBy(openTasks, placeOf)) {
+  const pathKeyOf = ({ userId, path }: FoundTask) => `${userId} ${path.slice(2).join('/')}`
+  for (const [place, tasks] of Map.groupBy(openTasks, pathKeyOf)) {
     const lost = attempts
       .filter(({ wanted }) => `${wanted.user} ${wanted.path}` === place)
       .reduce((sum, { lostBegins }) => sum + lostBegins, 0)

@@ -54,7 +54,7 @@ describe('begin: missing folders', () => {
     )
     expect(answers.map(({ status }) => status)).toEqual(Array(20).fill(201))
     expect(harness.emulator.controls.openTasks()).toHaveLength(20)
-    // Nobody's folder was made twice under another name.
+    // No folder was created twice under another name.
     expect(harness.emulator.controls.directories()).toHaveLength(7)
   })
 

@@ -31,7 +31,7 @@ test('fuzz: every response and every call to SMH is one that the published docum
     owner: [`Bearer ${await harness.issuer.token(ann)}`],
     other: [`Bearer ${await harness.issuer.token(bob)}`],
     forged: [`Bearer ${await harness.issuer.forgedToken(ann)}`],
-    nobody: [],
+    anonymous: [],
   }
   const send = startSender(harness.gateway.url)
   const counts: Record<number, number> = {}

@@ -85,7 +85,7 @@ test.each([1, 10])(
     const lines = ['GET /v1/uploads/x HTTP/1.1', host, 'Connection: close', '']
     const header = `Authorization: Bearer ${good}${'A'.repeat(size * 1024 * 1024)}\r\n\r\n`
     const answer = await sendRaw(harness.gateway.url, [lines.join('\r\n'), header])
-    // Whoever still sends when he is refused may find the connection reset instead of an answer.
+    // A client that still sends when it is refused may see the connection reset instead of a response.
     if (answer !== '') expect([400, 401, 431]).toContain(readAnswer(answer).status)
     expect((await harness.request('GET', '/v1/uploads/x')).status).toBe(404)
   },

@@ -6,7 +6,7 @@ import { expectProblem } from '../support/problems.ts'
 const good = { path: 'a.txt', size: 5 }
 const busy = { UPLOAD_PATH_PREFIX: '/', RATE_LIMIT_PER_MINUTE: '0' }
 
-/** So many begins at once; gives their statuses, each once. */
+/** Sends this number of begins at once. Resolves to the set of their statuses. */
 async function beginMany(harness: Harness, count: number): Promise<number[]> {
   const answers = await Promise.all(
     Array.from({ length: count }, () => harness.request('POST', '/v1/uploads', { body: good })),

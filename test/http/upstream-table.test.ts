@@ -143,7 +143,7 @@ async function answerOf(
 
 type Column = Awaited<ReturnType<typeof startColumn>>
 
-/** What one cell comes to; afterwards the same request succeeds. */
+/** The result of one cell. Afterwards the same request succeeds. */
 async function runCell(rowName: string, name: string, column: Column, times: number) {
   const { harness, hasty } = column
   const { controls } = harness.emulator

@@ -29,17 +29,17 @@ interface Pair {
   pem: string
 }
 
-/** What a token is made of. Objects are written as JSON, everything else goes in as it is. */
+/** The parts of a token. Objects are written as JSON, other values unchanged. */
 export interface Parts {
   header?: object | string | Uint8Array
   payload?: object | string | Uint8Array
-  /** Whose key signs; with ES256 unless told. */
+  /** The key that signs. Default: an ES256 key. */
   by?: Algorithm
 }
 
 /**
- * Signs whatever it is told with keys that the harness's issuer publishes from now on, besides its
- * own: the attacks that are made of it lack nothing but what each of them is about.
+ * Signs any header and claims with keys that the harness's issuer publishes from now on, besides its own.
+ * So each attack is valid except for its one flaw.
  */
 export function startForge(harness: Harness) {
   const published = Object.values(pairs).map(({ jwk }) => jwk)
@@ -90,7 +90,7 @@ export function encoded(part: object | string | Uint8Array): string {
   return base64url.encode(JSON.stringify(part))
 }
 
-/** A loopback address that a token may name, and how often somebody has called there. */
+/** A loopback address that a token may name, and the number of calls to it. */
 export async function startTrap() {
   let callers = 0
   const server = createServer((socket) => {

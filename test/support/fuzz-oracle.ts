@@ -4,7 +4,7 @@ import type { FuzzRequest, FuzzWorld } from './fuzz-requests.ts'
 import { onBun } from './launch.ts'
 import { type Operation, problemErrors, uploadOperations } from './published-document.ts'
 
-/** What SMH may be asked to do for each operation. */
+/** The calls to SMH that each operation may make. */
 const callsOf: Record<string, RecordedCall['route'][]> = {
   beginUpload: ['mint-token', 'begin-multipart', 'create-directory'],
   instantUpload: ['mint-token', 'begin-multipart', 'create-directory'],
@@ -15,8 +15,8 @@ const callsOf: Record<string, RecordedCall['route'][]> = {
 }
 
 /**
- * What SMH may be asked because of this request: nothing, unless it is one that the document allows
- * and that its sender may make. It reads the request on its own, with none of the gateway's code.
+ * The calls to SMH that this request may cause: none unless the document allows the request and its sender
+ * may make it. Shares no code with the gateway.
  */
 export function permittedCalls(request: FuzzRequest, world: FuzzWorld): RecordedCall['route'][] {
   const named = operationAt(request)
@@ -29,9 +29,9 @@ export function permittedCalls(request: FuzzRequest, world: FuzzWorld): Recorded
   return callsOf[operation.id] ?? []
 }
 
-/** Whose folder and tasks SMH may be asked about. */
+/** The user whose folder and tasks a call to SMH may name. */
 export function userOf({ as }: FuzzRequest): string | undefined {
-  return { owner: 'ann', other: 'bob', nobody: undefined, forged: undefined }[as]
+  return { owner: 'ann', other: 'bob', anonymous: undefined, forged: undefined }[as]
 }
 
 /** The path of a target as a browser would read it. */
@@ -82,7 +82,7 @@ const ourHeaders =
 const ourQuery =
   /^(access_token|user_id|filesize|conflict_resolution_strategy|traffic_limit|prefer_same_origin|multipart|upload|renew|confirm|info)$/
 
-/** Checks that what SMH was asked keeps to the user's folder, and holds nothing that breaks parsers. */
+/** Checks that a call to SMH stays in the user's folder, and has no character that breaks parsers. */
 export function checkSmhCall(call: RecordedCall, user: string, libraryId: string): void {
   const said = `${call.method} ${call.path}`
   if (call.route === 'mint-token') return
@@ -110,7 +110,7 @@ export function checkSmhCall(call: RecordedCall, user: string, libraryId: string
   checkSmhPath(call.path, user, libraryId)
 }
 
-/** Whoever decodes the path, and how often, finds it in the user's folder, or naming a task. */
+/** Checks that the path is in the user's folder, or names a task, however often a reader decodes it. */
 function checkSmhPath(raw: string, user: string, libraryId: string): void {
   const task = new RegExp(`^/api/v1/file/${libraryId}/-/[0-9a-f]{64}$`)
   if (task.test(raw)) return
@@ -131,7 +131,7 @@ function checkSmhPath(raw: string, user: string, libraryId: string): void {
   }
 }
 
-/** Checks what every answer of the gateway has, and no answer may have. */
+/** Checks what every response of the gateway must have and must not have. */
 export async function checkAnswer(
   { method, target }: FuzzRequest,
   answer: Response,
@@ -141,7 +141,7 @@ export async function checkAnswer(
   const said = `${method} ${target}: ${answer.status} ${text.slice(0, 300)}`
   const { headers } = answer
   expect(answer.status, said).toBeLessThan(500)
-  // What HTTP itself refuses, such as a backslash in an address, is answered by the server alone.
+  // The HTTP server itself answers what HTTP does not allow, such as a backslash in a target.
   if ([400, 414, 431].includes(answer.status) && !headers.has('x-request-id')) {
     expect(text, said).not.toMatch(/Error|\bat /)
     return

@@ -2,33 +2,33 @@ import fc from 'fast-check'
 import { hostileJson, hostileText } from './hostile-values.ts'
 import { type Operation, resolve, type Schema, uploadOperations } from './published-document.ts'
 
-/** A request as it goes over the wire. */
+/** A request as it is sent. */
 export interface FuzzRequest {
   method: string
-  /** Only what an HTTP client can write: visible ASCII. */
+  /** Visible ASCII, which is all that an HTTP client can write. */
   target: string
-  /** Whose token goes along, of those that {@link FuzzWorld} has. */
-  as: 'owner' | 'other' | 'nobody' | 'forged'
+  /** The sender of the token. */
+  as: 'owner' | 'other' | 'anonymous' | 'forged'
   headers: [name: string, value: string][]
   body: Uint8Array | undefined
   chunked: boolean
 }
 
-/** What is there to be attacked. */
+/** The target of the requests. */
 export interface FuzzWorld {
-  /** Of uploads of the owner's: one under way, one completed. */
+  /** Confirm keys of the owner: of one open upload and one completed upload. */
   confirmKeys: readonly string[]
 }
 
 /** Valid, nearly valid and hostile requests for every operation of the published document. */
 export function fuzzRequests(world: FuzzWorld): fc.Arbitrary<FuzzRequest> {
   const begin = uploadOperations.filter(({ bodyRequired }) => bodyRequired)
-  // Begin has the most to be got wrong.
+  // Begin has the most fields, so it gets the most requests.
   return fc.constantFrom(...uploadOperations, ...begin, ...begin, ...begin).chain((operation) =>
     fc.record({
       method: mostly(fc.constant(operation.method), methods),
       target: targets(operation, world),
-      as: mostly(fc.constant('owner' as const), fc.constantFrom('other', 'nobody', 'forged')),
+      as: mostly(fc.constant('owner' as const), fc.constantFrom('other', 'anonymous', 'forged')),
       headers: headers(operation),
       body: bodies(operation),
       chunked: mostly(fc.constant(false), fc.constant(true)),
@@ -36,7 +36,7 @@ export function fuzzRequests(world: FuzzWorld): fc.Arbitrary<FuzzRequest> {
   )
 }
 
-/** Nine times the one, once the other. */
+/** `usual` nine times out of ten, otherwise `other`. */
 function mostly<T, U>(usual: fc.Arbitrary<T>, other: fc.Arbitrary<U>): fc.Arbitrary<T | U> {
   return fc.oneof({ weight: 9, arbitrary: usual }, { weight: 1, arbitrary: other })
 }

@@ -7,7 +7,7 @@ import { runtimeCommand } from './runtime-command.ts'
 
 export interface RunningProcess {
   child: ChildProcess
-  /** Everything written so far. */
+  /** All output so far. */
   output(): string
   errors(): string
   /** The first line of standard output, past or to come, that `wanted` holds for. */
@@ -74,7 +74,7 @@ export function runProgram(
   }
 }
 
-/** The status, or the error's code, that a connection of its own comes to. */
+/** The status, or the error code, of a request on a new connection. */
 export function knock(url: string): Promise<unknown> {
   return new Promise((resolve) => {
     get(`${url}/livez`, { agent: false }, (response) => {

@@ -1,8 +1,8 @@
 import { connect } from 'node:net'
 
 /**
- * Sends bytes that no HTTP client would, and gives what comes back until the other side closes, or
- * until `enough` of it is here.
+ * Sends bytes that no HTTP client would. Resolves to the received bytes when the other side closes, or when
+ * `enough` of them have arrived.
  */
 export function sendRaw(
   url: string,
@@ -18,7 +18,7 @@ export function sendRaw(
       received += chunk
       if (enough(received)) socket.destroy()
     })
-    // Whoever is refused before all was sent may find the connection reset; what came back counts.
+    // A client that is refused while it sends may see the connection reset. The bytes received count.
     socket.on('error', (error: NodeJS.ErrnoException) => {
       if (error.code !== 'ECONNRESET' && error.code !== 'EPIPE') reject(error)
     })

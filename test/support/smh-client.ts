@@ -26,7 +26,7 @@ export interface CallOptions {
 
 export const MIB = 1024 * 1024
 
-/** So many bytes, different for each seed. */
+/** Bytes of this number that the seed determines. */
 export function filled(size: number, seed = 'a'): Uint8Array<ArrayBuffer> {
   return new Uint8Array(Buffer.alloc(size, seed))
 }

@@ -26,7 +26,7 @@ const paid =
   (forge) =>
     forge.token({ payload })
 
-/** Signed by whoever brings the key along, in any of the ways that JOSE has for it. */
+/** Signed with a key that the token itself carries, in each way that JOSE allows. */
 const bringing =
   (members: (trap: string, jwk: object) => object): Make =>
   async (forge, trap) => {
@@ -68,7 +68,7 @@ const padded = (value: object, rest: 1 | 2) => {
   return text + ' '.repeat((3 + rest - (text.length % 3)) % 3)
 }
 
-/** Tokens that lack nothing but the one thing that each is about (RFC 8725 and its kin), by subject. */
+/** Tokens that are valid except for one flaw each (RFC 8725 and others), by subject. */
 export const attacks: Record<string, Record<string, Make>> = {
   'the algorithm': {
     ...Object.fromEntries(

@@ -4,13 +4,13 @@ import type { RouteName } from '../../src/emulator/route-names.ts'
 import { ann, type Harness, startHarness } from './harness.ts'
 import type { LaunchedGateway } from './launch.ts'
 
-/** One step of what the gateway asks of others, and a request of ours that comes to it. */
+/** One call of the gateway to SMH or the issuer, and a request that causes it. */
 interface Step {
-  /** The call that the step is. */
+  /** The call of this step. */
   route: RouteName
   /** The call to SMH before it in the same request, if there is one. */
   before?: RouteName
-  /** Makes ready, with nothing wrong; gives the request that then comes to the step. */
+  /** Prepares without faults. Resolves to the request that then causes the step. */
   arrange(harness: Harness): Promise<(on: LaunchedGateway) => Promise<Response>>
 }
 
@@ -75,7 +75,7 @@ export const steps: Record<string, Step & { match?: (harness: Harness) => () => 
   },
 }
 
-/** A harness for one column, with a gateway beside that waits a second where others wait ten. */
+/** A harness for one column, with a second gateway whose upstream timeout is one second instead of ten. */
 export async function startColumn(environment: Parameters<typeof startHarness>[0] = {}) {
   const common = { UPLOAD_PATH_PREFIX: '/', RATE_LIMIT_PER_MINUTE: '0' }
   const own = environment.environment
@@ -112,12 +112,12 @@ export const documents = {
 
 export type DocumentName = keyof typeof documents
 
-/** A row of a table: what goes wrong. */
+/** A row of a table: the fault. */
 export interface Row {
   fault: Fault | 'refused'
-  /** What the fault asks callers to wait. */
+  /** The Retry-After of the fault. */
   retryAfter?: string
-  /** Takes longer than a second: for ever. */
+  /** The fault lasts longer than the one-second timeout. */
   slow?: boolean
 }
 
