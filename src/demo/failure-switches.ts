@@ -1,33 +1,8 @@
 import type { EmulatorControls } from '../emulator/controls.ts'
 import type { Fault } from '../emulator/faults.ts'
 import type { RouteName } from '../emulator/route-names.ts'
+import { type DemoState, FAILURES, type Failure } from './demo-state.ts'
 import type { TcpProxy } from './tcp-proxy.ts'
-
-/** The failures that a visitor can simulate. */
-export const FAILURES = [
-  'shortCredentials',
-  'slowSmh',
-  'slowParts',
-  'partLost',
-  'networkOff',
-] as const
-
-export type Failure = (typeof FAILURES)[number]
-
-/** The state of the demo, as the page shows it. */
-export interface DemoState {
-  failures: Record<Failure, boolean>
-  /** Since the start of the demo. */
-  counts: {
-    partsReceived: number
-    /** Attempts to send a part that was sent before. */
-    partsAgain: number
-    renewals: number
-    filesStored: number
-  }
-  /** The part that was lost last, if any, and whether it has been received since. */
-  lostPart?: { number: number; received: boolean }
-}
 
 export type FailureSwitches = ReturnType<typeof createFailureSwitches>
 

@@ -1,7 +1,7 @@
 import { request } from 'node:http'
 import { expect, onTestFinished, test } from 'vitest'
 import { createUploadClient } from '../../src/client/index.ts'
-import type { DemoState } from '../../src/demo/failure-switches.ts'
+import type { DemoState } from '../../src/demo/demo-state.ts'
 import { startDemo } from '../../src/demo/start-demo.ts'
 import { MiB, someBytes } from '../support/harness.ts'
 import { readAnswer, sendRaw } from '../support/raw-http.ts'

@@ -1,4 +1,4 @@
-import type { DemoState, Failure } from '../failure-switches.ts'
+import type { DemoState, Failure } from '../demo-state.ts'
 
 export type { DemoState, Failure }
 
