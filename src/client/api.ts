@@ -64,7 +64,7 @@ export type Gateway = ReturnType<typeof createGateway>
 
 /** The gateway's operations for one user. Each is retried where a repetition is safe. */
 export function createGateway({ gateway, getToken, fetch, retrying }: GatewayOptions) {
-  // The gateway may be served below a path of its host.
+  // The gateway's URL may have a path.
   const base = `${gateway.origin}${gateway.pathname.replace(/\/$/, '')}/v1`
 
   /** Sends one request, or two when the gateway rejects the first token. */
@@ -104,9 +104,9 @@ export function createGateway({ gateway, getToken, fetch, retrying }: GatewayOpt
     retrying(() => call({ ...wanted, signal }), { signal })
 
   /**
-   * Begins an upload, and retries only where that cannot store a file twice. A repeated begin leaves an
-   * upload that is never completed; with the full hash it may store a second file. The signal ends waits
-   * but no request: only the response names the upload, which the client must know to abort it.
+   * Begins an upload. A repeated begin leaves an unfinished upload; with the full hash it may store the
+   * file twice. So it is retried only where SMH has not acted. The signal ends waits but no request,
+   * because only the response names the upload to abort.
    */
   async function beginBy(
     path: string,
@@ -116,8 +116,7 @@ export function createGateway({ gateway, getToken, fetch, retrying }: GatewayOpt
   ): Promise<GatewayResponse> {
     let unsent: unknown
     async function begin() {
-      // A lost begin is not repeated, so the first one waits for the network. Later ones are sent anyway,
-      // because `onLine` may be wrong.
+      // A lost begin is not repeated, so it waits for the network. Once: `onLine` may be wrong.
       if (!isOffline() || unsent) return call({ method: 'POST', path, headers, body })
       unsent = unreachable(undefined)
       throw unsent
@@ -144,7 +143,7 @@ export function createGateway({ gateway, getToken, fetch, retrying }: GatewayOpt
       return signedCredentialsOf(response, bodyOf(response, isCredentials))
     },
 
-    /** Begins with hashes, because SMH may already have the file. */
+    /** Begins with hashes: SMH may have the file. */
     async instant(
       body: InstantUpload,
       headers: Record<string, string>,
@@ -213,7 +212,7 @@ function unreachable(cause: unknown): UploadError {
 
 async function tokenOf(getToken: GatewayOptions['getToken']): Promise<string> {
   try {
-    // JavaScript apps may return something else than a string.
+    // An untyped app may return anything.
     const token: unknown = await getToken()
     if (typeof token === 'string' && /^[\x21-\x7e]+$/.test(token)) return token
     throw new TypeError('The token contains characters that are not allowed in a header.')
@@ -241,7 +240,7 @@ function requireSuccess(response: GatewayResponse): GatewayResponse {
   })
 }
 
-/** The body of a successful response. @throws UploadError when it is not the gateway's */
+/** @throws UploadError when the body is not one of the gateway */
 function bodyOf<Body>(response: GatewayResponse, isRight: (body: unknown) => body is Body): Body {
   if (isRight(response.body)) return response.body
   throw invalidResponse(response)

@@ -70,7 +70,7 @@ async function beginOrFind(
   }
   const fullHash = await hashFile(source, hashWorker, signal)
   const outcome = await gateway.instant({ ...withHash, fullHash }, headers, signal)
-  // SMH should decide by the full hash. If it asks for it again, the client sends the file.
+  // If SMH asks for the full hash again, the client sends the file.
   return outcome.kind === 'full_hash_required' ? begin() : outcome
 }
 
