@@ -161,7 +161,7 @@ export function createApp(ports: Ports): App {
       await tokens.keepAlive()
     } catch (thrown) {
       const error = toPublicError(thrown)
-      // Hours may pass before the token dies of it, and nobody here can make another.
+      // The token still works for hours, but the gateway cannot mint another one.
       log(logLevelFor(error), { event: 'access_token_not_renewed', ...errorFields(error) })
     }
   }

@@ -1,6 +1,6 @@
 /**
- * The package's main entry: the gateway as a fetch handler, for a server or a runtime of one's own. Whoever
- * wants it as a server takes `/node`, as a Worker `/worker`.
+ * The package's main entry: the gateway as a fetch handler, for another server or runtime. The entry `/node`
+ * is a whole server, `/worker` a Worker.
  */
 export { type App, createApp } from './app.ts'
 export { type Config, type ConfigIssue, ConfigurationError, parseConfig } from './config/parse.ts'

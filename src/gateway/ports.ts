@@ -64,7 +64,7 @@ export interface Metrics {
   authenticationFailed(reason: string): void
 }
 
-/** Where nobody watches. */
+/** For runtimes without metrics. */
 export const noMetrics: Metrics = {
   answered() {},
   calledOut() {},

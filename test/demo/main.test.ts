@@ -169,7 +169,7 @@ test('demo: stores a sample, then serves the page until SIGTERM', async () => {
   })
   expect(begun.status).toBe(201)
   expect(begun.headers.get('access-control-allow-origin')).toBe(new URL(page).origin)
-  expect((await fetch(new URL('/token?user=somebody', page))).status).toBe(404)
+  expect((await fetch(new URL('/token?user=unknown', page))).status).toBe(404)
 
   // A second demo takes other ports.
   const other = await runDemo(await aFile('note.txt', someBytes(3)))

@@ -92,7 +92,7 @@ test('GET /stored: lists only the files of the user', async () => {
     { path: ['a', 'first.txt'], size: 3 },
   ])
   expect(await (await get(`/stored?user=${boris}`)).json()).toEqual([])
-  expect((await get('/stored?user=somebody')).status).toBe(404)
+  expect((await get('/stored?user=unknown')).status).toBe(404)
 })
 
 test('POST /failures: rejects other origins and invalid bodies', async () => {

@@ -116,20 +116,20 @@ describe('owner of an upload', () => {
     const uploader = await smh.mint('upload_file', { user_id: 'u-1' })
     const task = await smh.beginTask(uploader, 'a.bin')
     const query = { user_id: 'u-1' }
-    const anybody = await smh.mint('admin')
-    expect((await smh.status(anybody, task.confirmKey)).status).toBe(200)
+    const admin = await smh.mint('admin')
+    expect((await smh.status(admin, task.confirmKey)).status).toBe(200)
     const other = { query: { user_id: 'u-2' } }
-    expect((await smh.status(anybody, task.confirmKey, other)).body.code).toBe('UploadNotBelongYou')
+    expect((await smh.status(admin, task.confirmKey, other)).body.code).toBe('UploadNotBelongYou')
     const bound = await smh.mint('admin', { user_id: 'u-2' })
     const refused = await smh.status(bound, task.confirmKey, { query })
     expect(refused.body.code).toBe('UploadNotBelongYou')
   })
 
   test('an upload without a user is closed to every user', async () => {
-    const nobody = await smh.mint('upload_file')
-    const task = await smh.beginTask(nobody, 'a.bin')
+    const withoutUser = await smh.mint('upload_file')
+    const task = await smh.beginTask(withoutUser, 'a.bin')
     const named = await smh.mint('upload_file', { user_id: 'u-1' })
-    expect((await smh.status(nobody, task.confirmKey)).status).toBe(200)
+    expect((await smh.status(withoutUser, task.confirmKey)).status).toBe(200)
     expect((await smh.status(named, task.confirmKey)).body.code).toBe('UploadNotBelongYou')
   })
 })

@@ -19,7 +19,7 @@ const ASKED_AHEAD = 8
 /** Answers that come to more than what lies between the two may hold. */
 const MANY = 300
 
-/** A gateway that soon gives up those who take nothing of their answers. */
+/** A gateway that soon closes connections whose client does not read. */
 async function startHasty(stallTimeoutMs = 200) {
   const harness = await startHarness()
   let answered = 0

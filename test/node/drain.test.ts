@@ -45,7 +45,7 @@ async function startProcess() {
   return { emulator, gateway, url, begin }
 }
 
-test('SIGTERM with forty requests before SMH: each gets its whole answer and nobody else gets in', {
+test('drain: after SIGTERM forty requests in progress get whole responses, and no other is accepted', {
   timeout: 30_000,
 }, async () => {
   const { emulator, gateway, url, begin } = await startProcess()

@@ -1,7 +1,7 @@
 import { expect, onTestFinished, test, vi } from 'vitest'
 import { startHarness } from '../support/harness.ts'
 
-test('a token made elsewhere that cannot be renewed is told of each minute, though nobody asks', async () => {
+test('keep-alive: a provided token that cannot be renewed is logged each minute, without any request', async () => {
   vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] })
   onTestFinished(() => void vi.useRealTimers())
   const token = 'canary-of-a-token'

@@ -67,7 +67,7 @@ test.each<[how: string, lines: string[], body?: string]>([
   ['a value with DEL', [length, 'X-Smh-Meta-A: a\x7fb']],
   ['a value of the upper half', [length, 'X-Smh-Meta-A: \xff']],
   ['an encoded body', [length, 'Content-Encoding: gzip'], '\x1f\x8b\x08'.padEnd(text.length)],
-  ['an expectation nobody knows', [length, 'Expect: a-miracle']],
+  ['an unknown expectation', [length, 'Expect: a-miracle']],
 ])('%s: refused, and SMH is not asked', async (_, lines, body) => {
   const harness = await startHarness()
   const { status } = await send(harness, lines, body)

@@ -45,7 +45,7 @@ test.each([
   ['half of its headers', head, ''],
   ['its headers without end', head, 'x-a: b\r\n'],
   ['one header without end', `${head}x-a: `, 'b'],
-])('whoever sends %s is cut off', async (_, start, drop) => {
+])('slow senders: a client that sends %s is cut off', async (_, start, drop) => {
   const { harness, on, logged } = await startImpatient({ requestTimeoutMs: 200 })
   expect(await trickle(on.url, start, drop)).toMatch(/^(HTTP\/1\.1 4(08|31) |$)/)
   expect(logged).toEqual([])

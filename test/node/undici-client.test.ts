@@ -64,7 +64,7 @@ describe('a call out', () => {
     expect(calls).toBe(1)
   })
 
-  test('that nobody takes is connect_failed', async () => {
+  test('that no server accepts is connect_failed', async () => {
     const httpClient = createUndiciClient()
     onTestFinished(() => httpClient.close())
     const closed = createTcpServer().listen(0, '127.0.0.1')

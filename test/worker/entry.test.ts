@@ -131,7 +131,7 @@ describe('the Worker', () => {
     expect(unlimited.worker.written()).not.toContain('rate_limit_binding_missing')
   })
 
-  test('cold and flooded with /readyz asks next to nobody', async () => {
+  test('a flood of /readyz at a cold start causes few upstream calls', async () => {
     const { worker, mints, issuer, emulator } = await startWorker()
     emulator.controls.force('mint-token', { delayMs: 50, times: 100 })
     const ready = async () => (await fetch(`${worker.url}/readyz`)).status

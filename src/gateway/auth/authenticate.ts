@@ -13,7 +13,7 @@ export type Authenticate = (
 
 declare const verified: unique symbol
 
-/** Somebody whose token was verified. Only {@link createAuthenticate} makes one. */
+/** A user whose token was verified. Only {@link createAuthenticate} makes one. */
 export interface User {
   readonly [verified]: true
   /** The value of `JWT_USER_CLAIM`: 1 to 256 characters of well-formed Unicode. */

@@ -24,8 +24,8 @@ export const MAX_NESTING = 32
  * member once, all of it in its one spelling, within {@link MAX_TOKEN_CHARACTERS} and
  * {@link MAX_NESTING}.
  *
- * jose takes other spellings and the last of several members, as RFC 7519 §4 allows. Whoever else
- * reads the token, such as a proxy in front, may take the first.
+ * jose takes other spellings and the last of several members, as RFC 7519 §4 allows. Another
+ * reader of the token, such as a proxy, may take the first.
  */
 export function isStrictCompactJws(token: string): boolean {
   if (token.length > MAX_TOKEN_CHARACTERS) return false

@@ -18,10 +18,9 @@ const MAX_REMEMBERED_CHARACTERS = 4 * 1024 * 1024
 const isUsual = /^[Bb]earer [^ ]/
 
 /**
- * Spares the check of a signature to whoever sends the same token again, as every call of an upload
- * does. Goes by the whole header, so another token cannot hit, and remembers a good one only: until
- * its `exp`, for `seconds` at most, and until the issuer's keys change. Headers in an unusual spelling are
- * checked each time.
+ * Skips the signature check of a token that was verified before, as in every later request of an upload.
+ * The key is the whole header, so another token cannot hit. Only valid tokens are cached: until `exp`, for
+ * `seconds` at most, and until the issuer's keys change. Headers in an unusual spelling are not cached.
  *
  * @param deps.seconds 0 remembers nothing
  */

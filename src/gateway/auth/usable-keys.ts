@@ -11,7 +11,7 @@ const publicKeySchema = z
     key_ops: z.array(z.string()).optional(),
     crv: z.string().optional(),
   })
-  // Whoever publishes a private key lets everybody sign with it.
+  // With a published private key anyone could sign tokens.
   .refine((key) => key.d === undefined)
 
 /** Keys that are checked in one go. Then other requests have their turn. */

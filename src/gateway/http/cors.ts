@@ -9,7 +9,7 @@ const allowedHeaders = ['Authorization', 'Content-Type', 'Idempotency-Key', 'tra
 const allowed = new Set(allowedHeaders.map((name) => name.toLowerCase()))
 const exposedHeaders = 'Location, Upload-Expires, X-Request-Id, Retry-After, Date'
 
-/** How long a browser may go by a preflight, seconds. */
+/** How long a browser may cache a preflight, in seconds. */
 const MAX_AGE = '600'
 
 /**

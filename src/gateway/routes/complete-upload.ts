@@ -10,7 +10,7 @@ const body = z
   .strictObject({
     crc64: z
       .string()
-      // Aborting: BigInt throws at what is no number, and nobody would catch it.
+      // Aborts here: BigInt would throw on text that is no number.
       .regex(/^(0|[1-9]\d{0,19})$/, { error: 'must be an unsigned decimal', abort: true })
       .refine((value) => BigInt(value) < 2n ** 64n, 'has more than 64 bits')
       .optional()

@@ -6,7 +6,7 @@ import type { CallLimits } from '../smh/transport.ts'
 import { defineEndpoint, type Endpoint } from './endpoint.ts'
 import { jsonAnswer } from './openapi-responses.ts'
 
-/** An answer of /readyz serves this long, so that nobody can hammer SMH or the issuer through it. */
+/** How long a response of /readyz is reused, so that requests to it cannot flood SMH or the issuer. */
 const KEEP_ANSWER_MS = 5000
 
 /** Checks under way at the same time where requests cannot share one: a flood must not become theirs. */

@@ -13,7 +13,7 @@
  * | a trial succeeds or is refused by SMH | goes on, but after a 429 | go on |
  *
  * So users whose calls fail cannot speak for users whose calls succeed, however many they are: the first
- * call that SMH answers ends it. A user alone on a gateway is told at once as well, by the first row.
+ * call that SMH answers ends it. By the first row, the only user of a gateway gets 503 at once as well.
  */
 
 /** Calls of one user that fail in a row, each after its last try. The user's trial every 5 s is harmless. */

@@ -1,8 +1,8 @@
 import type { ConflictStrategy } from '../config/parse.ts'
 
 /*
- * What the SMH client takes. Two of the types are proofs: the compiler lets nobody call SMH for an upload
- * that policy or confirm key have not allowed.
+ * What the SMH client takes. Two of the types are proofs: the compiler allows no call to SMH for an
+ * upload that neither the policy nor a confirm key permits.
  */
 
 /** Whose files an upload belongs to, and where they live. */

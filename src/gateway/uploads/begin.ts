@@ -8,8 +8,8 @@ import { checkStoredSize } from './stored-size.ts'
 
 /**
  * Begins an upload in SMH. SMH makes no folders on its own (docs/smh-protocol.md#5.2): when the parent is missing it
- * is created, ancestors included, and the begin repeated once. Somebody else may create it at the
- * same time; both go on.
+ * is created, ancestors included, and the begin repeated once. Another request may create it at
+ * the same time; both continue.
  *
  * @param createParents off: a missing parent is `parent_not_found`
  * @throws GatewayError `name_conflict` when a file stands where a folder is wanted; of an instant upload

@@ -53,7 +53,7 @@ test.each([
     () => Promise.reject(Object.assign(new Error('canary'), { status: 403 })),
   ],
   ['an error with a cause', () => Promise.reject(new Error('x', { cause: 'canary' }))],
-])('%s nobody expected is a bare 500', async (_, consume) => {
+])('app: %s that is unexpected returns 500 without details', async (_, consume) => {
   const { begin, logged } = await startBroken({ beginRateLimiter: { consume } })
   const response = await begin()
   expect(JSON.stringify([...response.headers])).not.toContain('canary')

@@ -4,7 +4,7 @@ import type { Log, LogRecord } from '../../ports.ts'
 
 /** Lines wait for each other: a write for each of them would cost more than the line itself. */
 const WRITE_BYTES = 4096
-/** How long the last ones wait at the most, milliseconds. */
+/** How long the last lines wait at most, in milliseconds. */
 const WRITE_MS = 100
 
 /** How long the last ones may take when the process ends, milliseconds. */

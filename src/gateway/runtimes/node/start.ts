@@ -14,7 +14,7 @@ export { createUndiciClient } from './undici-client.ts'
 /** How often a token that was made elsewhere is looked after. */
 const KEEP_ALIVE_INTERVAL_MS = 60_000
 
-/** Supervisors usually kill what has not ended by itself after ten seconds. */
+/** Supervisors usually kill a process that has not ended ten seconds after the signal. */
 const DRAIN_MS = 9_000
 
 /** Callers that keep their connection busy ask again well within this. */
@@ -51,9 +51,9 @@ export interface GatewayOptions {
   monotonicClock?: Clock
   /** How many log lines have been dropped so far, for the metrics. */
   droppedLogLines?: () => number
-  /** How long requests may take to end after `close`; nine seconds unless told. */
+  /** How long requests may take to end after `close`; default: nine seconds. */
   drainMs?: number
-  /** How long after `close` a kept connection may wait for its next request; a second unless told. */
+  /** How long after `close` a kept connection may wait for its next request; default: one second. */
   idleMs?: number
   /** How long a whole request may take to arrive; its headers have a quarter of that. Default: 60,000. */
   requestTimeoutMs?: number
@@ -73,7 +73,7 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
   const { drainMs = DRAIN_MS, idleMs = IDLE_MS } = options
   const { requestTimeoutMs = REQUEST_TIMEOUT_MS, bodyTimeoutMs, stallTimeoutMs } = options
   const httpClient = createUndiciClient()
-  // Loaded where somebody watches only: prom-client takes several megabytes.
+  // Loaded only when metrics are served: prom-client takes several megabytes.
   const watching = config.adminPort === undefined ? undefined : await import('./metrics.ts')
   const metrics = watching?.createNodeMetrics(options.droppedLogLines)
   const app = createApp({

@@ -47,8 +47,8 @@ export interface WorkerOptions {
 }
 
 /**
- * Makes the Worker. The configuration is read with the first request of an isolate and serves for
- * its life; when it is faulty every request is told 503 and the log says which variables are.
+ * Creates the Worker. The first request of an isolate reads the configuration. When it is invalid every
+ * request gets 503, and the log names the variables.
  */
 export function createGatewayWorker(options: WorkerOptions = {}): GatewayWorker {
   const { clock = Date.now, monotonicClock = () => performance.now() } = options

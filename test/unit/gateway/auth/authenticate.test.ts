@@ -274,7 +274,7 @@ describe('a malformed token', () => {
 })
 
 describe('a token that must not be believed', () => {
-  test('signed by somebody else under the published id', async () => {
+  test('signed with another key under the published id', async () => {
     const harness = await startIssuerHarness()
     const { sign } = await publish(harness, 'ES256', { kid: 'k' })
     const stranger = (await generateKeyPair('ES256')).privateKey
@@ -368,7 +368,7 @@ describe('a token that must not be believed', () => {
     ['another issuer', { iss: 'https://login.example.com' }, 'issuer'],
     ['several issuers', { iss: ['a', 'b'] }, 'issuer'],
     ['no issuer', { iss: undefined }, 'claims'],
-    ['another audience', { aud: 'somebody' }, 'audience'],
+    ['another audience', { aud: 'other' }, 'audience'],
     ['no audience', { aud: undefined }, 'claims'],
     ['no end', { exp: undefined }, 'claims'],
     ['an end that is no number', { exp: '9999999999' }, 'claims'],

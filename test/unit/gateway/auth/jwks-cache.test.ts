@@ -405,7 +405,7 @@ describe('renewing', () => {
 })
 
 describe('an unknown key id', () => {
-  test('has only so many wait for an issuer that is silent, and nobody whose key is known', async () => {
+  test('limits the requests that wait for a silent issuer, and lets known keys pass', async () => {
     const harness = await startIssuerHarness()
     const known = await harness.issuer.token(ann)
     await harness.keyOf(known)
@@ -480,7 +480,7 @@ describe('an unknown key id', () => {
     expect(harness.issuer.hits().keys).toBe(2)
   })
 
-  test('causes no more than that while the issuer is down', async () => {
+  test('causes at most that while the issuer is down', async () => {
     const harness = await startedHarness()
     const good = await harness.issuer.token(ann)
     harness.issuer.down(true)

@@ -130,7 +130,7 @@ test('0 remembers nothing', async () => {
   expect(checks()).toBe(3)
 })
 
-test('it holds so many headers and no more', async () => {
+test('token cache: its number of headers is limited', async () => {
   const { issuer, user, checks } = await startMemory()
   // So long that the memory holds fewer than all of them.
   const filling = { filling: 'x'.repeat(5 * 1024) }

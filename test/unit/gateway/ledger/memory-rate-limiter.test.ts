@@ -40,7 +40,7 @@ describe('calls of a user', () => {
     [1, 60],
     [2, 30],
     [120, 1],
-  ])('of %i: one more is told to wait %i s, and then may', async (perMinute, seconds) => {
+  ])('of %i: one more must wait %i s, and then succeeds', async (perMinute, seconds) => {
     const { consume, pass, burst } = limiter(perMinute)
     await burst('ann')
     expect(await consume('ann')).toBe(seconds)

@@ -290,7 +290,7 @@ describe('tokens of each user', () => {
 })
 
 describe('a token made elsewhere', () => {
-  /** Custody of a token that the emulator minted for somebody else. */
+  /** Custody of a token that the emulator minted for another user. */
   async function startWithGivenToken() {
     const maker = await startCustody()
     const given = await maker.tokens.use(ann, maker.limits(), maker.list)

@@ -36,7 +36,7 @@ function start() {
     metrics: noMetrics,
     trialMs: 30_000,
   })
-  /** Makes one call, for `nobody` one without a user; gives what became of it. */
+  /** Makes one call, for `noUser` one without a user; resolves to its outcome. */
   async function call(who: string, outcome: string, more: Partial<SmhRequest> = {}) {
     let made = false
     const guarded = circuit.guard(async () => {
@@ -52,7 +52,7 @@ function start() {
       query: {},
       repeatable: true,
     } as const
-    const user = who === 'nobody' ? {} : { user: who }
+    const user = who === 'noUser' ? {} : { user: who }
     try {
       await guarded({ ...common, ...user, ...more }, { deadline: 0 })
     } catch (error) {
@@ -82,7 +82,7 @@ function start() {
  * user; and whether SMH may be down for all.
  */
 const table = readTable(`
-                                                             ann      eve      nobody   doubt
+                                                             ann      eve      noUser   doubt
 none                                                         made     made     made     no
 ann 503*4                                                    made     made     made     yes
 ann 503*5                                                    refused  made     made     yes
@@ -120,20 +120,20 @@ ann 503*4 bob 503*4 +3 cid 503*2 dan 503                     refused  refused  r
 ann 503*4 bob 503*4 +3 cid 503*2 dan 503 +1                  refused  made     refused  yes
 ann 503*4 bob 503*4 +3 cid 503*2 dan left                    refused  made     refused  yes
 ann 503*4 bob 503*4 +3 cid 503*2 dan 429                     made     made     made     no
-nobody 503*2                                                 made     made     made     yes
-nobody 503*3                                                 made     made     refused  yes
-nobody 429*3                                                 made     made     refused  yes
-nobody 503*2 ann ok nobody 503*2                             made     made     made     yes
-nobody 503*3 dan 503                                         refused  refused  refused  yes
-nobody 503*3 +5                                              made     made     made     yes
-nobody 503*3 +5 nobody ok                                    made     made     made     no
-nobody 503*3 +5 nobody 429                                   made     made     refused  yes
-nobody 503*3 ann ok                                          made     made     made     no
+noUser 503*2                                                 made     made     made     yes
+noUser 503*3                                                 made     made     refused  yes
+noUser 429*3                                                 made     made     refused  yes
+noUser 503*2 ann ok noUser 503*2                             made     made     made     yes
+noUser 503*3 dan 503                                         refused  refused  refused  yes
+noUser 503*3 +5                                              made     made     made     yes
+noUser 503*3 +5 noUser ok                                    made     made     made     no
+noUser 503*3 +5 noUser 429                                   made     made     refused  yes
+noUser 503*3 ann ok                                          made     made     made     no
 `)
 
 test.each(Object.entries(table))('circuit: after %s', async (story, expected) => {
   const found: Record<string, string> = {}
-  for (const who of ['ann', 'eve', 'nobody']) {
+  for (const who of ['ann', 'eve', 'noUser']) {
     const { call, replay } = start()
     await replay(story)
     found[who] = (await call(who, 'ok')) === 'made' ? 'made' : 'refused'
@@ -148,15 +148,15 @@ test('circuit: a refusal says when to come again, and for whom it holds', async 
   await replay('ann 429*5')
   advance(3_500)
   expect(await call('ann', 'ok')).toEqual({ kind: 'circuit_open', scope: 'user', waitMs: 1_500 })
-  await replay('nobody 503*3')
-  expect(await call('nobody', 'ok')).toEqual({ kind: 'circuit_open', scope: 'all', waitMs: 5_000 })
+  await replay('noUser 503*3')
+  expect(await call('noUser', 'ok')).toEqual({ kind: 'circuit_open', scope: 'all', waitMs: 5_000 })
 })
 
 test('circuit: the log tells of all users, not of one', async () => {
   const { replay, events } = start()
   await replay('ann 503*9 +5 ann ok')
   expect(events).toEqual([])
-  await replay('nobody 503*3 +5 nobody ok')
+  await replay('noUser 503*3 +5 noUser ok')
   expect(events).toEqual(['smh_circuit_opened', 'smh_circuit_closed'])
 })
 

@@ -41,7 +41,7 @@ describe('a bound confirm key', () => {
     expect(signer.verify(scope, key, now)).toMatchObject({ size: claims.size })
   })
 
-  test('opens for nobody else, in no other space and no other realm', () => {
+  test('verifies for no other user, space or realm', () => {
     const key = signer.sign(ann, claims)
     expect(signer.verify({ ...ann, userId: 'bob' }, key, now)).toBeUndefined()
     expect(signer.verify({ ...ann, spaceId: 'space-2' }, key, now)).toBeUndefined()

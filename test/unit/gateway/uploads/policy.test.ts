@@ -323,7 +323,7 @@ describe('metadata', () => {
   )
 })
 
-describe('a path of SMH', () => {
+describe('policy: a path of SMH', () => {
   test.each([
     [
       ['users', 'ann', 'a', 'b'],
@@ -333,11 +333,11 @@ describe('a path of SMH', () => {
     [['users', 'bob', 'b'], null],
     [['b'], null],
     [null, null],
-  ])('%j is told as %j', (path, told) => {
-    expect(relativePath(scope.rootPath, path)).toEqual(told)
+  ])('%j is returned as %j', (path, returned) => {
+    expect(relativePath(scope.rootPath, path)).toEqual(returned)
   })
 
-  test('is told whole where there is no prefix', () => {
+  test('is returned whole when there is no prefix', () => {
     expect(relativePath([], ['a', 'b'])).toEqual(['a', 'b'])
   })
 })
