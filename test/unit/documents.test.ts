@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
-import { configVariables } from '../../src/gateway/config/variables.ts'
+import { configVariables, variableList } from '../../src/gateway/config/variables.ts'
 import {
   anchors,
   codeBlocks,
@@ -109,6 +109,24 @@ describe.each(documents)('%s', (document) => {
 
 test('README.md has at most 200 lines', () => {
   expect(textAt('README.md').trimEnd().split('\n').length).toBeLessThanOrEqual(200)
+})
+
+test('README.md lists every operation of the OpenAPI document', () => {
+  const { paths } = JSON.parse(textAt('openapi/openapi.json'))
+  const operations = Object.entries<object>(paths).flatMap(([path, methods]) =>
+    Object.keys(methods).map((method) => `${method.toUpperCase()} ${path}`),
+  )
+  expect(operations.length).toBeGreaterThan(7)
+  expect(operations.filter((operation) => !explains('README.md', operation))).toEqual([])
+})
+
+test('README.md lists every required variable', () => {
+  const required = variableList.filter(
+    ({ default: fallback }) => typeof fallback === 'object' && 'required' in fallback,
+  )
+  expect(required.length).toBe(5)
+  const rows = namesIn(textAt('README.md'), /^\| `([A-Z_]+)` \|/gm)
+  expect(rows.toSorted()).toEqual(required.map(({ name }) => name).toSorted())
 })
 
 test('all TypeScript of documents is compiled and run by test/package', () => {
