@@ -232,7 +232,7 @@ function requireSuccess(response: GatewayResponse): GatewayResponse {
   throw new UploadError(code, [message, ...faults].join(' '), {
     status,
     requestId: requestId ?? headers.get('X-Request-Id') ?? undefined,
-    // Not 507: a full space stays full.
+    // Not 507: the space is full.
     retryable: [408, 429, 500, 502, 503, 504].includes(status),
     errors,
     missingParts,
