@@ -120,6 +120,14 @@ test('README.md lists every operation of the OpenAPI document', () => {
   expect(operations.filter((operation) => !explains('README.md', operation))).toEqual([])
 })
 
+test('docs/api.md explains every field of requests and responses', () => {
+  const { components } = JSON.parse(textAt('openapi/openapi.json'))
+  const schemas = Object.values<{ properties?: object }>(components.schemas)
+  const fields = schemas.flatMap(({ properties = {} }) => Object.keys(properties))
+  expect(fields.length).toBeGreaterThan(50)
+  expect(fields.filter((field) => !explains('docs/api.md', field))).toEqual([])
+})
+
 test('README.md lists every required variable', () => {
   const required = variableList.filter(
     ({ default: fallback }) => typeof fallback === 'object' && 'required' in fallback,
