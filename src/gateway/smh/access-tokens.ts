@@ -6,33 +6,31 @@ import { meaningOf } from './error-codes.ts'
 import { tokenReply } from './replies.ts'
 import { type Refusal, refusalOf, SmhError } from './smh-error.ts'
 import type { CallLimits, SmhTransport } from './transport.ts'
+import type { UploadScope } from './upload.ts'
 
-/** Whom a token is for. In `shared` mode one token serves everybody. */
-interface TokenOwner {
-  userId: string
-  spaceId: string
-}
+/** The user and space of a token. In `shared` mode one token serves all users. */
+type TokenScope = Pick<UploadScope, 'userId' | 'spaceId'>
 
 /**
- * Custody of SMH's access tokens: they are made, kept and replaced here, in memory only, and are
- * seen by nobody but the call that is handed one.
+ * Custody of SMH's access tokens: mints, keeps and replaces them, in memory only. Only the call that needs a
+ * token sees it.
  */
 export interface AccessTokens {
   /**
-   * Runs `call` with a token that should be good. When SMH says that it is not (403
-   * `InvalidAccessToken`), gets another and runs `call` once more. Waits for a token no longer than
-   * `limits` has it, while the mint itself goes on for whoever else waits.
+   * Runs `call` with a token that should be valid. When SMH refuses the token (403 `InvalidAccessToken`), gets
+   * another and runs `call` once more. Waits for a token at most until the deadline of `limits`; the mint
+   * itself continues for other callers.
    */
-  use<T>(owner: TokenOwner, limits: CallLimits, call: (token: string) => Promise<T>): Promise<T>
+  use<T>(scope: TokenScope, limits: CallLimits, call: (token: string) => Promise<T>): Promise<T>
   /**
-   * Resolves when a token can be had; rejects with what stands against it.
+   * Resolves when a token is available; otherwise rejects with SMH's error.
    *
-   * @param anew one that is held does not count: SMH has to answer
+   * @param refresh true: a held token does not count, and SMH must answer
    */
-  ready(limits: CallLimits, anew?: boolean): Promise<void>
+  ready(limits: CallLimits, refresh?: boolean): Promise<void>
   /**
-   * Renews a token that was made elsewhere once half of its idle time is over; to be called now and
-   * then. Tokens minted here need none of this: they can be minted again. Rejects as `ready` does.
+   * Renews a provided token once half of its idle time is over; must be called regularly. Does nothing for
+   * minted tokens, which can be minted again. Rejects as `ready` does.
    */
   keepAlive(): Promise<void>
 }
@@ -40,17 +38,17 @@ export interface AccessTokens {
 interface HeldToken {
   readonly value: string
   readonly idleMs: number
-  /** Moves with every use, as SMH's own deadline does (docs/smh-protocol.md#3.2). By the steady clock. */
+  /** Moves with every use, as SMH's own deadline does (docs/smh-protocol.md#3.2). By the monotonic clock. */
   goodUntil: number
 }
 
-/** Tokens of as many users at once are remembered in `per-user` mode: some 10 MB. */
+/** Limits the tokens held in `per-user` mode, one per user: some 10 MB. */
 const MAX_HELD_TOKENS = 10_000
 
 /** Replaced when less than this, or a tenth of its idle time, is left (docs/smh-protocol.md#13). */
 const MIN_MARGIN_MS = 60_000
 
-/** How long a refusal that only the operator can mend stands for all callers, milliseconds. */
+/** How long a refusal that only the operator can fix applies to all callers, in milliseconds. */
 export const REFUSED_MS = 5_000
 
 /** Refusals that concern the library, its secret or the given token, and so every user. */
@@ -70,7 +68,7 @@ export interface AccessTokensOptions {
   send: SmhTransport
   monotonicClock: Clock
   singleFlight: SingleFlight
-  /** For one mint or renewal, whoever waits for it. */
+  /** Timeout of one mint or renewal, in milliseconds. */
   timeoutMs: number
 }
 
@@ -85,13 +83,13 @@ export function createAccessTokens(options: AccessTokensOptions): AccessTokens {
     ...(upload.createParents ? ['create_directory'] : []),
   ].join(',')
 
-  /** What a token is minted for; at the same time what it is remembered by. */
-  function identityOf(owner: TokenOwner): MintQuery {
+  /** The query of a token's mint; as JSON also its key in the cache. */
+  function identityOf(scope: TokenScope): MintQuery {
     if (smh.tokenMode === 'per-user') {
       return {
         grant: perUserGrants,
-        user_id: owner.userId,
-        space_id: owner.spaceId === '-' ? undefined : owner.spaceId,
+        user_id: scope.userId,
+        space_id: scope.spaceId === '-' ? undefined : scope.spaceId,
       }
     }
     // Without a user of its own the token may act for the one that each call names (docs/smh-protocol.md#3.9).
@@ -110,7 +108,7 @@ export function createAccessTokens(options: AccessTokensOptions): AccessTokens {
     return within(limits, fresh(key, identity))
   }
 
-  /** What the last renewal gave (docs/smh-protocol.md#3.3), at first what the configuration has. */
+  /** The token of the last renewal (docs/smh-protocol.md#3.3), otherwise the configured one. */
   function renewable(key: string, given: Secret): string {
     return held.get(key)?.value ?? given.reveal()
   }
@@ -149,7 +147,7 @@ export function createAccessTokens(options: AccessTokensOptions): AccessTokens {
     }
   }
 
-  /** Mints a token of the library secret, or renews the one that was made elsewhere. */
+  /** Mints a token with the library secret, or renews the provided token. */
   async function mintOrRenew(key: string, identity: MintQuery): Promise<HeldToken> {
     const askedAt = monotonicClock()
     const limits = { deadline: performance.now() + timeoutMs }
@@ -200,28 +198,28 @@ export function createAccessTokens(options: AccessTokensOptions): AccessTokens {
   }
 
   return {
-    async use(owner, limits, call) {
-      const identity = identityOf(owner)
+    async use(scope, limits, call) {
+      const identity = identityOf(scope)
       const token = await goodForUser(identity, limits)
       try {
         return await useToken(token, call)
       } catch (error) {
         const refused = refusalOf(error)
         if (!refused || meaningOf(refused) !== 'token_dead') throw error
-        // From here on nobody takes this one for good: there is another one, or none.
+        // No later call may use this token.
         token.goodUntil = 0
         return useToken(await goodForUser(identity, limits), call)
       }
     },
 
-    async ready(limits, anew = false) {
+    async ready(limits, refresh = false) {
       const have = (identity: MintQuery) =>
-        anew ? within(limits, fresh(JSON.stringify(identity), identity)) : good(identity, limits)
+        refresh ? within(limits, fresh(JSON.stringify(identity), identity)) : good(identity, limits)
       if (smh.tokenMode === 'shared') {
         await have(identityOf({ userId: '', spaceId: '' }))
         return
       }
-      // A token of nobody's that may only read: it proves the secret without standing for a user.
+      // A token without a user and with read access only: it proves that the secret works.
       try {
         await have({ grant: undefined, user_id: undefined, space_id: fixedSpace() })
       } catch (error) {
