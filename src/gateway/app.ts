@@ -4,7 +4,7 @@ import { adviceFor } from './advice.ts'
 import { createAuthenticate } from './auth/authenticate.ts'
 import { watchAuthentication } from './auth/authentication-watch.ts'
 import { createJwksCache } from './auth/jwks-cache.ts'
-import { rememberUsers } from './auth/token-cache.ts'
+import { createTokenCache } from './auth/token-cache.ts'
 import { errorFields, GatewayError, logLevelFor, toProblem } from './errors.ts'
 import { accessLog } from './http/access-log.ts'
 import { createConcurrencyLimit, withPermit } from './http/concurrency-limit.ts'
@@ -78,7 +78,7 @@ export function createApp(ports: Ports): App {
   })
   const verifyToken = createAuthenticate({ jwt: config.jwt, keys, clock })
   const authenticate = watchAuthentication({
-    authenticate: rememberUsers({
+    authenticate: createTokenCache({
       // A remembered token takes no permit.
       authenticate: (authorization, background) =>
         withPermit(permits.verified, undefined, () => verifyToken(authorization, background)),

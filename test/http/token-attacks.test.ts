@@ -13,7 +13,7 @@ const dull = {
     type: 'urn:smh-upload-gateway:problem:invalid_token',
     title: 'Unauthorized',
     status: 401,
-    detail: 'The bearer token is not valid.',
+    detail: 'The bearer token is invalid.',
     code: 'invalid_token',
     requestId: 'fixed',
   }),

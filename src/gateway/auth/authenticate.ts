@@ -5,7 +5,7 @@ import type { Background, Clock, InvalidTokenReason } from '../ports.ts'
 import type { JwksCache } from './jwks-cache.ts'
 import { isStrictCompactJws } from './strict-jws.ts'
 
-/** Who sends an `Authorization` header of this value. */
+/** Gives the user of an `Authorization` header. */
 export type Authenticate = (
   authorization: string | undefined,
   background: Background,
@@ -13,7 +13,7 @@ export type Authenticate = (
 
 declare const verified: unique symbol
 
-/** A user whose token was verified. Only {@link createAuthenticate} makes one. */
+/** The user of a verified token. Only {@link createAuthenticate} makes one. */
 export interface User {
   readonly [verified]: true
   /** The value of `JWT_USER_CLAIM`: 1 to 256 characters of well-formed Unicode. */
@@ -24,25 +24,22 @@ export interface User {
 /** Maximum length of an id that SMH receives. SMH publishes no limit (docs/smh-protocol.md#16.3). */
 const MAX_USER_ID_CHARACTERS = 256
 
-/** The end of the year 9999. What is beyond is no date; most likely it is meant as milliseconds. */
+/** The end of the year 9999. A later `exp` is most likely in milliseconds. */
 const LAST_DATE_SECONDS = 253_402_300_799
 
 const challenge = 'Bearer realm="uploads"'
 
 /**
- * Makes the check of an `Authorization` header's value.
+ * Creates the function that verifies an `Authorization` header. It resolves to the user, or rejects with a
+ * GatewayError:
+ * - `missing_token`: no credentials, or credentials of another scheme (RFC 6750 §3: without an error code)
+ * - `invalid_token`: the response is the same for every reason. `details.reason` has the word for the log
+ * - `insufficient_scope`: the token is valid and lacks `JWT_REQUIRED_SCOPE` (RFC 6750 §3.1)
+ * - `upstream_unavailable`: from `keys`, when no signing key is available
  *
- * What it makes resolves to the user, or rejects with a GatewayError:
- * - `missing_token`: no credentials, or those of another scheme (RFC 6750 §3: no error code then)
- * - `invalid_token`: any way in which a token can be bad. All are answered alike; which one it was
- *   is only in `facts.reason`, as a fixed word
- * - `insufficient_scope`: the token is good and lacks `JWT_REQUIRED_SCOPE` (RFC 6750 §3.1)
- * - `upstream_unavailable`: from `keys`, when no signing key can be had
- *
- * Nothing that a token says about keys is believed but its `alg`, if it is one of
- * `JWT_ALGORITHMS`, and its `kid`: `jwk`, `jku`, `x5c` and `x5u` are never read (RFC 8725 §3.10).
- * A token that says of what type it is must be an access token or just a JWT: others, such as logout
- * tokens, are signed with the same keys for another use (RFC 8725 §3.11).
+ * Of the header of a token, `alg` counts if it is one of `JWT_ALGORITHMS`, and so does `kid`. `jwk`, `jku`,
+ * `x5c` and `x5u` are never read (RFC 8725 §3.10). A token that states its type must be an access token or a
+ * plain JWT: logout tokens, for example, are signed with the same keys for another use (RFC 8725 §3.11).
  */
 export function createAuthenticate({
   jwt,
@@ -53,7 +50,7 @@ export function createAuthenticate({
   keys: Pick<JwksCache, 'key' | 'version' | 'changedSince'>
   clock: Clock
 }): Authenticate {
-  /** Once more when the signature fits none of the keys and the issuer has other keys by now. */
+  /** Verifies again when the signature fits none of the keys and the issuer's keys have changed. */
   async function verifiedClaims(token: string, background: Background): Promise<JWTPayload> {
     const version = keys.version()
     try {
@@ -82,7 +79,7 @@ export function createAuthenticate({
       return (await jwtVerify(token, findKey, options)).payload
     } catch (error) {
       if (!(error instanceof errors.JWKSMultipleMatchingKeys)) throw error
-      // Two of the issuer's keys fit, as when it gives them no ids: any of them may have signed.
+      // Several keys fit, for example keys without ids. Any of them may have signed.
       for await (const key of error) {
         const result = await jwtVerify(token, key, options).catch(unlessSignature)
         if (result) return result.payload
@@ -100,7 +97,7 @@ export function createAuthenticate({
     const id = claims[jwt.userClaim]
     if (!isUserId(id)) throw invalidToken('claims')
     if (jwt.requiredScope !== undefined && !scopesOf(claims).includes(jwt.requiredScope)) {
-      throw new GatewayError('insufficient_scope', 'Your token lacks the scope for uploads.', {
+      throw new GatewayError('insufficient_scope', 'The token lacks the scope for uploads.', {
         headers: { 'WWW-Authenticate': `${challenge}, error="insufficient_scope"` },
       })
     }
@@ -108,10 +105,10 @@ export function createAuthenticate({
   }
 }
 
-/** The one token in `authorization` (RFC 6750 §2.1; RFC 9110 §11.1: schemes ignore case). */
+/** The token in `authorization` (RFC 6750 §2.1; RFC 9110 §11.1: schemes ignore case). */
 function bearerToken(authorization = ''): string {
   if (!/^bearer(?:\s|$)/i.test(authorization)) {
-    throw new GatewayError('missing_token', 'A bearer token is needed.', {
+    throw new GatewayError('missing_token', 'A bearer token is required.', {
       headers: { 'WWW-Authenticate': challenge },
     })
   }
@@ -121,13 +118,13 @@ function bearerToken(authorization = ''): string {
 }
 
 function invalidToken(reason: InvalidTokenReason): GatewayError {
-  return new GatewayError('invalid_token', 'The bearer token is not valid.', {
+  return new GatewayError('invalid_token', 'The bearer token is invalid.', {
     headers: { 'WWW-Authenticate': `${challenge}, error="invalid_token"` },
     reason,
   })
 }
 
-/** What was wrong with a token, as a fixed word for the log. */
+/** Why a token is invalid, as a fixed word for the log. */
 function reasonOf(error: errors.JOSEError): InvalidTokenReason {
   if (error instanceof errors.JWTExpired) return 'expired'
   if (error instanceof errors.JWSSignatureVerificationFailed) return 'signature'
@@ -146,7 +143,7 @@ const reasonsByClaim: Readonly<Record<string, InvalidTokenReason>> = {
   nbf: 'not_yet_valid',
 }
 
-/** `JWT` (RFC 7519 §5.1), `at+jwt` (RFC 9068 §2.1) or none, as most issuers have it. */
+/** `JWT` (RFC 7519 §5.1), `at+jwt` (RFC 9068 §2.1), or none: most issuers state no type. */
 function isTypeOfAccess(typ: unknown): boolean {
   return typ === undefined || (typeof typ === 'string' && /^(application\/)?(at\+)?jwt$/i.test(typ))
 }

@@ -4,22 +4,21 @@ import type { LogReason } from '../log-record.ts'
 import type { Clock, Log, LogLevel, Metrics } from '../ports.ts'
 import type { Authenticate } from './authenticate.ts'
 
-/** Requests are counted for this long, and at most one fault is logged in this time, milliseconds. */
+/** Requests are counted in windows of this length, with at most one log line each, milliseconds. */
 const WINDOW_MS = 60_000
 
 /** Fewer refused requests say nothing about the configuration. */
 const MIN_REFUSED = 10
 
-/** Fewer different tokens may all be of one broken app. Keeping more of them serves nothing. */
+/** Fewer different tokens may all come from one broken app. */
 const MIN_TOKENS = 5
 
-/** As many refused requests for each good one are more than the usual share of late apps. */
+/** Refused requests for each good one. Apps that refresh their tokens late cause fewer. */
 const REFUSED_FOR_EACH_GOOD = 4
 
 /**
- * Reasons that are more likely a fault of the operator's than of the callers' when nearly all tokens
- * have it. The issuer has signed these tokens: the signature is checked first. So a stranger cannot
- * cause the log line.
+ * Reasons that point to the operator when nearly all tokens have them. The signature is verified first, so
+ * the issuer has signed these tokens, and an attacker cannot cause the log line.
  */
 const suspicious: ReadonlySet<LogReason> = new Set([
   'audience',
@@ -28,17 +27,17 @@ const suspicious: ReadonlySet<LogReason> = new Set([
   'not_yet_valid',
 ])
 
-/** Requests of one window: good ones, and those that were refused for one reason. */
+/** The requests of one window: good ones, and those refused for one reason. */
 export interface TokenCounts {
   good: number
   refused: number
-  /** Different tokens among the refused ones, counted up to 5. */
+  /** Different tokens among the refused requests, at most 5. */
   tokens: number
 }
 
 /**
- * Whether counts like these mean a wrong clock or configuration: `error` when no token is good, `warn`
- * when few are, otherwise undefined.
+ * Whether these counts suggest a wrong clock or configuration: `error` when no token is valid, `warn` when
+ * few are, otherwise undefined.
  */
 export function suspectedFault({ good, refused, tokens }: TokenCounts): LogLevel | undefined {
   if (refused < MIN_REFUSED || tokens < MIN_TOKENS) return undefined
@@ -52,8 +51,8 @@ interface Refused {
 }
 
 /**
- * `authenticate`, with each 401 counted by its reason. When many tokens are refused and few are good, so
- * that the clock or the configuration must be wrong, one line `tokens_refused` a minute says so.
+ * Adds counters to `authenticate`: each 401 by its reason. When many tokens are refused and few are valid,
+ * one log line `tokens_refused` a minute names the likely cause.
  */
 export function watchAuthentication(deps: {
   authenticate: Authenticate

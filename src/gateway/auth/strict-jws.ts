@@ -1,31 +1,30 @@
 import { base64url } from 'jose'
 import { countOuterMembers } from '../json-depth.ts'
 
-/** base64url in its one spelling (RFC 4648 §3.5): no padding, and the bits to spare are zero. */
+/** base64url in its canonical form (RFC 4648 §3.5): no padding, and the unused bits are zero. */
 const part = '(?:[\\w-]{4})*(?:[\\w-]{4}|[\\w-][AQgw]|[\\w-]{2}[AEIMQUYcgkosw048])'
 
-/** A missing signature is for jose to refuse, by the algorithm that the header names. */
+/** jose refuses a missing signature, by the algorithm in the header. */
 const compact = new RegExp(`^(${part})\\.(${part})\\.(?:${part})?$`)
 
-/** A byte order mark stays, for JSON.parse to refuse. */
+/** A byte order mark stays, so that JSON.parse refuses it. */
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
 /**
- * Characters of a token, checked before any other work. It is half of what Node takes of all headers
- * together, and several times the size of a token with many claims.
+ * Maximum length of a token, checked before any other work. It is half of what Node allows for all headers,
+ * and several times the size of a token with many claims.
  */
 export const MAX_TOKEN_CHARACTERS = 8 * 1024
 
-/** Levels of objects and arrays in a header or payload. Claims need a few; deep ones cost CPU to parse. */
+/** Maximum depth of a header or payload. Claims need a few levels; parsing deep ones costs CPU time. */
 export const MAX_NESTING = 32
 
 /**
- * Whether `token` is a JWS in compact form whose header and payload are JSON objects that name each
- * member once, all of it in its one spelling, within {@link MAX_TOKEN_CHARACTERS} and
- * {@link MAX_NESTING}.
+ * Whether `token` is a JWS in compact form, in its canonical encoding, whose header and payload are JSON
+ * objects without duplicate members, within {@link MAX_TOKEN_CHARACTERS} and {@link MAX_NESTING}.
  *
- * jose takes other spellings and the last of several members, as RFC 7519 §4 allows. Another
- * reader of the token, such as a proxy, may take the first.
+ * jose accepts other encodings and takes the last of duplicate members, as RFC 7519 §4 allows. Another reader
+ * of the token, such as a proxy, may take the first.
  */
 export function isStrictCompactJws(token: string): boolean {
   if (token.length > MAX_TOKEN_CHARACTERS) return false

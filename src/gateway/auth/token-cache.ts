@@ -3,28 +3,28 @@ import type { Clock } from '../ports.ts'
 import type { Authenticate, User } from './authenticate.ts'
 import type { JwksCache } from './jwks-cache.ts'
 
-interface Remembered {
+interface CachedToken {
   user: User
-  /** The key set that the token was checked with. */
+  /** The key set that verified the token. */
   keysVersion: number
-  /** By the steady clock. */
-  until: number
+  /** By the monotonic clock, milliseconds. */
+  endsAt: number
 }
 
-/** Characters of headers, all together; what was parsed of them takes a few times as much. */
-const MAX_REMEMBERED_CHARACTERS = 4 * 1024 * 1024
+/** All cached headers together. The parsed claims take a few times as much memory. */
+const MAX_CACHED_CHARACTERS = 4 * 1024 * 1024
 
-/** One token can be written in many more ways. Each would take room, and the tokens of others would go. */
+/** Other spellings of the header are not cached. Otherwise one token could evict those of other users. */
 const isUsual = /^[Bb]earer [^ ]/
 
 /**
- * Skips the signature check of a token that was verified before, as in every later request of an upload.
- * The key is the whole header, so another token cannot hit. Only valid tokens are cached: until `exp`, for
- * `seconds` at most, and until the issuer's keys change. Headers in an unusual spelling are not cached.
+ * Caches verified tokens, so that the requests of an upload verify their signature once. The key is the whole
+ * header, so no other token can match. Only valid tokens are cached: until their `exp`, for at most
+ * `seconds`, and until the issuer's keys change.
  *
- * @param deps.seconds 0 remembers nothing
+ * @param deps.seconds 0 caches nothing
  */
-export function rememberUsers(deps: {
+export function createTokenCache(deps: {
   authenticate: Authenticate
   keys: Pick<JwksCache, 'version'>
   clock: Clock
@@ -33,27 +33,27 @@ export function rememberUsers(deps: {
 }): Authenticate {
   const { authenticate, keys, clock, monotonicClock, seconds } = deps
   if (seconds === 0) return authenticate
-  const remembered = new LRUCache<string, Remembered>({
-    maxSize: MAX_REMEMBERED_CHARACTERS,
+  const cached = new LRUCache<string, CachedToken>({
+    maxSize: MAX_CACHED_CHARACTERS,
     sizeCalculation: (_, authorization) => authorization.length,
   })
 
-  function isGood({ user, keysVersion, until }: Remembered): boolean {
-    if (keysVersion !== keys.version() || monotonicClock() >= until) return false
+  function isValid({ user, keysVersion, endsAt }: CachedToken): boolean {
+    if (keysVersion !== keys.version() || monotonicClock() >= endsAt) return false
     return clock() < Number(user.claims.exp) * 1000
   }
 
-  return async function authenticateOrRemember(authorization, background) {
+  return async function authenticateCached(authorization, background) {
     if (authorization === undefined || !isUsual.test(authorization)) {
       return authenticate(authorization, background)
     }
-    const known = remembered.get(authorization)
-    if (known && isGood(known)) return known.user
-    // Before the check: keys that change meanwhile are not the ones it may have gone by.
+    const known = cached.get(authorization)
+    if (known && isValid(known)) return known.user
+    // Read before the verification, during which the keys may change.
     const keysVersion = keys.version()
-    const until = monotonicClock() + seconds * 1000
+    const endsAt = monotonicClock() + seconds * 1000
     const user = await authenticate(authorization, background)
-    remembered.set(authorization, { user, keysVersion, until })
+    cached.set(authorization, { user, keysVersion, endsAt })
     return user
   }
 }

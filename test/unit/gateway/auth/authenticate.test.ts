@@ -21,7 +21,7 @@ const ann = { sub: 'ann' }
 const missingToken = expect.objectContaining({
   code: 'missing_token',
   status: 401,
-  message: 'A bearer token is needed.',
+  message: 'A bearer token is required.',
   details: { headers: { 'WWW-Authenticate': 'Bearer realm="uploads"' } },
 })
 
@@ -30,7 +30,7 @@ const invalidToken = (reason: string) =>
   expect.objectContaining({
     code: 'invalid_token',
     status: 401,
-    message: 'The bearer token is not valid.',
+    message: 'The bearer token is invalid.',
     details: {
       headers: { 'WWW-Authenticate': 'Bearer realm="uploads", error="invalid_token"' },
       reason,
@@ -40,7 +40,7 @@ const invalidToken = (reason: string) =>
 const insufficientScope = expect.objectContaining({
   code: 'insufficient_scope',
   status: 403,
-  message: 'Your token lacks the scope for uploads.',
+  message: 'The token lacks the scope for uploads.',
   details: {
     headers: { 'WWW-Authenticate': 'Bearer realm="uploads", error="insufficient_scope"' },
   },
@@ -70,28 +70,34 @@ async function publish(
   return { published, sign }
 }
 
-describe('a good token', () => {
-  test('makes a user with its claims', async () => {
+describe('authenticate: a valid token', () => {
+  test('gives a user with its claims', async () => {
     const harness = await startIssuerHarness()
     const user = await harness.user(await harness.issuer.token({ sub: 'ann', claims: { org: 7 } }))
     expect(user.id).toBe('ann')
     expect(user.claims).toMatchObject({ sub: 'ann', org: 7, iss: harness.issuer.issuer })
   })
 
-  test.each(['Bearer', 'bearer', 'BEARER', 'BeArEr '])('after the scheme %j', async (scheme) => {
-    const harness = await startIssuerHarness()
-    const token = await harness.issuer.token(ann)
-    expect((await harness.authenticate(`${scheme} ${token}`)).id).toBe('ann')
-  })
+  test.each(['Bearer', 'bearer', 'BEARER', 'BeArEr '])(
+    'is accepted after the scheme %j',
+    async (scheme) => {
+      const harness = await startIssuerHarness()
+      const token = await harness.issuer.token(ann)
+      expect((await harness.authenticate(`${scheme} ${token}`)).id).toBe('ann')
+    },
+  )
 
-  test.each(['RS256', 'PS256', 'ES256', 'EdDSA'])('may be signed with %s', async (alg) => {
-    const harness = await startIssuerHarness()
-    const { sign } = await publish(harness, alg, { kid: 'a' })
-    expect((await harness.user(await sign({ kid: 'a' }))).id).toBe('ann')
-  })
+  test.each(['RS256', 'PS256', 'ES256', 'EdDSA'])(
+    'is accepted with a signature by %s',
+    async (alg) => {
+      const harness = await startIssuerHarness()
+      const { sign } = await publish(harness, alg, { kid: 'a' })
+      expect((await harness.user(await sign({ kid: 'a' }))).id).toBe('ann')
+    },
+  )
 
   test.each([undefined, 'JWT', 'jwt', 'at+jwt', 'AT+JWT', 'application/at+jwt', 'application/jwt'])(
-    'may be of type %s',
+    'is accepted with type %s',
     async (typ) => {
       const harness = await startIssuerHarness()
       const { sign } = await publish(harness, 'ES256', { kid: 'k' })
@@ -99,13 +105,13 @@ describe('a good token', () => {
     },
   )
 
-  test('may end with the year 9999', async () => {
+  test('is accepted with an end in the year 9999', async () => {
     const harness = await startIssuerHarness()
     const token = await harness.issuer.token({ ...ann, claims: { exp: 253_402_300_799 } })
     expect((await harness.user(token)).id).toBe('ann')
   })
 
-  test('may have been signed by any of several keys without an id', async () => {
+  test('is accepted with a signature by any of several keys without ids', async () => {
     const harness = await startIssuerHarness()
     const other = await exportJWK((await generateKeyPair('ES256')).publicKey)
     const { sign } = await publish(harness, 'ES256', {}, [other])
@@ -114,7 +120,7 @@ describe('a good token', () => {
     await expect(harness.user(await sign({}, stranger))).rejects.toEqual(invalidToken('signature'))
   })
 
-  test('is checked in full when several keys fit', async () => {
+  test('has all its claims checked when several keys fit', async () => {
     const harness = await startIssuerHarness()
     const other = await exportJWK((await generateKeyPair('ES256')).publicKey)
     const { sign } = await publish(harness, 'ES256', {}, [other])
@@ -123,13 +129,16 @@ describe('a good token', () => {
     await expect(harness.user(token)).rejects.toEqual(invalidToken('expired'))
   })
 
-  test.each([['uploads'], [['x', 'uploads']]])('is for one of our audiences: %j', async (aud) => {
-    const harness = await startIssuerHarness({ jwt: { audiences: ['other', 'uploads'] } })
-    const token = await harness.issuer.token({ ...ann, claims: { aud } })
-    expect((await harness.user(token)).id).toBe('ann')
-  })
+  test.each([['uploads'], [['x', 'uploads']]])(
+    'is accepted for a configured audience: %j',
+    async (aud) => {
+      const harness = await startIssuerHarness({ jwt: { audiences: ['other', 'uploads'] } })
+      const token = await harness.issuer.token({ ...ann, claims: { aud } })
+      expect((await harness.user(token)).id).toBe('ann')
+    },
+  )
 
-  test('lets its keys be renewed in the background', async () => {
+  test('does not wait for the renewal of keys', async () => {
     const harness = await startIssuerHarness()
     await harness.user(await harness.issuer.token(ann))
     harness.advance(FRESH_MS)
@@ -138,7 +147,7 @@ describe('a good token', () => {
   })
 })
 
-describe('a key that was replaced', () => {
+describe('authenticate: a replaced key', () => {
   const replacements = [
     ['under the same id', { kid: 'k' }, createSingleFlight()],
     ['without an id', {}, createSingleFlight()],
@@ -149,7 +158,7 @@ describe('a key that was replaced', () => {
     ],
   ] as const
 
-  test.each(replacements)('%s verifies at once', async (_case, header, singleFlight) => {
+  test.each(replacements)('verifies tokens at once: %s', async (_case, header, singleFlight) => {
     const harness = await startIssuerHarness({ singleFlight })
     const before = await publish(harness, 'ES256', header)
     const old = await before.sign(header)
@@ -161,7 +170,7 @@ describe('a key that was replaced', () => {
     await expect(harness.user(old)).rejects.toEqual(invalidToken('signature'))
   })
 
-  test('many bad signatures cause one fetch in 30 seconds', async () => {
+  test('many invalid signatures cause one fetch in 30 seconds', async () => {
     const harness = await startIssuerHarness()
     const { sign } = await publish(harness, 'ES256', { kid: 'k' })
     const stranger = (await generateKeyPair('ES256')).privateKey
@@ -180,7 +189,7 @@ describe('a key that was replaced', () => {
     expect(await hits()).toBe(3)
   })
 
-  test('while that fetch hangs, good tokens do not wait and few bad ones do', async () => {
+  test('while that fetch hangs, valid tokens do not wait and few invalid ones do', async () => {
     const harness = await startIssuerHarness({ maxInFlight: 8 })
     const good = await harness.issuer.token(ann)
     await harness.user(good)
@@ -203,7 +212,7 @@ describe('a key that was replaced', () => {
   })
 })
 
-describe('no token', () => {
+describe('authenticate: no token', () => {
   test.each([
     [undefined],
     [''],
@@ -219,7 +228,7 @@ describe('no token', () => {
   })
 })
 
-describe('a malformed token', () => {
+describe('authenticate: a malformed token', () => {
   test.each([
     'Bearer',
     'Bearer ',
@@ -246,7 +255,7 @@ describe('a malformed token', () => {
     expect(harness.calls).toEqual([])
   })
 
-  test('a good one with anything around it', async () => {
+  test('is refused: a valid one with extra characters', async () => {
     const harness = await startIssuerHarness()
     const token = await harness.issuer.token(ann)
     for (const rest of [`${token} x`, `${token},`, `${token}, Bearer x`, `x Bearer ${token}`]) {
@@ -255,7 +264,7 @@ describe('a malformed token', () => {
     }
   })
 
-  test('claims that are no object', async () => {
+  test('is refused: claims that are not an object', async () => {
     const harness = await startIssuerHarness()
     const { privateKey, publicKey } = await generateKeyPair('ES256', { extractable: true })
     const key = { ...(await exportJWK(publicKey)), kid: 'k' }
@@ -273,8 +282,8 @@ describe('a malformed token', () => {
   })
 })
 
-describe('a token that must not be believed', () => {
-  test('signed with another key under the published id', async () => {
+describe('authenticate: a forged token is refused', () => {
+  test('signed by another key under the published id', async () => {
     const harness = await startIssuerHarness()
     const { sign } = await publish(harness, 'ES256', { kid: 'k' })
     const stranger = (await generateKeyPair('ES256')).privateKey
@@ -296,7 +305,7 @@ describe('a token that must not be believed', () => {
     await expect(harness.user(token)).rejects.toEqual(invalidToken('unknown_key'))
   })
 
-  test('not signed', async () => {
+  test('without a signature', async () => {
     const harness = await startIssuerHarness()
     const token = new UnsecuredJWT(usualClaims(harness)).encode()
     await expect(harness.user(token)).rejects.toEqual(invalidToken('algorithm'))
@@ -317,7 +326,7 @@ describe('a token that must not be believed', () => {
     await expect(harness.user(token)).rejects.toEqual(invalidToken('algorithm'))
   })
 
-  test('signed with an algorithm that is not asked for', async () => {
+  test('signed with an algorithm that is not allowed', async () => {
     const harness = await startIssuerHarness({ jwt: { algorithms: ['RS256'] } })
     const token = await harness.issuer.token(ann)
     await expect(harness.user(token)).rejects.toEqual(invalidToken('algorithm'))
@@ -343,7 +352,7 @@ describe('a token that must not be believed', () => {
     expect(harness.calls).toEqual([])
   })
 
-  test('bringing its own key, or an address to fetch one from', async () => {
+  test('with its own key, or a URL of a key', async () => {
     const harness = await startIssuerHarness()
     const thief = await startIssuerHarness()
     const { privateKey, publicKey } = await generateKeyPair('ES256', { extractable: true })
@@ -368,7 +377,7 @@ describe('a token that must not be believed', () => {
     ['another issuer', { iss: 'https://login.example.com' }, 'issuer'],
     ['several issuers', { iss: ['a', 'b'] }, 'issuer'],
     ['no issuer', { iss: undefined }, 'claims'],
-    ['another audience', { aud: 'other' }, 'audience'],
+    ['another audience', { aud: 'somebody' }, 'audience'],
     ['no audience', { aud: undefined }, 'claims'],
     ['no end', { exp: undefined }, 'claims'],
     ['an end that is no number', { exp: '9999999999' }, 'claims'],
@@ -388,8 +397,8 @@ describe('a token that must not be believed', () => {
   })
 })
 
-describe('time', () => {
-  test('a token works until its end and 5 seconds more', async () => {
+describe('authenticate: time', () => {
+  test('a token is valid until 5 seconds after its end', async () => {
     const harness = await startIssuerHarness()
     const token = await harness.issuer.token({ ...ann, expiresInSeconds: 60 })
     harness.advance(64_000)
@@ -398,7 +407,7 @@ describe('time', () => {
     await expect(harness.user(token)).rejects.toEqual(invalidToken('expired'))
   })
 
-  test('a token works from 5 seconds before its start', async () => {
+  test('a token is valid from 5 seconds before its start', async () => {
     const harness = await startIssuerHarness()
     const nbf = usualClaims(harness).iat + 10
     const token = await harness.issuer.token({ ...ann, claims: { nbf } })
@@ -408,7 +417,7 @@ describe('time', () => {
     expect((await harness.user(token)).id).toBe('ann')
   })
 
-  test('the tolerance is the configured one', async () => {
+  test('the tolerance is configurable', async () => {
     const harness = await startIssuerHarness({ jwt: { clockToleranceSeconds: 0 } })
     const token = await harness.issuer.token({ ...ann, expiresInSeconds: 60 })
     harness.advance(60_000)
@@ -416,7 +425,7 @@ describe('time', () => {
   })
 })
 
-describe('the user claim', () => {
+describe('authenticate: the user claim', () => {
   test.each([
     ['256 characters', 'a'.repeat(256)],
     ['256 characters outside the basic plane', '\u{1f600}'.repeat(256)],
@@ -426,7 +435,7 @@ describe('the user claim', () => {
     expect((await harness.user(await harness.issuer.token({ sub }))).id).toBe(sub)
   })
 
-  test('is the configured one', async () => {
+  test('is configurable', async () => {
     const harness = await startIssuerHarness({ jwt: { userClaim: 'https://example.com/uid' } })
     const claims = { 'https://example.com/uid': 'u-1' }
     expect((await harness.user(await harness.issuer.token({ ...ann, claims }))).id).toBe('u-1')
@@ -434,14 +443,14 @@ describe('the user claim', () => {
     await expect(harness.user(without)).rejects.toEqual(invalidToken('claims'))
   })
 
-  test('is one of the token itself', async () => {
+  test('is an own property of the claims', async () => {
     const harness = await startIssuerHarness({ jwt: { userClaim: 'constructor' } })
     const token = await harness.issuer.token(ann)
     await expect(harness.user(token)).rejects.toEqual(invalidToken('claims'))
   })
 })
 
-describe('a required scope', () => {
+describe('authenticate: a required scope', () => {
   const jwt = { requiredScope: 'files:write' }
 
   test.each([
@@ -473,15 +482,15 @@ describe('a required scope', () => {
     await expect(harness.user(token)).rejects.toEqual(insufficientScope)
   })
 
-  test('does not matter for a token that is bad', async () => {
+  test('is not looked at in an invalid token', async () => {
     const harness = await startIssuerHarness({ jwt })
     const token = await harness.issuer.token({ sub: '' })
     await expect(harness.user(token)).rejects.toEqual(invalidToken('claims'))
   })
 })
 
-describe('when no key can be had', () => {
-  test('the answer is 503, not 401', async () => {
+describe('authenticate: no signing key is available', () => {
+  test('the response is 503, not 401', async () => {
     const harness = await startIssuerHarness()
     const token = await harness.issuer.token(ann)
     harness.issuer.down(true)
@@ -492,7 +501,7 @@ describe('when no key can be had', () => {
     })
   })
 
-  test('a fault of our own is no fault of the token', async () => {
+  test('a defect of the gateway is not reported as an invalid token', async () => {
     const harness = await startIssuerHarness()
     const broken = new TypeError('broken')
     const authenticate = createAuthenticate({

@@ -13,7 +13,7 @@ import {
   noMetrics,
 } from '../../../../src/gateway/ports.ts'
 
-describe('suspected fault', () => {
+describe('authentication watch: the suspected cause', () => {
   test.each([
     [{ good: 0, refused: 10, tokens: 5 }, 'error'],
     [{ good: 0, refused: 1_000, tokens: 5 }, 'error'],
@@ -65,7 +65,7 @@ function startWatch() {
   }
 }
 
-test('every 401 is counted by its reason', async () => {
+test('authentication watch: every 401 is counted by its reason', async () => {
   const { send, counted } = startWatch()
   await send(1)
   for (const reason of ['missing_token', ...invalidTokenReasons] as const) await send(1, reason)
@@ -73,7 +73,7 @@ test('every 401 is counted by its reason', async () => {
 })
 
 test.each(['audience', 'issuer', 'expired', 'not_yet_valid'] as const)(
-  'many tokens with reason %s and no good one are logged once a minute, with what to fix',
+  'authentication watch: many refused tokens with reason %s are logged once a minute, with advice',
   async (reason) => {
     const { send, logged, advance } = startWatch()
     await send(100, reason)
@@ -88,7 +88,7 @@ test.each(['audience', 'issuer', 'expired', 'not_yet_valid'] as const)(
   },
 )
 
-test('tokens without a valid signature are counted and not logged', async () => {
+test('authentication watch: tokens without a valid signature are counted and not logged', async () => {
   const { send, logged } = startWatch()
   for (const reason of [
     'malformed',
@@ -102,13 +102,13 @@ test('tokens without a valid signature are counted and not logged', async () => 
   expect(logged).toEqual([])
 })
 
-test('the same few tokens again and again are not logged', async () => {
+test('authentication watch: repeats of a few tokens are not logged', async () => {
   const { send, logged } = startWatch()
   await send(100, 'expired', (index) => `Bearer ${index % 4}`)
   expect(logged).toEqual([])
 })
 
-test('a few bad tokens among good ones are not logged, and a minute later all counts are zero', async () => {
+test('authentication watch: a few invalid tokens among valid ones are not logged, and counts end after a minute', async () => {
   const { send, logged, advance } = startWatch()
   await send(10)
   await send(39, 'expired')

@@ -33,8 +33,8 @@ const changed =
   (document: 'discovery' | 'keys', change: (usual: Record<string, unknown>) => unknown): Rehearse =>
   (asked, usual) => ({ body: asked === document ? change(usual) : usual })
 
-describe('fetching', () => {
-  test('asks for nothing before the first need, then for each document once', async () => {
+describe('JWKS cache: fetching', () => {
+  test('nothing is fetched before the first request, then each document once', async () => {
     const harness = await startIssuerHarness()
     expect(harness.issuer.hits()).toEqual({ discovery: 0, keys: 0 })
     const token = await harness.issuer.token(ann)
@@ -44,7 +44,7 @@ describe('fetching', () => {
     expect(harness.issuer.hits()).toEqual({ discovery: 1, keys: 1 })
   })
 
-  test('without shared flights concurrent requests all get their key', async () => {
+  test('concurrent requests all get their key where they cannot share a fetch', async () => {
     const harness = await startIssuerHarness({ singleFlight: createBoundedFlights(5_000) })
     const token = await harness.issuer.token(ann)
     for (const key of await Promise.all([token, token, token].map(harness.keyOf))) {
@@ -83,7 +83,7 @@ describe('fetching', () => {
     expect(harness.calls[0]?.headers).toEqual({ accept: 'application/json' })
   })
 
-  test('a slow issuer is given up', async () => {
+  test('a slow issuer is given up after the timeout', async () => {
     const harness = await startIssuerHarness({ timeoutMs: 20 })
     const { promise, resolve } = Promise.withResolvers<{ body: unknown }>()
     harness.issuer.rehearse(() => promise)
@@ -92,8 +92,8 @@ describe('fetching', () => {
   })
 })
 
-describe('discovery', () => {
-  test('an issuer that ends in a slash is asked at the same place, and must match with it', async () => {
+describe('JWKS cache: discovery', () => {
+  test('an issuer with a final slash has the same discovery URL, and must match exactly', async () => {
     const plain = await startIssuerHarness()
     const issuer = `${plain.issuer.issuer}/`
     const harness = await startIssuerHarness({ jwt: { issuer } })
@@ -119,7 +119,7 @@ describe('discovery', () => {
   })
 
   test.each(['http://127.0.0.1:1/keys', 'https://localhost/keys', 'http://[::1]:1/keys'])(
-    'of a remote issuer cannot name a key set on this machine: %s',
+    'a remote issuer cannot name a key set on this machine: %s',
     async (jwks_uri) => {
       const issuer = 'https://login.example.com'
       const called: string[] = []
@@ -139,10 +139,13 @@ describe('discovery', () => {
     },
   )
 
-  test('is done again once the keys are no longer where it said', async () => {
+  test('discovery is repeated when the key set is gone', async () => {
     const harness = await startIssuerHarness()
     const { issuer } = harness.issuer
-    const moved = changed('discovery', (usual) => ({ ...usual, jwks_uri: `${issuer}/moved` }))
+    const moved = changed('discovery', (usual) => ({
+      ...usual,
+      jwks_uri: `${issuer}/moved`,
+    }))
     harness.issuer.rehearse(moved)
     await expect(harness.keys.ready()).rejects.toEqual(unavailable('status', { issuerStatus: 404 }))
     harness.issuer.rehearse(undefined)
@@ -151,7 +154,7 @@ describe('discovery', () => {
     expect(harness.issuer.hits()).toEqual({ discovery: 2, keys: 1 })
   })
 
-  test('is remembered while the keys are where it said', async () => {
+  test('discovery is not repeated while the key set is there', async () => {
     const harness = await startIssuerHarness()
     await harness.keys.ready()
     harness.advance(FRESH_MS)
@@ -160,7 +163,7 @@ describe('discovery', () => {
   })
 })
 
-describe('an issuer that says something else', () => {
+describe('JWKS cache: an unusable key set', () => {
   test.each([
     ['an error', { status: 500, body: {} }, 'status', 500],
     ['a redirect', { status: 302, body: {} }, 'status', 302],
@@ -188,12 +191,12 @@ describe('an issuer that says something else', () => {
     ])
   })
 
-  test('keys for none of our algorithms are no keys', async () => {
+  test('a set without keys for the allowed algorithms is refused', async () => {
     const harness = await startIssuerHarness({ jwt: { algorithms: ['RS256'] } })
     await expect(harness.keys.ready()).rejects.toEqual(unavailable('no_usable_key'))
   })
 
-  test('keeps the usable members of a key set', async () => {
+  test('usable members of a key set are kept', async () => {
     const harness = await startIssuerHarness({ jwt: { algorithms: ['ES256', 'RS256', 'EdDSA'] } })
     const pair = async (alg: string, options = {}) => {
       const { publicKey, privateKey } = await generateKeyPair(alg, {
@@ -244,7 +247,7 @@ describe('an issuer that says something else', () => {
     await expect(found('HS256', 'hmac')).rejects.toThrow(errors.JOSENotSupported)
   })
 
-  test('keys of the larger curves are usable without a name for their algorithm', async () => {
+  test('keys of larger curves are usable without "alg"', async () => {
     const harness = await startIssuerHarness({ jwt: { algorithms: ['ES384', 'ES512'] } })
     const keys = await Promise.all(
       ['ES384', 'ES512'].map(async (kid) => {
@@ -260,8 +263,8 @@ describe('an issuer that says something else', () => {
   })
 })
 
-describe('renewing', () => {
-  test('keys serve unasked for ten minutes, then are renewed while they go on serving', async () => {
+describe('JWKS cache: renewing', () => {
+  test('keys serve for ten minutes, then are renewed in the background', async () => {
     const harness = await startIssuerHarness()
     const old = await harness.issuer.token(ann)
     await harness.keyOf(old)
@@ -279,7 +282,7 @@ describe('renewing', () => {
     await expect(harness.keyOf(old)).rejects.toThrow(errors.JWKSNoMatchingKey)
   })
 
-  test('after a long pause the renewal is waited for, so that no key the issuer took back serves', async () => {
+  test('after a long pause requests wait for the renewal, so that no revoked key serves', async () => {
     const harness = await startIssuerHarness()
     const old = await harness.issuer.token(ann)
     await harness.keyOf(old)
@@ -290,7 +293,7 @@ describe('renewing', () => {
     expect(harness.issuer.hits().keys).toBe(2)
   })
 
-  test('after a long pause with the issuer down one try is waited for, then the last good keys serve', async () => {
+  test('after a long pause with the issuer down, requests wait for one try, then the last good keys serve', async () => {
     const harness = await startIssuerHarness()
     const token = await harness.issuer.token(ann)
     await harness.keyOf(token)
@@ -306,7 +309,7 @@ describe('renewing', () => {
     await expect(harness.keyOf(token)).rejects.toThrow(errors.JWKSNoMatchingKey)
   })
 
-  test('without a background the renewal is waited for', async () => {
+  test('a request without a background waits for the renewal', async () => {
     const harness = await startIssuerHarness()
     await harness.keys.ready()
     harness.advance(FRESH_MS)
@@ -316,7 +319,7 @@ describe('renewing', () => {
     expect(harness.issuer.hits().keys).toBe(2)
   })
 
-  test('is ready while the last good keys serve', async () => {
+  test('the cache is ready while the last good keys serve', async () => {
     const harness = await startIssuerHarness()
     await harness.keys.ready()
     harness.issuer.down(true)
@@ -325,7 +328,7 @@ describe('renewing', () => {
     expect(harness.calls).toHaveLength(3)
   })
 
-  test('the last good keys serve for 24 hours of outage, and no longer', async () => {
+  test('the last good keys serve for at most 24 hours of outage', async () => {
     const harness = await startIssuerHarness()
     const token = await harness.issuer.token(ann)
     await harness.keyOf(token)
@@ -346,7 +349,7 @@ describe('renewing', () => {
     expect(await harness.keyOf(token)).toEqual(publicKey)
   })
 
-  test('an outage is asked about every 30 seconds, and over with the first answer', async () => {
+  test('an outage is probed every 30 seconds, and ends with the first response', async () => {
     const harness = await startIssuerHarness()
     const token = await harness.issuer.token(ann)
     await harness.keyOf(token)
@@ -366,7 +369,7 @@ describe('renewing', () => {
     expect(await attempts()).toBe(0)
   })
 
-  test('a set without keys takes the old ones away', async () => {
+  test('an empty set replaces the old keys', async () => {
     const harness = await startIssuerHarness()
     const token = await harness.issuer.token(ann)
     await harness.keyOf(token)
@@ -379,7 +382,7 @@ describe('renewing', () => {
     expect(await harness.keyOf(token)).toEqual(publicKey)
   })
 
-  test('a slow answer does not undo what a later fetch brought', async () => {
+  test('a slow response does not replace the keys of a later fetch', async () => {
     const harness = await startIssuerHarness()
     const old = await harness.issuer.token(ann)
     await harness.keyOf(old)
@@ -404,8 +407,8 @@ describe('renewing', () => {
   })
 })
 
-describe('an unknown key id', () => {
-  test('limits the requests that wait for a silent issuer, and lets known keys pass', async () => {
+describe('JWKS cache: an unknown key id', () => {
+  test('lets a limited number of requests wait for a silent issuer, and none with a known key', async () => {
     const harness = await startIssuerHarness()
     const known = await harness.issuer.token(ann)
     await harness.keyOf(known)
@@ -424,7 +427,7 @@ describe('an unknown key id', () => {
     await expect(harness.keyOf(unknown)).rejects.toThrow(errors.JWKSNoMatchingKey)
   })
 
-  test('leaves most of few places to those whose key is known', async () => {
+  test('leaves most of a small limit to requests with a known key', async () => {
     const harness = await startIssuerHarness({ maxInFlight: 8 })
     await harness.keys.ready()
     const answer = Promise.withResolvers<void>()
@@ -445,7 +448,7 @@ describe('an unknown key id', () => {
     return harness
   }
 
-  test('is looked up at once after the issuer changed its keys', async () => {
+  test('is fetched at once after the issuer has changed its keys', async () => {
     const harness = await startedHarness()
     await harness.issuer.rotateKeys()
     const token = await harness.issuer.token(ann)
@@ -454,7 +457,7 @@ describe('an unknown key id', () => {
     expect(harness.issuer.hits()).toEqual({ discovery: 1, keys: 2 })
   })
 
-  test('causes one fetch in 30 seconds, however many there are', async () => {
+  test('causes one fetch in 30 seconds, for any number of ids', async () => {
     const harness = await startedHarness()
     const hits = async () => {
       for (const _ of [1, 2, 3]) {
@@ -470,7 +473,7 @@ describe('an unknown key id', () => {
     expect(await hits()).toBe(3)
   })
 
-  test('causes one fetch as well where requests cannot share one', async () => {
+  test('causes one fetch where requests cannot share one', async () => {
     const harness = await startIssuerHarness({ singleFlight: createBoundedFlights(5_000) })
     await harness.keys.ready()
     const tokens = await Promise.all([1, 2, 3].map(() => harness.issuer.forgedToken(ann)))
@@ -480,7 +483,7 @@ describe('an unknown key id', () => {
     expect(harness.issuer.hits().keys).toBe(2)
   })
 
-  test('causes at most that while the issuer is down', async () => {
+  test('causes one fetch in 30 seconds while the issuer is down', async () => {
     const harness = await startedHarness()
     const good = await harness.issuer.token(ann)
     harness.issuer.down(true)
@@ -499,14 +502,14 @@ describe('an unknown key id', () => {
     expect(await attempts()).toBe(4)
   })
 
-  test('is not looked up again in keys that were fetched for it', async () => {
+  test('is not fetched twice for one request', async () => {
     const harness = await startIssuerHarness()
     const token = await harness.issuer.forgedToken(ann)
     await expect(harness.keyOf(token)).rejects.toThrow(errors.JWKSNoMatchingKey)
     expect(harness.issuer.hits().keys).toBe(1)
   })
 
-  test('is answered 503 when looking it up shows that there are no keys any more', async () => {
+  test('gets 503 when the fetch shows that the issuer has no keys', async () => {
     const harness = await startedHarness()
     harness.issuer.rehearse(changed('keys', () => ({ keys: [] })))
     const token = await harness.issuer.forgedToken(ann)
@@ -514,8 +517,8 @@ describe('an unknown key id', () => {
   })
 })
 
-describe('no keys at all', () => {
-  test('an issuer that is down is asked once per second', async () => {
+describe('JWKS cache: no keys', () => {
+  test('a failed issuer is asked once per second', async () => {
     const harness = await startIssuerHarness()
     const token = await harness.issuer.token(ann)
     harness.issuer.down(true)
@@ -536,7 +539,7 @@ describe('no keys at all', () => {
     await expect(harness.keys.ready()).resolves.toBeUndefined()
   })
 
-  test('neither errors nor the log name an address', async () => {
+  test('neither errors nor the log contain a URL', async () => {
     const harness = await startIssuerHarness()
     harness.issuer.down(true)
     const error = await harness.keys.ready().catch((thrown: Error) => thrown)

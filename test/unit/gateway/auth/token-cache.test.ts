@@ -1,14 +1,14 @@
 import { expect, test } from 'vitest'
-import { rememberUsers } from '../../../../src/gateway/auth/token-cache.ts'
+import { createTokenCache } from '../../../../src/gateway/auth/token-cache.ts'
 import { startIssuerHarness } from '../../../support/issuer.ts'
 
 const ann = { sub: 'ann' }
 
-/** The real check behind the memory, with a count of how often it is done. */
-async function startMemory(seconds = 60) {
+/** A token cache over the real verification, which counts its calls. */
+async function startCache(seconds = 60) {
   const harness = await startIssuerHarness()
   let checks = 0
-  const remembering = rememberUsers({
+  const authenticate = createTokenCache({
     authenticate(authorization) {
       checks += 1
       return harness.authenticate(authorization)
@@ -18,14 +18,14 @@ async function startMemory(seconds = 60) {
     monotonicClock: harness.monotonicClock,
     seconds,
   })
-  const user = (token: string) => remembering(`Bearer ${token}`, () => {})
+  const user = (token: string) => authenticate(`Bearer ${token}`, () => {})
   // A first token brings the keys, and keys that come while a token is checked do not count.
   await harness.user(await harness.issuer.token(ann))
-  return { ...harness, remembering, user, checks: () => checks }
+  return { ...harness, authenticate, user, checks: () => checks }
 }
 
-test('a token is checked once', async () => {
-  const { issuer, user, checks } = await startMemory()
+test('token cache: a token is verified once', async () => {
+  const { issuer, user, checks } = await startCache()
   const token = await issuer.token(ann)
   const first = await user(token)
   expect(first).toMatchObject({ id: 'ann' })
@@ -33,43 +33,43 @@ test('a token is checked once', async () => {
   expect(checks()).toBe(1)
 })
 
-test('another token is checked, however like it is', async () => {
-  const { issuer, user, remembering, checks } = await startMemory()
+test('token cache: a similar token is verified itself', async () => {
+  const { issuer, user, authenticate, checks } = await startCache()
   const token = await issuer.token(ann)
   await user(token)
   const letter = token.at(-20) === 'A' ? 'B' : 'A'
   const forged = token.slice(0, -20) + letter + token.slice(-19)
   for (const other of [forged, `${token}AAAA`, token.slice(1)])
     await expect(user(other)).rejects.toMatchObject({ code: 'invalid_token' })
-  await expect(remembering(undefined, () => {})).rejects.toMatchObject({ code: 'missing_token' })
+  await expect(authenticate(undefined, () => {})).rejects.toMatchObject({ code: 'missing_token' })
   expect(await user(await issuer.token({ sub: 'bob' }))).toMatchObject({ id: 'bob' })
   expect(checks()).toBe(6)
 })
 
-test('a token with more spaces before it than one is checked, and takes no room from others', async () => {
-  const { issuer, remembering, user, checks } = await startMemory()
+test('token cache: a header with several spaces is verified each time and evicts no other token', async () => {
+  const { issuer, authenticate, user, checks } = await startCache()
   const token = await issuer.token(ann)
   await user(token)
   const mallory = await issuer.token({ sub: 'mallory' })
   // Together more than all the room there is.
   for (let spaces = 2; spaces < 602; spaces += 1) {
     const padded = `Bearer ${' '.repeat(7_000 + spaces)}${mallory}`
-    expect(await remembering(padded, () => {})).toMatchObject({ id: 'mallory' })
+    expect(await authenticate(padded, () => {})).toMatchObject({ id: 'mallory' })
   }
   expect(checks()).toBe(601)
   await user(token)
   expect(checks()).toBe(601)
 })
 
-test('a bad token is not remembered', async () => {
-  const { issuer, user, checks } = await startMemory()
+test('token cache: an invalid token is not cached', async () => {
+  const { issuer, user, checks } = await startCache()
   const token = await issuer.forgedToken(ann)
   for (const _ of [1, 2]) await expect(user(token)).rejects.toMatchObject({ code: 'invalid_token' })
   expect(checks()).toBe(2)
 })
 
-test('after the configured time it is checked again', async () => {
-  const { issuer, user, advance, checks } = await startMemory(30)
+test('token cache: a token is verified again after the configured time', async () => {
+  const { issuer, user, advance, checks } = await startCache(30)
   const token = await issuer.token(ann)
   await user(token)
   advance(29_999)
@@ -80,8 +80,8 @@ test('after the configured time it is checked again', async () => {
   expect(checks()).toBe(2)
 })
 
-test('a clock that is set back does not prolong it', async () => {
-  const { issuer, user, advance, setClock, checks } = await startMemory()
+test('token cache: a clock that is set back does not extend the time', async () => {
+  const { issuer, user, advance, setClock, checks } = await startCache()
   const token = await issuer.token(ann)
   await user(token)
   setClock(-3_600_000)
@@ -90,16 +90,16 @@ test('a clock that is set back does not prolong it', async () => {
   expect(checks()).toBe(2)
 })
 
-test('at the end of its life it is refused as if it had never been seen', async () => {
-  const { issuer, user, advance } = await startMemory()
+test('token cache: an expired token is refused like one that was never cached', async () => {
+  const { issuer, user, advance } = await startCache()
   const token = await issuer.token({ ...ann, expiresInSeconds: 20 })
   await user(token)
   advance(25_000)
   await expect(user(token)).rejects.toMatchObject({ code: 'invalid_token' })
 })
 
-test('keys that become others end it at once', async () => {
-  const { issuer, user } = await startMemory()
+test('token cache: changed keys invalidate cached tokens at once', async () => {
+  const { issuer, user } = await startCache()
   const token = await issuer.token(ann)
   await user(token)
   await issuer.rotateKeys()
@@ -109,8 +109,8 @@ test('keys that become others end it at once', async () => {
   await expect(user(token)).rejects.toMatchObject({ code: 'invalid_token' })
 })
 
-test('keys that stay the same do not', async () => {
-  const { issuer, user, keys, advance, settle, keyOf, checks } = await startMemory()
+test('token cache: unchanged keys invalidate nothing', async () => {
+  const { issuer, user, keys, advance, settle, keyOf, checks } = await startCache()
   advance(10 * 60_000)
   const token = await issuer.token(ann)
   const before = keys.version()
@@ -123,15 +123,15 @@ test('keys that stay the same do not', async () => {
   expect(checks()).toBe(1)
 })
 
-test('0 remembers nothing', async () => {
-  const { issuer, user, checks } = await startMemory(0)
+test('token cache: 0 seconds cache nothing', async () => {
+  const { issuer, user, checks } = await startCache(0)
   const token = await issuer.token(ann)
   for (const _ of [1, 2, 3]) await user(token)
   expect(checks()).toBe(3)
 })
 
-test('token cache: its number of headers is limited', async () => {
-  const { issuer, user, checks } = await startMemory()
+test('token cache: the total length of cached headers is limited', async () => {
+  const { issuer, user, checks } = await startCache()
   // So long that the memory holds fewer than all of them.
   const filling = { filling: 'x'.repeat(5 * 1024) }
   const tokens: string[] = []

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest'
 import { MAX_KEYS } from '../../../../src/gateway/auth/jwks-client.ts'
 import { usableKeys } from '../../../../src/gateway/auth/usable-keys.ts'
 
-test('a full set of junk keys lets other work go on in between', async () => {
+test('usable keys: a large set of unusable keys does not block other work', async () => {
   const { publicKey } = await generateKeyPair('ES256', { extractable: true })
   const good = { ...(await exportJWK(publicKey)), kid: 'good' }
   const junk = Array.from({ length: MAX_KEYS - 1 }, () => ({ ...good, kid: 'junk', x: good.y }))
