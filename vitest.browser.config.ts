@@ -1,6 +1,6 @@
 import { defineConfig } from 'vitest/config'
 
-/** What people see: the demo page and the reference page in Chromium. */
+/** Tests of the demo page and the reference page in Chromium. */
 export default defineConfig({
   test: {
     include: ['test/browser/**/*.test.ts'],

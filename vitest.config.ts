@@ -1,22 +1,22 @@
 import { defineConfig } from 'vitest/config'
 
-/** Tests that know the gateway by its address alone: they run against Node and against workerd. */
+/** Tests that use the gateway over HTTP alone. They run on Node and on workerd. */
 export const blackBox = ['test/http/**/*.test.ts']
 
 export default defineConfig({
   test: {
-    // Most of a test's time goes into loading what all of them need.
+    // Without isolation the files share their loaded modules, which saves most of the time.
     isolate: false,
     maxWorkers: 2,
     projects: [
       {
         test: {
           name: 'node',
-          // A machine that is busy with other work takes longer; no test is decided by it.
+          // Generous, for a busy machine. No test depends on it.
           testTimeout: 20_000,
           hookTimeout: 30_000,
           include: ['test/**/*.test.ts'],
-          // Those of the browser have a configuration of their own.
+          // The other projects and vitest.browser.config.ts run these.
           exclude: ['test/worker/**', 'test/browser/**', 'test/package/**'],
         },
       },
@@ -33,7 +33,7 @@ export default defineConfig({
         test: {
           name: 'package',
           include: ['test/package/**/*.test.ts'],
-          // Each keeps the machine busy: after all others, and one at a time.
+          // Each uses the whole machine, so they run after all others, one at a time.
           sequence: { groupOrder: 1 },
           maxWorkers: 1,
           testTimeout: 300_000,

@@ -1,6 +1,6 @@
 import config from './vitest.config.ts'
 
-/** Minutes of what `npm test` does for seconds; FUZZ_RUNS and FUZZ_SEED choose others. */
+/** Runs the fuzz test for minutes instead of seconds. FUZZ_RUNS and FUZZ_SEED change the runs. */
 process.env.FUZZ_RUNS ??= '20000'
 
 export default config

@@ -1,6 +1,6 @@
 import { defineConfig } from 'vitest/config'
 
-/** The tests that answer for the mutated files; the whole suite for each mutant would take hours. */
+/** The tests of the mutated files. The whole suite would take hours, because each mutant runs it. */
 export default defineConfig({
   test: {
     include: [

@@ -1,7 +1,7 @@
 import { defineConfig } from 'vitest/config'
 import { blackBox } from './vitest.config.ts'
 
-/** The black-box tests against the Node entry on other runtimes, which have to be installed. */
+/** The tests over HTTP with the Node entry on Bun and Deno, which must be installed. */
 export default defineConfig({
   test: {
     isolate: false,

@@ -44,7 +44,7 @@ export async function startBrowserHarness(options: BrowserContextOptions = {}) {
     context: page.context(),
     page,
     newProfile,
-    /** The ids of the user who is signed in at first, and of the other one. */
+    /** The IDs of the user that is signed in first, and of the other user. */
     ada: ada.sub,
     boris: boris.sub,
     visitDemo: () => visit(page, demo.pageUrl),

@@ -47,8 +47,8 @@ const faults: Fault[] = [
 ]
 
 /**
- * Goes through every operation, good and bad, and hands every answer to `see`. What SMH adds to its
- * answers, and whatever it refuses with, holds {@link SAID_BY_SMH}.
+ * Calls every operation, with success and with failure, and passes each response to `see`. Every extra field
+ * and every error of SMH contains {@link SAID_BY_SMH}.
  */
 export async function takeTour(
   harness: Harness,

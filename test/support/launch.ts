@@ -17,19 +17,19 @@ export interface LaunchedGateway {
   close(): Promise<void>
 }
 
-/** What these tests run against: `node` in this process, `workerd`, `bun` or `deno` in another. */
+/** The runtime under test: `node` in this process; `workerd`, `bun` or `deno` in another. */
 const runtime = process.env.GATEWAY_RUNTIME ?? 'node'
 
 /** Whether these tests run against the Worker; set by the project in vitest.config.ts. */
 export const onWorkers = runtime === 'workerd'
 
 /**
- * Whether they run against Bun. Its `fetch` adds headers of its own, does not tell a refused connection
- * from one that broke, and repeats a GET, PUT or DELETE whose kept connection was reset.
+ * Whether these tests run against Bun. Its `fetch` adds headers, reports refused and broken connections alike,
+ * and repeats a GET, PUT or DELETE whose kept connection was reset.
  */
 export const onBun = runtime === 'bun'
 
-/** Whether lines of the log come from another process, and so after the response. */
+/** Whether log lines come from another process, and so arrive after the response. */
 export const isLogLate = runtime !== 'node'
 
 /** Starts the gateway on the runtime that the running project is for. */

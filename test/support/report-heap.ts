@@ -1,4 +1,4 @@
-/** Loaded into a process before its own code: it tells its parent of its heap when it is asked. */
+/** Preloaded into a process: reports its heap to the parent on request. */
 process.on('message', async () => {
   for (let round = 0; round < 4; round += 1) {
     globalThis.gc?.()

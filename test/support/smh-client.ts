@@ -48,7 +48,7 @@ async function readAnswer(response: Response): Promise<Answer> {
   return { status: response.status, headers: response.headers, text, body }
 }
 
-/** Speaks SMH and COS in domain verbs, by the `fetch` given, and hands back plain answers. */
+/** A client of SMH and COS for tests: one verb per call, plain responses. Uses the given `fetch`. */
 export function createSmhClient(target: SmhTarget, fetchBy: typeof fetch = fetch) {
   const send = async (url: string, init: RequestInit) =>
     readAnswer(await fetchBy(url, { redirect: 'manual', ...init }))
@@ -116,7 +116,7 @@ export function createSmhClient(target: SmhTarget, fetchBy: typeof fetch = fetch
 
   const confirm = onTask('POST', 'confirm')
 
-  /** Begin, all parts, confirm; gives the confirm's answer. */
+  /** Begins, sends all parts and confirms. Resolves to the response of confirm. */
   async function upload(
     token: string,
     path: string,

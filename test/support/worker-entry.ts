@@ -7,8 +7,8 @@ import {
 } from '../../src/gateway/runtimes/worker/handler.ts'
 
 /**
- * Many gateways in one workerd, told apart by the port that their callers name. Each is the Worker as
- * `src/gateway/runtimes/worker/main.ts` makes it, but for the clocks: those are the test's, and asked for before each request.
+ * Many gateways in one workerd, each identified by its port. Each is the Worker of
+ * `src/gateway/runtimes/worker/main.ts` with the clocks of the test, which it requests before each request.
  */
 const gateways = new Map<string, Gateway>()
 
@@ -22,7 +22,7 @@ interface Gateway {
 export default {
   async fetch(request: Request, bindings: Bindings, execution: Execution): Promise<Response> {
     const { port } = new URL(request.url)
-    const harness = bindings.TEST_BENCH as { fetch(url: string): Promise<Response> }
+    const harness = bindings.TEST_HARNESS as { fetch(url: string): Promise<Response> }
     const told = (await (await harness.fetch(`http://bench.test/${port}`)).json()) as {
       id: string
       environment: Record<string, string>

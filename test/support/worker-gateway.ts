@@ -15,12 +15,12 @@ interface Workerd {
   dispose(): Promise<void>
 }
 
-/** One for all tests of this process: to start it takes longer than most tests. */
+/** Shared by all tests of this process, because its start takes longer than most tests. */
 let shared: Promise<Workerd> | undefined
 
 /**
- * A gateway in workerd, with the emulator's and the issuer's loopback ports within reach. Each has a
- * port of its own, which forwards to the one workerd.
+ * Starts a gateway in workerd, which reaches the emulator and the issuer on loopback. Each gateway has a port
+ * that forwards to the shared workerd.
  */
 export async function launchWorker(options: LaunchOptions): Promise<LaunchedGateway> {
   const limit = Number(options.environment.RATE_LIMIT_PER_MINUTE ?? 0)
@@ -64,7 +64,7 @@ async function startWorkerd(limit: number): Promise<Workerd> {
         routerConfig: { invoke_user_worker_ahead_of_assets: true, has_user_worker: true },
       },
       serviceBindings: {
-        TEST_BENCH: (request: Request) => {
+        TEST_HARNESS: (request: Request) => {
           const id = ports.get(new URL(request.url).pathname.slice(1)) ?? ''
           const harness = harnesses.get(id)
           return Response.json({
