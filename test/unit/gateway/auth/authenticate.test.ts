@@ -377,7 +377,7 @@ describe('authenticate: a forged token is refused', () => {
     ['another issuer', { iss: 'https://login.example.com' }, 'issuer'],
     ['several issuers', { iss: ['a', 'b'] }, 'issuer'],
     ['no issuer', { iss: undefined }, 'claims'],
-    ['another audience', { aud: 'somebody' }, 'audience'],
+    ['another audience', { aud: 'another-service' }, 'audience'],
     ['no audience', { aud: undefined }, 'claims'],
     ['no end', { exp: undefined }, 'claims'],
     ['an end that is no number', { exp: '9999999999' }, 'claims'],
