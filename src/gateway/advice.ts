@@ -12,7 +12,7 @@ const badToken = 'SMH rejects SMH_ACCESS_TOKEN. Create another one and set it.'
 const badSpace = 'SMH rejects the space. Check SMH_SPACE_ID or SMH_SPACE_CLAIM.'
 const badLibrary = 'SMH does not serve this library. Check its state in the SMH console.'
 
-/** What to fix, by the reason that the log tells. */
+/** What to fix, by the reason in the log. */
 const byReason: Readonly<Partial<Record<LogReason, string>>> = {
   issuer_keys_issuer_mismatch:
     'The discovery document names another issuer. Set JWT_ISSUER to exactly the value of its "issuer".',
@@ -23,11 +23,11 @@ const byReason: Readonly<Partial<Record<LogReason, string>>> = {
   issuer_keys_jwks_uri:
     'The "jwks_uri" of the discovery document is not an https URL of another machine. Set JWT_JWKS_URL.',
   issuer_keys_status:
-    'The issuer answers with an HTTP error, see issuerStatus. Check JWT_ISSUER, or set JWT_JWKS_URL.',
+    'The issuer responds with an HTTP error, see issuerStatus. Check JWT_ISSUER, or set JWT_JWKS_URL.',
   issuer_keys_malformed:
-    'The issuer does not answer with the expected JSON. Check JWT_ISSUER, or set JWT_JWKS_URL.',
+    'The issuer does not respond with the expected JSON. Check JWT_ISSUER, or set JWT_JWKS_URL.',
   issuer_keys_too_large:
-    'The answer of the issuer is larger than 4 MiB. Check JWT_ISSUER and JWT_JWKS_URL.',
+    'The response of the issuer is larger than 4 MiB. Check JWT_ISSUER and JWT_JWKS_URL.',
   issuer_keys_connect_failed: issuerAway,
   issuer_keys_connection_lost: issuerAway,
   issuer_keys_timeout: issuerAway,
@@ -37,7 +37,8 @@ const byReason: Readonly<Partial<Record<LogReason, string>>> = {
   connect_failed: smhAway,
   connection_lost: smhAway,
   timeout: smhAway,
-  invalid_response: 'What answers at SMH_ENDPOINT is not SMH. Check SMH_ENDPOINT and proxies.',
+  invalid_response:
+    'The server at SMH_ENDPOINT does not respond like SMH. Check SMH_ENDPOINT and proxies.',
 
   audience: 'Tokens are for another audience. Set JWT_AUDIENCE to a value of their "aud".',
   issuer: 'Tokens name another issuer. Set JWT_ISSUER to exactly the value of their "iss".',
@@ -63,7 +64,7 @@ const byCode: Readonly<Record<string, string>> = {
   AccessTokenNotMatchSpace: badSpace,
 }
 
-/** What an operator should do about a fault with these fields: one or two fixed sentences. */
+/** What an operator should do about a failure with these fields: one or two fixed sentences. */
 export function adviceFor({ reason, smhCode = '' }: Fields): string {
   if (reason === 'misconfigured' && Object.hasOwn(byCode, smhCode)) return byCode[smhCode] as string
   const advice = reason && byReason[reason]

@@ -31,14 +31,14 @@ const titleOf: Record<(typeof statusOf)[ErrorCode], string> = {
   507: 'Insufficient Storage',
 }
 
-export interface FieldFault {
+export interface FieldIssue {
   field: string
   message: string
 }
 
-/** What an error carries besides its code. Only the first group is sent to the client. */
+/** What an error has besides its code. Only the first group reaches the client. */
 export interface ErrorDetails {
-  errors?: readonly FieldFault[]
+  errors?: readonly FieldIssue[]
   missingParts?: readonly number[]
   headers?: Readonly<Record<string, string>>
 
@@ -50,8 +50,8 @@ export interface ErrorDetails {
 }
 
 /**
- * The one error that routes, policy and the SMH client throw. `detail` is public and must be written
- * here in the source: nothing from SMH, from a token or from a configuration value goes into it.
+ * The error of everything that the gateway decides. `detail` is public and always a text of the source:
+ * nothing from SMH, from a token or from the configuration goes into it.
  */
 export class GatewayError extends Error {
   readonly code: ErrorCode
@@ -69,27 +69,27 @@ export class GatewayError extends Error {
   }
 }
 
-/** The 404 for every way in which a confirm key can be of no use, so that none can be told apart. */
+/** The 404 for every confirm key that is of no use. The cases cannot be told apart from outside. */
 export function uploadNotFound(details: ErrorDetails = {}): GatewayError {
-  return new GatewayError('upload_not_found', 'There is no such upload of yours.', details)
+  return new GatewayError('upload_not_found', 'No such upload.', details)
 }
 
-/** A fault in one field of the caller's input. */
+/** An invalid field of the request. */
 export function invalidField(field: string, message: string): GatewayError {
-  return new GatewayError('invalid_request', 'The request is not valid.', {
+  return new GatewayError('invalid_request', 'The request is invalid.', {
     errors: [{ field, message }],
   })
 }
 
 const codes = Object.keys(statusOf)
 
-/** Open, as every response is: a client of today must take a field or a code of tomorrow. */
+/** Open, like every response: clients must accept fields and codes of later versions. */
 export const problemSchema = z
   .object({
     type: z.string().meta({ example: 'urn:smh-upload-gateway:problem:upload_not_found' }),
     title: z.string().meta({ example: 'Not Found' }),
     status: z.int().meta({ format: 'int32', example: 404 }),
-    detail: z.string().meta({ example: 'There is no such upload of yours.' }),
+    detail: z.string().meta({ example: 'No such upload.' }),
     code: z.string().meta({
       description:
         `What went wrong, for programs. Known values: ${codes.join(', ')}. ` +
@@ -117,12 +117,12 @@ export const problemSchema = z
 
 export type Problem = z.infer<typeof problemSchema>
 
-/** The body that answers `error` (RFC 9457). Anything that is not a GatewayError is a bare 500. */
+/** The response body of an error (RFC 9457). An unexpected error is a 500 without details. */
 export function toProblem(error: unknown, requestId: string): Problem {
   const known =
     error instanceof GatewayError
       ? error
-      : new GatewayError('internal_error', 'Something went wrong in the gateway.')
+      : new GatewayError('internal_error', 'The gateway has failed unexpectedly.')
   return {
     type: `urn:smh-upload-gateway:problem:${known.code}`,
     title: titleOf[known.status],

@@ -108,7 +108,7 @@ test('demo FILE...: names files that cannot be uploaded and uploads the others',
     `${missing} does not exist`,
     `${directory} is a directory`,
     `${empty} is empty; an upload needs at least one byte`,
-    expect.stringMatching(/a\?b\.bin: The request is not valid\. path: has /),
+    expect.stringMatching(/a\?b\.bin: The request is invalid\. path: has /),
   ])
   expect(demo.out()).toContain('/good.bin\n')
   expect(demo.out()).toContain('/good (1).bin\n')

@@ -1,12 +1,12 @@
 import type { Clock, Metrics } from '../ports.ts'
 import { createPermits, type Permits } from './permits.ts'
 
-/** What one user may take of all permits: room for a burst, and the rest stays for the others. */
+/** The share of one user: room for a burst, while the rest stays for other users. */
 const SHARE_OF_ONE_USER = 1 / 2
 
 /**
- * Bodies being received and tokens being verified, for each request that may be served. Both cost memory
- * only: a body at most 64 KiB, a token 16 KiB, and signatures wait for the CPU in any case.
+ * Bodies received and tokens verified at once, for each request that may be served. Both cost memory alone:
+ * a body at most 64 KiB, a token 16 KiB. Signatures wait for the CPU in any case.
  */
 const WAITING_PER_SERVED = 4
 
@@ -21,11 +21,9 @@ export interface ConcurrencyLimit {
 }
 
 /**
- * Limits how many requests are in flight: `max` of them are served at once, at most half of them for one
- * user. Requests that wait for a token's verification or for their body are bounded apart, so that they
- * never take a permit from a request that could be served.
- *
- * Above a limit each function throws GatewayError `overloaded` at once.
+ * Limits concurrent requests: at most `max` are served at once, at most half of them for one user. Requests
+ * whose token is verified or whose body arrives have limits of their own, so that they never take a permit
+ * from a request that could be served.
  *
  * @param options.servedMs the longest that a request may be served; older permits are dropped
  * @param options.waitedMs the longest that a token may be verified or a body received

@@ -13,7 +13,8 @@ const exposedHeaders = 'Location, Upload-Expires, X-Request-Id, Retry-After, Dat
 const MAX_AGE = '600'
 
 /**
- * Lets only pages of these origins read responses (Fetch Standard, "HTTP-CORS protocol"). hono/cors can neither allow headers by what is asked for nor do without `Headers`.
+ * Lets only pages of these origins read responses (Fetch Standard, "HTTP-CORS protocol"). hono/cors cannot
+ * allow the metadata headers that a preflight asks for, and it builds `Headers`.
  */
 export function crossOrigin(origins: ReadonlySet<string>): MiddlewareHandler<AppEnv>[] {
   if (origins.size === 0) return [noteUnansweredPreflight]
@@ -45,7 +46,7 @@ export function crossOrigin(origins: ReadonlySet<string>): MiddlewareHandler<App
   ]
 }
 
-/** Why a browser will not send the request that this preflight is for; a fixed word for the log. */
+/** Why a browser will not send the request of this preflight, as a fixed word for the log. */
 function refusalOf(
   c: Context<AppEnv>,
   isOriginAllowed: boolean,
@@ -59,7 +60,7 @@ function refusalOf(
   return headers.every(isAllowed) ? undefined : 'preflight_header'
 }
 
-/** Without `CORS_ORIGINS` a preflight is answered as any other OPTIONS request. */
+/** Without `CORS_ORIGINS` a preflight gets the same response as any other OPTIONS request. */
 const noteUnansweredPreflight: MiddlewareHandler<AppEnv> = (c, next) => {
   const isPreflight =
     c.req.method === 'OPTIONS' && c.req.header('access-control-request-method') !== undefined

@@ -18,8 +18,8 @@ interface Permit {
 /**
  * Hands out at most `max` permits at once, at most `maxOfUser` of them to one user.
  *
- * A permit ends after `maxAgeMs`: when none is left, older ones are dropped. Workers can break off a
- * request without running its `finally`, and the permit would otherwise be lost for good.
+ * A permit ends after `maxAgeMs`: when none is left, older ones are dropped. Workers can end a request
+ * without running its `finally`; otherwise its permit would be lost.
  *
  * @param options.onCount receives the number of permits in use after each change
  */
@@ -62,8 +62,8 @@ export function createPermits(options: {
     acquire(userId) {
       const now = monotonicClock()
       if (isFull() || isFullFor(userId)) dropOld(now)
-      if (isFull()) throw overloaded('Too many requests are being served at once.')
-      if (isFullFor(userId)) throw overloaded('Too many of your requests are being served at once.')
+      if (isFull()) throw overloaded('Too many concurrent requests.')
+      if (isFullFor(userId)) throw overloaded('Too many concurrent requests of this user.')
       const permit = { userId, acquiredAt: now }
       held.add(permit)
       count(userId, 1)

@@ -1,7 +1,7 @@
 import type { RouteConfig } from '@hono/zod-openapi'
 import { bodyLimit } from 'hono/body-limit'
 import type * as z from 'zod'
-import { type FieldFault, GatewayError } from '../errors.ts'
+import { type FieldIssue, GatewayError } from '../errors.ts'
 import { withPermit } from './concurrency-limit.ts'
 import type { Permits } from './permits.ts'
 import type { Step } from './pipeline.ts'
@@ -10,15 +10,15 @@ import type { RequestContext } from './request-context.ts'
 /** Largest body of a request, bytes. The endpoints take short JSON only. */
 const MAX_BODY_BYTES = 64 * 1024
 
-/** Faults told of one request: a body has room for thousands, and each makes the answer longer. */
-const MAX_TOLD_FAULTS = 20
+/** Issues reported for one request. A body has room for thousands. */
+const MAX_REPORTED_ISSUES = 20
 
 /**
  * Checks the input of a request against the schemas of its route, which the OpenAPI document is made of.
  * A body is short JSON in UTF-8. Where it is optional, an empty one is none. Reading a body takes a permit.
  *
  * Throws GatewayErrors: `overloaded`, `request_too_large`, `unsupported_media_type`, and otherwise
- * `invalid_request` with the faulty fields, or when the body does not arrive within `bodyTimeoutMs`.
+ * `invalid_request` with the invalid fields, or when the body does not arrive within `bodyTimeoutMs`.
  *
  * zod-openapi's validator costs more: further steps, zod's asynchronous parser without compiled checks, and
  * lenient UTF-8.
@@ -43,12 +43,12 @@ export function readInput(route: RouteConfig, received: Permits, bodyTimeoutMs: 
 function parse<T>(schema: z.ZodType<T>, value: unknown): T {
   const { success, data, error } = schema.safeParse(value)
   if (success) return data
-  throw new GatewayError('invalid_request', 'The request is not valid.', {
-    errors: error.issues.flatMap(toFieldFaults).slice(0, MAX_TOLD_FAULTS),
+  throw new GatewayError('invalid_request', 'The request is invalid.', {
+    errors: error.issues.flatMap(toFieldIssues).slice(0, MAX_REPORTED_ISSUES),
   })
 }
 
-function toFieldFaults(issue: z.core.$ZodIssue): FieldFault[] {
+function toFieldIssues(issue: z.core.$ZodIssue): FieldIssue[] {
   if (issue.code === 'unrecognized_keys') {
     return issue.keys.map((key) => ({
       field: [...issue.path, key].join('.'),
@@ -67,7 +67,7 @@ async function readJson({ hono }: RequestContext, timeoutMs: number): Promise<un
   const bytes = await within(timeoutMs, readBytes(hono))
   if (!type && bytes.byteLength > 0) throw unsupportedMediaType()
   const text = decodeUtf8(bytes)
-  // Many HTTP clients send `Content-Type: application/json` whether there is a body or not.
+  // Many HTTP clients send `Content-Type: application/json` without a body, too.
   if (text.trim() === '') return {}
   try {
     return JSON.parse(text)
@@ -85,7 +85,7 @@ function unsupportedMediaType(): GatewayError {
 
 const utf8 = new TextDecoder('utf-8', { fatal: true })
 
-/** What `Request.text` would do with other bytes is to make names of U+FFFD of them. */
+/** `Request.text` would replace invalid bytes by U+FFFD, also in names. */
 function decodeUtf8(bytes: ArrayBuffer): string {
   try {
     return utf8.decode(bytes)
@@ -97,21 +97,21 @@ function decodeUtf8(bytes: ArrayBuffer): string {
 async function readBytes(c: RequestContext['hono']): Promise<ArrayBuffer> {
   try {
     const length = c.req.header('content-length')
-    const isTold = length !== undefined && c.req.header('transfer-encoding') === undefined
-    if (!isTold) return await readCounting(c)
-    // HTTP itself holds a body to the length that it was said to have.
+    const hasLength = length !== undefined && c.req.header('transfer-encoding') === undefined
+    if (!hasLength) return await readCounting(c)
+    // HTTP itself limits a body to its Content-Length.
     return Number(length) <= MAX_BODY_BYTES ? await c.req.arrayBuffer() : tooLarge()
   } catch (error) {
     if (error instanceof GatewayError) throw error
-    // A sender who leaves half-way is the caller's doing: no error of ours, and no alarm.
-    throw new GatewayError('invalid_request', 'The body broke off.', {
+    // The client has disconnected: not an error of the gateway.
+    throw new GatewayError('invalid_request', 'The body is incomplete.', {
       reason: 'client_disconnected',
     })
   }
 }
 
 /**
- * The app has a timeout of its own, because Workers have none for bodies.
+ * The app has its own timeout, because Workers have none for bodies.
  *
  * @throws GatewayError `invalid_request` when the body has not arrived in time
  */
@@ -119,7 +119,7 @@ async function within(timeoutMs: number, arriving: Promise<ArrayBuffer>): Promis
   let timer: ReturnType<typeof setTimeout> | undefined
   const late = new Promise<never>((_, reject) => {
     timer = setTimeout(() => {
-      // The connection ends, because the rest of the body would be taken for the next request.
+      // The connection ends: otherwise the rest of the body would be read as the next request.
       const headers = { Connection: 'close' }
       const detail = 'The body did not arrive in time.'
       reject(new GatewayError('invalid_request', detail, { reason: 'body_timeout', headers }))
@@ -132,7 +132,7 @@ async function within(timeoutMs: number, arriving: Promise<ArrayBuffer>): Promis
   }
 }
 
-/** Only for bodies of untold length: @hono/node-server builds a whole `Request` for it. */
+/** For bodies without a Content-Length alone: @hono/node-server builds a whole `Request` for it. */
 async function readCounting(c: RequestContext['hono']): Promise<ArrayBuffer> {
   let bytes = new ArrayBuffer(0)
   await limit(c, async () => {
@@ -144,5 +144,5 @@ async function readCounting(c: RequestContext['hono']): Promise<ArrayBuffer> {
 const limit = bodyLimit({ maxSize: MAX_BODY_BYTES, onError: tooLarge })
 
 function tooLarge(): never {
-  throw new GatewayError('request_too_large', `A body may have ${MAX_BODY_BYTES} bytes.`)
+  throw new GatewayError('request_too_large', `The body exceeds ${MAX_BODY_BYTES} bytes.`)
 }

@@ -7,7 +7,7 @@ import { type Services, scopeOf } from './endpoint.ts'
 import { ofEveryUpload } from './openapi-responses.ts'
 import { credentialsHeaders, toCredentials, toStoredFile } from './schemas.ts'
 
-/** What begin and instant upload may answer besides success. */
+/** The error codes of begin and of instant upload. */
 export const ofBegins = [
   ...ofEveryUpload,
   'parent_not_found',
@@ -21,10 +21,10 @@ export const ofBegins = [
 ] as const satisfies ErrorCode[]
 
 /**
- * Begins an upload for the user of this request: the policy decides, SMH makes the
- * task, and its key is bound to the user.
+ * Begins an upload for the user of this request: the policy decides, SMH creates the task, and its confirm
+ * key is signed for the user.
  *
- * @returns `stored` and `needs-full-hash` only where `wanted` has a hash, if SMH keeps to its rules
+ * @returns `stored` and `needs-full-hash` only where `wanted` has a hash, by SMH's rules
  * @throws GatewayError one of {@link ofBegins}
  */
 export async function beginForUser(

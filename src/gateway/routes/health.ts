@@ -9,7 +9,7 @@ import { jsonAnswer } from './openapi-responses.ts'
 /** How long a response of /readyz is reused, so that requests to it cannot flood SMH or the issuer. */
 const KEEP_ANSWER_MS = 5000
 
-/** Checks under way at the same time where requests cannot share one: a flood must not become theirs. */
+/** Checks at once where requests cannot share one, so that a flood of requests stays here. */
 const MAX_CHECKS = 4
 
 const state = z
@@ -46,7 +46,7 @@ const getReadiness = defineEndpoint(
   },
   ['method_not_allowed', 'upstream_unavailable'],
   (services) => {
-    // Settled values, never a pending promise: see SingleFlight in deps.ts.
+    // Settled values, never a pending promise: see SingleFlight in ports.ts.
     let last: { ready: boolean; at: number } | undefined
     const underWay = new Set<CallLimits>()
 
@@ -83,5 +83,5 @@ const getReadiness = defineEndpoint(
   },
 )
 
-/** For load balancers; no JWT needed. */
+/** For load balancers, without a JWT. */
 export const probes = [getLiveness, getReadiness] as unknown as readonly Endpoint[]

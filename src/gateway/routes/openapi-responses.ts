@@ -20,7 +20,7 @@ const wwwAuthenticate = {
   'WWW-Authenticate': { description: 'RFC 6750 §3.', schema: { type: 'string' as const } },
 }
 
-/** Headers of an answer that holds credentials. */
+/** Headers of a response with credentials. */
 const ofCredentials = {
   'Upload-Expires': {
     description: 'When the credentials expire (HTTP date). Renew them before.',
@@ -53,7 +53,7 @@ export function credentialsAnswer<Schema extends z.ZodType>(description: string,
   }
 }
 
-/** Of an instant upload: the headers are there where it has credentials. */
+/** The response of an instant upload. Its headers are present when it has credentials. */
 export function instantAnswer<Schema extends z.ZodType>(description: string, schema: Schema) {
   return {
     description,
@@ -73,7 +73,7 @@ export function emptyAnswer(description: string) {
   return { description, headers: requestId }
 }
 
-/** Every operation under /v1 can answer these, and its own besides. */
+/** The codes of every operation under /v1. Each has further codes of its own. */
 export const ofEveryUpload = [
   'invalid_request',
   'missing_token',
@@ -88,7 +88,7 @@ export const ofEveryUpload = [
   'upstream_timeout',
 ] as const satisfies ErrorCode[]
 
-/** The error answers with these codes, by status, and `default` for codes that clients do not know. */
+/** The error responses with these codes, by status, and `default` for codes of later versions. */
 export function problems(codes: readonly ErrorCode[]) {
   const byStatus = new Map<number, ErrorCode[]>()
   for (const code of codes) {

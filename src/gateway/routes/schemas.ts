@@ -4,7 +4,7 @@ import type { FileReply, TaskReply } from '../smh/replies.ts'
 import { MAX_PATH_CHARACTERS } from '../uploads/names.ts'
 import { relativePath } from '../uploads/policy.ts'
 
-/** COS takes 100 KiB/s to 100 MiB/s (docs/smh-protocol.md#5.1). */
+/** COS allows 100 KiB/s to 100 MiB/s (docs/smh-protocol.md#5.1). */
 export const trafficLimit = z.int().min(102_400).max(104_857_600).meta({
   description: 'Bytes per second for each connection to COS.',
   format: 'int64',
@@ -24,22 +24,22 @@ export const fullHash = sha256Hex.meta({
   example: 'b2570d481fcf044769490e0d1af438817093cda8c31d6c838767bfa2db63bb93',
 })
 
-/** Written out, because \p{Cc} is no part of the regular expressions of Python and Go. */
+/** Written out: the regular expressions of Python and Go do not have \p{Cc}. */
 const CONTROL = '\\u0000-\\u001f\\u007f-\\u009f'
 
-/** Text that is kept with a file: JSON can write half a character and NUL, SMH's UTF-8 should not. */
+/** Text that is stored with a file. JSON allows lone surrogates and NUL; they must not reach SMH. */
 const shortText = z
   .string()
   .min(1)
   .regex(new RegExp(`^[^${CONTROL}]*$`), 'has a control character')
   .refine((value) => value.isWellFormed(), 'is not well-formed Unicode')
 
-/** A character as the rest of the world counts them: `length` counts some of them twice. */
+/** Counts Unicode characters. `length` counts some of them twice. */
 const label = shortText
   .refine((value) => [...value].length <= 64, 'has more than 64 characters')
   .meta({ maxLength: 64 })
 
-/** Nanoseconds and an offset: fraction digits without end would be a way to send SMH anything. */
+/** At most nanoseconds: unlimited fraction digits would let a client send SMH any text. */
 const MAX_TIME_CHARACTERS = '2026-03-09T11:22:33.123456789+08:00'.length
 
 const localTime = z.iso
@@ -47,7 +47,7 @@ const localTime = z.iso
   .max(MAX_TIME_CHARACTERS)
   .meta({ example: '2026-03-09T11:22:33Z' })
 
-/** What begin and complete may both say about a file. */
+/** Fields of begin and of complete. */
 export const fileDetails = {
   labels: z
     .array(label)
@@ -69,10 +69,10 @@ export const fileDetails = {
 /** What `validateName` rejects anywhere in a name. */
 const NOT_IN_NAMES = `${CONTROL}\\\\:*?"<>|/`
 
-/** A name of one level, as far as the regular expressions of every language can say it. */
+/** The rules for a name, as far as the regular expressions of every language can express them. */
 const NAME = `([^${NOT_IN_NAMES} ][^${NOT_IN_NAMES}]*[^${NOT_IN_NAMES} .]|[^${NOT_IN_NAMES} .])`
 
-/** What begin and instant upload both take. */
+/** Fields of begin and of instant upload. */
 export const beginFields = {
   path: z.string().meta({
     description:
@@ -98,7 +98,7 @@ export const beginFields = {
       description: 'What happens when the name is taken. Default: `rename`.',
       example: 'rename',
     })
-    // `default` would show in the document, and some generators require a field that has one.
+    // No `default`: it would be in the document, and some generators then require the field.
     .transform((strategy = 'rename') => strategy),
   trafficLimit: trafficLimit.optional(),
   preferSameOrigin: z.boolean().optional().meta({
@@ -108,12 +108,12 @@ export const beginFields = {
   ...fileDetails,
 }
 
-/** Metadata has no field: it travels as headers, whose names are the client's. */
+/** Metadata has no field. Clients send it as headers with names of their own. */
 export const metadataRule =
   'Request headers named `x-smh-meta-<name>` are stored with the file: at most 20, with at most ' +
   '2 KiB of names and values together. Values are printable ASCII; percent-encode anything else (UTF-8).'
 
-/** No key at all: it is only of the shape that a client gets to see. */
+/** An example of the format. It is not a valid key. */
 export const confirmKeyExample =
   '1.tk5lbc.1gqp2m.r.YzBmZmVl.q1Yb7cO3vW5kX8sT0uZ2aA4dG6fJ9hL1nP3rV5yB7xE'
 
@@ -125,7 +125,7 @@ export const confirmKeyParam = z.object({
   }),
 })
 
-/** Exactly what a client needs to send parts to COS, and nothing else. */
+/** Exactly what a client needs to send parts to COS. */
 export const credentials = z
   .object({
     domain: z.string().meta({ example: 'media-1299999999.cos.ap-shanghai.myqcloud.com' }),
@@ -183,8 +183,7 @@ export const storedFile = z
   .meta({ id: 'StoredFile' })
 
 /**
- * One flat object: a union of three schemas has no form that the client generators of all languages
- * can take.
+ * One flat object: the client generators of some languages do not support a union of schemas.
  */
 export const instantUploadResult = z
   .object({
@@ -201,21 +200,21 @@ export const instantUploadResult = z
   })
   .meta({ id: 'InstantUploadResult', example: { outcome: 'full_hash_required' } })
 
-/** @param confirmKey the bound one, never SMH's */
+/** @param confirmKey the gateway's, never SMH's */
 export function toCredentials(task: TaskReply, confirmKey: string): z.infer<typeof credentials> {
   const { domain, path, uploadId, headers } = task
   return { domain, path, uploadId, headers, confirmKey }
 }
 
-/** @param prefix the user's folder, which the caller need not know of */
+/** @param rootPath the user's folder, which clients do not see */
 export function toStoredFile(
   file: FileReply,
-  prefix: readonly string[],
+  rootPath: readonly string[],
 ): z.infer<typeof storedFile> {
-  return { ...file, path: relativePath(prefix, file.path) ?? [] }
+  return { ...file, path: relativePath(rootPath, file.path) ?? [] }
 }
 
-/** Names the upload, and tells when its credentials stop working (HTTP date, RFC 9110 §5.6.7). */
+/** Where the upload is, and when its credentials expire (HTTP date, RFC 9110 §5.6.7). */
 export function credentialsHeaders(task: TaskReply, confirmKey: string): Record<string, string> {
   return {
     Location: `/v1/uploads/${confirmKey}`,

@@ -76,7 +76,7 @@ describe('a problem', () => {
   test('names the faulty fields and the missing parts', () => {
     expect(toProblem(invalidField('path', 'has a dot segment'), 'r')).toMatchObject({
       code: 'invalid_request',
-      detail: 'The request is not valid.',
+      detail: 'The request is invalid.',
       errors: [{ field: 'path', message: 'has a dot segment' }],
     })
     const incomplete = new GatewayError('upload_incomplete', 'x', { missingParts: [2, 4] })
@@ -107,7 +107,7 @@ describe('a problem', () => {
         type: 'urn:smh-upload-gateway:problem:internal_error',
         title: 'Internal Server Error',
         status: 500,
-        detail: 'Something went wrong in the gateway.',
+        detail: 'The gateway has failed unexpectedly.',
         code: 'internal_error',
         requestId: 'r',
       })
@@ -120,7 +120,7 @@ describe('a problem', () => {
     expect(toProblem(one, 'r')).toEqual(toProblem(other, 'r'))
     expect(toProblem(one, 'r')).toMatchObject({
       status: 404,
-      detail: 'There is no such upload of yours.',
+      detail: 'No such upload.',
     })
     expect([one.details.reason, other.details.log?.smhCode]).toEqual([
       'confirm_key',
