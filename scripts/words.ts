@@ -61,6 +61,7 @@ const NAMES: Record<string, string> = {
   nameFault: 'validateName',
   oneFlight: 'singleFlight',
   placeOf: 'resolveScope',
+  rememberUsers: 'createTokenCache',
   startBench: 'startHarness',
   steadyClock: 'monotonicClock',
   whenTaken: 'responseClosed',
