@@ -236,7 +236,7 @@ describe('rooms of src', () => {
       readFileSync(join(src, file), 'utf8').includes('.reveal()'),
     )
     expect(reveals.sort()).toEqual([
-      'gateway/smh/access-tokens.ts',
+      'gateway/smh/token-requests.ts',
       'gateway/uploads/confirm-key.ts',
     ])
   })

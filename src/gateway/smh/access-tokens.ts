@@ -1,25 +1,27 @@
 import { LRUCache } from 'lru-cache'
 import type { SmhConfig, UploadRules } from '../config/parse.ts'
-import type { Secret } from '../config/secret.ts'
 import type { Clock, SingleFlight } from '../ports.ts'
 import { meaningOf } from './error-codes.ts'
-import { tokenReply } from './replies.ts'
-import { type Refusal, refusalOf, SmhError } from './smh-error.ts'
+import { refusalOf, SmhError } from './smh-error.ts'
+import {
+  concernsAllUsers,
+  endAfterUse,
+  isUsable,
+  needsRenewal,
+  type TokenTimes,
+} from './token-decision.ts'
+import { createTokenRequests, type TokenIdentity, type TokenScope } from './token-requests.ts'
 import type { CallLimits, SmhTransport } from './transport.ts'
-import type { UploadScope } from './upload.ts'
-
-/** The user and space of a token. In `shared` mode one token serves all users. */
-type TokenScope = Pick<UploadScope, 'userId' | 'spaceId'>
 
 /**
- * Custody of SMH's access tokens: mints, keeps and replaces them, in memory only. Only the call that needs a
+ * Custody of SMH's access tokens: gets, keeps and replaces them, in memory only. Only the call that needs a
  * token sees it.
  */
 export interface AccessTokens {
   /**
    * Runs `call` with a token that should be valid. When SMH refuses the token (403 `InvalidAccessToken`), gets
-   * another and runs `call` once more. Waits for a token at most until the deadline of `limits`; the mint
-   * itself continues for other callers.
+   * another one and runs `call` once more. Waits for a token at most until the deadline of `limits`; the
+   * mint itself continues for other requests.
    */
   use<T>(scope: TokenScope, limits: CallLimits, call: (token: string) => Promise<T>): Promise<T>
   /**
@@ -35,32 +37,26 @@ export interface AccessTokens {
   keepAlive(): Promise<void>
 }
 
-interface HeldToken {
-  readonly value: string
-  readonly idleMs: number
-  /** Moves with every use, as SMH's own deadline does (docs/smh-protocol.md#3.2). By the monotonic clock. */
-  goodUntil: number
-}
-
 /** Limits the tokens held in `per-user` mode, one per user: some 10 MB. */
 const MAX_HELD_TOKENS = 10_000
 
-/** Replaced when less than this, or a tenth of its idle time, is left (docs/smh-protocol.md#13). */
-const MIN_MARGIN_MS = 60_000
-
-/** How long a refusal that only the operator can fix applies to all callers, in milliseconds. */
+/** How long a refusal that only the operator can repair applies to all requests, milliseconds. */
 export const REFUSED_MS = 5_000
 
-/** Refusals that concern the library, its secret or the given token, and so every user. */
-const ofAllUsers: ReadonlySet<string> = new Set([
-  'WrongLibraryIdOrSecret',
-  'LibraryNotFound',
-  'LibraryServiceExpired',
-  'LibraryServiceTimeExpired',
-  'LibraryRecycled',
-  'InvalidAccessToken',
-  'AccessTokenVersionNotMatch',
-])
+interface HeldToken extends TokenTimes {
+  readonly value: string
+  endsAt: number
+}
+
+/** Everything that is kept. */
+interface TokenState {
+  /** By their identity as JSON. */
+  held: LRUCache<string, HeldToken>
+  /** The last refusal that concerns all users. */
+  refusal: { error: SmhError; until: number } | undefined
+  /** Failures that a request of a user has reported. */
+  reported: WeakSet<SmhError>
+}
 
 export interface AccessTokensOptions {
   smh: SmhConfig
@@ -73,175 +69,96 @@ export interface AccessTokensOptions {
 }
 
 export function createAccessTokens(options: AccessTokensOptions): AccessTokens {
-  const { smh, upload, send, monotonicClock, singleFlight, timeoutMs } = options
-  const held = new LRUCache<string, HeldToken>({ max: MAX_HELD_TOKENS })
-  /** Failures that a user's request has reported. */
-  const reported = new WeakSet<SmhError>()
-  let refusal: { error: SmhError; until: number } | undefined
-  const perUserGrants = [
-    upload.conflictStrategies.has('overwrite') ? 'upload_file_force' : 'upload_file',
-    ...(upload.createParents ? ['create_directory'] : []),
-  ].join(',')
-
-  /** The query of a token's mint; as JSON also its key in the cache. */
-  function identityOf(scope: TokenScope): MintQuery {
-    if (smh.tokenMode === 'per-user') {
-      return {
-        grant: perUserGrants,
-        user_id: scope.userId,
-        space_id: scope.spaceId === '-' ? undefined : scope.spaceId,
-      }
-    }
-    // Without a user of its own the token may act for the one that each call names (docs/smh-protocol.md#3.9).
-    return { grant: 'admin', user_id: undefined, space_id: fixedSpace() }
+  const { smh, monotonicClock, singleFlight } = options
+  const requests = createTokenRequests(options)
+  const state: TokenState = {
+    held: new LRUCache({ max: MAX_HELD_TOKENS }),
+    refusal: undefined,
+    reported: new WeakSet(),
   }
 
-  /** In a single-tenant library tokens are made without a space (docs/smh-protocol.md#3.1). */
-  function fixedSpace(): string | undefined {
-    return smh.space.kind === 'fixed' && smh.space.id !== '-' ? smh.space.id : undefined
-  }
-
-  async function good(identity: MintQuery, limits: CallLimits): Promise<HeldToken> {
-    const key = JSON.stringify(identity)
-    const token = held.get(key)
-    if (token && monotonicClock() < token.goodUntil - margin(token)) return token
-    return within(limits, fresh(key, identity))
-  }
-
-  /** The token of the last renewal (docs/smh-protocol.md#3.3), otherwise the configured one. */
-  function renewable(key: string, given: Secret): string {
-    return held.get(key)?.value ?? given.reveal()
-  }
-
-  /** Where the space comes from a claim, the readiness check can name none, and SMH may ask for one. */
-  function asksForSpace(error: Refusal | undefined): boolean {
-    return smh.space.kind === 'claim' && error?.status === 400
-  }
-
-  function fresh(key: string, identity: MintQuery): Promise<HeldToken> {
-    return singleFlight(`token ${key}`, () => obtain(key, identity))
+  /** A token that is held, otherwise another one. */
+  async function usable(identity: TokenIdentity, limits: CallLimits): Promise<HeldToken> {
+    const token = state.held.get(JSON.stringify(identity))
+    if (token && isUsable(token, monotonicClock())) return token
+    return within(limits, obtainOnce(identity))
   }
 
   /** For a user's request. The log has each failure once at `error`, however many requests it fails. */
-  async function goodForUser(identity: MintQuery, limits: CallLimits): Promise<HeldToken> {
+  async function usableForUser(identity: TokenIdentity, limits: CallLimits): Promise<HeldToken> {
     try {
-      return await good(identity, limits)
+      return await usable(identity, limits)
     } catch (error) {
       if (!(error instanceof SmhError)) throw error
-      if (reported.has(error)) throw new SmhError(error.failure, true)
-      reported.add(error)
+      if (state.reported.has(error)) throw new SmhError(error.failure, true)
+      state.reported.add(error)
       throw error
     }
+  }
+
+  function obtainOnce(identity: TokenIdentity): Promise<HeldToken> {
+    return singleFlight(`token ${JSON.stringify(identity)}`, () => obtain(identity))
   }
 
   /** Asks SMH, but not again within {@link REFUSED_MS} of a refusal that concerns all users. */
-  async function obtain(key: string, identity: MintQuery): Promise<HeldToken> {
-    if (refusal && monotonicClock() < refusal.until) throw refusal.error
+  async function obtain(identity: TokenIdentity): Promise<HeldToken> {
+    if (state.refusal && monotonicClock() < state.refusal.until) throw state.refusal.error
+    const key = JSON.stringify(identity)
+    const askedAt = monotonicClock()
     try {
-      return await mintOrRenew(key, identity)
+      const { value, idleMs } = await requests.mintOrRenew(identity, state.held.get(key)?.value)
+      const token = { value, idleMs, endsAt: askedAt + idleMs }
+      state.held.set(key, token)
+      return token
     } catch (error) {
-      if (error instanceof SmhError && ofAllUsers.has(refusalOf(error)?.code ?? '')) {
-        refusal = { error, until: monotonicClock() + REFUSED_MS }
+      if (error instanceof SmhError && concernsAllUsers(refusalOf(error))) {
+        state.refusal = { error, until: monotonicClock() + REFUSED_MS }
       }
       throw error
     }
-  }
-
-  /** Mints a token with the library secret, or renews the provided token. */
-  async function mintOrRenew(key: string, identity: MintQuery): Promise<HeldToken> {
-    const askedAt = monotonicClock()
-    const limits = { deadline: performance.now() + timeoutMs }
-    const reply =
-      smh.credential.kind === 'library-secret'
-        ? await send(
-            {
-              operation: 'mint-token',
-              method: 'GET',
-              path: '/token',
-              query: {
-                library_id: smh.libraryId,
-                library_secret: smh.credential.secret.reveal(),
-                period: smh.tokenPeriodSeconds,
-                ...identity,
-              },
-              repeatable: true,
-              ...(identity.user_id !== undefined && { user: identity.user_id }),
-              ...(identity.grant === undefined && { isAnswer: asksForSpace }),
-            },
-            limits,
-          )
-        : await send(
-            {
-              operation: 'renew-token',
-              method: 'POST',
-              path: `/token/${[smh.libraryId, renewable(key, smh.credential.token)].map(encodeURIComponent).join('/')}`,
-              query: {},
-              repeatable: true,
-            },
-            limits,
-          )
-    const { accessToken, expiresIn } = reply.read(tokenReply)
-    const token = {
-      value: accessToken,
-      idleMs: expiresIn * 1000,
-      goodUntil: askedAt + expiresIn * 1000,
-    }
-    held.set(key, token)
-    return token
   }
 
   async function useToken<T>(token: HeldToken, call: (token: string) => Promise<T>): Promise<T> {
     const usedAt = monotonicClock()
     const result = await call(token.value)
-    token.goodUntil = Math.max(token.goodUntil, usedAt + token.idleMs)
+    token.endsAt = endAfterUse(token, usedAt)
     return result
   }
 
+  const sharedScope: TokenScope = { userId: '', spaceId: '' }
+
   return {
     async use(scope, limits, call) {
-      const identity = identityOf(scope)
-      const token = await goodForUser(identity, limits)
+      const identity = requests.identityOf(scope)
+      const token = await usableForUser(identity, limits)
       try {
         return await useToken(token, call)
       } catch (error) {
-        const refused = refusalOf(error)
-        if (!refused || meaningOf(refused) !== 'token_dead') throw error
-        // No later call may use this token.
-        token.goodUntil = 0
-        return useToken(await goodForUser(identity, limits), call)
+        const refusal = refusalOf(error)
+        if (!refusal || meaningOf(refusal) !== 'token_dead') throw error
+        // No later request may use this token.
+        token.endsAt = 0
+        return useToken(await usableForUser(identity, limits), call)
       }
     },
 
     async ready(limits, refresh = false) {
-      const have = (identity: MintQuery) =>
-        refresh ? within(limits, fresh(JSON.stringify(identity), identity)) : good(identity, limits)
-      if (smh.tokenMode === 'shared') {
-        await have(identityOf({ userId: '', spaceId: '' }))
-        return
-      }
-      // A token without a user and with read access only: it proves that the secret works.
+      const isShared = smh.tokenMode === 'shared'
+      const identity = isShared ? requests.identityOf(sharedScope) : requests.probe
       try {
-        await have({ grant: undefined, user_id: undefined, space_id: fixedSpace() })
+        await (refresh ? within(limits, obtainOnce(identity)) : usable(identity, limits))
       } catch (error) {
-        if (!asksForSpace(refusalOf(error))) throw error
+        if (isShared || !requests.asksForSpace(refusalOf(error))) throw error
       }
     },
 
     async keepAlive() {
       if (smh.credential.kind === 'library-secret') return
-      const identity = identityOf({ userId: '', spaceId: '' })
-      const key = JSON.stringify(identity)
-      const token = held.get(key)
-      if (token && monotonicClock() < token.goodUntil - token.idleMs / 2) return
-      await fresh(key, identity)
+      const identity = requests.identityOf(sharedScope)
+      const token = state.held.get(JSON.stringify(identity))
+      if (!token || needsRenewal(token, monotonicClock())) await obtainOnce(identity)
     },
   }
-}
-
-type MintQuery = Record<'grant' | 'user_id' | 'space_id', string | undefined>
-
-function margin(token: HeldToken): number {
-  return Math.max(MIN_MARGIN_MS, token.idleMs / 10)
 }
 
 /** SmhError `timeout` when `work` outlasts the limits. The work itself is not stopped. */

@@ -1,0 +1,103 @@
+import type { SmhConfig, UploadRules } from '../config/parse.ts'
+import { tokenReply } from './replies.ts'
+import type { Refusal } from './smh-error.ts'
+import type { SmhTransport } from './transport.ts'
+import type { UploadScope } from './upload.ts'
+
+/** The user and space of a token. In `shared` mode one token serves all users. */
+export type TokenScope = Pick<UploadScope, 'userId' | 'spaceId'>
+
+/** What a token is minted for. As JSON it is also its key in the cache. */
+export type TokenIdentity = Record<'grant' | 'user_id' | 'space_id', string | undefined>
+
+export interface NewToken {
+  value: string
+  /** How long it lives without being used (docs/smh-protocol.md#3.2), milliseconds. */
+  idleMs: number
+}
+
+/** The requests for tokens. Nothing is kept between two of them. */
+export interface TokenRequests {
+  /** What the token of a scope is minted for. In `shared` mode the same for all. */
+  identityOf(scope: TokenScope): TokenIdentity
+  /** For the readiness check: without a user and with read access only. It proves that the secret works. */
+  probe: TokenIdentity
+  /**
+   * Mints a token with the library secret, or renews the provided token. Rejects with SmhError.
+   *
+   * @param renewed the token of the last renewal (docs/smh-protocol.md#3.3). Default: the configured one
+   */
+  mintOrRenew(identity: TokenIdentity, renewed: string | undefined): Promise<NewToken>
+  /** The space comes from a claim, so a probe names none: SMH may refuse it for that. */
+  asksForSpace(refusal: Refusal | undefined): boolean
+}
+
+/** @param options.timeoutMs of one mint or renewal */
+export function createTokenRequests(options: {
+  smh: SmhConfig
+  upload: UploadRules
+  send: SmhTransport
+  timeoutMs: number
+}): TokenRequests {
+  const { smh, upload, send, timeoutMs } = options
+  const perUserGrants = [
+    upload.conflictStrategies.has('overwrite') ? 'upload_file_force' : 'upload_file',
+    ...(upload.createParents ? ['create_directory'] : []),
+  ].join(',')
+  // In a single-tenant library tokens are made without a space (docs/smh-protocol.md#3.1).
+  const fixedSpace = smh.space.kind === 'fixed' && smh.space.id !== '-' ? smh.space.id : undefined
+  // Without a user of its own the token may act for the user of each call (docs/smh-protocol.md#3.9).
+  const shared: TokenIdentity = { grant: 'admin', user_id: undefined, space_id: fixedSpace }
+  const asksForSpace = (refusal: Refusal | undefined) =>
+    smh.space.kind === 'claim' && refusal?.status === 400
+
+  return {
+    probe: { grant: undefined, user_id: undefined, space_id: fixedSpace },
+    asksForSpace,
+
+    identityOf({ userId, spaceId }) {
+      if (smh.tokenMode === 'shared') return shared
+      return {
+        grant: perUserGrants,
+        user_id: userId,
+        space_id: spaceId === '-' ? undefined : spaceId,
+      }
+    },
+
+    async mintOrRenew(identity, renewed) {
+      const limits = { deadline: performance.now() + timeoutMs }
+      const { credential, libraryId } = smh
+      const response =
+        credential.kind === 'library-secret'
+          ? await send(
+              {
+                operation: 'mint-token',
+                method: 'GET',
+                path: '/token',
+                query: {
+                  library_id: libraryId,
+                  library_secret: credential.secret.reveal(),
+                  period: smh.tokenPeriodSeconds,
+                  ...identity,
+                },
+                repeatable: true,
+                ...(identity.user_id !== undefined && { user: identity.user_id }),
+                ...(identity.grant === undefined && { isAnswer: asksForSpace }),
+              },
+              limits,
+            )
+          : await send(
+              {
+                operation: 'renew-token',
+                method: 'POST',
+                path: `/token/${[libraryId, renewed ?? credential.token.reveal()].map(encodeURIComponent).join('/')}`,
+                query: {},
+                repeatable: true,
+              },
+              limits,
+            )
+      const { accessToken, expiresIn } = response.read(tokenReply)
+      return { value: accessToken, idleMs: expiresIn * 1000 }
+    },
+  }
+}
