@@ -5,9 +5,9 @@ export interface HttpRequest {
   url: string
   headers?: Record<string, string>
   body?: string
-  /** From the first byte sent to the last byte received, milliseconds. */
+  /** Limits the time from the first byte sent to the last byte received, milliseconds. */
   timeoutMs: number
-  /** The caller's: when it aborts, so does the call. */
+  /** Aborts the request. */
   signal?: AbortSignal
 }
 
@@ -18,25 +18,25 @@ export interface HttpResponse {
   text: string
 }
 
-/** Sends requests to SMH and the issuer. Node has undici's, Workers have one of `fetch`. */
+/** Sends requests to SMH and the issuer: with undici on Node, with `fetch` on Workers. */
 export interface HttpClient {
   /**
    * Sends one request and never follows a redirect: a token must not travel to another host.
-   * Rejects with an {@link HttpClientError} and with nothing else.
+   * Rejects only with an {@link HttpClientError}.
    */
   request(request: HttpRequest): Promise<HttpResponse>
 }
 
-/** A reply longer than this is refused: 10,000 parts in a status take about 1.4 MB. */
+/** Limits the length of a response. The status of an upload with 10,000 parts takes about 1.4 MB. */
 export const MAX_REPLY_BYTES = 4 * 1024 * 1024
 
 /**
- * - `connect_failed`: no connection could be had, so the other side has not heard of the call
+ * - `connect_failed`: no connection was made, so the server has not received the request
  * - `no_descriptor`: the same, because this process has no file descriptor left for a connection
- * - `connection_lost`: the connection broke before the whole reply was here; the call may have had its effect
- * - `timeout`: no whole reply within `timeoutMs`; likewise
- * - `too_large`: the reply exceeds {@link MAX_REPLY_BYTES}; likewise
- * - `aborted`: the caller's signal
+ * - `connection_lost`: the connection broke before the response was complete; the request may have had its effect
+ * - `timeout`: no complete response within `timeoutMs`; the request may have had its effect
+ * - `too_large`: the response exceeds {@link MAX_REPLY_BYTES}; the request may have had its effect
+ * - `aborted`: the signal of the request was aborted
  */
 export type HttpClientErrorKind =
   | 'connect_failed'
@@ -46,12 +46,12 @@ export type HttpClientErrorKind =
   | 'too_large'
   | 'aborted'
 
-/** Carries no cause: what HTTP clients throw may name the URL, and the URL holds the token. */
+/** Has no cause: an error of an HTTP client may name the URL, and the URL holds the token. */
 export class HttpClientError extends Error {
   readonly kind: HttpClientErrorKind
 
   constructor(kind: HttpClientErrorKind) {
-    super(`call out: ${kind}`)
+    super(`HTTP request failed: ${kind}`)
     this.name = 'HttpClientError'
     this.kind = kind
   }

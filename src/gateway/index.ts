@@ -12,7 +12,7 @@ export {
   type HttpResponse,
   MAX_REPLY_BYTES,
 } from './http-client.ts'
-/** What `createApp` is to be given, for runtimes that have `fetch` and a console. */
+/** Arguments of `createApp` for runtimes that have `fetch` and a console. */
 export { createMemoryRateLimiter } from './ledger/memory-rate-limiter.ts'
 export * from './ports.ts'
 export {

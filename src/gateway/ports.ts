@@ -4,7 +4,7 @@ import type { LogRecord } from './log-record.ts'
 
 export type { LogRecord }
 
-/** Milliseconds. Tests move it. */
+/** Returns milliseconds. Tests replace it. */
 export type Clock = () => number
 
 export type LogLevel = 'fatal' | 'error' | 'warn' | 'info' | 'debug'
@@ -12,28 +12,28 @@ export type LogLevel = 'fatal' | 'error' | 'warn' | 'info' | 'debug'
 export type Log = (level: LogLevel, record: LogRecord) => void
 
 /**
- * How callers that want the same thing at the same time obtain it. On Node they share one flight.
- * On Workers a request must not await I/O that another request began, so a few fly, each for itself,
- * and only settled values are shared.
+ * Lets concurrent callers of the same key share one result. On Node they share one promise. On Workers
+ * a request must not await I/O of another request, so a few callers obtain the value, each for itself.
+ * The others share the settled result.
  */
 export type SingleFlight = <T>(key: string, obtain: () => Promise<T>) => Promise<T>
 
-/** Lets `work` go on after the response. On Workers this is `ctx.waitUntil`. `work` never rejects. */
+/** Lets `work` continue after the response. On Workers this is `ctx.waitUntil`. `work` never rejects. */
 export type Background = (work: Promise<void>) => void
 
-/** The part of a platform's execution context that is needed. */
+/** The part of a platform's execution context that the gateway uses. */
 export interface Execution {
   waitUntil(work: Promise<unknown>): void
   passThroughOnException(): void
   props: unknown
 }
 
-/** Calls that a user may make besides, for each begin that `RATE_LIMIT_PER_MINUTE` allows. */
+/** How many other calls a user may make for each begin that `RATE_LIMIT_PER_MINUTE` allows. */
 export const OTHER_CALLS_PER_BEGIN = 10
 
 /** Limits how often a user may call. */
 export interface RateLimiter {
-  /** Counts one request of this user. Resolves to 0 when it is allowed, otherwise to seconds to wait. */
+  /** Counts one request of this user. Resolves to 0 if it is allowed, otherwise to the seconds to wait. */
   consume(userId: string): Promise<number>
 }
 
@@ -53,14 +53,14 @@ export const invalidTokenReasons = [
 
 export type InvalidTokenReason = (typeof invalidTokenReasons)[number]
 
-/** What an operator watches. */
+/** Receives the values of the operator's metrics. */
 export interface Metrics {
   answered(operation: string, status: number, durationMs: number): void
   calledOut(operation: string, outcome: string, durationMs: number): void
   inFlight(requests: number): void
-  /** While it is open SMH is taken to be down and is not called. */
+  /** While the circuit is open, the gateway does not call SMH. */
   circuitOpen(isOpen: boolean): void
-  /** A request was answered 401, for this reason. */
+  /** Counts a response with status 401 by its reason. */
   authenticationFailed(reason: string): void
 }
 
@@ -73,18 +73,18 @@ export const noMetrics: Metrics = {
   authenticationFailed() {},
 }
 
-/** What `/openapi.json` and `/docs` are made of: files of the folder `openapi`. */
+/** The files of the folder `openapi` that `/openapi.json` and `/docs` serve. */
 export type DocsAsset = 'openapi.json' | 'reference.html' | 'reference.css'
 
-/** Reads one of them; undefined where the runtime does not have them. */
+/** Reads one asset. Resolves to undefined if the runtime does not have it. */
 export type ReadDocsAsset = (name: DocsAsset) => Promise<Uint8Array<ArrayBuffer> | undefined>
 
-/** What an app is made of. An entry fills it for its runtime; nothing is looked up in a global. */
+/** What a runtime provides to the app. The app looks nothing up in globals. */
 export interface Ports {
   config: Config
-  /** Since the epoch, for dates that others have set or will read. Machines set it back at times. */
+  /** Time since the epoch, for dates that other systems set or read. It may go back. */
   clock: Clock
-  /** Since some moment or other, for how long a thing lasts. It never goes back. */
+  /** Time since an arbitrary moment, for durations. It never goes back. */
   monotonicClock: Clock
   log: Log
   httpClient: HttpClient

@@ -2,17 +2,17 @@ import { destination, pino } from 'pino'
 import type { Config } from '../../config/parse.ts'
 import type { Log, LogRecord } from '../../ports.ts'
 
-/** Lines wait for each other: a write for each of them would cost more than the line itself. */
+/** Bytes that are written together. A write per line would cost more than the line itself. */
 const WRITE_BYTES = 4096
 /** How long the last lines wait at most, in milliseconds. */
 const WRITE_MS = 100
 
-/** How long the last ones may take when the process ends, milliseconds. */
+/** Limits the last write when the process ends, milliseconds. */
 const END_MS = 1_000
 
 /**
- * Bytes of lines that wait for a full disk or a stalled reader: about 20,000 requests, so that a short
- * pause of the reader loses nothing. Further lines are dropped and counted.
+ * Limits the lines that wait for a full disk or a stalled reader. They hold about 20,000 requests, so a
+ * short pause of the reader loses nothing. Further lines are dropped and counted.
  */
 const MAX_WAITING_BYTES = 4 * 1024 * 1024
 
@@ -21,18 +21,17 @@ export interface NodeLog {
   /** How many lines this log has dropped so far. */
   droppedLines: () => number
   /**
-   * Writes the lines that still wait, for at most a second. Resolves to false when a write is still
-   * stuck then: `process.exit` would wait for its thread, without end. Never rejects.
+   * Writes the waiting lines, for at most a second. Resolves to false if a write is still stuck:
+   * `process.exit` would wait for its thread indefinitely. Never rejects.
    */
   end: () => Promise<boolean>
 }
 
 /**
- * One JSON line for each record on standard output, a tenth of a second after the record at the latest
- * and off the request's path.
+ * Writes one JSON line per record to standard output, asynchronously and within a tenth of a second.
  *
- * A full disk or a stalled reader costs lines and nothing else. When writing works again, one line
- * `log_lines_dropped` says how many.
+ * A full disk or a stalled reader loses lines, but never blocks a request. When writing works again, the
+ * line `log_lines_dropped` reports their number.
  */
 export function createNodeLog(level: Config['logLevel']): NodeLog {
   const out = destination({
@@ -48,7 +47,7 @@ export function createNodeLog(level: Config['logLevel']): NodeLog {
     timestamp: pino.stdTimeFunctions.isoTime,
     formatters: { level: (label: string) => ({ level: label }) },
   }
-  // Not `out` itself: pino would write a fatal record synchronously, without end into a stalled pipe.
+  // Not `out` itself: pino writes fatal records synchronously, which blocks on a stalled pipe.
   const logger = pino(options, { write: (line) => out.write(line) })
   let dropped = 0
   let reported = 0
@@ -58,7 +57,7 @@ export function createNodeLog(level: Config['logLevel']): NodeLog {
   out.on('drop', () => {
     dropped += 1
   })
-  // It tries again with the next line, but pino gives a closed pipe up for good.
+  // After other errors the next line is written. After EPIPE pino never writes again.
   out.on('error', (error: NodeJS.ErrnoException) => {
     readerGone ||= error.code === 'EPIPE'
   })
@@ -78,7 +77,7 @@ export function createNodeLog(level: Config['logLevel']): NodeLog {
     end() {
       ending ??= new Promise((resolve) => {
         function leave(written: boolean) {
-          // Else it would try once more when the process exits, without end where the disk is full.
+          // Otherwise it retries when the process exits, indefinitely if the disk is full.
           out.destroy()
           resolve(written)
         }

@@ -1,6 +1,6 @@
 /**
- * The Node entry. It imports nothing before the check: undici does not even load on an older Node, and
- * fails there with an error that does not name the version.
+ * The Node entry. It checks the version before any import: on an older Node undici does not load, and its
+ * error does not name the version.
  */
 const NEEDED = '22.19'
 

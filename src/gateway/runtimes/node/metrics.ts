@@ -2,7 +2,7 @@ import { createServer, type Server } from 'node:http'
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
 import { invalidTokenReasons, type Metrics } from '../../ports.ts'
 
-/** Seconds; SMH answers in tens of milliseconds, a confirm may take a minute. */
+/** Seconds. SMH usually responds within 100 ms; a confirm may take a minute. */
 const buckets = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60]
 
 export interface NodeMetrics extends Metrics {
@@ -10,14 +10,14 @@ export interface NodeMetrics extends Metrics {
 }
 
 /**
- * Prometheus metrics. Labels are operation ids, statuses and fixed words, so they stay few.
+ * Creates the Prometheus metrics. Labels are operation ids, statuses and fixed words, so their number is small.
  *
  * @param droppedLogLines how many lines the log has dropped so far
  */
 export function createNodeMetrics(droppedLogLines: () => number = () => 0): NodeMetrics {
   const registry = new Registry()
   collectDefaultMetrics({ register: registry })
-  // Prometheus keeps `_total` for counters. Each of these is the sum of a gauge that stays.
+  // The suffix `_total` is reserved for counters. Each of these gauges is the sum of another one.
   for (const { name } of registry.getMetricsAsArray()) {
     const isGauge = registry.getSingleMetric(name) instanceof Gauge
     if (isGauge && name.endsWith('_total')) registry.removeSingleMetric(name)
@@ -58,7 +58,7 @@ export function createNodeMetrics(droppedLogLines: () => number = () => 0): Node
     labelNames: ['reason'] as const,
     registers: [registry],
   })
-  // From the start, so that a first failure shows as an increase.
+  // Each reason starts at 0, so that its first failure shows as an increase.
   for (const reason of ['missing_token', ...invalidTokenReasons]) failures.inc({ reason }, 0)
   new Counter({
     name: 'gateway_log_lines_dropped_total',
@@ -90,7 +90,7 @@ export function createNodeMetrics(droppedLogLines: () => number = () => 0): Node
   }
 }
 
-/** Serves `/metrics` on a port of its own, which is not the public one. */
+/** Creates the server of `/metrics`. It listens on its own port, never on the public one. */
 export function serveMetrics(registry: Registry): Server {
   return createServer(async (request, response) => {
     const [path] = request.url?.split('?') ?? []

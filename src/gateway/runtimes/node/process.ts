@@ -3,7 +3,7 @@ import { errorFields } from '../../errors.ts'
 import { createNodeLog } from './log.ts'
 import { startGateway, warnOfUnknownVariables } from './start.ts'
 
-/** The process: configuration from the environment, one gateway, a clean end. */
+/** Runs one gateway in this process: reads the environment, handles signals, ends with the log written. */
 
 const config = readConfig()
 const { log, droppedLines, end } = createNodeLog(config.logLevel)
@@ -11,7 +11,7 @@ warnOfUnknownVariables(process.env, log)
 
 let crashed = false
 for (const event of ['uncaughtException', 'unhandledRejection'] as const) {
-  // Stays: Node itself would print the message of a second one, which may quote a value.
+  // The listener stays: otherwise Node prints the message of a second error, which may contain a secret.
   process.on(event, (error: unknown) => {
     if (crashed) return
     crashed = true
@@ -44,8 +44,8 @@ try {
 }
 
 /**
- * Ends the process with `status`. When a write of the log is stuck, as with a pipe without a reader,
- * `process.exit` would wait for it without end; then a signal ends the process.
+ * Ends the process with `status`. If a write of the log is stuck, for example in a pipe without a reader,
+ * `process.exit` would wait indefinitely. A signal then ends the process.
  */
 async function exit(status: number): Promise<never> {
   if (!(await end())) process.kill(process.pid, 'SIGKILL')

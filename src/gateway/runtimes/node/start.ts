@@ -8,39 +8,39 @@ import { listen, startHttpServer, urlOf } from './server.ts'
 import { createUndiciClient } from './undici-client.ts'
 
 export { readDocsAsset } from './docs-assets.ts'
-/** For apps that serve the gateway's `fetch` by a server of their own. */
+/** For programs that serve the gateway's `fetch` with another server. */
 export { createUndiciClient } from './undici-client.ts'
 
-/** How often a token that was made elsewhere is looked after. */
+/** How often the gateway checks whether the token of `SMH_ACCESS_TOKEN` needs to be renewed. */
 const KEEP_ALIVE_INTERVAL_MS = 60_000
 
 /** Supervisors usually kill a process that has not ended ten seconds after the signal. */
 const DRAIN_MS = 9_000
 
-/** Callers that keep their connection busy ask again well within this. */
+/** How long an idle connection may wait for its next request. Busy clients send one sooner. */
 const IDLE_MS = 1_000
 
 /**
- * How long a whole request may take to arrive; its headers have a quarter of that. It is longer than the
- * app's own timeout for bodies, which gives the client a proper response.
+ * How long a whole request may take to arrive. Its headers have a quarter of that. It is longer than the
+ * app's timeout for bodies, which sends the client a problem response.
  */
 const REQUEST_TIMEOUT_MS = 60_000
 
 /**
- * Connections for each request that may be served at once, and the least limit. Each takes a file
- * descriptor and some kilobytes; those that wait or are idle must not leave none for calls to SMH.
+ * Connections per concurrent request, and the lowest limit of connections. Each connection takes a file
+ * descriptor and some kilobytes. Idle connections must leave descriptors for calls to SMH.
  */
 const CONNECTIONS_PER_SERVED = 8
 const LEAST_CONNECTIONS = 1024
 
 export interface RunningGateway {
-  /** Scheme, host and port, no trailing slash. */
+  /** Scheme, host and port, without a trailing slash. */
   url: string
   /** Where `/metrics` is, when `ADMIN_PORT` is set. */
   adminUrl: string | undefined
-  /** Logs once whether keys and an SMH token can be had, and if not what to fix. Never rejects. */
+  /** Logs once whether keys and an SMH token are available, and otherwise what to fix. Never rejects. */
   checkStart(): Promise<void>
-  /** Stops accepting, lets requests end for up to `drainMs`, then resolves. Never rejects. */
+  /** Accepts no further connection, lets requests end within `drainMs`, then resolves. Never rejects. */
   close(): Promise<void>
 }
 
@@ -49,24 +49,24 @@ export interface GatewayOptions {
   log: Log
   clock?: Clock
   monotonicClock?: Clock
-  /** How many log lines have been dropped so far, for the metrics. */
+  /** Returns the number of dropped log lines, for the metrics. */
   droppedLogLines?: () => number
   /** How long requests may take to end after `close`; default: nine seconds. */
   drainMs?: number
   /** How long after `close` a kept connection may wait for its next request; default: one second. */
   idleMs?: number
-  /** How long a whole request may take to arrive; its headers have a quarter of that. Default: 60,000. */
+  /** How long a whole request may take to arrive. Its headers have a quarter of that. Default: 60,000. */
   requestTimeoutMs?: number
   /** How long the body of a request may take to arrive. Default: 30,000. */
   bodyTimeoutMs?: number | undefined
-  /** How long a response may take to be taken, and longer when it is large. Default: 30,000. */
+  /** How long the client may take to receive 512 KiB of a response. Default: 30,000. */
   stallTimeoutMs?: number | undefined
 }
 
 /**
  * Runs the gateway on Node.
  *
- * @throws Error with `code` EADDRINUSE and the like when it cannot listen
+ * @throws Error with a `code` such as EADDRINUSE when it cannot listen
  */
 export async function startGateway(options: GatewayOptions): Promise<RunningGateway> {
   const { config, log, clock = Date.now, monotonicClock = () => performance.now() } = options
@@ -127,7 +127,7 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
     await server.stop(idleMs)
     adminServer?.close()
     adminServer?.closeAllConnections()
-    // Calls may be under way still: a confirm goes on when its caller has left, for up to a minute.
+    // A confirm continues for up to a minute after its client has disconnected.
     await Promise.race([httpClient.close().catch(() => forced), forced])
     clearTimeout(force)
   }
@@ -144,7 +144,7 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
   }
 }
 
-/** Tells of variables that look like ours and are not; a misspelt one would go unnoticed. */
+/** Logs variables that have a prefix of the gateway's but are unknown, for example misspelt ones. */
 export function warnOfUnknownVariables(
   environment: Readonly<Record<string, unknown>>,
   log: Log,

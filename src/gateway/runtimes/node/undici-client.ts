@@ -7,23 +7,23 @@ import {
 } from '../../http-client.ts'
 import { fetchClient } from '../shared/fetch-client.ts'
 
-/** Longer than most pauses between two calls, shorter than the idle limit of usual load balancers. */
+/** How long an idle connection stays open. Most pauses are shorter, and the idle timeouts of load balancers longer. */
 const KEEP_ALIVE_MS = 30_000
 
 export interface UndiciClient extends HttpClient {
-  /** Closes the pooled connections, when their calls have ended. */
+  /** Closes the pooled connections after their requests have ended. */
   close(): Promise<void>
-  /** Closes them at once; calls under way are lost. */
+  /** Closes the pooled connections now. Pending requests fail. */
   destroy(): Promise<void>
 }
 
 /**
- * The way out on undici's pool. `request` and not `fetch`: the latter costs more than twice
- * the CPU.
+ * Creates the HTTP client on undici's connection pool. It uses `request`, because `fetch` takes more than
+ * twice the CPU.
  */
 export function createUndiciClient(): UndiciClient {
   const agent = new Agent({ keepAliveTimeout: KEEP_ALIVE_MS, maxResponseSize: MAX_REPLY_BYTES })
-  // Bun brings an undici of its own: its agents cannot be closed and do not bound a reply.
+  // Bun has its own undici, whose agents have no `close` and no limit for responses.
   if (!agent.close) return { ...fetchClient, close: async () => {}, destroy: async () => {} }
   return {
     async request({ method, url, headers, body, timeoutMs, signal }) {
@@ -69,7 +69,7 @@ export function createUndiciClient(): UndiciClient {
   }
 }
 
-/** System calls that fail before a byte of the request is on its way. */
+/** System calls that fail before a byte of the request is sent. */
 const connecting = new Set(['connect', 'getaddrinfo'])
 
 function kindOf(error: unknown): HttpClientErrorKind {
@@ -79,9 +79,9 @@ function kindOf(error: unknown): HttpClientErrorKind {
   const failedToConnect =
     connecting.has(syscall) ||
     code === 'UND_ERR_CONNECT_TIMEOUT' ||
-    // Several addresses were tried, all in vain.
+    // Every address of the host failed.
     error instanceof AggregateError ||
-    // The TLS handshake failed, or the certificate is not to be trusted.
+    // The TLS handshake failed, or the certificate is not trusted.
     /^(ERR_TLS_|ERR_SSL_|CERT_|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_|HOSTNAME_|EPROTO)/.test(code)
   return failedToConnect ? 'connect_failed' : 'connection_lost'
 }

@@ -13,14 +13,14 @@ const levels: readonly (LogLevel | 'silent')[] = [
 
 export type WriteLine = (line: string) => void
 
-// biome-ignore lint/suspicious/noConsole: the console is where a Worker's log goes.
+// biome-ignore lint/suspicious/noConsole: a Worker writes its log to the console.
 export const writeToConsole: WriteLine = (line) => console.log(line)
 
 /**
- * One JSON line for each record, as on Node's standard output.
+ * Writes one JSON line per record, like the log on Node's standard output.
  *
- * @param least records of a lower level are not written
- * @param write default: to the console
+ * @param least the lowest level that is written
+ * @param write Default: the console
  */
 export function createWorkerLog(least: Config['logLevel'], write = writeToConsole): Log {
   return (level, record) => {

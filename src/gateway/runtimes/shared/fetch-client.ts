@@ -7,15 +7,15 @@ import {
 } from '../../http-client.ts'
 
 /**
- * What Cloudflare's network answers in place of a server that it could not speak to: refused, no
- * route, failed TLS, no such name. None of them was written by the server. 522 is not among them: it
- * also stands for a server that took the connection and then fell silent.
+ * Statuses that Cloudflare's network sends when it did not reach the server: connection refused, no
+ * route, TLS failure, unknown host name. 522 is not among them: it can also mean that the server accepted
+ * the connection and then sent nothing.
  */
 const neverReached = new Set([521, 523, 525, 526, 530])
 
 /**
- * The HTTP client on the platform's `fetch`. A broken connection is always `connection_lost`: the platform does not
- * say whether the request was on its way by then.
+ * The HTTP client on the platform's `fetch`. A failed connection is always `connection_lost`: the platform
+ * does not report whether it had sent the request.
  */
 export const fetchClient: HttpClient = { request }
 
@@ -26,7 +26,7 @@ async function request(wanted: HttpRequest): Promise<HttpResponse> {
     const response = await fetch(url, {
       method,
       redirect: 'manual',
-      // Cloudflare's cache would keep key sets, and details of files whose names look static.
+      // Otherwise Cloudflare caches key sets, and responses for files with static extensions.
       cache: 'no-store',
       signal: signal ? AbortSignal.any([signal, timeout]) : timeout,
       ...(headers && { headers }),
@@ -47,7 +47,7 @@ async function request(wanted: HttpRequest): Promise<HttpResponse> {
   }
 }
 
-/** The body as text, read no further than the longest reply that is taken. */
+/** Reads the body as text, at most {@link MAX_REPLY_BYTES}. */
 async function readText(response: Response): Promise<string> {
   const reader = response.body?.getReader()
   const decoder = new TextDecoder()

@@ -1,6 +1,6 @@
 import type { SingleFlight } from '../../ports.ts'
 
-/** For Node: callers of the same key share one flight, and the next one starts after it landed. */
+/** Creates the single flight for Node: concurrent callers of the same key share one promise. */
 export function createSingleFlight(): SingleFlight {
   const flights = new Map<string, Promise<unknown>>()
   return function singleFlight<T>(key: string, obtain: () => Promise<T>): Promise<T> {
@@ -13,27 +13,27 @@ export function createSingleFlight(): SingleFlight {
 }
 
 /**
- * Flights of one key at the same time where callers cannot wait for one. More than one, because the
- * platform may end the request that made it.
+ * Limits the concurrent flights of one key on Workers. It is more than one, because the platform may end
+ * the request that started a flight.
  */
 export const MAX_FLIGHTS = 4
 
-/** How often the other callers look for a result, milliseconds. */
+/** How often waiting callers check for a result, milliseconds. */
 const LOOK_MS = 20
 
 interface Flights {
-  /** When each flight is given up, on the clock of `performance.now()`. */
+  /** When each flight counts as lost, by `performance.now()`. */
   underWay: Set<{ endsAt: number }>
   landings: number
   last?: { value: unknown } | { error: unknown }
 }
 
 /**
- * For Workers, where a request must not await a promise of another request: it may never settle. So
- * at most {@link MAX_FLIGHTS} callers of the same key fly, each for itself. The others look again and
- * again for the result of the next flight that lands.
+ * Creates the single flight for Workers. There a request must not await a promise of another request,
+ * because that promise may never settle. So at most {@link MAX_FLIGHTS} callers of the same key obtain the
+ * value, each for itself. The other callers poll for the result of the next flight that ends.
  *
- * @param flightMs after this time a flight counts as lost, and makes room for another one
+ * @param flightMs after this time a flight counts as lost, and another one may start
  */
 export function createBoundedFlights(flightMs: number): SingleFlight {
   const all = new Map<string, Flights>()

@@ -16,20 +16,20 @@ interface RateLimitBinding {
   limit(options: { key: string }): Promise<{ success: boolean }>
 }
 
-/** What wrangler.toml binds, besides the variables of docs/configuration.md. */
+/** The bindings of wrangler.toml, and the variables of docs/configuration.md. */
 export interface Bindings {
-  /** Workers rate limiting; without it begins are not limited. */
+  /** Limits begins. Without this binding they are not limited. */
   BEGIN_RATE_LIMIT?: RateLimitBinding
-  /** Likewise, for all other calls. */
+  /** Limits all other calls. Without this binding they are not limited. */
   CALL_RATE_LIMIT?: RateLimitBinding
-  /** The files of the reference page, as static assets; without them there is no page. */
+  /** The static assets of the API reference. Without this binding `/docs` responds with 404. */
   ASSETS?: { fetch(url: string): Promise<Response> }
   [variable: string]: unknown
 }
 
 export interface GatewayWorker {
   fetch(request: Request, bindings: Bindings, execution: Execution): Promise<Response>
-  /** For a cron trigger: keeps alive a token that was made elsewhere. */
+  /** Serves a cron trigger: renews the token of `SMH_ACCESS_TOKEN`. */
   scheduled(event: unknown, bindings: Bindings, execution: Execution): void
 }
 
@@ -63,12 +63,12 @@ export function createGatewayWorker(options: WorkerOptions = {}): GatewayWorker 
   return {
     async fetch(request, bindings, execution) {
       const gateway = appOf(bindings)
-      const answer =
+      const responding =
         gateway === 'unconfigured' ? unavailable() : gateway.fetch(request, bindings, execution)
-      // A caller who leaves would else take the rest along: the log line, and what counts requests.
-      execution.waitUntil(Promise.resolve(answer).catch(() => {}))
-      const response = await answer
-      // Clients reckon with it how long `Upload-Expires` is away; workerd alone does not send it.
+      // Otherwise a client's disconnect ends the work early, without log line and release of permits.
+      execution.waitUntil(Promise.resolve(responding).catch(() => {}))
+      const response = await responding
+      // Clients compare `Upload-Expires` with this header. workerd does not send it by itself.
       response.headers.set('Date', new Date(clock()).toUTCString())
       return response
     },
@@ -88,7 +88,7 @@ function build(
     const log = createWorkerLog(config.logLevel, write)
     const variables = unknownVariables(bindings)
     if (variables.length > 0) log('warn', { event: 'unknown_variables', variables })
-    // The numbers are those of the bindings; 0 switches both off, as on Node.
+    // The bindings hold the limits. 0 switches both off, as on Node.
     const isLimited = config.rateLimitPerMinute > 0
     const missing = rateLimitBindings.filter((name) => !bindings[name])
     if (isLimited && missing.length > 0) {
@@ -133,7 +133,7 @@ function unavailable(): Response {
   })
 }
 
-/** Without a binding every request is allowed. */
+/** Without a binding the limiter allows every request. */
 function rateLimiterOf(binding: RateLimitBinding | undefined): RateLimiter {
   return {
     async consume(userId) {
@@ -146,7 +146,7 @@ function rateLimiterOf(binding: RateLimitBinding | undefined): RateLimiter {
 function readDocsAssetFrom(assets: Bindings['ASSETS']): ReadDocsAsset {
   return async (name) => {
     if (!assets) return undefined
-    // Only the path counts: an assets binding has no host of its own.
+    // The binding ignores the host.
     const response = await assets.fetch(`https://assets.local/${name}`)
     return response.ok ? new Uint8Array(await response.arrayBuffer()) : undefined
   }

@@ -1,4 +1,4 @@
 import { createGatewayWorker } from './handler.ts'
 
-/** The Workers entry: configuration from vars and secrets, one app an isolate, no Node modules. */
+/** The Workers entry. Configuration comes from vars and secrets; each isolate has one app. */
 export default createGatewayWorker()
