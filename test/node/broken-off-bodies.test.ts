@@ -28,7 +28,7 @@ test.each([
   ['begin', '/v1/uploads'],
   ['renew', '/v1/uploads/some/renew'],
   ['complete', '/v1/uploads/some/complete'],
-])('half a body of %s is no error of the gateway', async (_, path) => {
+])('aborted body: half a body of %s is not logged as an error', async (_, path) => {
   const harness = await startHarness({ environment: { MAX_IN_FLIGHT: '1' } })
   for (const framing of [{ 'content-length': '50' }, { 'transfer-encoding': 'chunked' }]) {
     const record = await leaveHalfway(harness, path, framing as Record<string, string>)

@@ -65,7 +65,7 @@ function askAhead(answered: () => number): () => string {
   }
 }
 
-test('requests without end on one connection are not answered without end', async () => {
+test('pipelining: a connection with endless requests is closed', async () => {
   const { open, answered } = await startHasty()
   const socket = open()
   socket.write(ask.repeat(1000))
@@ -73,13 +73,13 @@ test('requests without end on one connection are not answered without end', asyn
   expect(answered()).toBeLessThan(20)
 })
 
-test('who takes nothing of an answer is cut off', async () => {
+test('stalled client: its connection is closed when it reads nothing of a response', async () => {
   const { open, answered } = await startHasty()
   await cutOff(open(), askAhead(answered))
   expect(answered()).toBeLessThan(MANY)
 })
 
-test('who takes it slowly gets all of it', { timeout: 30_000 }, async () => {
+test('slow client: it receives the whole response', { timeout: 30_000 }, async () => {
   const { open, answered } = await startHasty(1000)
   const socket = open()
   let received = 0
@@ -104,7 +104,7 @@ test('who takes it slowly gets all of it', { timeout: 30_000 }, async () => {
   expect(received).toBeGreaterThan(MANY * 60_000)
 })
 
-test('what waits on a connection that ends is not begun', async () => {
+test('pipelining: requests that wait on a closed connection are not served', async () => {
   const begun: string[] = []
   const server = createServer()
   serializePipelinedRequests(server, ({ url = '' }, response) => {
@@ -121,7 +121,7 @@ test('what waits on a connection that ends is not begun', async () => {
   expect(begun).toEqual(['/1', '/2'])
 })
 
-test('requests that wait on all connections together are bounded, and those that need not wait are answered', async () => {
+test('pipelining: waiting requests of all connections are limited, other requests are served', async () => {
   let arrived = 0
   const unanswered: ServerResponse[] = []
   const server = createServer()
@@ -167,7 +167,7 @@ test('requests that wait on all connections together are bounded, and those that
   expect((await answered).split('HTTP/1.1 200').length).toBe(3)
 })
 
-test('a response has to be taken as a whole: to take some of it now and then is not enough', async () => {
+test('stalled client: reading a little from time to time does not extend its timeout', async () => {
   const { open, answered } = await startHasty()
   const socket = open()
   const sips = setInterval(() => socket.read(1), 5)
@@ -176,7 +176,7 @@ test('a response has to be taken as a whole: to take some of it now and then is 
   expect(answered()).toBeLessThan(MANY)
 })
 
-test('an idle connection is kept longer than load balancers keep theirs', async () => {
+test('idle connection: it stays open longer than those of load balancers', async () => {
   const harness = await startHarness()
   const { hostname, port } = new URL(harness.gateway.url)
   const received = await sendRaw(
@@ -187,7 +187,7 @@ test('an idle connection is kept longer than load balancers keep theirs', async 
   expect(Number(/^Keep-Alive: timeout=(\d+)/im.exec(received)?.[1])).toBeGreaterThan(60)
 })
 
-test('the 1,025th connection of a small gateway is closed, and those before it are served', async () => {
+test('connection limit: the 1,025th connection is closed, earlier ones are served', async () => {
   const harness = await startHarness()
   const gateway = await startGateway({
     config: parseConfig({ ...environmentOf(harness), PORT: '0', MAX_IN_FLIGHT: '1' }),

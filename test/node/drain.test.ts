@@ -67,7 +67,7 @@ test('drain: after SIGTERM forty requests in progress get whole responses, and n
   expect(gateway.errors()).toBe('')
 })
 
-test('SIGTERM amid a stream of requests: no caller on a kept connection loses one', {
+test('SIGTERM: no request on an open connection is lost', {
   timeout: 30_000,
 }, async () => {
   const { gateway, begin } = await startProcess()

@@ -9,12 +9,12 @@ test('keep-alive: a provided token that cannot be renewed is logged each minute,
     environment: { SMH_ACCESS_TOKEN: token, CONFIRM_KEY_SECRETS: 'c'.repeat(32) },
   })
   const logged = await harness.records()
-  const told = async (times: number) => {
+  const untilLogged = async (times: number) => {
     while (logged.length < times) await new Promise((resolve) => setImmediate(resolve))
   }
-  await told(1)
+  await untilLogged(1)
   vi.advanceTimersByTime(60_000)
-  await told(2)
+  await untilLogged(2)
   const record = {
     level: 'error',
     event: 'access_token_not_renewed',

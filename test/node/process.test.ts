@@ -94,7 +94,7 @@ async function reached(emulator: Awaited<ReturnType<typeof startEmulator>>, rout
 
 describe('the Node entry', { timeout: 30_000 }, () => {
   test.each(['SIGTERM', 'SIGINT'] as const)(
-    'ends what it has begun on %s, and exits 0',
+    '%s: completes its requests, then exits with 0',
     async (signal) => {
       const { emulator, gateway, url, begin } = await startProcess()
       await begin()
@@ -114,7 +114,7 @@ describe('the Node entry', { timeout: 30_000 }, () => {
   test.each([
     ['SIGTERM', 'SIGTERM'],
     ['SIGINT', 'SIGTERM'],
-  ] as const)('ends at once on %s and then %s', async (first, second) => {
+  ] as const)('signals: %s and then %s end the process at once', async (first, second) => {
     const { emulator, gateway, begin } = await startProcess()
     emulator.controls.force('begin-multipart', { delayMs: 3_600_000 })
     const lost = expect(begin()).rejects.toThrow()
@@ -127,7 +127,7 @@ describe('the Node entry', { timeout: 30_000 }, () => {
     expect(gateway.output()).not.toContain('stopped')
   })
 
-  test('opens no inspector on SIGUSR1, as npm start and the installed command run it', async () => {
+  test('SIGUSR1: opens no inspector, with npm start and with the installed command', async () => {
     const [firstLine = ''] = (await readFile('src/command/main.ts', 'utf8')).split('\n', 1)
     const flags = /^#!.*\bnode (.+)$/.exec(firstLine)?.[1]?.split(' ') ?? []
     const { scripts } = JSON.parse(await readFile('package.json', 'utf8'))
@@ -140,13 +140,13 @@ describe('the Node entry', { timeout: 30_000 }, () => {
     expect(gateway.errors()).toBe('')
   })
 
-  test('writes every line of its log before it ends', async () => {
+  test('log: every line is written before the process ends', async () => {
     const { ended, output } = run('test/support/log-burst.ts', {})
     expect(await ended).toBe(0)
     expect(output().match(/"count":\d+/g)).toHaveLength(65)
   })
 
-  test('serves on where its log finds no room, and ends in time', async () => {
+  test('log: with a full disk the process serves requests and ends in time', async () => {
     const port = await freePort()
     const { child, ended } = await startWithFullDisk(port)
     const url = `http://127.0.0.1:${port}`
@@ -159,7 +159,7 @@ describe('the Node entry', { timeout: 30_000 }, () => {
   test.each([
     ['SIGTERM', 'SIGTERM' as const],
     ['a crash', 'SIGUSR2' as const],
-  ])('ends within 11 seconds of %s while its log has no reader', async (_, signal) => {
+  ])('log: without a reader the process ends within 11 seconds of %s', async (_, signal) => {
     const { child, url, ended } = await startWithStalledReader()
     const startedAt = performance.now()
     child.kill(signal)
@@ -169,7 +169,7 @@ describe('the Node entry', { timeout: 30_000 }, () => {
   })
 
   test.each(['a full disk', 'a stalled reader'])(
-    'log: memory stays flat over 100,000 lines into %s',
+    'log: memory stays constant over 100,000 lines into %s',
     async (destination) => {
       const out = destination === 'a full disk' ? await open('/dev/full', 'w') : await openPipe()
       const child = spawn(process.execPath, ['--expose-gc', 'test/support/log-flood.ts'], {
@@ -184,7 +184,7 @@ describe('the Node entry', { timeout: 30_000 }, () => {
     },
   )
 
-  test('log: when its reader goes on, one line says how many lines were dropped', async () => {
+  test('log: when its reader continues, one line reports the number of dropped lines', async () => {
     const pipe = await openPipe()
     const child = spawn(process.execPath, ['test/support/log-flood.ts'], {
       stdio: ['ignore', pipe.fd, 'pipe'],
@@ -200,7 +200,7 @@ describe('the Node entry', { timeout: 30_000 }, () => {
     )
   })
 
-  test('writes one JSON line a request', async () => {
+  test('log: each request is one JSON line', async () => {
     const { gateway, begin } = await startProcess()
     const response = await begin()
     const line = await gateway.line((text) => text.includes('"event":"request"'))
@@ -216,7 +216,7 @@ describe('the Node entry', { timeout: 30_000 }, () => {
     })
   })
 
-  test('serves metrics on a port of their own and nowhere else', async () => {
+  test('metrics: only the admin port serves them', async () => {
     const { emulator, url, address, begin } = await startProcess({ ADMIN_PORT: '0' })
     await begin()
     const adminUrl = await address('metrics_listening')
@@ -240,7 +240,7 @@ describe('the Node entry', { timeout: 30_000 }, () => {
     expect((await fetch(`${adminUrl}/metrics`, { method: 'HEAD' })).status).toBe(200)
   })
 
-  test('says once at the start that all is ready', async () => {
+  test('start: logs once that the gateway is ready', async () => {
     const { gateway } = await startProcess()
     const line = await gateway.line((text) => text.includes('"event":"start_check'))
     expect(JSON.parse(line)).toMatchObject({ level: 'info', event: 'start_check_passed' })
@@ -252,7 +252,7 @@ describe('the Node entry', { timeout: 30_000 }, () => {
     ['no usable key', { JWT_ALGORITHMS: 'RS256' }, 'JWT_ALGORITHMS'],
     ['a wrong secret', { SMH_LIBRARY_SECRET: 'canary-secret' }, 'SMH_LIBRARY_SECRET'],
     ['an unreachable SMH', { SMH_ENDPOINT: 'http://127.0.0.1:1' }, 'SMH_ENDPOINT'],
-  ])('says at the start what to fix: %s', async (_, environment, variable) => {
+  ])('start: logs what to fix: %s', async (_, environment, variable) => {
     const { gateway, url } = await startProcess(environment as Record<string, string>)
     const line = await gateway.line((text) => text.includes('"event":"start_check'))
     expect(JSON.parse(line)).toMatchObject({ level: 'error', event: 'start_check_failed' })
@@ -261,7 +261,7 @@ describe('the Node entry', { timeout: 30_000 }, () => {
     expect(await knock(url)).toBe(200)
   })
 
-  test('metrics: 401s are counted by their reason', async () => {
+  test('metrics: responses with 401 are counted by reason', async () => {
     const { url, address, issuer } = await startProcess({ ADMIN_PORT: '0' })
     const send = (authorization: string) =>
       fetch(`${url}/v1/uploads/x`, { headers: { authorization } })
@@ -281,7 +281,7 @@ describe('the Node entry', { timeout: 30_000 }, () => {
     }
   })
 
-  test('metrics: the names of counters, and no others, end in _total', async () => {
+  test('metrics: only the names of counters end in _total', async () => {
     const { address } = await startProcess({ ADMIN_PORT: '0' })
     const metrics = await (await fetch(`${await address('metrics_listening')}/metrics`)).text()
     const types = [...metrics.matchAll(/^# TYPE (\w+) (\w+)$/gm)]
@@ -291,7 +291,7 @@ describe('the Node entry', { timeout: 30_000 }, () => {
     }
   })
 
-  test('says which Node it needs on an older one, before it loads anything', async () => {
+  test('start: an older Node gets the required version, before any import', async () => {
     const older = `Object.defineProperty(process, 'versions', { value: { node: '22.18.0' } })`
     const gateway = run('src/gateway/runtimes/node/main.ts', {
       NODE_OPTIONS: `--import="data:text/javascript,${older}"`,
@@ -304,7 +304,7 @@ describe('the Node entry', { timeout: 30_000 }, () => {
     expect(engines.node).toBe('>=22.19')
   })
 
-  test('does not start on faulty configuration and says what to mend', async () => {
+  test('start: an invalid configuration stops it, and names what to fix', async () => {
     const secret = 'canary-of-the-secret'
     const gateway = run('src/gateway/runtimes/node/main.ts', {
       SMH_LIBRARY_ID: 'smh0library',
@@ -326,7 +326,7 @@ describe('the Node entry', { timeout: 30_000 }, () => {
   test.each([
     [{}, 'PORT'],
     [{ PORT: '0' }, 'ADMIN_PORT'],
-  ])('says so when a port is taken: %j', async (ports, variable) => {
+  ])('start: names the variable of a port in use: %j', async (ports, variable) => {
     const taken = createServer().listen(0, '127.0.0.1')
     onTestFinished(() => void taken.close())
     await new Promise((resolve) => taken.once('listening', resolve))
@@ -345,7 +345,7 @@ describe('the Node entry', { timeout: 30_000 }, () => {
     expect(gateway.errors()).toContain(`, ${variable} ${port}: `)
   })
 
-  test('warns of variables that look like ours and are not', async () => {
+  test('start: logs unknown variables with a prefix of the gateway', async () => {
     const { gateway } = await startProcess({ UPLOAD_MAX_BYTE: '5' })
     const line = await gateway.line((text) => text.includes('unknown_variables'))
     expect(JSON.parse(line)).toMatchObject({ level: 'warn', variables: ['UPLOAD_MAX_BYTE'] })

@@ -33,7 +33,7 @@ test.each<[how: string, lines: string[], body?: string]>([
   ['of known length', [length]],
   ['in chunks', [chunked], inChunks],
   ['in chunks with extensions', [chunked], inChunks.replace('\r\n', ';a="b"\r\n')],
-])('%s a begin succeeds', async (_, lines, body) => {
+])('raw request: %s a begin succeeds', async (_, lines, body) => {
   const harness = await startHarness()
   expect(await send(harness, lines, body)).toMatchObject({ status: 201 })
 })
@@ -77,7 +77,7 @@ test.each<[how: string, lines: string[], body?: string]>([
   expect((await harness.request('GET', '/v1/uploads/x')).status).toBe(404)
 })
 
-test('what follows a chunked body is no header', async () => {
+test('request smuggling: a trailer after a chunked body is not a header', async () => {
   const harness = await startHarness()
   const trailers = 'X-Smh-Meta-A: b\r\nAuthorization: Basic YTpi\r\n\r\n'
   const answer = await send(
@@ -89,7 +89,7 @@ test('what follows a chunked body is no header', async () => {
   expect(harness.smhCalls('begin-multipart').at(-1)?.headers).not.toHaveProperty('x-smh-meta-a')
 })
 
-test('a value cannot add a header on the way to SMH', async () => {
+test('header injection: a value adds no header to the request to SMH', async () => {
   const harness = await startHarness()
   const value = 'a%0d%0ax-smh-meta-b: c\\r\\nx-smh-meta-d: e'
   const answer = await send(harness, [length, `X-Smh-Meta-A: ${value}`, 'X-Smh-Meta-E: f, g'])
@@ -102,7 +102,7 @@ test('a value cannot add a header on the way to SMH', async () => {
   ])
 })
 
-test('a request in the body of another is no request', async () => {
+test('request smuggling: a request in a body is not served', async () => {
   const harness = await startHarness()
   const { confirmKey } = await harness.begin({ path: 'a.txt', size: 5 })
   harness.emulator.controls.clearCalls()
@@ -121,7 +121,7 @@ test('a request in the body of another is no request', async () => {
   expect(harness.smhCalls()).toEqual([])
 })
 
-test('pipelined requests get each its own answer', async () => {
+test('pipelining: each request gets its own response', async () => {
   const harness = await startHarness()
   const ask = async (sub: string, id: string, last = '') => {
     const authorization = `Authorization: Bearer ${await harness.issuer.token({ sub })}`
@@ -170,14 +170,14 @@ test.each([
 test.each([
   ['a second host', 'Host: elsewhere'],
   ['gzip before the chunks', 'Transfer-Encoding: gzip, chunked'],
-])('a request with %s is refused, and its connection closed', async (_, line) => {
+])('raw request: %s is rejected, and the connection is closed', async (_, line) => {
   const harness = await startHarness()
   const request = `GET /livez HTTP/1.1\r\nHost: gateway\r\n${line}\r\n\r\n0\r\n\r\n`
   const { status, headers } = readAnswer(await sendRaw(harness.gateway.url, [request]))
   expect([status, headers.get('connection')]).toEqual([400, 'close'])
 })
 
-test('no method that HTTP knows is a fault of the gateway, at any address', async () => {
+test('methods: every HTTP method but CONNECT gets a response without 5xx, at every address', async () => {
   const harness = await startHarness({ environment: { CORS_ORIGINS: 'https://app.example.com' } })
   for (const method of METHODS.filter((name) => name !== 'CONNECT')) {
     for (const path of [

@@ -58,26 +58,29 @@ test.each([
   ['blanks without end', 'Content-Length: 65536\r\n\r\n', ' '],
   ['chunks without end', 'Transfer-Encoding: chunked\r\n\r\n', '1\r\n \r\n'],
   ['a chunk that does not come', 'Transfer-Encoding: chunked\r\n\r\nff\r\n', ''],
-])('a body of which %s comes is refused, and its connection closed', async (_, start, drop) => {
-  const { harness, on, logged } = await startImpatient({ bodyTimeoutMs: 50 })
-  const authorization = `Authorization: Bearer ${await harness.issuer.token(ann)}\r\n`
-  expect(await trickle(on.url, head + authorization + start, drop)).toMatch(/^HTTP\/1\.1 400 /)
-  expect(logged).toContainEqual(
-    expect.objectContaining({
-      level: 'info',
-      operation: 'beginUpload',
-      code: 'invalid_request',
-      reason: 'body_timeout',
-    }),
-  )
-  expect(harness.smhCalls()).toEqual([])
-})
+])(
+  'slow body: when %s arrives, the request is rejected and its connection closed',
+  async (_, start, drop) => {
+    const { harness, on, logged } = await startImpatient({ bodyTimeoutMs: 50 })
+    const authorization = `Authorization: Bearer ${await harness.issuer.token(ann)}\r\n`
+    expect(await trickle(on.url, head + authorization + start, drop)).toMatch(/^HTTP\/1\.1 400 /)
+    expect(logged).toContainEqual(
+      expect.objectContaining({
+        level: 'info',
+        operation: 'beginUpload',
+        code: 'invalid_request',
+        reason: 'body_timeout',
+      }),
+    )
+    expect(harness.smhCalls()).toEqual([])
+  },
+)
 
 test.each([
   ['GET /livez', 200],
   ['POST /v1/uploads', 401],
   ['POST /nothing', 404],
-])('%s is answered at once, and its body is not waited for', async (line, status) => {
+])('body: %s gets its response before the body arrives', async (line, status) => {
   const { harness, on } = await startImpatient({ requestTimeoutMs: 200 })
   const start = `${line} HTTP/1.1\r\nHost: gateway\r\nTransfer-Encoding: chunked\r\n\r\n`
   expect(await trickle(on.url, start, '1\r\n \r\n')).toMatch(new RegExp(`^HTTP/1.1 ${status} `))

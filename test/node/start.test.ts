@@ -26,7 +26,7 @@ async function confirmReached(harness: Harness) {
 test.each([
   ['waits', false],
   ['has left', true],
-])('ends in time though a confirm takes longer and its caller %s', async (_, leaves) => {
+])('close: ends in time during a slow confirm whose client %s', async (_, leaves) => {
   const harness = await startHarness()
   const on = await startHasty(harness)
   const upload = await harness.uploadParts('a.bin', [someBytes(10)])
@@ -43,13 +43,13 @@ test.each([
   expect((await harness.complete(upload)).status).toBe(200)
 })
 
-test('may be told to end more than once', async () => {
+test('close: a second call has no effect', async () => {
   const on = await startHasty(await startHarness())
   await Promise.all([on.close(), on.close()])
   await on.close()
 })
 
-test('a clock that is set back keeps no user from beginning for longer', async () => {
+test('rate limit: setting the clock back does not extend the wait', async () => {
   const harness = await startHarness({ environment: { RATE_LIMIT_PER_MINUTE: '1' } })
   const begin = async () =>
     (await harness.request('POST', '/v1/uploads', { body: { path: 'a', size: 3 } })).status

@@ -34,8 +34,8 @@ async function faultOf(call: Promise<unknown>) {
 
 const canary = '/path?access_token=canary'
 
-describe('a call out', () => {
-  test('sends method, headers and body, and gives status, headers and text back', async () => {
+describe('undici client', () => {
+  test('sends method, headers and body, and returns status, headers and text', async () => {
     const { url, httpClient } = await serverWith(async (request, response) => {
       let body = ''
       for await (const chunk of request) body += chunk
@@ -54,7 +54,7 @@ describe('a call out', () => {
     expect(reply.text).toBe('PUT /a%2Fb?c=%23 yes {"d":"照"} 照')
   })
 
-  test('follows no redirect', async () => {
+  test('does not follow redirects', async () => {
     let calls = 0
     const { url, httpClient } = await serverWith((_, response) => {
       calls += 1
@@ -77,7 +77,7 @@ describe('a call out', () => {
     expect(await faultOf(at('http://name.invalid'))).toBe('connect_failed')
   })
 
-  test('whose TLS handshake fails is connect_failed', async () => {
+  test('TLS handshake fails: connect_failed', async () => {
     const { url, httpClient } = await serverWith((_, response) => response.end())
     const tls = url.replace('http:', 'https:')
     expect(
@@ -85,14 +85,14 @@ describe('a call out', () => {
     ).toBe('connect_failed')
   })
 
-  test('whose connection breaks is lost', async () => {
+  test('connection breaks: connection_lost', async () => {
     const { url, httpClient } = await serverWith((request) => request.socket.destroy())
     expect(
       await faultOf(httpClient.request({ method: 'GET', url: url + canary, timeoutMs: 5000 })),
     ).toBe('connection_lost')
   })
 
-  test('whose reply breaks off is lost', async () => {
+  test('response breaks off: connection_lost', async () => {
     const { url, httpClient } = await serverWith((_, response) => {
       response.writeHead(200, { 'content-length': '100' })
       response.write('{"half', () => response.destroy())
@@ -121,7 +121,7 @@ describe('a call out', () => {
     },
   )
 
-  test('is stopped when its caller leaves, before and after it was sent', async () => {
+  test('stops when its signal aborts, before and after sending', async () => {
     const caller = new AbortController()
     let closed: Promise<unknown> | undefined
     const { url, httpClient } = await serverWith((request) => {
@@ -141,7 +141,7 @@ describe('a call out', () => {
     expect(await faultOf(call())).toBe('aborted')
   })
 
-  test('takes a reply of the greatest length and none longer', async () => {
+  test('accepts a response of the maximum length, and rejects a longer one', async () => {
     const { url, httpClient } = await serverWith((request, response) => {
       response.end('x'.repeat(Number(request.url?.slice(1))))
     })
@@ -152,7 +152,7 @@ describe('a call out', () => {
   })
 })
 
-test('a call out: without a file descriptor it fails for that reason', {
+test('undici client: without a file descriptor a request fails with no_descriptor', {
   timeout: 30_000,
 }, async () => {
   const { url } = await serverWith((_, response) => void response.end())

@@ -28,7 +28,7 @@ async function startWorker(environment: Record<string, unknown> = {}) {
 }
 
 describe('the Worker', () => {
-  test('cold and flooded with 100 requests fails none of them, and asks SMH and the issuer a few times', async () => {
+  test('cold start: serves 100 requests with a few requests to SMH and the issuer', async () => {
     const { begin, mints, issuer, emulator } = await startWorker()
     emulator.controls.force('mint-token', { delayMs: 50, times: 100 })
     const answers = await Promise.all(Array.from({ length: 100 }, (_, index) => begin(`${index}`)))
@@ -44,7 +44,7 @@ describe('the Worker', () => {
     expect({ mints: mints(), ...issuer.hits() }).toEqual(fetched)
   })
 
-  test('cold and flooded with bad tokens asks the issuer a few times', async () => {
+  test('cold start: many invalid tokens cause a few requests to the issuer', async () => {
     const { worker, issuer } = await startWorker()
     const bad = await issuer.forgedToken({ sub: 'ann' })
     const send = async () => {
@@ -57,7 +57,7 @@ describe('the Worker', () => {
     expect(issuer.hits().keys).toBeLessThanOrEqual(MAX_FLIGHTS + 1)
   })
 
-  test('with a wrong library secret asks SMH a few times, with one alarm each time', async () => {
+  test('wrong library secret: causes a few requests to SMH, each with one log line at error', async () => {
     const { worker, begin, mints } = await startWorker({ SMH_LIBRARY_SECRET: 'wrong' })
     const answers = await Promise.all(Array.from({ length: 50 }, () => begin()))
     expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([502]))
@@ -69,7 +69,7 @@ describe('the Worker', () => {
     expect(alarms.length).toBeLessThanOrEqual(MAX_FLIGHTS)
   })
 
-  test('with a faulty configuration answers 503 to everything and logs the variables, not the values', async () => {
+  test('invalid configuration: every response is 503, and the log has variables without values', async () => {
     const { worker } = await startWorker({
       SMH_LIBRARY_SECRET: 'canary-secret',
       PORT: 'canary-port',
@@ -107,7 +107,7 @@ describe('the Worker', () => {
     expect(worker.written()).not.toMatch(/canary|HS256/)
   })
 
-  test('takes vars that are no text, and warns of ones that only look like ours', async () => {
+  test('vars: accepts other types than text, and logs unknown variables', async () => {
     const { worker, begin } = await startWorker({
       UPLOAD_CREATE_PARENTS: true,
       UPLOAD_MAX_BYTES: 1000,
@@ -117,7 +117,7 @@ describe('the Worker', () => {
     await expect.poll(() => worker.written()).toContain('"variables":["UPLOAD_MAX_BYTE"]')
   })
 
-  test('says which rate-limit bindings are missing, unless the limits are off', async () => {
+  test('rate-limit bindings: logs missing ones, unless the limits are off', async () => {
     const without = await startWorker()
     await without.begin()
     await expect
@@ -142,7 +142,7 @@ describe('the Worker', () => {
     expect(await ready()).toBe(200)
   })
 
-  test('without the binding ASSETS answers 404 to what is made of assets, and to nothing else', async () => {
+  test('binding ASSETS: without it only the assets respond with 404', async () => {
     const { worker } = await startWorker()
     for (const path of ['/docs', '/docs/reference.css', '/openapi.json']) {
       await expectProblem(await fetch(worker.url + path), 404, 'not_found')
@@ -150,7 +150,7 @@ describe('the Worker', () => {
     expect((await fetch(`${worker.url}/livez`)).status).toBe(200)
   })
 
-  test('keeps a token that was made elsewhere alive by its cron trigger', async () => {
+  test('cron trigger: renews the token of SMH_ACCESS_TOKEN', async () => {
     const maker = await startWorker()
     await maker.begin()
     const token = maker.emulator.controls.calls().find(({ query }) => query.access_token)

@@ -11,7 +11,7 @@ const bindings: Bindings = {
   RATE_LIMIT_PER_MINUTE: 0,
 }
 
-test('the platform is asked to see every request through, whether its caller waits or not', async () => {
+test('Worker: waitUntil keeps each request running after its client disconnects', async () => {
   const lines: string[] = []
   const worker = createGatewayWorker({ write: (line) => lines.push(line) })
   const awaited: Promise<unknown>[] = []

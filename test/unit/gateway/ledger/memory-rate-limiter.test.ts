@@ -19,22 +19,28 @@ function limiter(perMinute: number) {
   }
 }
 
-describe('calls of a user', () => {
-  test.each([1, 2, 7, 13, 120, 997, 10_000])('%i at once', async (perMinute) => {
-    expect(await limiter(perMinute).burst('ann')).toBe(perMinute)
-  })
+describe('memory rate limiter', () => {
+  test.each([1, 2, 7, 13, 120, 997, 10_000])(
+    'a user may make %i calls at once',
+    async (perMinute) => {
+      expect(await limiter(perMinute).burst('ann')).toBe(perMinute)
+    },
+  )
 
-  test.each([1, 7, 120, 1200])('then %i a minute, evenly', async (perMinute) => {
-    const { consume, pass, burst } = limiter(perMinute)
-    await burst('ann')
-    for (let turn = 0; turn < 5; turn += 1) {
-      pass(60_000 / perMinute)
-      expect(await consume('ann')).toBe(0)
-      expect(await consume('ann')).toBeGreaterThan(0)
-    }
-    pass(60_000)
-    expect(await burst('ann')).toBe(perMinute)
-  })
+  test.each([1, 7, 120, 1200])(
+    'after a burst a user may make %i calls a minute, at an even rate',
+    async (perMinute) => {
+      const { consume, pass, burst } = limiter(perMinute)
+      await burst('ann')
+      for (let turn = 0; turn < 5; turn += 1) {
+        pass(60_000 / perMinute)
+        expect(await consume('ann')).toBe(0)
+        expect(await consume('ann')).toBeGreaterThan(0)
+      }
+      pass(60_000)
+      expect(await burst('ann')).toBe(perMinute)
+    },
+  )
 
   test.each([
     [1, 60],
@@ -48,7 +54,7 @@ describe('calls of a user', () => {
     expect(await consume('ann')).toBe(0)
   })
 
-  test('who asks too early has not to wait longer for it', async () => {
+  test('a rejected call does not extend the wait', async () => {
     const { consume, pass, burst } = limiter(2)
     await burst('ann')
     for (let times = 0; times < 10; times += 1) await consume('ann')
@@ -56,13 +62,13 @@ describe('calls of a user', () => {
     expect(await consume('ann')).toBe(0)
   })
 
-  test('each user alone', async () => {
+  test('each user has a separate limit', async () => {
     const { consume, burst } = limiter(3)
     await burst('ann')
     expect(await consume('bob')).toBe(0)
   })
 
-  test('0 is no limit', async () => {
+  test('0 means no limit', async () => {
     const { consume } = limiter(0)
     for (let begun = 0; begun < 1000; begun += 1) expect(await consume('ann')).toBe(0)
   })
