@@ -28,7 +28,7 @@ export function createMemoryRateLimiter(perMinute: number, monotonicClock: Clock
       const now = monotonicClock()
       const done = Math.max(now, doneAt.get(userId) ?? 0) + oneTakesMs
       const waitMs = done - (now + MINUTE_MS)
-      // Without a wait the difference is 0, except for the rounding error of the division.
+      // An allowed call waits at most 0 ms, plus the rounding error of the division.
       if (waitMs > oneTakesMs / 2) return Math.ceil(waitMs / 1000)
       doneAt.set(userId, done)
       return 0
