@@ -1,6 +1,5 @@
 import * as z from 'zod'
 import { respondJson } from '../http/respond.ts'
-import { SmhError } from '../smh/smh-error.ts'
 import { beginForUser, ofBegins } from './begin.ts'
 import { defineEndpoint } from './endpoint.ts'
 import { credentialsAnswer } from './openapi-responses.ts'
@@ -31,9 +30,7 @@ export const beginUpload = defineEndpoint(
   (services) =>
     async (request, { body }) => {
       const begun = await beginForUser(services, request, body)
-      if (begun.kind !== 'task') {
-        throw new SmhError({ kind: 'invalid_response', problem: 'shape' })
-      }
+      if (begun.kind !== 'task') throw new Error('A begin without hashes is always a task.')
       return respondJson(request, begun.credentials, 201, begun.headers)
     },
   { rateLimit: 'begins' },

@@ -52,7 +52,7 @@ export async function beginForUser(
     case 'needs-full-hash':
       return outcome
     case 'stored':
-      return { kind: 'stored', file: toStoredFile(outcome.file, scope.rootPath) }
+      return { kind: 'stored', file: toStoredFile(outcome.stored) }
     case 'task': {
       const confirmKey = confirmKeys.sign(scope, {
         smhConfirmKey: outcome.task.confirmKey,

@@ -61,8 +61,8 @@ export const completeUpload = defineEndpoint(
     async (request, { params, body }) => {
       const { smh, config } = services
       const upload = ownedUpload(services, request, params.confirmKey)
-      const file = await completeInSmh(smh, upload, config.upload, body, request)
-      return respondJson(request, toStoredFile(file, upload.scope.rootPath), 200)
+      const stored = await completeInSmh(smh, upload, config.upload, body, request)
+      return respondJson(request, toStoredFile(stored), 200)
     },
   { extraTimeMs: CONFIRM_TIMEOUT_MS },
 )

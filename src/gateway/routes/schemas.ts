@@ -1,8 +1,9 @@
 import * as z from 'zod'
 import { MAX_LEVELS, MAX_NAME_CHARACTERS } from '../name-rules.ts'
-import type { FileReply, TaskReply } from '../smh/replies.ts'
+import type { TaskReply } from '../smh/replies.ts'
 import { MAX_PATH_CHARACTERS } from '../uploads/names.ts'
 import { relativePath } from '../uploads/policy.ts'
+import type { StoredUpload } from '../uploads/stored-upload.ts'
 
 /** COS allows 100 KiB/s to 100 MiB/s (docs/smh-protocol.md#5.1). */
 export const trafficLimit = z.int().min(102_400).max(104_857_600).meta({
@@ -206,12 +207,9 @@ export function toCredentials(task: TaskReply, confirmKey: string): z.infer<type
   return { domain, path, uploadId, headers, confirmKey }
 }
 
-/** @param rootPath the user's folder, which clients do not see */
-export function toStoredFile(
-  file: FileReply,
-  rootPath: readonly string[],
-): z.infer<typeof storedFile> {
-  return { ...file, path: relativePath(rootPath, file.path) ?? [] }
+/** The path in the response is relative to the user's folder. */
+export function toStoredFile({ scope, file }: StoredUpload): z.infer<typeof storedFile> {
+  return { ...file, path: relativePath(scope.rootPath, file.path) ?? [] }
 }
 
 /** Where the upload is, and when its credentials expire (HTTP date, RFC 9110 §5.6.7). */

@@ -10,7 +10,7 @@ export type TokenScope = Pick<UploadScope, 'userId' | 'spaceId'>
 /** What a token is minted for. As JSON it is also its key in the cache. */
 export type TokenIdentity = Record<'grant' | 'user_id' | 'space_id', string | undefined>
 
-export interface NewToken {
+interface NewToken {
   value: string
   /** How long it lives without being used (docs/smh-protocol.md#3.2), milliseconds. */
   idleMs: number

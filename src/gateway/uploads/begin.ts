@@ -1,27 +1,32 @@
 import { GatewayError } from '../errors.ts'
 import type { BeginOutcome, SmhClient } from '../smh/client.ts'
-import { refusalOf } from '../smh/smh-error.ts'
+import { refusalOf, SmhError } from '../smh/smh-error.ts'
 import type { CallLimits } from '../smh/transport.ts'
 import type { PermittedUpload } from '../smh/upload.ts'
 import { relativePath } from './policy.ts'
-import { checkStoredSize } from './stored-size.ts'
+import { type StoredUpload, storedUpload } from './stored-upload.ts'
+
+/** What a begin can lead to. Without hashes it is always a task. */
+export type BegunUpload =
+  | Exclude<BeginOutcome, { kind: 'stored' }>
+  | { kind: 'stored'; stored: StoredUpload }
 
 /**
- * Begins an upload in SMH. SMH makes no folders on its own (docs/smh-protocol.md#5.2): when the parent is missing it
- * is created, ancestors included, and the begin repeated once. Another request may create it at
- * the same time; both continue.
+ * Begins an upload in SMH. SMH creates no folders (docs/smh-protocol.md#5.2): a missing parent is created,
+ * ancestors included, and begin is repeated once. Another request may create it at the same time; both
+ * continue.
  *
  * @param createParents off: a missing parent is `parent_not_found`
- * @throws GatewayError `name_conflict` when a file stands where a folder is wanted; of an instant upload
- *   `upstream_error` when its file is not in the user's folder, `size_mismatch` when it has another size
- *   than the declared one; and what SmhClient.begin gives
+ * @throws SmhError; GatewayError `name_conflict` when a file has the name of a folder; of an instant upload
+ *   `upstream_error` when its file is not in the user's folder, `size_mismatch` when its size is not the
+ *   declared one
  */
 export async function beginInSmh(
   smh: SmhClient,
   upload: PermittedUpload,
   createParents: boolean,
   limits: CallLimits,
-): Promise<BeginOutcome> {
+): Promise<BegunUpload> {
   const begin = async () => checked(await smh.begin(upload, limits), upload)
   try {
     return await begin()
@@ -33,7 +38,7 @@ export async function beginInSmh(
     try {
       return await begin()
     } catch (second) {
-      // There is something of the parent's name, and it is no folder.
+      // Something has the name of the parent, and it is not a folder.
       if (!created && refusalOf(second)?.code === 'DirectoryNotFound') {
         throw new GatewayError('name_conflict', 'A file has the name of one of the folders.')
       }
@@ -42,24 +47,27 @@ export async function beginInSmh(
   }
 }
 
-/** An instant upload is stored without a later check by us, so SMH's word for it is checked here. */
-function checked(outcome: BeginOutcome, { scope, wanted }: PermittedUpload): BeginOutcome {
-  // Without a hash SMH has nothing to store: the caller takes that for an unusable reply.
-  if (outcome.kind !== 'stored' || wanted.beginningHash === undefined) return outcome
+function checked(outcome: BeginOutcome, { scope, wanted }: PermittedUpload): BegunUpload {
+  if (outcome.kind === 'task') return outcome
+  // Without a hash SMH has nothing to look for.
+  if (wanted.beginningHash === undefined) {
+    throw new SmhError({ kind: 'invalid_response', problem: 'shape' })
+  }
+  if (outcome.kind === 'needs-full-hash') return outcome
+  const { size } = wanted
   const { file, smhRequestId } = outcome
   if (relativePath(scope.rootPath, file.path) === null) {
     throw new GatewayError('upstream_error', 'The media store could not do this.', {
       reason: 'foreign_path',
       severity: 'error',
       log: {
-        declaredSize: wanted.size,
+        declaredSize: size,
         storedSize: file.size,
         ...(smhRequestId && { smhRequestId }),
       },
     })
   }
-  const { size } = wanted
-  // The declared size is within the policy, so a size above it is no better told as too large.
-  checkStoredSize(outcome, { size, confirmedBefore: false }, Number.POSITIVE_INFINITY)
-  return outcome
+  // The declared size is within the policy, so that a larger file is a mismatch and not too large.
+  const confirmation = { scope, size, confirmedBefore: false }
+  return { kind: 'stored', stored: storedUpload(outcome, confirmation, Number.POSITIVE_INFINITY) }
 }

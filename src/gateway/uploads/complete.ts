@@ -1,28 +1,36 @@
 import type { UploadRules } from '../config/parse.ts'
 import { GatewayError } from '../errors.ts'
 import type { ConfirmDetails, SmhClient, SmhFile } from '../smh/client.ts'
-import { hadNoEffect, meaningOf } from '../smh/error-codes.ts'
-import type { FileReply, StatusReply } from '../smh/replies.ts'
-import { type Refusal, refusalOf, SmhError, type SmhFailure } from '../smh/smh-error.ts'
-import { asksForLater, type CallLimits } from '../smh/transport.ts'
+import type { StatusReply } from '../smh/replies.ts'
+import { refusalOf, SmhError } from '../smh/smh-error.ts'
+import type { CallLimits } from '../smh/transport.ts'
 import type { OwnedUpload } from '../smh/upload.ts'
+import { isIncomplete, leavesDoubt, mayConfirmAgain } from './confirm-doubt.ts'
 import { permitCompletion, relativePath } from './policy.ts'
 import { checkReceivedParts } from './received-parts.ts'
-import { checkStoredSize } from './stored-size.ts'
+import { type Confirmation, type StoredUpload, storedUpload } from './stored-upload.ts'
 
-/** Confirms of one request in all. The second is for a confirm that SMH seems not to have acted on. */
+/** Confirms of one request. The second is for a confirm that seems to have had no effect. */
 const MAX_CONFIRMS = 2
 
+/** What the steps of a completion work with. */
+interface Completion {
+  smh: SmhClient
+  upload: OwnedUpload
+  rules: UploadRules
+  details: ConfirmDetails
+}
+
 /**
- * Completes an upload, however often and by however many callers at once it is asked to.
+ * Completes an upload. Any number of requests may complete the same upload, also at once.
  *
- * SMH's confirm is not repeatable (docs/smh-protocol.md#5.7), so the status comes first, and again whenever the
- * confirm left in doubt whether it had its effect: SMH knows, we keep nothing. Each status that lists the
- * parts is checked before the confirm that follows it, and each stored file after it.
+ * SMH's confirm is not repeatable (docs/smh-protocol.md#5.7), and the gateway stores nothing. So the status
+ * comes first, and again whenever a confirm may or may not have had its effect. The parts of each status are
+ * checked before the confirm that follows it, and the stored file after it.
  *
- * @throws GatewayError `not_permitted` by rules that became stricter, `upload_incomplete`,
+ * @throws SmhError; GatewayError `not_permitted` by rules that have become stricter, `upload_incomplete`,
  *   `size_mismatch`, `file_too_large` (a task is cancelled, a stored file stays), `checksum_mismatch`,
- *   `upload_complete` when the file has left the user's folder since, and what SmhClient gives
+ *   `upload_complete` when the file has left the user's folder since
  */
 export async function completeInSmh(
   smh: SmhClient,
@@ -30,41 +38,34 @@ export async function completeInSmh(
   rules: UploadRules,
   details: ConfirmDetails,
   limits: CallLimits,
-): Promise<FileReply> {
-  const { size } = upload
+): Promise<StoredUpload> {
+  const completion = { smh, upload, rules, details }
+  const { scope, size } = upload
   let status = await smh.status(upload, limits)
   if (status.confirmed) {
-    return readBack(smh, upload, status, { size, confirmedBefore: true }, rules, details, limits)
+    return readBack(completion, status, { scope, size, confirmedBefore: true }, limits)
   }
   permitCompletion(rules, upload.strategy, status.path)
-  // The caller may leave now, the rest goes on: to stop a confirm would leave in doubt what it did.
+  // Without the signal: when the client disconnects now, the confirm goes on. Otherwise its effect is unknown.
   const unhurried: CallLimits = { deadline: limits.deadline }
   for (let confirms = 1; ; confirms += 1) {
-    await checkParts(smh, upload, status, rules.maxBytes, unhurried)
-    const confirmed = { size, smhUploadId: status.uploadId, confirmedBefore: false }
-    const outcome = await confirmOrDoubt(smh, upload, details, unhurried)
-    if (!(outcome instanceof SmhError)) {
-      checkStoredSize(outcome, confirmed, rules.maxBytes)
-      return outcome.file
-    }
+    await checkParts(completion, status, unhurried)
+    const { uploadId: smhUploadId } = status
+    const confirmation = { scope, size, smhUploadId, confirmedBefore: false }
+    const outcome = await confirmOrDoubt(completion, unhurried)
+    if (!(outcome instanceof SmhError)) return storedUpload(outcome, confirmation, rules.maxBytes)
     status = await smh.status(upload, unhurried)
-    if (status.confirmed) {
-      return readBack(smh, upload, status, confirmed, rules, details, unhurried)
-    }
+    if (status.confirmed) return readBack(completion, status, confirmation, unhurried)
     if (confirms < MAX_CONFIRMS && mayConfirmAgain(outcome.failure)) continue
-    // SMH does not say which parts it misses; its list may show it by now.
-    if (isIncomplete(outcome)) {
-      await checkParts(smh, upload, status, rules.maxBytes, unhurried)
-    }
+    // SMH does not say which parts are missing. Its list may show it by now.
+    if (isIncomplete(outcome)) await checkParts(completion, status, unhurried)
     throw outcome
   }
 }
 
-/** The stored file, or the error that leaves open whether the upload is complete. */
+/** The stored file, or the error after which the upload may be complete or not. */
 async function confirmOrDoubt(
-  smh: SmhClient,
-  upload: OwnedUpload,
-  details: ConfirmDetails,
+  { smh, upload, details }: Completion,
   limits: CallLimits,
 ): Promise<SmhFile | SmhError> {
   try {
@@ -76,90 +77,16 @@ async function confirmOrDoubt(
   }
 }
 
-function isIncomplete(error: SmhError): boolean {
-  const refusal = refusalOf(error)
-  return refusal !== undefined && meaningOf(refusal) === 'upload_incomplete'
-}
-
-/** Whether a second confirm may follow one that failed and, by the status, had no effect. */
-function mayConfirmAgain(failure: SmhFailure): boolean {
-  switch (failure.kind) {
-    case 'connect_failed':
-    case 'connection_lost':
-    case 'invalid_response':
-    case 'aborted':
-    case 'circuit_open':
-      return true
-    // SMH may still work on the first confirm.
-    case 'timeout':
-      return false
-    case 'refused':
-      return mayConfirmAfter(failure)
-  }
-}
-
-function mayConfirmAfter(refusal: Refusal): boolean {
-  // The transport has retried what had no effect.
-  if (asksForLater(refusal) || hadNoEffect(refusal)) return false
-  switch (meaningOf(refusal)) {
-    case 'upload_complete':
-    case 'unavailable':
-    case 'failed':
-      return true
-    // Everything else is SMH's decision.
-    default:
-      return false
-  }
-}
-
-/** Whether the upload may be complete in spite of this failure, or because of it. */
-function leavesDoubt(failure: SmhFailure): boolean {
-  switch (failure.kind) {
-    case 'connect_failed':
-    case 'connection_lost':
-    case 'timeout':
-    case 'invalid_response':
-    case 'aborted':
-    case 'circuit_open':
-      return true
-    case 'refused':
-      return refusalLeavesDoubt(failure)
-  }
-}
-
-function refusalLeavesDoubt(refusal: Refusal): boolean {
-  // Another request that completes this upload may be changing the path.
-  if (refusal.code === 'PathConflict') return true
-  if (hadNoEffect(refusal)) return false
-  switch (meaningOf(refusal)) {
-    // Another confirm, or an earlier one whose response was lost, may have stored the file. Then its own name
-    // is taken, its task is gone, or it fills the space.
-    case 'name_conflict':
-    case 'upload_not_found':
-    case 'quota_exceeded':
-    case 'upload_complete':
-    case 'timeout':
-    case 'unavailable':
-    case 'failed':
-      return true
-    // SMH says clearly that it did nothing.
-    default:
-      return false
-  }
-}
-
 async function checkParts(
-  smh: SmhClient,
-  upload: OwnedUpload,
+  { smh, upload, rules }: Completion,
   status: StatusReply,
-  maxBytes: number,
   limits: CallLimits,
 ): Promise<void> {
   try {
-    checkReceivedParts(status.parts ?? [], upload.size, maxBytes)
+    checkReceivedParts(status.parts ?? [], upload.size, rules.maxBytes)
   } catch (error) {
     if (error instanceof GatewayError && error.code === 'file_too_large') {
-      // At best: what cannot be cancelled now expires in SMH, and can never be confirmed through us.
+      // Best effort: a task that stays expires in SMH, and no request can confirm it.
       await smh.cancel(upload, limits).catch(() => undefined)
     }
     throw error
@@ -168,25 +95,25 @@ async function checkParts(
 
 /** The file of an upload that the status shows as confirmed, with its size and checksum checked. */
 async function readBack(
-  smh: SmhClient,
-  upload: OwnedUpload,
+  { smh, upload, rules, details }: Completion,
   status: StatusReply,
-  confirmed: Parameters<typeof checkStoredSize>[1],
-  rules: UploadRules,
-  { crc64 }: ConfirmDetails,
+  confirmation: Confirmation,
   limits: CallLimits,
-): Promise<FileReply> {
-  const stored = await detailsOf(smh, upload, status, limits)
-  checkStoredSize(stored, confirmed, rules.maxBytes)
-  if (crc64 !== undefined && crc64 !== stored.file.crc64) {
-    throw new GatewayError('checksum_mismatch', 'The stored file has another CRC64.')
+): Promise<StoredUpload> {
+  const file = await detailsOf(smh, upload, status, limits)
+  const stored = storedUpload(file, confirmation, rules.maxBytes)
+  if (details.crc64 !== undefined && details.crc64 !== stored.file.crc64) {
+    throw new GatewayError(
+      'checksum_mismatch',
+      'Checksum mismatch: the CRC-64 of the stored file differs.',
+    )
   }
-  return stored.file
+  return stored
 }
 
 /**
- * The file of an upload that SMH says is confirmed, read back by its final path (docs/smh-protocol.md#13). A file that has
- * left the user's folder is not the user's to see.
+ * The file of a confirmed upload, by its final path (docs/smh-protocol.md#13). A file outside of the user's
+ * folder is never shown.
  */
 async function detailsOf(
   smh: SmhClient,
@@ -210,7 +137,7 @@ async function detailsOf(
   return stored
 }
 
-/** Gives up an upload. A task that SMH no longer knows is given up already. */
+/** Aborts an upload. A task that SMH does not know is already aborted. */
 export async function abortInSmh(
   smh: SmhClient,
   upload: OwnedUpload,
