@@ -50,6 +50,15 @@ interface Refused {
   tokens: Set<string>
 }
 
+/** The current window. */
+interface WatchState {
+  startedAt: number
+  good: number
+  refused: Map<LogReason, Refused>
+  /** No log line before this time. */
+  quietUntil: number
+}
+
 /**
  * Adds counters to `authenticate`: each 401 by its reason. When many tokens are refused and few are valid,
  * one log line `tokens_refused` a minute names the likely cause.
@@ -61,25 +70,28 @@ export function watchAuthentication(deps: {
   metrics: Metrics
 }): Authenticate {
   const { authenticate, monotonicClock, log, metrics } = deps
-  let startedAt = monotonicClock()
-  let good = 0
-  const refused = new Map<LogReason, Refused>()
-  let quietUntil = Number.NEGATIVE_INFINITY
+  const state: WatchState = {
+    startedAt: monotonicClock(),
+    good: 0,
+    refused: new Map(),
+    quietUntil: Number.NEGATIVE_INFINITY,
+  }
 
   function startWindow(): void {
-    startedAt = monotonicClock()
-    good = 0
-    refused.clear()
+    state.startedAt = monotonicClock()
+    state.good = 0
+    state.refused.clear()
   }
 
   function countRefused(reason: LogReason, authorization: string): void {
-    const counts = refused.get(reason) ?? { requests: 0, tokens: new Set() }
-    refused.set(reason, counts)
+    const counts = state.refused.get(reason) ?? { requests: 0, tokens: new Set() }
+    state.refused.set(reason, counts)
     counts.requests += 1
     if (counts.tokens.size < MIN_TOKENS) counts.tokens.add(authorization)
+    const { good, quietUntil } = state
     const level = suspectedFault({ good, refused: counts.requests, tokens: counts.tokens.size })
     if (!level || monotonicClock() < quietUntil) return
-    quietUntil = monotonicClock() + WINDOW_MS
+    state.quietUntil = monotonicClock() + WINDOW_MS
     log(level, {
       event: 'tokens_refused',
       reason,
@@ -89,10 +101,10 @@ export function watchAuthentication(deps: {
   }
 
   return async function authenticateWatched(authorization, background) {
-    if (monotonicClock() - startedAt >= WINDOW_MS) startWindow()
+    if (monotonicClock() - state.startedAt >= WINDOW_MS) startWindow()
     try {
       const user = await authenticate(authorization, background)
-      good += 1
+      state.good += 1
       return user
     } catch (error) {
       if (error instanceof GatewayError && error.status === 401) {

@@ -68,7 +68,7 @@ export function createGatewayWorker(options: WorkerOptions = {}): GatewayWorker 
       // Otherwise a client's disconnect ends the work early, without log line and release of permits.
       execution.waitUntil(Promise.resolve(responding).catch(() => {}))
       const response = await responding
-      // Clients compare `Upload-Expires` with this header. workerd does not send it alone.
+      // Clients compare `Upload-Expires` with this header. workerd does not send one.
       response.headers.set('Date', new Date(clock()).toUTCString())
       return response
     },
