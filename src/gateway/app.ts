@@ -1,10 +1,7 @@
 import { type Context, Hono } from 'hono'
 import type { StatusCode } from 'hono/utils/http-status'
 import { adviceFor } from './advice.ts'
-import { createAuthenticate } from './auth/authenticate.ts'
-import { watchAuthentication } from './auth/authentication-watch.ts'
-import { createJwksCache } from './auth/jwks-cache.ts'
-import { createTokenCache } from './auth/token-cache.ts'
+import { createAuthentication } from './auth/create-authentication.ts'
 import { errorFields, GatewayError, logLevelFor, toProblem } from './errors.ts'
 import { accessLog } from './http/access-log.ts'
 import { createConcurrencyLimit, withPermit } from './http/concurrency-limit.ts'
@@ -20,11 +17,9 @@ import { registerDocs } from './routes/docs.ts'
 import type { Endpoint, Services } from './routes/endpoint.ts'
 import { probes } from './routes/health.ts'
 import { endpoints } from './routes/index.ts'
-import { createAccessTokens } from './smh/access-tokens.ts'
-import { createCircuit } from './smh/circuit.ts'
-import { CONFIRM_TIMEOUT_MS, createSmhClient } from './smh/client.ts'
-import { createRetryBudget } from './smh/retry-budget.ts'
-import { createSmhTransport, MAX_WAIT_MS } from './smh/transport.ts'
+import { CONFIRM_TIMEOUT_MS } from './smh/client.ts'
+import { createSmh } from './smh/create-smh.ts'
+import { MAX_WAIT_MS } from './smh/transport.ts'
 import { createConfirmKeySigner } from './uploads/confirm-key.ts'
 import { limitPartLists } from './uploads/part-list-limit.ts'
 import { toPublicError } from './uploads/public-error.ts'
@@ -35,10 +30,10 @@ const BODY_TIMEOUT_MS = 30_000
 export interface App {
   /** Answers one request. `execution` is for platforms that end with the response, such as Workers. */
   fetch(request: Request, bindings?: object, execution?: Execution): Response | Promise<Response>
-  /** Keeps a token alive that was made elsewhere; to be called every minute or so. Never rejects. */
+  /** Keeps a provided token alive. Must be called about every minute. Never rejects. */
   keepAlive(): Promise<void>
   /**
-   * Checks once whether keys and an SMH token can be had. Logs `start_check_passed`, or
+   * Checks once whether keys and an SMH token are available. Logs `start_check_passed`, or
    * `start_check_failed` with what to fix. Never rejects.
    */
   checkStart(): Promise<void>
@@ -48,26 +43,6 @@ export interface App {
 export function createApp(ports: Ports): App {
   const { config, clock, monotonicClock, log, singleFlight, metrics } = ports
   const timeoutMs = config.upstreamTimeoutSeconds * 1000
-  const circuit = createCircuit({ monotonicClock, log, metrics, trialMs: 3 * timeoutMs })
-  const send = circuit.guard(
-    createSmhTransport(
-      config.smh.endpoint,
-      timeoutMs,
-      ports.httpClient,
-      metrics,
-      createRetryBudget(monotonicClock),
-    ),
-  )
-  const tokens = createAccessTokens({ ...config, send, monotonicClock, singleFlight, timeoutMs })
-  const keys = createJwksCache({
-    jwt: config.jwt,
-    httpClient: ports.httpClient,
-    monotonicClock,
-    singleFlight,
-    log,
-    timeoutMs,
-    maxInFlight: config.maxInFlight,
-  })
   const bodyTimeoutMs = ports.bodyTimeoutMs ?? BODY_TIMEOUT_MS
   const permits = createConcurrencyLimit({
     max: config.maxInFlight,
@@ -76,28 +51,17 @@ export function createApp(ports: Ports): App {
     monotonicClock,
     metrics,
   })
-  const verifyToken = createAuthenticate({ jwt: config.jwt, keys, clock })
-  const authenticate = watchAuthentication({
-    authenticate: createTokenCache({
-      // A remembered token takes no permit.
-      authenticate: (authorization, background) =>
-        withPermit(permits.verified, undefined, () => verifyToken(authorization, background)),
-      keys,
-      clock,
-      monotonicClock,
-      seconds: config.jwt.cacheSeconds,
-    }),
-    monotonicClock,
-    log,
-    metrics,
-  })
+  const { keys, authenticate } = createAuthentication(ports, config, timeoutMs, (verify) =>
+    withPermit(permits.verified, undefined, verify),
+  )
+  const smh = createSmh(ports, config, timeoutMs)
   const services: Services = {
     config,
     clock,
     monotonicClock,
     log,
     singleFlight,
-    smh: limitPartLists(createSmhClient(config.smh.libraryId, tokens, send), ports),
+    smh: limitPartLists(smh.client, ports),
     confirmKeys: createConfirmKeySigner(config.confirmKey, [
       config.jwt.issuer,
       config.jwt.userClaim,
@@ -105,7 +69,7 @@ export function createApp(ports: Ports): App {
     ]),
     async checkReady(limits) {
       try {
-        await Promise.all([keys.ready(), tokens.ready(limits, circuit.isInDoubt())])
+        await Promise.all([keys.ready(), smh.tokens.ready(limits, smh.isInDoubt())])
       } catch (error) {
         throw toPublicError(error)
       }
@@ -158,7 +122,7 @@ export function createApp(ports: Ports): App {
 
   async function keepAlive(): Promise<void> {
     try {
-      await tokens.keepAlive()
+      await smh.tokens.keepAlive()
     } catch (thrown) {
       const error = toPublicError(thrown)
       // The token still works for hours, but the gateway cannot mint another one.
