@@ -1,5 +1,5 @@
 import { type Context, Hono } from 'hono'
-import type { StatusCode } from 'hono/utils/http-status'
+import type { ContentfulStatusCode } from 'hono/utils/http-status'
 import { adviceFor } from './advice.ts'
 import { createAuthentication } from './auth/create-authentication.ts'
 import { errorFields, GatewayError, logLevelFor, toProblem } from './errors.ts'
@@ -148,7 +148,7 @@ function respondError(thrown: Error, c: Context<AppEnv>): Response {
   const error = toPublicError(thrown, request.errors)
   request.error = error
   const problem = toProblem(error, request.id)
-  return respondJson(request, problem, problem.status as StatusCode, {
+  return respondJson(request, problem, problem.status as ContentfulStatusCode, {
     'Content-Type': 'application/problem+json',
     ...(error instanceof GatewayError && error.details.headers),
   })

@@ -1,11 +1,10 @@
 import type { TypedResponse } from 'hono'
-import type { StatusCode } from 'hono/utils/http-status'
-import type { JSONParsed } from 'hono/utils/types'
+import type { ContentfulStatusCode, StatusCode } from 'hono/utils/http-status'
 import type { RequestContext } from './request-context.ts'
 
 /**
- * The one way to a response. Its headers are a plain object from beginning to end: `c.header` and `c.json`
- * make `Headers` of them, which @hono/node-server takes apart again.
+ * A response. Its headers are a plain object from beginning to end: `c.header` builds `Headers`, which
+ * @hono/node-server takes apart again (docs/decisions/0005-hono-helpers.md).
  *
  * @param headers on top of those that every response has
  */
@@ -29,18 +28,13 @@ export function respondEncoded(
 }
 
 /** A response in JSON. Its type is checked against what the route declares. */
-export function respondJson<Body, Status extends StatusCode>(
+export function respondJson<const Body extends object, Status extends ContentfulStatusCode>(
   request: RequestContext,
   body: Body,
   status: Status,
   headers?: Readonly<Record<string, string>>,
 ) {
-  const text = JSON.stringify(body)
-  const response = respond(request, text, status, {
-    'Content-Type': 'application/json',
-    ...headers,
-  })
-  return response as Response & TypedResponse<JSONParsed<Body>, Status, 'json'>
+  return request.hono.json<Body, Status>(body, status, { ...request.responseHeaders, ...headers })
 }
 
 /** A response without a body. */
