@@ -28,7 +28,7 @@ import { toPublicError } from './uploads/public-error.ts'
 const BODY_TIMEOUT_MS = 30_000
 
 export interface App {
-  /** Answers one request. `execution` is for platforms that end with the response, such as Workers. */
+  /** Serves one request. `execution` is for platforms that end with the response, such as Workers. */
   fetch(request: Request, bindings?: object, execution?: Execution): Response | Promise<Response>
   /** Keeps a provided token alive. Must be called about every minute. Never rejects. */
   keepAlive(): Promise<void>
@@ -85,7 +85,6 @@ export function createApp(ports: Ports): App {
         : limitRate(ports.otherCallsRateLimiter, 'Too many requests within a short time.'),
       readInput(endpoint.route, permits.received, bodyTimeoutMs),
       limitConcurrency(permits.served),
-      ...endpoint.steps,
       handle(endpoint),
     ]
   }

@@ -44,7 +44,7 @@ const always =
 
 const withBody = 'request_too_large unsupported_media_type'
 
-const ofBegins =
+const beginErrors =
   `${always} ${withBody} parent_not_found name_conflict file_too_large ` +
   'metadata_too_large content_refused quota_exceeded'
 
@@ -52,12 +52,12 @@ const expected: Record<string, { call: string; successes: string; codes: string 
   beginUpload: {
     call: 'post /v1/uploads',
     successes: '201',
-    codes: ofBegins,
+    codes: beginErrors,
   },
   instantUpload: {
     call: 'post /v1/instant-uploads',
     successes: '200',
-    codes: `${ofBegins} size_mismatch`,
+    codes: `${beginErrors} size_mismatch`,
   },
   getUpload: {
     call: 'get /v1/uploads/{confirmKey}',

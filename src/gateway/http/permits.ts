@@ -33,14 +33,14 @@ export function createPermits(options: {
   const { max, maxOfUser = max, maxAgeMs, monotonicClock, onCount } = options
   /** Oldest first. */
   const held = new Set<Permit>()
-  const ofUsers = new Map<string, number>()
+  const perUser = new Map<string, number>()
 
   function count(userId: string | undefined, change: 1 | -1): void {
     onCount?.(held.size)
     if (userId === undefined) return
-    const left = (ofUsers.get(userId) ?? 0) + change
-    if (left === 0) ofUsers.delete(userId)
-    else ofUsers.set(userId, left)
+    const left = (perUser.get(userId) ?? 0) + change
+    if (left === 0) perUser.delete(userId)
+    else perUser.set(userId, left)
   }
 
   function release(permit: Permit): void {
@@ -49,7 +49,7 @@ export function createPermits(options: {
 
   const isFull = () => held.size >= max
   const isFullFor = (userId: string | undefined) =>
-    userId !== undefined && (ofUsers.get(userId) ?? 0) >= maxOfUser
+    userId !== undefined && (perUser.get(userId) ?? 0) >= maxOfUser
 
   function dropOld(now: number): void {
     for (const permit of held) {

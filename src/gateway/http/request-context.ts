@@ -34,7 +34,7 @@ export class RequestContext {
   readonly input: { params?: unknown; body?: unknown } = {}
   /** For the log: why the request does not have the effect that its status promises. */
   reason: LogReason | undefined
-  /** What the response tells, where it is an error. */
+  /** The error of the response. */
   error: unknown
   /** Frees what the request holds, once its response is sent. */
   release: (() => void) | undefined

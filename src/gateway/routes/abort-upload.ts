@@ -1,10 +1,10 @@
 import { respondEmpty } from '../http/respond.ts'
 import { abortInSmh } from '../uploads/complete.ts'
 import { defineEndpoint, ownedUpload } from './endpoint.ts'
-import { emptyAnswer, ofEveryUpload } from './openapi-responses.ts'
+import { emptyResponse, uploadErrors } from './openapi-responses.ts'
 import { confirmKeyParam } from './schemas.ts'
 
-/** Gives up an upload and what has arrived of it; a repeat is answered alike. */
+/** Aborts an upload and drops its parts. A repeat gets the same response. */
 export const abortUpload = defineEndpoint(
   {
     operationId: 'abortUpload',
@@ -15,10 +15,10 @@ export const abortUpload = defineEndpoint(
     description: 'Deletes the received parts. A completed upload keeps its file.',
     request: { params: confirmKeyParam },
     responses: {
-      204: emptyAnswer('The upload is aborted.'),
+      204: emptyResponse('The upload is aborted.'),
     },
   },
-  [...ofEveryUpload, 'upload_not_found', 'name_conflict', 'upload_complete'],
+  [...uploadErrors, 'upload_not_found', 'name_conflict', 'upload_complete'],
   (services) =>
     async (request, { params }) => {
       const upload = ownedUpload(services, request, params.confirmKey)

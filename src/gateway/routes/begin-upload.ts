@@ -1,8 +1,8 @@
 import * as z from 'zod'
 import { respondJson } from '../http/respond.ts'
-import { beginForUser, ofBegins } from './begin.ts'
+import { beginErrors, beginForUser } from './begin.ts'
 import { defineEndpoint } from './endpoint.ts'
-import { credentialsAnswer } from './openapi-responses.ts'
+import { credentialsResponse } from './openapi-responses.ts'
 import { beginFields, credentials, metadataRule } from './schemas.ts'
 
 const body = z.strictObject(beginFields).meta({ id: 'BeginUpload' })
@@ -23,10 +23,10 @@ export const beginUpload = defineEndpoint(
       body: { required: true, content: { 'application/json': { schema: body, example } } },
     },
     responses: {
-      201: credentialsAnswer('Send the parts to COS, then complete the upload.', credentials),
+      201: credentialsResponse('Send the parts to COS, then complete the upload.', credentials),
     },
   },
-  ofBegins,
+  beginErrors,
   (services) =>
     async (request, { body }) => {
       const begun = await beginForUser(services, request, body)

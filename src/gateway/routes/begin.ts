@@ -4,12 +4,12 @@ import type { WantedUpload } from '../smh/upload.ts'
 import { beginInSmh } from '../uploads/begin.ts'
 import { permitUpload, readMetadata } from '../uploads/policy.ts'
 import { type Services, scopeOf } from './endpoint.ts'
-import { ofEveryUpload } from './openapi-responses.ts'
+import { uploadErrors } from './openapi-responses.ts'
 import { credentialsHeaders, toCredentials, toStoredFile } from './schemas.ts'
 
 /** The error codes of begin and of instant upload. */
-export const ofBegins = [
-  ...ofEveryUpload,
+export const beginErrors = [
+  ...uploadErrors,
   'parent_not_found',
   'name_conflict',
   'request_too_large',
@@ -25,7 +25,7 @@ export const ofBegins = [
  * key is signed for the user.
  *
  * @returns `stored` and `needs-full-hash` only where `wanted` has a hash, by SMH's rules
- * @throws GatewayError one of {@link ofBegins}
+ * @throws GatewayError one of {@link beginErrors}
  */
 export async function beginForUser(
   services: Services,

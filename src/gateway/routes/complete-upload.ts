@@ -3,7 +3,7 @@ import { respondJson } from '../http/respond.ts'
 import { CONFIRM_TIMEOUT_MS } from '../smh/client.ts'
 import { completeInSmh } from '../uploads/complete.ts'
 import { defineEndpoint, ownedUpload } from './endpoint.ts'
-import { ofEveryUpload, storedFileAnswer } from './openapi-responses.ts'
+import { storedFileResponse, uploadErrors } from './openapi-responses.ts'
 import { confirmKeyParam, fileDetails, toStoredFile } from './schemas.ts'
 
 const body = z
@@ -39,11 +39,11 @@ export const completeUpload = defineEndpoint(
       body: { required: false, content: { 'application/json': { schema: body } } },
     },
     responses: {
-      200: storedFileAnswer('The file is stored.'),
+      200: storedFileResponse('The file is stored.'),
     },
   },
   [
-    ...ofEveryUpload,
+    ...uploadErrors,
     'upload_not_found',
     'parent_not_found',
     'name_conflict',

@@ -3,7 +3,6 @@ import type * as z from 'zod'
 import type { Config } from '../config/parse.ts'
 import type { ErrorCode } from '../error-codes.ts'
 import { uploadNotFound } from '../errors.ts'
-import type { Step } from '../http/pipeline.ts'
 import type { RequestContext } from '../http/request-context.ts'
 import type { Clock, Log, SingleFlight } from '../ports.ts'
 import type { SmhClient } from '../smh/client.ts'
@@ -49,8 +48,6 @@ interface EndpointOptions {
   rateLimit?: 'begins' | 'other_calls'
   /** What a request may take on top of three SMH calls, milliseconds. Default: 0. */
   extraTimeMs?: number
-  /** Steps of this endpoint alone. They run after the input is valid and before the handler. */
-  steps?: readonly Step[]
 }
 
 /** One endpoint: its route in the OpenAPI document, and what makes its handler. */
@@ -65,17 +62,20 @@ export interface Endpoint<Route extends RouteConfig = RouteConfig>
 /**
  * Types an endpoint: the handler is checked against the input and the responses of its route.
  *
+ * What one endpoint does besides goes round its handler, as a function of its own file: it has the request, its
+ * valid input and the response.
+ *
  * @param route with the responses of success; those of `errors` are added
  */
 export function defineEndpoint<const Route extends RouteConfig>(
   route: Route,
   errors: readonly ErrorCode[],
   handle: Endpoint<Route>['handle'],
-  { rateLimit = 'other_calls', extraTimeMs = 0, steps = [] }: EndpointOptions = {},
+  { rateLimit = 'other_calls', extraTimeMs = 0 }: EndpointOptions = {},
 ): Endpoint<Route> {
   const responses = { ...route.responses, ...problems(errors) }
   const described = { ...route, responses }
-  return { route: described, errors: new Set(errors), rateLimit, extraTimeMs, steps, handle }
+  return { route: described, errors: new Set(errors), rateLimit, extraTimeMs, handle }
 }
 
 /** Where the files of the user live. */

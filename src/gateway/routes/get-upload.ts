@@ -2,7 +2,7 @@ import * as z from 'zod'
 import { respondJson } from '../http/respond.ts'
 import { relativePath } from '../uploads/policy.ts'
 import { defineEndpoint, ownedUpload } from './endpoint.ts'
-import { jsonAnswer, ofEveryUpload } from './openapi-responses.ts'
+import { jsonResponse, uploadErrors } from './openapi-responses.ts'
 import { confirmKeyParam } from './schemas.ts'
 
 const status = z
@@ -37,7 +37,7 @@ const status = z
   })
   .meta({ id: 'UploadStatus' })
 
-/** Tells what has arrived of an upload. No credentials: those come from begin and renew. */
+/** The parts of an upload that have arrived. Credentials come from begin and renew alone. */
 export const getUpload = defineEndpoint(
   {
     operationId: 'getUpload',
@@ -48,10 +48,10 @@ export const getUpload = defineEndpoint(
     description: 'To resume an upload, send the parts that are not listed or have another size.',
     request: { params: confirmKeyParam },
     responses: {
-      200: jsonAnswer('The state of the upload.', status),
+      200: jsonResponse('The state of the upload.', status),
     },
   },
-  [...ofEveryUpload, 'upload_not_found', 'name_conflict'],
+  [...uploadErrors, 'upload_not_found', 'name_conflict'],
   (services) =>
     async (request, { params }) => {
       const upload = ownedUpload(services, request, params.confirmKey)

@@ -2,7 +2,7 @@ import * as z from 'zod'
 import { GatewayError } from '../errors.ts'
 import { respondJson } from '../http/respond.ts'
 import { defineEndpoint, type Endpoint } from './endpoint.ts'
-import { jsonAnswer } from './openapi-responses.ts'
+import { jsonResponse } from './openapi-responses.ts'
 import { createReadiness, RESULT_LASTS_MS } from './readiness.ts'
 
 const state = z
@@ -17,7 +17,7 @@ const getLiveness = defineEndpoint(
     tags: ['Health'],
     summary: 'Check that the process responds',
     security: [],
-    responses: { 200: jsonAnswer('The process responds.', state) },
+    responses: { 200: jsonResponse('The process responds.', state) },
   },
   ['method_not_allowed'],
   () => (request) => respondJson(request, { status: 'alive' }, 200),
@@ -34,7 +34,7 @@ const getReadiness = defineEndpoint(
       'Signing keys and an SMH token are available. The result is up to five seconds old.',
     security: [],
     responses: {
-      200: jsonAnswer('Uploads can begin.', state),
+      200: jsonResponse('Uploads can begin.', state),
     },
   },
   ['method_not_allowed', 'upstream_unavailable'],

@@ -1,8 +1,8 @@
 import * as z from 'zod'
 import { respondJson } from '../http/respond.ts'
-import { beginForUser, ofBegins } from './begin.ts'
+import { beginErrors, beginForUser } from './begin.ts'
 import { defineEndpoint } from './endpoint.ts'
-import { instantAnswer } from './openapi-responses.ts'
+import { instantUploadResponse } from './openapi-responses.ts'
 import {
   beginFields,
   beginningHash,
@@ -37,10 +37,10 @@ export const instantUpload = defineEndpoint(
       body: { required: true, content: { 'application/json': { schema: body, example } } },
     },
     responses: {
-      200: instantAnswer('The outcome.', instantUploadResult),
+      200: instantUploadResponse('The outcome.', instantUploadResult),
     },
   },
-  [...ofBegins, 'size_mismatch'],
+  [...beginErrors, 'size_mismatch'],
   (services) =>
     async (request, { body }) => {
       const begun = await beginForUser(services, request, body)

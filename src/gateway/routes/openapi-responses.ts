@@ -44,7 +44,7 @@ function laterCalls(confirmKey: string) {
   )
 }
 
-export function credentialsAnswer<Schema extends z.ZodType>(description: string, schema: Schema) {
+export function credentialsResponse<Schema extends z.ZodType>(description: string, schema: Schema) {
   return {
     description,
     headers: { ...requestId, ...ofCredentials },
@@ -54,7 +54,10 @@ export function credentialsAnswer<Schema extends z.ZodType>(description: string,
 }
 
 /** The response of an instant upload. Its headers are present when it has credentials. */
-export function instantAnswer<Schema extends z.ZodType>(description: string, schema: Schema) {
+export function instantUploadResponse<Schema extends z.ZodType>(
+  description: string,
+  schema: Schema,
+) {
   return {
     description,
     headers: { ...requestId, ...ofCredentials },
@@ -63,18 +66,18 @@ export function instantAnswer<Schema extends z.ZodType>(description: string, sch
   }
 }
 
-export function jsonAnswer<Schema extends z.ZodType>(description: string, schema: Schema) {
+export function jsonResponse<Schema extends z.ZodType>(description: string, schema: Schema) {
   return { description, headers: requestId, content: { 'application/json': { schema } } }
 }
 
-export const storedFileAnswer = (description: string) => jsonAnswer(description, storedFile)
+export const storedFileResponse = (description: string) => jsonResponse(description, storedFile)
 
-export function emptyAnswer(description: string) {
+export function emptyResponse(description: string) {
   return { description, headers: requestId }
 }
 
 /** The codes of every operation under /v1. Each has further codes of its own. */
-export const ofEveryUpload = [
+export const uploadErrors = [
   'invalid_request',
   'missing_token',
   'invalid_token',

@@ -2,7 +2,7 @@ import * as z from 'zod'
 import { respondJson } from '../http/respond.ts'
 import { permitTrafficLimit } from '../uploads/policy.ts'
 import { defineEndpoint, ownedUpload } from './endpoint.ts'
-import { credentialsAnswer, ofEveryUpload } from './openapi-responses.ts'
+import { credentialsResponse, uploadErrors } from './openapi-responses.ts'
 import {
   confirmKeyParam,
   credentials,
@@ -22,18 +22,18 @@ export const renewUpload = defineEndpoint(
     tags: ['Uploads'],
     summary: 'Renew the credentials of an upload',
     description:
-      'Call it before `Upload-Expires`, or after COS answered 403. Received parts stay. The confirm ' +
+      'Call it before `Upload-Expires`, or after a 403 from COS. Received parts stay. The confirm ' +
       'key stays the same; `domain`, `path` and `headers` may change.',
     request: {
       params: confirmKeyParam,
       body: { required: false, content: { 'application/json': { schema: body } } },
     },
     responses: {
-      200: credentialsAnswer('Fresh credentials.', credentials),
+      200: credentialsResponse('Fresh credentials.', credentials),
     },
   },
   [
-    ...ofEveryUpload,
+    ...uploadErrors,
     'upload_not_found',
     'name_conflict',
     'upload_complete',
