@@ -8,19 +8,19 @@ export interface UploadCredentials {
   path: string
   uploadId: string
   /**
-   * To be sent with every part exactly as they are.
+   * Send these headers unchanged with every part.
    */
   headers: {
     [k: string]: string
   }
   /**
-   * Names this upload to the gateway. At most 512 characters, safe in a URL.
+   * Identifies the upload to the gateway. At most 512 characters, URL-safe.
    */
   confirmKey: string
 }
 
 /**
- * RFC 9457 problem details. Decide by `code`.
+ * RFC 9457 problem details. Distinguish errors by `code`.
  */
 export interface Problem {
   type: string
@@ -28,7 +28,7 @@ export interface Problem {
   status: number
   detail: string
   /**
-   * What went wrong, for programs. Known values: invalid_request, missing_token, invalid_token, insufficient_scope, not_permitted, upload_not_found, parent_not_found, not_found, method_not_allowed, name_conflict, upload_complete, request_too_large, file_too_large, unsupported_media_type, upload_incomplete, size_mismatch, checksum_mismatch, rate_limited, metadata_too_large, content_refused, internal_error, upstream_error, overloaded, upstream_unavailable, upstream_timeout, quota_exceeded. Later versions may add others: decide those by `status`.
+   * Machine-readable error code. Known values: invalid_request, missing_token, invalid_token, insufficient_scope, not_permitted, upload_not_found, parent_not_found, not_found, method_not_allowed, name_conflict, upload_complete, request_too_large, file_too_large, unsupported_media_type, upload_incomplete, size_mismatch, checksum_mismatch, rate_limited, metadata_too_large, content_refused, internal_error, upstream_error, overloaded, upstream_unavailable, upstream_timeout, quota_exceeded. Later versions may add codes: handle an unknown one by its `status`.
    */
   code:
     | 'invalid_request'
@@ -61,13 +61,13 @@ export interface Problem {
   requestId: string
   errors?: FieldError[]
   /**
-   * Numbers of the parts to send before completing.
+   * Numbers of the missing parts. Send them before you complete.
    */
   missingParts?: number[]
 }
 
 /**
- * What is wrong with one field of the request.
+ * An invalid field of the request.
  */
 export interface FieldError {
   field: string
@@ -92,7 +92,7 @@ export interface BeginUpload {
    */
   trafficLimit?: number
   /**
-   * When the file replaces another, ask COS to take it at the same domain.
+   * When the file replaces another, prefer the COS domain of that file.
    */
   preferSameOrigin?: boolean
   /**
@@ -113,7 +113,7 @@ export interface InstantUploadResult {
   /**
    * - `stored`: the file is stored, see `file`. There is nothing to send and nothing to complete.
    * - `full_hash_required`: SMH may have the file. Repeat the request with `fullHash` as well. No upload exists yet.
-   * - `upload_required`: SMH does not have the file. Go on with `credentials` as after begin.
+   * - `upload_required`: SMH does not have the file. Continue with `credentials` as after begin.
    */
   outcome: 'stored' | 'full_hash_required' | 'upload_required'
   file?: StoredFile
@@ -122,7 +122,7 @@ export interface InstantUploadResult {
 
 export interface StoredFile {
   /**
-   * Relative to the user's folder, the file name last; it may differ from the wanted one. Empty when the folder has been moved away meanwhile.
+   * Relative to the user's folder, the file name last; it may differ from the requested one. Empty when the folder was moved away in the meantime.
    */
   path: string[]
   name: string
@@ -167,7 +167,7 @@ export interface InstantUpload {
    */
   trafficLimit?: number
   /**
-   * When the file replaces another, ask COS to take it at the same domain.
+   * When the file replaces another, prefer the COS domain of that file.
    */
   preferSameOrigin?: boolean
   /**

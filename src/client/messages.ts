@@ -5,12 +5,12 @@ import type { UploadState } from './types.ts'
 const english = {
   preparing: 'Preparing the upload.',
   uploading: 'Uploading.',
-  waiting_network: 'The connection is lost. The upload continues when it is back.',
+  waiting_network: 'The connection was lost. The upload continues when it is restored.',
   waiting_rate_limit: 'Too many uploads at once. The upload continues in {seconds} s.',
   waiting_server_busy: 'The server is busy. The upload continues in {seconds} s.',
   waiting_credentials: 'Renewing the permission to upload.',
   paused: 'Paused.',
-  completing: 'The file is sent. The server is checking it.',
+  completing: 'The file was sent. The server is checking it.',
   stored: 'Stored as {path}.',
   aborted: 'The upload was cancelled.',
 
@@ -81,7 +81,7 @@ export function describeUpload(what: UploadState | Error, messages: UploadMessag
 function messageFor(error: Error): [UploadMessageKey, Record<string, string>?] {
   if (!(error instanceof UploadError)) return ['other']
   const { code, message, errors } = error
-  // The problem has the limit only in its text.
+  // Only the text of the problem contains the limit.
   const limit = /at most (\d+) bytes/.exec(message)?.[1]
   if (code === 'file_too_large' && limit)
     return ['file_too_large_limit', { size: fileSize(+limit) }]

@@ -15,7 +15,7 @@ const REPEATED_BEGINS = '[Repeated begins](errors.md#repeated-begins) need care.
 export const errorCodes = {
   invalid_request: {
     status: 400,
-    when: 'The JSON, a field, a name or a header is not valid.',
+    when: 'The JSON, a field, a name or a header is invalid.',
     hint: 'Fix the fields in `errors`.',
   },
   missing_token: {
@@ -25,7 +25,7 @@ export const errorCodes = {
   },
   invalid_token: {
     status: 401,
-    when: 'The JWT is not valid or has expired.',
+    when: 'The JWT is invalid or expired.',
     hint: 'Get a new JWT and repeat.',
   },
   insufficient_scope: {
@@ -35,15 +35,15 @@ export const errorCodes = {
   },
   not_permitted: {
     status: 403,
-    when: 'A rule of the operator forbids the upload.',
+    when: 'The operator does not allow this upload.',
     hint: 'Show `detail`, which names the rule.',
   },
   upload_not_found: {
     status: 404,
     when:
-      'The upload is unknown, ended, aborted or of another user. The gateway also cancels an upload ' +
-      'with more parts than its size allows.',
-    hint: 'Begin again.',
+      'The upload does not exist, has expired, was aborted or belongs to another user. The gateway also ' +
+      'cancels an upload that has more parts than its size allows.',
+    hint: 'Begin a new upload.',
   },
   parent_not_found: {
     status: 404,
@@ -57,19 +57,19 @@ export const errorCodes = {
   },
   method_not_allowed: {
     status: 405,
-    when: 'The endpoint does not have this method.',
-    hint: 'Use a method in `Allow`.',
+    when: 'The endpoint does not support this method.',
+    hint: 'Use a method that `Allow` lists.',
   },
   name_conflict: {
     status: 409,
-    when: 'A file with this name exists.',
+    when: 'A file with this name already exists.',
     hint: 'Ask the user for another name.',
   },
   upload_complete: {
     status: 409,
     when:
-      'The upload is complete, so that it cannot be renewed or aborted. From complete: the file has ' +
-      'been moved or deleted since.',
+      'The upload is complete, so it cannot be renewed or aborted. From complete: the file was moved or ' +
+      'deleted afterwards.',
     hint: 'Stop: the file was stored.',
   },
   request_too_large: {
@@ -79,10 +79,10 @@ export const errorCodes = {
   },
   file_too_large: {
     status: 413,
-    when: 'The declared size or the real size exceeds the limit of the operator.',
+    when: "The declared or actual size exceeds the operator's limit.",
     hint:
-      'Choose a smaller file. From complete: the upload is gone, or `GET` says `confirmed` and the ' +
-      'stored file has another size than declared.',
+      'Choose a smaller file. After complete, either the upload is gone, or `GET` returns `confirmed` ' +
+      'and the size of the stored file differs from the declared size.',
   },
   unsupported_media_type: {
     status: 415,
@@ -96,19 +96,19 @@ export const errorCodes = {
   },
   size_mismatch: {
     status: 422,
-    when: 'The parts or the stored file have another size than declared.',
+    when: 'The size of the parts or of the stored file differs from the declared size.',
     hint:
-      'Compare the parts with those of `GET`, send what is missing, and complete again. When `GET` says ' +
-      '`confirmed`, and after an instant upload, begin again.',
+      'Compare the parts with those that `GET` returns, send the missing ones, and complete again. If ' +
+      '`GET` returns `confirmed`, or after an instant upload, begin a new upload.',
   },
   checksum_mismatch: {
     status: 422,
     when: 'The CRC-64 of the received data differs from `crc64`.',
-    hint: 'Abort and begin again. When abort answers `upload_complete`, another client has stored other data.',
+    hint: 'Abort and begin a new upload. If abort returns `upload_complete`, another client stored other data.',
   },
   rate_limited: {
     status: 429,
-    when: 'The user has made too many requests.',
+    when: 'The user sent too many requests.',
     hint: REPEAT_LATER,
   },
   metadata_too_large: {
@@ -118,32 +118,32 @@ export const errorCodes = {
   },
   content_refused: {
     status: 451,
-    when: 'SMH rejects the content.',
+    when: 'SMH rejected the content.',
     hint: 'Stop: a repeat has the same result.',
   },
   internal_error: {
     status: 500,
-    when: 'The gateway has failed unexpectedly.',
+    when: 'An unexpected error occurred in the gateway.',
     hint: 'Report the `requestId` to the operator.',
   },
   upstream_error: {
     status: 502,
-    when: 'SMH has sent an unusable response, or it rejects the configuration of the gateway.',
+    when: "SMH sent an invalid response or rejected the gateway's credentials or configuration.",
     hint: `Repeat at once. ${REPEATED_BEGINS}`,
   },
   overloaded: {
     status: 503,
-    when: 'The gateway serves too many requests.',
+    when: 'The gateway is serving too many requests.',
     hint: REPEAT_LATER,
   },
   upstream_unavailable: {
     status: 503,
-    when: 'SMH is unreachable, the connection to it has broken, or no keys are available to verify JWTs.',
+    when: 'SMH is unreachable, the connection to it was lost, or no keys are available to verify JWTs.',
     hint: `${REPEAT_LATER} ${REPEATED_BEGINS}`,
   },
   upstream_timeout: {
     status: 504,
-    when: 'SMH has not answered in time.',
+    when: 'SMH did not respond in time.',
     hint: `Repeat at once. ${REPEATED_BEGINS}`,
   },
   quota_exceeded: {

@@ -36,7 +36,7 @@ export interface FieldIssue {
   message: string
 }
 
-/** What an error has besides its code. Only the first group reaches the client. */
+/** What an error has besides its code. Only the first group of fields reaches the client. */
 export interface ErrorDetails {
   errors?: readonly FieldIssue[]
   missingParts?: readonly number[]
@@ -45,7 +45,7 @@ export interface ErrorDetails {
   reason?: LogReason
   /** Further fields of the log line. */
   log?: Partial<LogRecord>
-  /** The level of the log line. Default: by the status. `error` means that the operator has to act. */
+  /** The level of the log line. Default: depends on the status. At `error` the operator must act. */
   severity?: 'info' | 'warn' | 'error'
 }
 
@@ -69,7 +69,7 @@ export class GatewayError extends Error {
   }
 }
 
-/** The 404 for every confirm key that is of no use. The cases cannot be told apart from outside. */
+/** The 404 for every unusable confirm key. The response is the same in all cases. */
 export function uploadNotFound(details: ErrorDetails = {}): GatewayError {
   return new GatewayError('upload_not_found', 'No such upload.', details)
 }
@@ -92,8 +92,8 @@ export const problemSchema = z
     detail: z.string().meta({ example: 'No such upload.' }),
     code: z.string().meta({
       description:
-        `What went wrong, for programs. Known values: ${codes.join(', ')}. ` +
-        'Later versions may add others: decide those by `status`.',
+        `Machine-readable error code. Known values: ${codes.join(', ')}. ` +
+        'Later versions may add codes: handle an unknown one by its `status`.',
       example: 'upload_not_found',
       'x-extensible-enum': codes,
     }),
@@ -105,15 +105,18 @@ export const problemSchema = z
             field: z.string().meta({ example: 'size' }),
             message: z.string().meta({ example: 'Too small: expected number to be >=1' }),
           })
-          .meta({ id: 'FieldError', description: 'What is wrong with one field of the request.' }),
+          .meta({ id: 'FieldError', description: 'An invalid field of the request.' }),
       )
       .optional(),
     missingParts: z
       .array(z.int().meta({ format: 'int32' }))
       .optional()
-      .meta({ description: 'Numbers of the parts to send before completing.', example: [2, 3] }),
+      .meta({
+        description: 'Numbers of the missing parts. Send them before you complete.',
+        example: [2, 3],
+      }),
   })
-  .meta({ id: 'Problem', description: 'RFC 9457 problem details. Decide by `code`.' })
+  .meta({ id: 'Problem', description: 'RFC 9457 problem details. Distinguish errors by `code`.' })
 
 export type Problem = z.infer<typeof problemSchema>
 
@@ -122,7 +125,7 @@ export function toProblem(error: unknown, requestId: string): Problem {
   const known =
     error instanceof GatewayError
       ? error
-      : new GatewayError('internal_error', 'The gateway has failed unexpectedly.')
+      : new GatewayError('internal_error', 'An unexpected error occurred in the gateway.')
   return {
     type: `urn:smh-upload-gateway:problem:${known.code}`,
     title: titleOf[known.status],

@@ -25,7 +25,7 @@ const head = {
     description:
       'Uploads into Tencent Cloud Smart Media Hosting (SMH) without handing out its token. ' +
       'Begin an upload here, send the parts directly to COS with the credentials, complete it here. ' +
-      'All errors are RFC 9457 problem details: decide by `code`. Clients must ignore unknown fields ' +
+      'All errors are RFC 9457 problem details: distinguish them by `code`. Clients must ignore unknown fields ' +
       'of responses.',
     license: { name: 'Apache-2.0', url: 'https://www.apache.org/licenses/LICENSE-2.0' },
   },

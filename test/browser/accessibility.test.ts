@@ -70,7 +70,7 @@ test.each([
     await says(page, name, 'Uploading')
     await expectFit(page)
     await simulateFailure(page, 'Network off')
-    await says(page, name, 'The connection is lost.')
+    await says(page, name, 'The connection was lost.')
     await expectFit(page)
     await simulateFailure(page, 'Network off', false)
     await press(page, `Pause ${name}`)

@@ -77,7 +77,7 @@ test('failures: an upload waits without network and continues automatically', as
   await uploadFile(page, 'clip.mp4', someBytes(4 * PART_BYTES))
   await expect.poll(harness.partsReceived).toHaveLength(2)
   await simulateFailure(page, 'Network off')
-  await says(page, 'clip.mp4', 'The connection is lost. The upload continues when it is back.')
+  await says(page, 'clip.mp4', 'The connection was lost. The upload continues when it is restored.')
   await hasTitle(page, '1 file waiting')
   await expect(fetch(`${demo.gatewayUrl}/livez`)).rejects.toThrow()
   await expect(fetch(demo.emulator.cosUrl)).rejects.toThrow()

@@ -43,7 +43,7 @@ test.each<[UploadState['name'], Partial<UploadState>, string]>([
   ['preparing', {}, 'Preparing the upload.'],
   ['uploading', {}, 'Uploading.'],
   ['paused', {}, 'Paused.'],
-  ['completing', {}, 'The file is sent. The server is checking it.'],
+  ['completing', {}, 'The file was sent. The server is checking it.'],
   ['aborted', {}, 'The upload was cancelled.'],
   ['stored', { file: { path: ['a', 'b.txt'] } as never }, 'Stored as a/b.txt.'],
   ['failed', { error: new UploadError('empty_file', '') }, 'Empty files cannot be uploaded.'],
@@ -51,7 +51,7 @@ test.each<[UploadState['name'], Partial<UploadState>, string]>([
   [
     'waiting',
     { reason: 'network' },
-    'The connection is lost. The upload continues when it is back.',
+    'The connection was lost. The upload continues when it is restored.',
   ],
   ['waiting', { reason: 'credentials' }, 'Renewing the permission to upload.'],
   [

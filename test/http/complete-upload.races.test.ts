@@ -58,7 +58,7 @@ test('complete: a part changed between check and confirm is an error, and the lo
     const requestId = response.headers.get('x-request-id')
     const [status, code] = expected(run)
     const problem = await expectProblem(response, status, code)
-    expect(problem.detail).toBe(`The stored file has ${storedSize} bytes, and 1000 were declared.`)
+    expect(problem.detail).toBe(`The stored file has ${storedSize} bytes, but 1000 were declared.`)
 
     // It stays: SMH can delete by path alone, and the path may be another file's by then.
     const path = ['users', 'ann', `${run}.bin`]
@@ -126,7 +126,7 @@ test('complete: a repeat reports the wrong size again, and that the file may be 
   await expectProblem(await harness.complete(upload), 413, 'file_too_large')
   const problem = await expectProblem(await harness.complete(upload), 413, 'file_too_large')
   expect(problem.detail).toBe(
-    'The stored file has 2001 bytes, and 1000 were declared. Another upload of the same name may have replaced the file since.',
+    'The stored file has 2001 bytes, but 1000 were declared. Another upload with the same name may have replaced the file.',
   )
   const lines = await linesOf(harness, 'stored_size')
   expect(lines.map(({ level }) => level)).toEqual(['error', 'warn'])

@@ -160,7 +160,7 @@ test('complete: a repeat after another upload replaced the file reports that the
   await harness.complete(upload)
   await harness.upload('a.txt', [someBytes(6)], { wanted })
   const problem = await expectProblem(await harness.complete(upload), 422, 'size_mismatch')
-  expect(problem.detail).toContain('may have replaced the file since')
+  expect(problem.detail).toContain('may have replaced the file.')
   expect((await harness.records()).at(-1)).toMatchObject({
     level: 'warn',
     declaredSize: 5,

@@ -148,7 +148,7 @@ describe('instantUpload', () => {
       headers: { 'X-Request-Id': 'instant-1' },
     })
     const { detail } = await expectProblem(await instant(harness, body), 422, 'size_mismatch')
-    expect(detail).toBe(`The stored file has 1000000000000 bytes, and ${size} were declared.`)
+    expect(detail).toBe(`The stored file has 1000000000000 bytes, but ${size} were declared.`)
     expect((await harness.records()).at(-1)).toMatchObject({
       level: 'error',
       reason: 'stored_size',

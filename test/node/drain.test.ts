@@ -67,7 +67,7 @@ test('drain: after SIGTERM forty requests in progress get whole responses, and n
   expect(gateway.errors()).toBe('')
 })
 
-test('SIGTERM: no request on an open connection is lost', {
+test('SIGTERM: no request on an open connection was lost', {
   timeout: 30_000,
 }, async () => {
   const { gateway, begin } = await startProcess()

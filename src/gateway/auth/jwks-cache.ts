@@ -226,7 +226,7 @@ export function createJwksCache(deps: {
 }
 
 function unavailable(reason: IssuerKeysReason, details?: ErrorDetails): GatewayError {
-  return new GatewayError('upstream_unavailable', 'Tokens cannot be verified right now.', {
+  return new GatewayError('upstream_unavailable', 'Tokens cannot be verified at the moment.', {
     headers: { 'Retry-After': String(RETRY_AFTER_SECONDS) },
     reason: `issuer_keys_${reason}`,
     ...details,

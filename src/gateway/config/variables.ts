@@ -18,21 +18,21 @@ import { flag, integer, list, matching, oneOf, type Reader, secret } from './rea
 
 export type Runtime = 'node' | 'worker'
 
-/** What counts when a variable is not set. */
+/** The value of a variable that is not set. */
 type Default =
-  /** A text, which the variable's reader reads. */
+  /** The default as text, which the variable's reader parses. */
   | string
   /** Nothing: the start fails, or it fails `unless` another variable is set. */
   | { required: true; unless?: string }
   /** No text: `unset` says for operators what happens then. The value is `value`, or undefined. */
   | { unset: string; value?: unknown }
 
-/** Everything that is known of one configuration variable. `Config` and the documents come from it. */
+/** Describes one configuration variable. `Config` and the documents are derived from it. */
 export interface Variable {
   name: string
   reader: Reader<unknown>
   default: Default
-  /** For operators, in Markdown. `reader.expected` and the default are printed besides. */
+  /** For operators, in Markdown. `reader.expected` and the default are printed next to it. */
   doc: string
   /** Where the variable has an effect. Default: everywhere. */
   runtimes?: readonly Runtime[]
@@ -45,7 +45,7 @@ const required = { required: true } as const
 /** What COS can hold in one multipart object: 10,000 parts of 5 GiB (docs/smh-protocol.md#9). */
 const MAX_OBJECT_BYTES = 10_000 * 5 * 1024 ** 3
 
-/** A hundred years. A date cannot represent much later ends of an upload. */
+/** A hundred years. A `Date` cannot represent times much later. */
 const MAX_AGE_SECONDS = 100 * 365 * 24 * 60 * 60
 
 /**
@@ -64,7 +64,7 @@ const variables = {
       name: 'SMH_LIBRARY_SECRET',
       reader: secret('the secret as text'),
       default: { required: true, unless: 'SMH_ACCESS_TOKEN' },
-      doc: 'Secret of the media library. The gateway mints its access tokens with it.',
+      doc: 'Secret of the media library. The gateway uses it to mint access tokens.',
       secret: true,
     },
     accessToken: {
@@ -101,15 +101,13 @@ const variables = {
       name: 'SMH_SPACE_ID',
       reader: spaceId,
       default: '-',
-      doc: 'The space that receives the uploads. `-` is the only space of a single-tenant library.',
+      doc: 'The space that receives the uploads. A single-tenant library has only the space `-`.',
     },
     spaceClaim: {
       name: 'SMH_SPACE_CLAIM',
       reader: claimName,
-      default: { unset: 'none, so that `SMH_SPACE_ID` applies to all users' },
-      doc:
-        "Takes the space from this claim of the user's JWT. The gateway rejects a user without " +
-        'the claim.',
+      default: { unset: 'none; `SMH_SPACE_ID` applies to all users' },
+      doc: "The claim of the user's JWT that names the space. The gateway rejects a JWT without it.",
     },
   },
 
@@ -156,7 +154,7 @@ const variables = {
       name: 'JWT_CLOCK_TOLERANCE_SECONDS',
       reader: integer(0, 60),
       default: '5',
-      doc: "Accepted difference between the issuer's clock and the gateway's clock, in seconds.",
+      doc: 'Tolerated difference between the clocks of the issuer and the gateway, in seconds.',
     },
     cacheSeconds: {
       name: 'JWT_CACHE_SECONDS',
@@ -194,7 +192,7 @@ const variables = {
       name: 'UPLOAD_CONFLICT_STRATEGIES',
       reader: conflictStrategies,
       default: 'rename,ask',
-      doc: 'What a client may choose for a name that already exists.',
+      doc: 'The strategies that a client may choose for a name that already exists.',
     },
     metaKeys: {
       name: 'UPLOAD_META_KEYS',

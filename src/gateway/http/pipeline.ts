@@ -14,7 +14,7 @@ export async function runSteps(steps: readonly Step[], request: RequestContext):
       const response = result instanceof Promise ? await result : result
       if (response) return response
     }
-    throw new Error('No step has responded.')
+    throw new Error('No step returned a response.')
   } finally {
     request.releaseAfterResponse()
   }

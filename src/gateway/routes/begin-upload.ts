@@ -30,7 +30,7 @@ export const beginUpload = defineEndpoint(
   (services) =>
     async (request, { body }) => {
       const begun = await beginForUser(services, request, body)
-      if (begun.kind !== 'task') throw new Error('A begin without hashes is always a task.')
+      if (begun.kind !== 'task') throw new Error('A begin without hashes always creates a task.')
       return respondJson(request, begun.credentials, 201, begun.headers)
     },
   { rateLimit: 'begins' },

@@ -60,7 +60,8 @@ export function registerDocs(app: Hono<AppEnv>, readAsset: ReadDocsAsset): void 
 
 /** @throws GatewayError `not_found` where the runtime has no such asset */
 async function represent(identity: Uint8Array<ArrayBuffer> | undefined): Promise<Representations> {
-  if (!identity) throw new GatewayError('not_found', 'The API reference is not installed here.')
+  if (!identity)
+    throw new GatewayError('not_found', 'The API reference is not installed on this gateway.')
   const compressed = new Blob([identity]).stream().pipeThrough(new CompressionStream('gzip'))
   const gzip = new Uint8Array(await new Response(compressed).arrayBuffer())
   const tag = createHash('sha256').update(identity).digest('base64url')

@@ -31,8 +31,8 @@ export const instantUpload = defineEndpoint(
     summary: 'Begin an upload by hash',
     description:
       'SMH looks for a file with these hashes and this size. `outcome` says what to do next. ' +
-      'SMH knows no file under 1 MiB: for those the outcome is always `upload_required`. ' +
-      `The gateway may be configured without this operation (403 \`not_permitted\`). ${metadataRule}`,
+      'SMH finds no files under 1 MiB by hash: for them the outcome is always `upload_required`. ' +
+      `The operator may disable this operation (403 \`not_permitted\`). ${metadataRule}`,
     request: {
       body: { required: true, content: { 'application/json': { schema: body, example } } },
     },

@@ -23,7 +23,7 @@ const wwwAuthenticate = {
 /** Headers of a response with credentials. */
 const ofCredentials = {
   'Upload-Expires': {
-    description: 'When the credentials expire (HTTP date). Renew them before.',
+    description: 'When the credentials expire (HTTP date). Renew them before that time.',
     schema: { type: 'string' as const },
     example: 'Mon, 09 Mar 2026 13:22:33 GMT',
   },

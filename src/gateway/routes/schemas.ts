@@ -103,7 +103,7 @@ export const beginFields = {
     .transform((strategy = 'rename') => strategy),
   trafficLimit: trafficLimit.optional(),
   preferSameOrigin: z.boolean().optional().meta({
-    description: 'When the file replaces another, ask COS to take it at the same domain.',
+    description: 'When the file replaces another, prefer the COS domain of that file.',
     example: false,
   }),
   ...fileDetails,
@@ -121,7 +121,7 @@ export const confirmKeyExample =
 export const confirmKeyParam = z.object({
   confirmKey: z.string().meta({
     param: { name: 'confirmKey', in: 'path' },
-    description: 'As begin gave it. Only the user who began the upload can use it.',
+    description: 'The value from begin. Only the user who began the upload can use it.',
     example: confirmKeyExample,
   }),
 })
@@ -133,7 +133,7 @@ export const credentials = z
     path: z.string().meta({ example: '/smh0example/5f0c/clip.mp4' }),
     uploadId: z.string().meta({ example: '1741519353exampleuploadid' }),
     headers: z.record(z.string(), z.string()).meta({
-      description: 'To be sent with every part exactly as they are.',
+      description: 'Send these headers unchanged with every part.',
       example: {
         'Content-Type': 'application/octet-stream',
         Authorization: 'q-sign-algorithm=sha1&q-ak=…',
@@ -141,7 +141,7 @@ export const credentials = z
       },
     }),
     confirmKey: z.string().meta({
-      description: 'Names this upload to the gateway. At most 512 characters, safe in a URL.',
+      description: 'Identifies the upload to the gateway. At most 512 characters, URL-safe.',
       example: confirmKeyExample,
     }),
   })
@@ -156,8 +156,8 @@ export const storedFile = z
   .object({
     path: z.array(z.string()).meta({
       description:
-        "Relative to the user's folder, the file name last; it may differ from the wanted one. " +
-        'Empty when the folder has been moved away meanwhile.',
+        "Relative to the user's folder, the file name last; it may differ from the requested one. " +
+        'Empty when the folder was moved away in the meantime.',
       example: ['holiday', 'clip (1).mp4'],
     }),
     name: z.string().meta({ example: 'clip (1).mp4' }),
@@ -193,7 +193,7 @@ export const instantUploadResult = z
         '- `stored`: the file is stored, see `file`. There is nothing to send and nothing to complete.\n' +
         '- `full_hash_required`: SMH may have the file. Repeat the request with `fullHash` as well. ' +
         'No upload exists yet.\n' +
-        '- `upload_required`: SMH does not have the file. Go on with `credentials` as after begin.',
+        '- `upload_required`: SMH does not have the file. Continue with `credentials` as after begin.',
       example: 'upload_required',
     }),
     file: storedFile.optional(),

@@ -57,7 +57,7 @@ function checked(outcome: BeginOutcome, { scope, wanted }: PermittedUpload): Beg
   const { size } = wanted
   const { file, smhRequestId } = outcome
   if (relativePath(scope.rootPath, file.path) === null) {
-    throw new GatewayError('upstream_error', 'The media store could not do this.', {
+    throw new GatewayError('upstream_error', 'The media store did not complete the request.', {
       reason: 'foreign_path',
       severity: 'error',
       log: {
@@ -67,7 +67,7 @@ function checked(outcome: BeginOutcome, { scope, wanted }: PermittedUpload): Beg
       },
     })
   }
-  // The declared size is within the policy, so that a larger file is a mismatch and not too large.
+  // The policy permits the declared size, so a larger file is a mismatch, not too large.
   const confirmation = { scope, size, confirmedBefore: false }
   return { kind: 'stored', stored: storedUpload(outcome, confirmation, Number.POSITIVE_INFINITY) }
 }

@@ -123,7 +123,7 @@ async function detailsOf(
 ): Promise<SmhFile> {
   const movedAway = new GatewayError(
     'upload_complete',
-    'This upload is complete, and its file has been moved or deleted since.',
+    'The upload is complete, but its file was moved or deleted afterwards.',
   )
   if (path === null || relativePath(scope.rootPath, path) === null) throw movedAway
   let stored: SmhFile

@@ -142,7 +142,7 @@ export function readMetadata(
     if (count > MAX_METADATA_HEADERS || bytes > MAX_METADATA_BYTES) {
       throw new GatewayError(
         'metadata_too_large',
-        `At most ${MAX_METADATA_HEADERS} metadata headers of ${MAX_METADATA_BYTES} bytes together are taken.`,
+        `Metadata may have at most ${MAX_METADATA_HEADERS} headers and ${MAX_METADATA_BYTES} bytes in total.`,
       )
     }
     const key = name.slice(METADATA_PREFIX.length)

@@ -17,8 +17,8 @@ const detailOf: Record<Exclude<CallerCode, 'upload_not_found'>, string> = {
   upload_incomplete: 'Parts of the file are missing.',
   checksum_mismatch: 'Checksum mismatch: the CRC-64 of the received data differs.',
   quota_exceeded: 'The storage quota does not allow this file.',
-  invalid_request: 'The media store rejects this path, name or value.',
-  content_refused: 'The media store refuses this content.',
+  invalid_request: 'The media store rejected the path, the name or a value.',
+  content_refused: 'The media store rejected the content.',
 }
 
 /**
@@ -45,7 +45,7 @@ function publicErrorOf(failure: SmhFailure, log: ErrorDetails, isLogged: boolean
   switch (failure.kind) {
     case 'connect_failed':
       return storeUnavailable(failure.noDescriptor ? alarm : log)
-    // The caller reads the same for both: Workers cannot tell them apart.
+    // Both have the same response, because Workers cannot distinguish them.
     case 'connection_lost':
       return storeUnavailable(log)
     case 'timeout':
@@ -89,9 +89,13 @@ function refusedError(refusal: Refusal, log: ErrorDetails, alarm: ErrorDetails):
   }
 }
 
-/** 502: SMH sent something unusable, or the setup is wrong. */
+/** 502: SMH sent an invalid response, or the configuration is wrong. */
 function storeFailed(details: ErrorDetails): GatewayError {
-  return new GatewayError('upstream_error', 'The media store could not do this.', details)
+  return new GatewayError(
+    'upstream_error',
+    'The media store did not complete the request.',
+    details,
+  )
 }
 
 /** 503 with `Retry-After`. */

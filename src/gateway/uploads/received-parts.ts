@@ -32,14 +32,14 @@ export function checkReceivedParts(
   if (missingParts.length > 0) {
     throw new GatewayError(
       'upload_incomplete',
-      'Parts are missing, or are under 1 MiB without being the last.',
+      'Parts are missing, or a part other than the last is smaller than 1 MiB.',
       { missingParts },
     )
   }
   if (total !== size) {
     throw new GatewayError(
       'size_mismatch',
-      `The parts have ${total} bytes together, and ${size} were declared.`,
+      `The parts have ${total} bytes in total, but ${size} were declared.`,
     )
   }
 }

@@ -46,11 +46,11 @@ export function storedUpload(
 ): StoredUpload {
   if (file.size === size) return { scope, file } as StoredUpload
   const since = confirmedBefore
-    ? ' Another upload of the same name may have replaced the file since.'
+    ? ' Another upload with the same name may have replaced the file.'
     : ''
   throw new GatewayError(
     file.size > maxBytes ? 'file_too_large' : 'size_mismatch',
-    `The stored file has ${file.size} bytes, and ${size} were declared.${since}`,
+    `The stored file has ${file.size} bytes, but ${size} were declared.${since}`,
     {
       reason: 'stored_size',
       severity: confirmedBefore ? 'warn' : 'error',

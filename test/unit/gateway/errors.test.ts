@@ -107,7 +107,7 @@ describe('a problem', () => {
         type: 'urn:smh-upload-gateway:problem:internal_error',
         title: 'Internal Server Error',
         status: 500,
-        detail: 'The gateway has failed unexpectedly.',
+        detail: 'An unexpected error occurred in the gateway.',
         code: 'internal_error',
         requestId: 'r',
       })

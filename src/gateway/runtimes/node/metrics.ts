@@ -49,7 +49,7 @@ export function createNodeMetrics(droppedLogLines: () => number = () => 0): Node
   })
   const circuit = new Gauge({
     name: 'gateway_smh_circuit_open',
-    help: '1 while SMH is taken to be down and is not called.',
+    help: '1 while the circuit is open and SMH gets only trial calls.',
     registers: [registry],
   })
   const failures = new Counter({
@@ -62,7 +62,7 @@ export function createNodeMetrics(droppedLogLines: () => number = () => 0): Node
   for (const reason of ['missing_token', ...invalidTokenReasons]) failures.inc({ reason }, 0)
   new Counter({
     name: 'gateway_log_lines_dropped_total',
-    help: 'Log lines dropped because the disk was full or the reader of the log stood still.',
+    help: 'Log lines dropped because the disk was full or the reader of the log stalled.',
     registers: [registry],
     collect() {
       this.reset()

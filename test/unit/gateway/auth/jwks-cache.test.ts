@@ -18,7 +18,7 @@ const ann = { sub: 'ann' }
 const unavailable = (reason: string, log?: object) =>
   expect.objectContaining({
     code: 'upstream_unavailable',
-    message: 'Tokens cannot be verified right now.',
+    message: 'Tokens cannot be verified at the moment.',
     details: {
       headers: { 'Retry-After': '5' },
       reason: `issuer_keys_${reason}`,

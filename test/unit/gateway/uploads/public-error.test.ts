@@ -81,8 +81,8 @@ test.each([
   [refused(429, 'RateLimitExceeded'), 'busy', 'The media store cannot be reached right now.'],
   [refused(503), 'unavailable', 'The media store cannot be reached right now.'],
   [refused(504), 'timeout', 'The media store did not respond in time.'],
-  [refused(500), 'refused', 'The media store could not do this.'],
-  [refused(403, 'NoPermission'), 'misconfigured', 'The media store could not do this.'],
+  [refused(500), 'refused', 'The media store did not complete the request.'],
+  [refused(403, 'NoPermission'), 'misconfigured', 'The media store did not complete the request.'],
 ] as const)('the log gets a word, the caller a sentence: %o', (error, reason, detail) => {
   expect([error.details.reason, error.message]).toEqual([reason, detail])
 })
