@@ -121,6 +121,33 @@ test('pipelining: requests that wait on a closed connection are not served', asy
   expect(begun).toEqual(['/1', '/2'])
 })
 
+test('pipelining: a server that stops serves the requests that wait, then closes', async () => {
+  const held: ServerResponse[] = []
+  let arrived = 0
+  const server = createServer()
+  const connections = serializePipelinedRequests(server, ({ url = '' }, response) => {
+    if (url === '/1') held.push(response)
+    else response.end(url)
+  })
+  server.on('request', () => {
+    arrived += 1
+  })
+  const url = await listen(server, 0)
+  onTestFinished(() => void server.close())
+  const requests = [1, 2, 3].map((number) => `GET /${number} HTTP/1.1\r\nHost: a\r\n\r\n`)
+  const received = sendRaw(url, requests)
+  await expect.poll(() => arrived).toBe(3)
+  connections.endAfterResponse()
+  held[0]?.end('/1')
+  const responses = await received
+  expect(responses.match(/^\/\d/gm)).toEqual(['/1', '/2', '/3'])
+  expect(responses.match(/^Connection: \S+/gim)).toEqual([
+    'Connection: keep-alive',
+    'Connection: keep-alive',
+    'Connection: close',
+  ])
+})
+
 test('pipelining: waiting requests of all connections are limited, other requests are served', async () => {
   let arrived = 0
   const unanswered: ServerResponse[] = []

@@ -26,7 +26,7 @@ interface Connection {
 }
 
 export interface Connections {
-  /** Ends each connection after its current response, with `Connection: close`. */
+  /** Ends each connection after the last response that it waits for, with `Connection: close`. */
   endAfterResponse(): void
 }
 
@@ -56,7 +56,6 @@ export function serializePipelinedRequests(
   function start(socket: Socket, connection: Connection, [request, response]: Exchange): void {
     connection.response = response
     connection.endsAt = undefined
-    response.shouldKeepAlive &&= !ending
     // Emitted when the response has been sent, and when the connection is gone.
     response.once('close', () => {
       connection.response = undefined
@@ -80,6 +79,7 @@ export function serializePipelinedRequests(
 
   server.on('request', (request: IncomingMessage, response: ServerResponse) => {
     const { socket } = request
+    response.shouldKeepAlive &&= !ending
     const connection = connections.get(socket) ?? add(socket)
     if (!connection.response) start(socket, connection, [request, response])
     else if (connection.waiting.length < MAX_WAITING && waitingInAll < MAX_WAITING_IN_ALL) {
@@ -104,8 +104,9 @@ export function serializePipelinedRequests(
   return {
     endAfterResponse() {
       ending = true
-      for (const { response } of connections.values()) {
-        if (response) response.shouldKeepAlive = false
+      for (const { response, waiting } of connections.values()) {
+        const last = waiting.at(-1)?.[1] ?? response
+        if (last) last.shouldKeepAlive = false
       }
     },
   }
