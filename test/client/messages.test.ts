@@ -28,7 +28,7 @@ test.each([...own, ...gateways])(
 )
 
 test.each(['constructor', 'toString', 'from_next_year'])(
-  'the unknown code %s has one, too',
+  'describeUpload: the unknown code %s has a general message',
   (code) => {
     const error = new UploadError(code as UploadErrorCode, 'New.')
     expect(describeUpload(error)).toBe('The upload failed. Try again, or ask for help.')

@@ -132,7 +132,7 @@ test('resume: parts that have arrived with wrong bytes are sent again', async ()
   expect((await storedBytes(harness, 'a.bin')).equals(content)).toBe(true)
 })
 
-test('resume: a single part that is misinterpreted is sent again', async () => {
+test('resume: a single part whose size was guessed wrong is sent again', async () => {
   const harness = await startHarness()
   const even = content.slice(0, 5 * MiB)
   const begun = await harness.begin({ path: 'a.bin', size: even.length })

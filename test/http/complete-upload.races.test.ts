@@ -41,7 +41,7 @@ function sendAllButTheEnd({ domain, path, uploadId, headers }: Credentials, size
 const linesOf = async (harness: Harness, reason: string) =>
   (await harness.records()).filter((record) => record.reason === reason)
 
-test('complete: a part changed between check and confirm is an error, and the log finds the file', {
+test('complete: a part that changes between check and confirm returns an error, and the log identifies the file', {
   timeout: 120_000,
 }, async () => {
   const harness = await start()

@@ -44,7 +44,7 @@ describe('complete: a repeat', () => {
     expect(harness.smhCalls('confirm').filter(({ status }) => status === 200)).toHaveLength(1)
   })
 
-  test('of two that both find the upload open, the later returns the stored file', async () => {
+  test('at the same time returns the stored file, although both requests found the upload open', async () => {
     const harness = await startHarness()
     const upload = await harness.uploadParts('a.txt', [someBytes(5)])
     await harness.complete(upload)
@@ -76,7 +76,7 @@ describe('complete: a repeat', () => {
     [404, 'ConfirmKeyNotFound'],
     [403, 'QuotaLimitReached'],
   ])(
-    '%d %s because of the file that an earlier confirm has just stored: the caller gets the file',
+    'returns the file when SMH answers %d %s because an earlier confirm has just stored it',
     async (status, code) => {
       const harness = await startHarness()
       const upload = await harness.uploadParts('a.txt', [someBytes(5)])

@@ -95,7 +95,7 @@ test('journey: an upload is aborted half-way and started again', async () => {
   expect(harness.emulator.controls.openTasks()).toEqual([])
 })
 
-test('journey: of a complete and an abort at once one wins, and both responses agree', async () => {
+test('journey: when complete and abort run at once, one succeeds and both responses agree', async () => {
   const harness = await startHarness()
   const upload = await harness.uploadParts('a.txt', [someBytes(5)])
   const [completed, aborted] = await Promise.all([

@@ -83,7 +83,7 @@ test.each<[operation: string, field: string, body: unknown]>([
   ['complete', 'category', { category: 'a\u0000' }],
   ['complete', 'localCreationTime', { localCreationTime: 'now' }],
   ['complete', 'size', { size: 3 }],
-])('%s refuses %s in %j', async (operation, field, body) => {
+])('%s rejects an invalid %s in %j', async (operation, field, body) => {
   const harness = await startHarness()
   const { confirmKey } = await harness.uploadParts('a.txt', [new Uint8Array(3)])
   harness.emulator.controls.clearCalls()

@@ -68,7 +68,7 @@ test.each<[how: string, lines: string[], body?: string]>([
   ['a value of the upper half', [length, 'X-Smh-Meta-A: \xff']],
   ['an encoded body', [length, 'Content-Encoding: gzip'], '\x1f\x8b\x08'.padEnd(text.length)],
   ['an unknown expectation', [length, 'Expect: a-miracle']],
-])('%s: refused, and SMH is not asked', async (_, lines, body) => {
+])('raw request: %s is rejected without a call to SMH', async (_, lines, body) => {
   const harness = await startHarness()
   const { status } = await send(harness, lines, body)
   expect(status).toBeGreaterThanOrEqual(400)
@@ -158,7 +158,7 @@ test.each([
   'FOO /v1/uploads HTTP/1.1',
   'CONNECT gateway:443 HTTP/1.1',
   'PRI * HTTP/2.0',
-])('%j leads nowhere', async (line) => {
+])('raw request: the request line %j is rejected', async (line) => {
   const harness = await startHarness()
   const { status } = await send(harness, [length], text, line)
   // Nothing at all is the server's answer to CONNECT.

@@ -21,7 +21,7 @@ test('fetch client: uses no cache, and follows no redirect', async () => {
 })
 
 test.each([521, 523, 525, 526, 530])(
-  '%i of the network is a call that was not sent',
+  'fetch client: status %i of the network means connect_failed',
   async (status) => {
     answerWith(status)
     await expect(fetchClient.request(call)).rejects.toMatchObject({ kind: 'connect_failed' })

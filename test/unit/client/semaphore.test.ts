@@ -14,7 +14,7 @@ function held(name: string, started: string[]) {
   return { work, end: (error?: Error) => end(error) }
 }
 
-test('run: at most `limit` works run at the same time, in the order of their calls', async () => {
+test('semaphore: at most `limit` tasks run at the same time, in the order of their calls', async () => {
   const { run } = createSemaphore(2)
   const started: string[] = []
   const [a, b, c, d] = ['a', 'b', 'c', 'd'].map((name) => held(name, started))

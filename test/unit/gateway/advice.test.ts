@@ -29,7 +29,7 @@ test.each<[Parameters<typeof adviceFor>[0], string]>([
   [{ reason: 'not_yet_valid' }, 'clock'],
   [{ reason: 'stalled' }, 'docs/log.md'],
   [{}, 'docs/log.md'],
-])('%j: the advice names %s', (fields, words) => {
+])('advice: for %j it names %s', (fields, words) => {
   const advice = adviceFor(fields)
   expect(advice).toContain(words)
   expect(advice).toMatch(/^[A-Z].*\.$/)

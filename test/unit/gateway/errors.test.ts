@@ -55,7 +55,7 @@ test('every code has the status of the contract, and there are no others', () =>
   expect(statusOf).toEqual(Object.fromEntries(expected))
 })
 
-describe('a problem', () => {
+describe('problem response', () => {
   test.each(
     Object.entries(contract).flatMap(([status, codes]) =>
       codes.map((code) => [code, status] as const),

@@ -44,7 +44,7 @@ describe('JWKS cache: fetching', () => {
     expect(harness.issuer.hits()).toEqual({ discovery: 1, keys: 1 })
   })
 
-  test('concurrent requests all get their key where they cannot share a fetch', async () => {
+  test('concurrent requests that cannot share a fetch all get their key', async () => {
     const harness = await startIssuerHarness({ singleFlight: createBoundedFlights(5_000) })
     const token = await harness.issuer.token(ann)
     for (const key of await Promise.all([token, token, token].map(harness.keyOf))) {
@@ -473,7 +473,7 @@ describe('JWKS cache: an unknown key id', () => {
     expect(await hits()).toBe(3)
   })
 
-  test('causes one fetch where requests cannot share one', async () => {
+  test('causes one fetch even if requests cannot share it', async () => {
     const harness = await startIssuerHarness({ singleFlight: createBoundedFlights(5_000) })
     await harness.keys.ready()
     const tokens = await Promise.all([1, 2, 3].map(() => harness.issuer.forgedToken(ann)))

@@ -77,7 +77,7 @@ test.each([
   withPayload('{}{}'),
   withPayload('{"a":1,"\\u0061":2}'),
   `${header}.${encode(Uint8Array.of(0x7b, 0xff, 0x7d))}.${signature}`,
-])('%j is none', (token) => {
+])('strict JWS: %j is refused', (token) => {
   expect(isStrictCompactJws(token)).toBe(false)
 })
 

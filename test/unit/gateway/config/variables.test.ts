@@ -37,7 +37,7 @@ test.each<[string, string[]]>([
   ['PORT', ['65536']],
   ['ADMIN_PORT', ['65536', '8787', '08787']],
   ['LOG_LEVEL', ['trace', 'INFO']],
-])('%s rejects %j', (variable, values) => {
+])('variables: %s rejects %j', (variable, values) => {
   for (const value of values)
     expect([value, variablesWithIssues({ [variable]: value })]).toEqual([value, [variable]])
 })
@@ -54,7 +54,7 @@ test.each([
   ['UPLOAD_MAX_AGE_SECONDS', '3153600000'],
   ['ADMIN_PORT', '8788'],
   ['PORT', '65535'],
-])('%s accepts %s', (variable, value) => {
+])('variables: %s accepts %s', (variable, value) => {
   expect(() => parseWith({ [variable]: value })).not.toThrow()
 })
 

@@ -55,7 +55,7 @@ function startLimited(max: number) {
 
 const never = new Promise<never>(() => {})
 
-test('permits: a response holds its permit until it has been taken', async () => {
+test('permits: a request holds its permit until its response is sent', async () => {
   const { ask, take } = startLimited(4)
   expect([await ask('ann'), await ask('ann'), await ask('ann')]).toEqual([200, 200, 503])
   take()
@@ -67,12 +67,12 @@ test('permits: a response holds its permit until it has been taken', async () =>
   expect(await ask('eve')).toBe(200)
 })
 
-test('permits: where the server cannot tell, a response is taken when it is there', async () => {
+test('permits: if the server does not report the end of a response, the permit is released when the response is ready', async () => {
   const { ask } = startLimited(1)
   expect([await ask('ann', {}), await ask('ann', {})]).toEqual([200, 200])
 })
 
-test('permits: one that is never released ends, and only when all are in use', async () => {
+test('permits: an old permit is dropped, but only when all permits are in use', async () => {
   const { ask, pass, take } = startLimited(4)
   expect([await ask('ann'), await ask('ann'), await ask('bob')]).toEqual([200, 200, 200])
   pass(SERVED_MS - 1)
@@ -91,7 +91,7 @@ test.each([
   ['bodies of one user', 2, 1],
   ['bodies of many users', 16, 16],
 ])(
-  'permits: %s are received up to %i at once, and served requests have their own',
+  'permits: at most %2$i %1$s are received at once, separately from served requests',
   async (_, most, users) => {
     const { limits, ask, pass } = startLimited(4)
     const receive = (number: number) =>
@@ -104,7 +104,7 @@ test.each([
   },
 )
 
-test('permits: tokens are verified up to four times as many at once, and served requests have their own', async () => {
+test('permits: four times as many tokens are verified at once, separately from served requests', async () => {
   const { limits, ask, pass } = startLimited(4)
   const verify = (work: () => Promise<unknown>) => withPermit(limits.verified, undefined, work)
   for (let number = 0; number < 16; number += 1) void verify(() => never)

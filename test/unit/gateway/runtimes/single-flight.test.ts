@@ -20,7 +20,7 @@ function startFlights() {
   return { call, calls: (count: number) => Array.from({ length: count }, () => call()), flights }
 }
 
-test('bounded flights: waiting callers get the result of the first flight that ends', async () => {
+test('single flight on Workers: waiting callers get the result of the first flight that ends', async () => {
   const { calls, flights } = startFlights()
   const all = calls(20)
   await vi.advanceTimersByTimeAsync(1_000)
@@ -33,7 +33,7 @@ test('bounded flights: waiting callers get the result of the first flight that e
   await Promise.all(all)
 })
 
-test('bounded flights: waiting callers get the error of the first flight that fails', async () => {
+test('single flight on Workers: waiting callers get the error of the first flight that fails', async () => {
   const { calls, flights } = startFlights()
   const all = calls(6).map((each) => each.catch((error: Error) => error.message))
   flights[0]!.reject(new Error('refused'))
@@ -50,7 +50,7 @@ test('bounded flights: waiting callers get the error of the first flight that fa
   ])
 })
 
-test('bounded flights: a flight that never ends is replaced by another', async () => {
+test('single flight on Workers: a flight that never ends is replaced by another', async () => {
   const { calls, flights } = startFlights()
   const all = calls(MAX_FLIGHTS + 1)
   await vi.advanceTimersByTimeAsync(FLIGHT_MS - 20)
@@ -61,7 +61,7 @@ test('bounded flights: a flight that never ends is replaced by another', async (
   expect(await all.at(-1)).toBe('landed')
 })
 
-test('bounded flights: a result is not shared with later callers, nor with another key', async () => {
+test('single flight on Workers: later callers and callers of another key do not get the result', async () => {
   const { call, flights } = startFlights()
   const first = call()
   const other = call('b')

@@ -81,8 +81,8 @@ async function startCustody({
   return { outcomes, emulator, tokens, limits, list, mints, renewals, advance }
 }
 
-describe('the shared token', () => {
-  test('is minted once, for an admin without a user, and serves everybody', async () => {
+describe('SMH access token: shared', () => {
+  test('one admin token without a user serves all users', async () => {
     const { tokens, limits, list, mints } = await startCustody()
     const used = [await tokens.use(ann, limits(), list), await tokens.use(bob, limits(), list)]
     expect(used[0]).toBe(used[1])
@@ -92,13 +92,13 @@ describe('the shared token', () => {
     expect(mints()[0]?.query).not.toHaveProperty('space_id')
   })
 
-  test('is minted once for many at a time', async () => {
+  test('concurrent requests cause one mint', async () => {
     const { tokens, limits, list, mints } = await startCustody()
     await Promise.all(Array.from({ length: 50 }, () => tokens.use(ann, limits(), list)))
     expect(mints()).toHaveLength(1)
   })
 
-  test('is minted by few callers where flights cannot be shared, and then remembered', async () => {
+  test('on Workers concurrent requests cause a few mints, and later requests none', async () => {
     const { tokens, limits, list, mints } = await startCustody({
       singleFlight: createBoundedFlights(5000),
     })
@@ -109,7 +109,7 @@ describe('the shared token', () => {
     expect(mints()).toHaveLength(first)
   })
 
-  test('lives on as long as it is used', async () => {
+  test('a token in use is not replaced', async () => {
     const { tokens, limits, list, mints, advance } = await startCustody()
     for (let use = 0; use < 5; use += 1) {
       await tokens.use(ann, limits(), list)
@@ -118,7 +118,7 @@ describe('the shared token', () => {
     expect(mints()).toHaveLength(1)
   })
 
-  test('is replaced before it runs out: with a tenth of its time left', async () => {
+  test('a token is replaced when a tenth of its lifetime is left', async () => {
     const { tokens, limits, list, mints, advance } = await startCustody()
     await tokens.use(ann, limits(), list)
     advance(1079)
@@ -129,7 +129,7 @@ describe('the shared token', () => {
     expect(mints()).toHaveLength(2)
   })
 
-  test('is not taken for used by a call that failed', async () => {
+  test('a failed call does not extend the lifetime', async () => {
     const { tokens, limits, list, mints, advance } = await startCustody()
     await tokens.use(ann, limits(), list)
     advance(600)
@@ -141,7 +141,7 @@ describe('the shared token', () => {
     expect(mints()).toHaveLength(2)
   })
 
-  test('that SMH refuses is replaced once for all who hold it, and each call repeated', async () => {
+  test('a token that SMH refuses is replaced once, and all its calls are repeated', async () => {
     const { emulator, tokens, limits, list, mints } = await startCustody()
     const dead = await tokens.use(ann, limits(), list)
     emulator.controls.expireToken()
@@ -153,7 +153,7 @@ describe('the shared token', () => {
     expect(mints()).toHaveLength(2)
   })
 
-  test('is replaced once a call and no oftener', async () => {
+  test('a call replaces a refused token once', async () => {
     const { emulator, tokens, limits, mints } = await startCustody()
     let calls = 0
     const deadToken = new SmhError({
@@ -175,7 +175,7 @@ describe('the shared token', () => {
     expect(mints()).toHaveLength(0)
   })
 
-  test('is waited for no longer than each caller may wait, and the mint goes on for the others', async () => {
+  test('a request waits for a mint until its own deadline, and the mint continues for others', async () => {
     const { emulator, tokens, limits, list, mints } = await startCustody()
     emulator.controls.force('mint-token', { delayMs: 300 })
     const hurried = tokens.use(ann, limits(20), list)
@@ -185,7 +185,7 @@ describe('the shared token', () => {
     expect(mints()).toHaveLength(1)
   })
 
-  test('cannot be had with a wrong secret, and says so with an alarm', async () => {
+  test('a wrong secret fails each request and is logged as an error', async () => {
     const credential = { kind: 'library-secret', secret: conceal('canary') } as const
     const { tokens, limits, list } = await startCustody({ smh: { credential } })
     const error = await tokens.use(ann, limits(), list).catch((thrown: unknown) => thrown)
@@ -199,7 +199,7 @@ describe('the shared token', () => {
     })
   })
 
-  test('is not asked for again within five seconds of a refused secret, nor another alarm made', async () => {
+  test('a refused secret causes one mint and one logged error in five seconds', async () => {
     const credential = { kind: 'library-secret', secret: conceal('canary') } as const
     const { tokens, limits, list, mints, advance } = await startCustody({
       smh: { credential, tokenMode: 'per-user' },
@@ -217,7 +217,7 @@ describe('the shared token', () => {
     expect(mints()).toHaveLength(2)
   })
 
-  test('names the space it is for, where that is fixed', async () => {
+  test('the mint names the space if it is fixed', async () => {
     const { tokens, limits, mints } = await startCustody({
       multiTenant: true,
       smh: { space: { kind: 'fixed', id: 'space-1' } },
@@ -227,10 +227,10 @@ describe('the shared token', () => {
   })
 })
 
-describe('tokens of each user', () => {
+describe('SMH access token: per user', () => {
   const perUser = { tokenMode: 'per-user' } as const
 
-  test('differ by user and by space, and are remembered', async () => {
+  test('each user has one token in each space', async () => {
     const { tokens, limits, mints } = await startCustody({
       multiTenant: true,
       smh: { ...perUser, space: { kind: 'claim', claim: 'tenant' } },
@@ -260,14 +260,14 @@ describe('tokens of each user', () => {
     [{}, 'upload_file,create_directory'],
     [{ createParents: false }, 'upload_file'],
     [{ conflictStrategies: new Set(['overwrite'] as const) }, 'upload_file_force,create_directory'],
-  ])('have the least grants: %j', async (rules, grant) => {
+  ])('a token has the least grants: %j', async (rules, grant) => {
     const { tokens, limits, list, mints } = await startCustody({ smh: perUser, rules })
     await tokens.use(ann, limits(), list)
     expect(mints()[0]?.query).toMatchObject({ grant, user_id: 'ann' })
     expect(mints()[0]?.query).not.toHaveProperty('space_id')
   })
 
-  test('are proven to be possible with one that may do nothing', async () => {
+  test('the readiness check mints a token without grants and without a user', async () => {
     const { tokens, limits, mints } = await startCustody({ smh: perUser })
     await tokens.ready(limits())
     await tokens.ready(limits())
@@ -276,7 +276,7 @@ describe('tokens of each user', () => {
     expect(mints()[0]?.query).not.toHaveProperty('user_id')
   })
 
-  test('are possible where SMH only asks for a space that comes from a claim', async () => {
+  test('the readiness check passes when SMH requires a space and a claim provides it', async () => {
     const { tokens, limits, emulator, outcomes } = await startCustody({
       multiTenant: true,
       smh: { ...perUser, space: { kind: 'claim', claim: 'tenant' } },
@@ -289,7 +289,7 @@ describe('tokens of each user', () => {
   })
 })
 
-describe('a token made elsewhere', () => {
+describe('SMH access token: provided', () => {
   /** Custody of a token that the emulator minted for another user. */
   async function startWithGivenToken() {
     const maker = await startCustody()
@@ -321,7 +321,7 @@ describe('a token made elsewhere', () => {
     return { ...maker, tokens, given, advance }
   }
 
-  test('is used and never replaced', async () => {
+  test('a provided token is used and never replaced', async () => {
     const { emulator, tokens, limits, list, given, mints, renewals } = await startWithGivenToken()
     expect(await tokens.use(ann, limits(), list)).toBe(given)
     expect(renewals()).toHaveLength(1)
@@ -333,7 +333,7 @@ describe('a token made elsewhere', () => {
     expect(mints()).toHaveLength(0)
   })
 
-  test('is kept alive once half of its idle time is over, without being used', async () => {
+  test('an unused token is renewed after half of its idle time', async () => {
     const { tokens, limits, list, given, renewals, advance } = await startWithGivenToken()
     await tokens.keepAlive()
     expect(renewals()).toHaveLength(1)
@@ -349,7 +349,7 @@ describe('a token made elsewhere', () => {
     expect(await tokens.use(ann, limits(), list)).toBe(given)
   })
 
-  test('goes on as what the last renewal gave', async () => {
+  test('the token of the last renewal is used', async () => {
     const { emulator, tokens, limits, list, given, renewals, advance } = await startWithGivenToken()
     const query = new URLSearchParams({
       library_id: emulator.libraryId,
@@ -366,7 +366,7 @@ describe('a token made elsewhere', () => {
     expect(renewals().map(({ path }) => path.split('/').at(-1))).toEqual([given, accessToken])
   })
 
-  test('that cannot be kept alive now is tried again', async () => {
+  test('a failed renewal is repeated', async () => {
     const { emulator, tokens, renewals } = await startWithGivenToken()
     emulator.controls.force('renew-token', { status: 400, code: 'ParamInvalid' })
     await expect(tokens.keepAlive()).rejects.toMatchObject({ failure: { code: 'ParamInvalid' } })
@@ -375,7 +375,7 @@ describe('a token made elsewhere', () => {
   })
 })
 
-test('tokens that are minted here need no keeping alive', async () => {
+test('SMH access token: a minted token is not renewed', async () => {
   const { tokens, mints, emulator } = await startCustody()
   await tokens.keepAlive()
   expect([mints().length, emulator.controls.calls().length]).toEqual([0, 0])

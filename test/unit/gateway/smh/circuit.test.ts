@@ -143,7 +143,7 @@ test.each(Object.entries(table))('circuit: after %s', async (story, expected) =>
   expect({ ...found, doubt: circuit.isInDoubt() ? 'yes' : 'no' }).toEqual(expected)
 })
 
-test('circuit: a refusal says when to come again, and for whom it holds', async () => {
+test('circuit: an error has the seconds to wait and the scope, user or all', async () => {
   const { call, replay, advance } = start()
   await replay('ann 429*5')
   advance(3_500)
@@ -152,7 +152,7 @@ test('circuit: a refusal says when to come again, and for whom it holds', async 
   expect(await call('noUser', 'ok')).toEqual({ kind: 'circuit_open', scope: 'all', waitMs: 5_000 })
 })
 
-test('circuit: the log tells of all users, not of one', async () => {
+test('circuit: the log has an event when the circuit opens for all users, but not for one', async () => {
   const { replay, events } = start()
   await replay('ann 503*9 +5 ann ok')
   expect(events).toEqual([])
@@ -160,7 +160,7 @@ test('circuit: the log tells of all users, not of one', async () => {
   expect(events).toEqual(['smh_circuit_opened', 'smh_circuit_closed'])
 })
 
-test('circuit: a trial without an outcome makes room for another one', async () => {
+test('circuit: a trial without an outcome is replaced by another after the timeout', async () => {
   const { circuit, call, replay, advance } = start()
   await replay('ann 503*4 bob 503*4 +3 cid 503*2 +5')
   const never = circuit.guard(() => new Promise(() => {}))
@@ -174,13 +174,13 @@ test('circuit: a trial without an outcome makes room for another one', async () 
   expect(await call('dan', 'ok')).toBe('made')
 })
 
-test('circuit: a confirm that takes its whole minute says nothing', async () => {
+test('circuit: a confirm that times out does not count as a failure', async () => {
   const { call } = start()
   for (let time = 0; time < 9; time += 1) await call('ann', 'timeout', { timeoutMs: 60_000 })
   expect(await call('ann', 'ok')).toBe('made')
 })
 
-test('circuit: it remembers a bounded number of users', async () => {
+test('circuit: the number of users with state is limited', async () => {
   const { call, replay } = start()
   await replay('ann 429*5')
   for (let user = 0; user < 10_000; user += 1) await call(`user-${user}`, '429')

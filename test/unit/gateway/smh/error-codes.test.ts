@@ -21,7 +21,7 @@ test.each([
   [403, undefined, 'failed'],
   [503, undefined, 'unavailable'],
   [504, undefined, 'timeout'],
-])('a refusal with %i %s means %s', (status, code, meaning) => {
+])('SMH error codes: %i %s means %s', (status, code, meaning) => {
   expect(meaningOf(refused(status, code))).toBe(meaning)
 })
 
@@ -32,6 +32,6 @@ test.each([
   [500, undefined, false],
   [503, 'ServerOverloaded', false],
   [409, 'UploadComplete', false],
-])('a refusal with %i %s had no effect: %s', (status, code, expected) => {
+])('SMH error codes: %i %s proves that the call had no effect: %s', (status, code, expected) => {
   expect(hadNoEffect(refused(status, code))).toBe(expected)
 })

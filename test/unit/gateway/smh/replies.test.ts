@@ -21,7 +21,7 @@ test.each<[field: string, value: unknown]>([
   ['previewByCI', 'true'],
   ['previewAsIcon', null],
   ['fileType', null],
-])('a stored file is one, whatever its %s is: %j', (field, value) => {
+])('SMH reply: an invalid optional field of a stored file is ignored: %s %j', (field, value) => {
   // Left out of the JSON that is made of it, as undefined is.
   expect(JSON.parse(JSON.stringify(fileReply.parse({ ...file, [field]: value })))).toEqual(file)
 })
@@ -34,18 +34,21 @@ const task = {
   expiration: '2026-03-09T13:22:33.000Z',
 }
 
-test.each([['k'], ['a/b'], ['.a'], ['k'.repeat(256)]])('%s may be a confirm key', (confirmKey) => {
-  expect(taskReply.parse({ ...task, confirmKey }).confirmKey).toBe(confirmKey)
-})
+test.each([['k'], ['a/b'], ['.a'], ['k'.repeat(256)]])(
+  'SMH reply: the confirm key %s is accepted',
+  (confirmKey) => {
+    expect(taskReply.parse({ ...task, confirmKey }).confirmKey).toBe(confirmKey)
+  },
+)
 
 test.each([[''], ['.'], ['...'], ['a b'], ['k'.repeat(257)], ['\u7167'.repeat(100)]])(
-  '%s cannot be one: no later call could bring it back',
+  'SMH reply: the confirm key %s is rejected, because no later call could use it',
   (confirmKey) => {
     expect(taskReply.safeParse({ ...task, confirmKey }).success).toBe(false)
   },
 )
 
-test('headers that the HTTP stack of a client sets itself are left out', () => {
+test('SMH reply: headers that HTTP clients set are removed from the credentials', () => {
   const headers = { Host: 'x', 'content-length': 5, Authorization: 'q', 'x-cos-traffic-limit': 8 }
   expect(taskReply.parse({ ...task, confirmKey: 'k', headers }).headers).toEqual({
     Authorization: 'q',
@@ -53,12 +56,15 @@ test('headers that the HTTP stack of a client sets itself are left out', () => {
   })
 })
 
-test.each([[null], [['a.txt']], [['a..b', '.c', '...', ' d']]])('%j may be a path', (path) => {
-  expect(statusReply.parse({ confirmed: true, path }).path).toEqual(path)
-})
+test.each([[null], [['a.txt']], [['a..b', '.c', '...', ' d']]])(
+  'SMH reply: the path %j is accepted',
+  (path) => {
+    expect(statusReply.parse({ confirmed: true, path }).path).toEqual(path)
+  },
+)
 
 test.each([[['..', 'a']], [['a', '.']], [['']], [['a/../..']], [['a\ud800']], ['a/b']])(
-  '%j cannot be one: asked for by it, SMH would look elsewhere or could not be asked',
+  'SMH reply: the path %j is rejected, because its URL would be invalid or name another file',
   (path) => {
     expect(statusReply.safeParse({ confirmed: true, path }).success).toBe(false)
   },
@@ -78,7 +84,7 @@ test.each<[field: string, value: unknown]>([
   ['headers', Object.fromEntries(Array.from({ length: 64 }, (_, index) => [`h${index}`, 'v']))],
   ['expiration', '1970-01-01T00:00:00Z'],
   ['expiration', '9999-12-31T23:59:59.999Z'],
-])('a task may have the %s %j', (field, value) => {
+])('SMH reply: a task with the %s %j is accepted', (field, value) => {
   expect(taskReply.safeParse({ ...good, [field]: value }).success).toBe(true)
 })
 
@@ -114,7 +120,7 @@ test.each<[field: string, value: unknown]>([
   ['expiration', '1969-12-31T23:59:59Z'],
   ['expiration', '9999-12-31T23:59:59-01:00'],
   ['expiration', '+010000-01-01T00:00:00Z'],
-])('a task cannot have the %s %j', (field, value) => {
+])('SMH reply: a task with the %s %j is rejected', (field, value) => {
   expect(taskReply.safeParse({ ...good, [field]: value }).success).toBe(false)
 })
 
@@ -127,11 +133,11 @@ test.each<[field: string, value: unknown]>([
   ['eTag', 'e'.repeat(257)],
   ['crc64', '9'.repeat(21)],
   ['crc64', '0x1'],
-])('a stored file has a bound for its %s', (field, value) => {
+])('SMH reply: a stored file with an invalid or too long %s is rejected', (field, value) => {
   expect(fileReply.safeParse({ ...file, [field]: value }).success).toBe(false)
 })
 
-test('too much metadata is left out, the file is still stored', () => {
+test('SMH reply: a stored file with too much metadata is accepted without the metadata', () => {
   const metaData = Object.fromEntries(Array.from({ length: 65 }, (_, index) => [`m${index}`, 'v']))
   expect(fileReply.parse({ ...file, metaData }).metaData).toBeUndefined()
 })
@@ -145,31 +151,31 @@ const partOf = (number: number) => ({
 const statusWith = (parts: unknown) =>
   statusReply.safeParse({ confirmed: false, path: null, parts })
 
-test('a status lists at most 10,000 parts', () => {
+test('SMH reply: a status with more than 10,000 parts is rejected', () => {
   const parts = Array.from({ length: 10_000 }, (_, index) => partOf(index + 1))
   expect(statusWith(parts).data?.parts).toHaveLength(10_000)
   expect(statusWith([...parts, partOf(1)]).success).toBe(false)
 })
 
-test('a status with wrong parts has one fault, not one for each', () => {
+test('SMH reply: a status with many invalid parts reports one issue', () => {
   const { success, error } = statusWith(Array(10_000).fill({}))
   expect(success).toBe(false)
   expect(error?.issues).toHaveLength(1)
 })
 
 test.each([{ ETag: 'e'.repeat(257) }, { LastModified: '9'.repeat(65) }, { Size: -1 }])(
-  'a part cannot have %j',
+  'SMH reply: a part with %j is rejected',
   (change) => {
     expect(statusWith([{ ...partOf(1), ...change }]).success).toBe(false)
   },
 )
 
-describe('parts of a status', () => {
+describe('SMH reply: parts of a status', () => {
   const part = { PartNumber: 1, LastModified: 'now', ETag: '"e"', Size: '7' }
   const status = (parts: unknown) =>
     statusReply.safeParse({ confirmed: false, path: ['a'], parts }).data?.parts
 
-  test('are taken with a size in digits or as a number', () => {
+  test('a size is accepted as digits and as a number', () => {
     const read = { partNumber: 1, size: 7, eTag: '"e"', lastModified: 'now' }
     expect(status([part, { ...part, Size: 7, Owner: 'x' }])).toEqual([read, read])
     expect(status([])).toEqual([])
@@ -194,7 +200,7 @@ describe('parts of a status', () => {
     ]),
     ['an ETag that is no text', [{ ...part, ETag: 1 }]],
     ['a date that is no text', [{ ...part, LastModified: 1 }]],
-  ])('are refused with %s', (_, parts) => {
+  ])('are rejected with %s', (_, parts) => {
     expect(statusReply.safeParse({ confirmed: false, path: ['a'], parts }).success).toBe(false)
   })
 })

@@ -19,7 +19,7 @@ function start() {
   return { budget, all, advance }
 }
 
-test('retry budget: the reserve is ten, and one comes back each second', () => {
+test('retry budget: the reserve is ten retries, and one returns each second', () => {
   const { all, advance } = start()
   expect(all()).toBe(10)
   advance(3)
@@ -37,7 +37,7 @@ test('retry budget: ten calls earn one retry, and at most 100 are earned in adva
   expect(all()).toBe(100)
 })
 
-test('retry budget: one user takes half of the reserve, and half of what comes back', () => {
+test('retry budget: one user gets at most half of the reserve and half of its refill', () => {
   const { all, advance } = start()
   expect(all('ann')).toBe(5)
   advance(4)
@@ -45,7 +45,7 @@ test('retry budget: one user takes half of the reserve, and half of what comes b
   expect(all('bob')).toBe(5)
 })
 
-test('retry budget: the calls of a user who retries earn that user retries as well', () => {
+test('retry budget: calls of a user who retries also earn retries for that user', () => {
   const { budget, all } = start()
   all('ann')
   for (let call = 0; call < 20; call += 1) budget.earn('ann')
@@ -55,7 +55,7 @@ test('retry budget: the calls of a user who retries earn that user retries as we
   expect(all('bob')).toBe(5)
 })
 
-test('a user whose calls SMH refuses again and again leaves retries to other users', async () => {
+test('retry budget: a user whose calls SMH always refuses does not use up the retries of others', async () => {
   const budget = createRetryBudget(() => 0)
   const replies = {
     ann: { status: 409, text: '{"code":"PathConflict"}' },
@@ -83,7 +83,7 @@ test('a user whose calls SMH refuses again and again leaves retries to other use
   expect(sent.bob).toBe(3)
 })
 
-test('calls to SMH that all fail are retried within the budget, and each ends', async () => {
+test('retry budget: when all calls to SMH fail, retries stay within the budget', async () => {
   const budget = createRetryBudget(() => 0)
   let sent = 0
   const send = createSmhTransport(

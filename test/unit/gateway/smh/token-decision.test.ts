@@ -21,7 +21,7 @@ test.each([
   [5 * MINUTE, MINUTE + 1, true, true],
   [5 * MINUTE, MINUTE, false, true],
 ])(
-  'token: idle for %i ms, %i ms left: usable %s, needs renewal %s',
+  'SMH token with an idle time of %i ms and %i ms left: usable %s, needs renewal %s',
   (idleMs, left, usable, renewal) => {
     const now = 10 * HOUR
     const times = { idleMs, endsAt: now + left }
@@ -29,7 +29,7 @@ test.each([
   },
 )
 
-test('token: each use extends its life, and a late result does not shorten it', () => {
+test('SMH token: each use extends its lifetime, and a late result does not shorten it', () => {
   expect(endAfterUse({ idleMs: HOUR, endsAt: HOUR }, MINUTE)).toBe(HOUR + MINUTE)
   expect(endAfterUse({ idleMs: HOUR, endsAt: 5 * HOUR }, MINUTE)).toBe(5 * HOUR)
 })
@@ -41,7 +41,7 @@ test.each([
   ['SpaceNotFound', false],
   ['UploadNotFound', false],
   [undefined, false],
-])('token: a mint refused with %s concerns all users: %s', (code, expected) => {
+])('SMH token: a mint refused with %s concerns all users: %s', (code, expected) => {
   const refusal: Refusal = {
     kind: 'refused',
     status: 403,

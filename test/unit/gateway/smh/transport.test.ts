@@ -3,7 +3,7 @@ import { HttpClientError } from '../../../../src/gateway/http-client.ts'
 import { noMetrics } from '../../../../src/gateway/ports.ts'
 import { createSmhTransport } from '../../../../src/gateway/smh/transport.ts'
 
-test('nothing is sent once the time is over', async () => {
+test('SMH transport: no call is sent after the deadline', async () => {
   let sent = 0
   const send = createSmhTransport(
     'http://smh.example',
@@ -33,23 +33,26 @@ test.each([
   ['when it was due', 10_000, 'smh'],
   ['less than a second late', 10_900, 'smh'],
   ['long after it was due, as the machine stood still', 12_000, 'machine'],
-])('a call whose timer fires %s ends with the reason for it', async (_, firedAfter, cause) => {
-  let now = 1_000
-  const clock = vi.spyOn(performance, 'now').mockImplementation(() => now)
-  onTestFinished(() => clock.mockRestore())
-  const send = createSmhTransport(
-    'http://smh.example',
-    10_000,
-    {
-      async request() {
-        now += firedAfter
-        throw new HttpClientError('timeout')
+])(
+  'SMH transport: a timeout whose timer fires %s names its cause',
+  async (_, firedAfter, cause) => {
+    let now = 1_000
+    const clock = vi.spyOn(performance, 'now').mockImplementation(() => now)
+    onTestFinished(() => clock.mockRestore())
+    const send = createSmhTransport(
+      'http://smh.example',
+      10_000,
+      {
+        async request() {
+          now += firedAfter
+          throw new HttpClientError('timeout')
+        },
       },
-    },
-    noMetrics,
-  )
-  const call = { operation: 'x', method: 'GET', path: '/x', query: {}, repeatable: true } as const
-  await expect(send(call, { deadline: 100_000 })).rejects.toMatchObject({
-    failure: { kind: 'timeout', cause },
-  })
-})
+      noMetrics,
+    )
+    const call = { operation: 'x', method: 'GET', path: '/x', query: {}, repeatable: true } as const
+    await expect(send(call, { deadline: 100_000 })).rejects.toMatchObject({
+      failure: { kind: 'timeout', cause },
+    })
+  },
+)

@@ -5,7 +5,7 @@ import { SmhError } from '../../../../src/gateway/smh/smh-error.ts'
 import type { OwnedUpload } from '../../../../src/gateway/smh/upload.ts'
 import { completeInSmh } from '../../../../src/gateway/uploads/complete.ts'
 
-test('a confirm that takes too long is not repeated: SMH may still be at work on it', async () => {
+test('complete: a confirm that times out is not repeated, because SMH may still process it', async () => {
   const calls: string[] = []
   const part = { partNumber: 1, size: 5, eTag: '"x"', lastModified: '2026-03-09T11:23:01.000Z' }
   const smh = {

@@ -25,23 +25,23 @@ const secretA = 'a'.repeat(32)
 const secretB = 'b'.repeat(32)
 const signer = createConfirmKeySigner(given(secretA), realm)
 
-describe('a bound confirm key', () => {
+describe('confirm key', () => {
   test.each(['rename', 'ask', 'overwrite'] as const)(
-    'gives its owner the claims back (%s)',
+    'verify returns the signed claims to the same user (%s)',
     (strategy) => {
       const key = signer.sign(ann, { ...claims, strategy })
       expect(signer.verify(ann, key, now)).toEqual({ ...claims, strategy, scope: ann })
     },
   )
 
-  test('is short and safe in a URL', () => {
+  test('is short and URL-safe', () => {
     const scope = { ...ann, userId: 'x'.repeat(256), spaceId: 's'.repeat(128) }
     const key = signer.sign(scope, { ...claims, smhConfirmKey: 'f'.repeat(128) })
     expect(key).toMatch(/^[\w.-]{100,512}$/)
     expect(signer.verify(scope, key, now)).toMatchObject({ size: claims.size })
   })
 
-  test('verifies for no other user, space or realm', () => {
+  test('is invalid for another user, space or realm', () => {
     const key = signer.sign(ann, claims)
     expect(signer.verify({ ...ann, userId: 'bob' }, key, now)).toBeUndefined()
     expect(signer.verify({ ...ann, spaceId: 'space-2' }, key, now)).toBeUndefined()
@@ -55,18 +55,18 @@ describe('a bound confirm key', () => {
     }
   })
 
-  test('is not opened by shifting a border between the user and the space', () => {
+  test('is invalid when a character moves from the user to the space', () => {
     const key = signer.sign({ ...ann, userId: 'b', spaceId: 'a","c' }, claims)
     expect(signer.verify({ ...ann, userId: 'c","b', spaceId: 'a' }, key, now)).toBeUndefined()
   })
 
-  test('ends', () => {
+  test('is invalid after it expires', () => {
     const key = signer.sign(ann, claims)
     expect(signer.verify(ann, key, claims.endsAt * 1000 - 1)).toBeDefined()
     expect(signer.verify(ann, key, claims.endsAt * 1000)).toBeUndefined()
   })
 
-  test('is of no use when any character of it is another', () => {
+  test('is invalid when any character is changed', () => {
     const key = signer.sign(ann, claims)
     for (let at = 0; at < key.length; at += 1) {
       for (const character of ['A', 'b', '0', '_', '.']) {
@@ -89,13 +89,13 @@ describe('a bound confirm key', () => {
   })
 
   test.each(['', '1', 'x'.repeat(10_000), '1.1.1.r.AA.AA', '2.1.1.r.AA.'.padEnd(54, 'A')])(
-    'cannot be %s',
+    'is never valid as %s',
     (key) => {
       expect(signer.verify(ann, key, now)).toBeUndefined()
     },
   )
 
-  test('is opened by nothing but itself, whatever is put into it or made up', () => {
+  test('property: no changed or invented key is valid', () => {
     const key = signer.sign(ann, claims)
     const other = signer.sign({ ...ann, userId: 'bob' }, { ...claims, size: 1 })
     const spliced = fc
@@ -113,7 +113,7 @@ describe('a bound confirm key', () => {
     )
   })
 
-  test('opens for the one owner that it was bound to, whatever the ids are', () => {
+  test('property: a key is valid only for its user and space, for any ids', () => {
     fc.assert(
       fc.property(hostileText, hostileText, hostileText, (one, two, three) => {
         const owner = { userId: one, spaceId: two, rootPath: [] }
@@ -136,7 +136,7 @@ describe('a bound confirm key', () => {
     )
   })
 
-  test('takes up to 256 bytes of SMH, and stays within 512 characters', () => {
+  test("has at most 512 characters when SMH's key has 256 bytes", () => {
     const bound = (bytes: number) =>
       signer.sign(ann, { ...claims, smhConfirmKey: 'f'.repeat(bytes) })
     expect(bound(256).length).toBeLessThanOrEqual(512)
@@ -144,7 +144,7 @@ describe('a bound confirm key', () => {
     expect(signer.verify(ann, bound(257), now)).toBeUndefined()
   })
 
-  test('is not opened with something before or after it', () => {
+  test('is invalid with extra characters before or after it', () => {
     const key = signer.sign(ann, claims)
     for (const odd of [` ${key}`, `${key} `, `${key}\n`, `x${key}`, `${key}x`]) {
       expect(signer.verify(ann, odd, now)).toBeUndefined()
@@ -152,7 +152,7 @@ describe('a bound confirm key', () => {
   })
 })
 
-describe('the keys', () => {
+describe('confirm key secrets', () => {
   // A release that made or read keys in another way would orphan every upload under way.
   test.each([
     [
@@ -165,12 +165,12 @@ describe('the keys', () => {
       { kind: 'derived', from: conceal('library secret') },
       '1.tro8xo.2gse2gw.r.YzBmZmVlYzBmZmVl.Yd08r9Q8P5r71KgQgnjHHQ7S8M2ig5hFhM8ngi6NpKA',
     ],
-  ] as const)('stay what they are from release to release: %s', (_, config, key) => {
+  ] as const)('a key of an earlier release stays valid: %s', (_, config, key) => {
     const pinned = { ...claims, smhConfirmKey: 'c0ffeec0ffee' }
     expect(createConfirmKeySigner(config, realm).sign(ann, pinned)).toBe(key)
   })
 
-  test('rotate: the first signs, all verify', () => {
+  test('the first secret signs, and all verify', () => {
     const old = signer.sign(ann, claims)
     const rotated = createConfirmKeySigner(given(secretB, secretA), realm)
     expect(rotated.verify(ann, old, now)).toMatchObject({ size: claims.size })
@@ -179,7 +179,7 @@ describe('the keys', () => {
     expect(signer.verify(ann, fresh, now)).toBeUndefined()
   })
 
-  test('are derived from the library secret, the same in every instance', () => {
+  test('all instances derive the same secret from the library secret', () => {
     const derived = () =>
       createConfirmKeySigner({ kind: 'derived', from: conceal('library secret') }, realm)
     const key = derived().sign(ann, claims)

@@ -8,24 +8,24 @@ import {
 } from '../../../../src/gateway/uploads/names.ts'
 import { hostileText } from '../../../support/hostile-values.ts'
 
-describe('a path', () => {
-  test('is split at its slashes and brought into NFC', () => {
+describe('path', () => {
+  test('is split at slashes and normalized to NFC', () => {
     expect(parsePath('e\u0301te\u0301/clip.mp4')).toEqual({ names: ['\u00e9t\u00e9', 'clip.mp4'] })
   })
 
-  test('may have one slash in front', () => {
+  test('may start with one slash', () => {
     expect(parsePath('/a/b')).toEqual({ names: ['a', 'b'] })
     expect(parsePath('//a')).toHaveProperty('issue')
   })
 
   test.each(['', '/', 'a//b', 'a/', '../a', 'a/../b', 'a/./b', 'a\\..\\b'])(
-    '%j is refused',
+    '%j is rejected',
     (path) => {
       expect(parsePath(path)).toHaveProperty('issue')
     },
   )
 
-  test('has at most 1024 characters, however many code units they take', () => {
+  test('has at most 1024 characters, counted as code points', () => {
     const level = '🎞'.repeat(127)
     const longest = Array.from({ length: 8 }, () => level).join('/')
     expect([...longest].length).toBe(MAX_PATH_CHARACTERS - 1)
@@ -34,14 +34,14 @@ describe('a path', () => {
   })
 })
 
-test('a path has at most 1024 characters when it is composed, too', () => {
+test('path: the limit of 1024 characters also applies after normalization', () => {
   const level = '\ufb2c'.repeat(84)
   const path = Array.from({ length: 12 }, () => level).join('/')
   expect([...path].length).toBeLessThanOrEqual(MAX_PATH_CHARACTERS)
   expect(parsePath(path)).toHaveProperty('issue')
 })
 
-test('a path that is too long is not composed: that would take its time', () => {
+test('path: a path that is too long is rejected before the slow normalization', () => {
   const compose = vi.spyOn(String.prototype, 'normalize')
   onTestFinished(() => compose.mockRestore())
   const marks = `a${'\u0315'.repeat(16_000)}${'\u0300'.repeat(16_000)}`
@@ -49,7 +49,7 @@ test('a path that is too long is not composed: that would take its time', () => 
   expect(compose).not.toHaveBeenCalled()
 })
 
-describe('any path', () => {
+describe('path (property)', () => {
   const decoded = (text: string) => {
     try {
       return decodeURIComponent(text)
@@ -58,7 +58,7 @@ describe('any path', () => {
     }
   }
 
-  test('that is taken stays below the folder it is put in, however often it is decoded', () => {
+  test('an accepted path stays below its folder, even if it is decoded several times', () => {
     fc.assert(
       fc.property(hostileText, (path) => {
         const parsed = parsePath(path)
@@ -77,7 +77,7 @@ describe('any path', () => {
     )
   })
 
-  test('that is taken is taken again as it is', () => {
+  test('an accepted path is accepted again and does not change', () => {
     fc.assert(
       fc.property(hostileText, (path) => {
         const parsed = parsePath(path)
@@ -98,7 +98,7 @@ const claimText = fc
   })
   .map((codes) => String.fromCodePoint(...codes))
 
-describe('a folder made of a claim', () => {
+describe('folder name of a claim', () => {
   test.each([
     ['ann', 'ann'],
     ['ann.lee-2_x', 'ann.lee-2_x'],
@@ -115,11 +115,11 @@ describe('a folder made of a claim', () => {
     expect(folderName(value)).toBe(folder)
   })
 
-  test.each(['', '\ud800', 'a\udc00'])('cannot be made of %j', (value) => {
+  test.each(['', '\ud800', 'a\udc00'])('%j has no folder name', (value) => {
     expect(folderName(value)).toBeUndefined()
   })
 
-  test('is a valid name, whatever the claim says', () => {
+  test('is a valid name for any claim', () => {
     fc.assert(
       fc.property(claimText, (value) => {
         const folder = folderName(value)
@@ -129,7 +129,7 @@ describe('a folder made of a claim', () => {
     )
   })
 
-  test('gives back its value, so that no two values share one, not even ignoring case', () => {
+  test('two claims never have the same folder name, even when case is ignored', () => {
     fc.assert(
       fc.property(claimText, (value) => {
         const folder = (folderName(value) as string).toLowerCase()

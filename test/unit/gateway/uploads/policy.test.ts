@@ -37,8 +37,8 @@ function refusal(act: () => unknown) {
   throw new Error('was not refused')
 }
 
-describe('the scope of a user', () => {
-  test('is the fixed space and the folder named after the claim', () => {
+describe('policy: scope of a user', () => {
+  test('has the fixed space and the folder of the claim', () => {
     expect(resolveScope(space, rules, user({ sub: 'Ann' }))).toEqual({
       userId: 'ann',
       spaceId: 'space-1',
@@ -51,7 +51,7 @@ describe('the scope of a user', () => {
     expect(resolveScope(space, around, user({ team: 'red' })).rootPath).toEqual(['u-red.d'])
   })
 
-  test('has the space of the claim where the configuration says so', () => {
+  test('has the space of the claim if SMH_SPACE_CLAIM is set', () => {
     const byClaim = { kind: 'claim', claim: 'tenant' } as const
     expect(resolveScope(byClaim, rules, user({ sub: 'a', tenant: 'space-9' })).spaceId).toBe(
       'space-9',
@@ -59,7 +59,7 @@ describe('the scope of a user', () => {
   })
 
   test.each([undefined, '', '-', 'a,b', 'a/b', '..', 7, ['space-1'], 'x'.repeat(200)])(
-    'is refused for the space claim %j',
+    'is not_permitted for the space claim %j',
     (tenant) => {
       const byClaim = { kind: 'claim', claim: 'tenant' } as const
       expect(refusal(() => resolveScope(byClaim, rules, user({ sub: 'a', tenant })))).toMatchObject(
@@ -72,7 +72,7 @@ describe('the scope of a user', () => {
   )
 
   test.each([undefined, '', 7, ['ann'], '\ud800', 'x'.repeat(256)])(
-    'is refused for the prefix claim %j',
+    'is not_permitted for the prefix claim %j',
     (sub) => {
       expect(refusal(() => resolveScope(space, rules, user({ sub })))).toMatchObject({
         code: 'not_permitted',
@@ -81,11 +81,11 @@ describe('the scope of a user', () => {
     },
   )
 
-  test('takes the longest claim that still makes a name', () => {
+  test('accepts the longest claim that gives a valid name', () => {
     expect(resolveScope(space, rules, user({ sub: 'x'.repeat(255) })).rootPath[1]).toHaveLength(255)
   })
 
-  test('never takes what every object has for a claim', () => {
+  test('ignores inherited properties such as `constructor` as claims', () => {
     const odd = { ...rules, prefix: [{ before: '', claim: 'constructor', after: '' }] }
     expect(refusal(() => resolveScope(space, odd, user({}))).reason).toBe('prefix_claim')
     const inherited = Object.create({ tenant: 'space-9', sub: 'eve' }) as Record<string, unknown>
@@ -93,7 +93,7 @@ describe('the scope of a user', () => {
   })
 })
 
-describe('any claim', () => {
+describe('policy: any claim (property)', () => {
   const folderOf = (claims: Record<string, unknown>, rules: UploadRules) => {
     try {
       return resolveScope(space, rules, user(claims)).rootPath.join('/')
@@ -107,20 +107,23 @@ describe('any claim', () => {
   test.each([
     ['alone', rules, /^users\/[a-z0-9_.=A-F-]+$/],
     ['within text', around, /^u\/a[a-z0-9_.=A-F-]+\.b$/],
-  ] as const)('%s is one level below the fixed ones, or refused', (_, template, shape) => {
-    fc.assert(
-      fc.property(fc.oneof(hostileText, hostileJson), (sub) => {
-        const folder = folderOf({ sub }, template)
-        if (folder === undefined) return
-        expect(folder).toMatch(shape)
-        expect(folder).not.toMatch(/\/\.|\.$/)
-        expect(folder.length).toBeLessThanOrEqual(6 + 255)
-      }),
-      { numRuns: 300 },
-    )
-  })
+  ] as const)(
+    '%s adds one level below the fixed levels, or the claim is rejected',
+    (_, template, shape) => {
+      fc.assert(
+        fc.property(fc.oneof(hostileText, hostileJson), (sub) => {
+          const folder = folderOf({ sub }, template)
+          if (folder === undefined) return
+          expect(folder).toMatch(shape)
+          expect(folder).not.toMatch(/\/\.|\.$/)
+          expect(folder.length).toBeLessThanOrEqual(6 + 255)
+        }),
+        { numRuns: 300 },
+      )
+    },
+  )
 
-  test('has a folder of its own, even where case and composition are ignored', () => {
+  test('each claim has its own folder, even when case and composition are ignored', () => {
     const others = (text: string) => [
       text.toUpperCase(),
       text.toLowerCase(),
@@ -144,7 +147,7 @@ describe('any claim', () => {
   })
 })
 
-test('any path is put below the user’s folder or refused', () => {
+test('policy: any path is below the folder of the user, or rejected', () => {
   fc.assert(
     fc.property(hostileText, (path) => {
       let permitted: readonly string[]
@@ -162,7 +165,7 @@ test('any path is put below the user’s folder or refused', () => {
   )
 })
 
-test('any headers give metadata that a header can carry, or a refusal', () => {
+test('policy: any metadata headers are valid in HTTP, or rejected', () => {
   const name = fc.oneof(fc.constantFrom('a', 'b', 'A', 'constructor', '__proto__'), hostileText)
   const header = fc.tuple(
     name.map((text) => `X-Smh-Meta-${text}`),
@@ -191,8 +194,8 @@ test('any headers give metadata that a header can carry, or a refusal', () => {
   )
 })
 
-describe('an upload', () => {
-  test('that breaks no rule is permitted under the prefix', () => {
+describe('policy: upload', () => {
+  test('an upload within all rules is permitted below the prefix', () => {
     const metadata = { 'x-smh-meta-origin': 'camera' }
     expect(permitUpload(rules, scope, { ...wanted, labels: ['x'] }, metadata)).toEqual({
       scope,
@@ -207,7 +210,7 @@ describe('an upload', () => {
     })
   })
 
-  test('with a bad path is refused by the field', () => {
+  test('an invalid path is reported as an issue of its field', () => {
     expect(refusal(() => permitUpload(rules, scope, { ...wanted, path: 'a/../b' }, {}))).toEqual({
       code: 'invalid_request',
       reason: undefined,
@@ -215,7 +218,7 @@ describe('an upload', () => {
     })
   })
 
-  test('may have 32 levels, the prefix included, and no more', () => {
+  test('a path has at most 32 levels, including the prefix', () => {
     const levels = (count: number) => ({ ...wanted, path: Array(count).fill('a').join('/') })
     expect(permitUpload(rules, scope, levels(30), {}).path).toHaveLength(32)
     expect(refusal(() => permitUpload(rules, scope, levels(31), {}))).toMatchObject({
@@ -224,7 +227,7 @@ describe('an upload', () => {
     })
   })
 
-  test('of one byte too many is refused', () => {
+  test('one byte more than UPLOAD_MAX_BYTES is rejected', () => {
     const code = refusal(() => permitUpload(rules, scope, { ...wanted, size: 1001 }, {})).code
     expect(code).toBe('file_too_large')
   })
@@ -239,14 +242,14 @@ describe('an upload', () => {
     ['.jpg', false],
     ['a.jpg/b', false],
     ['a.jpgx', false],
-  ])('of %s: extension allowed %s', (path, allowed) => {
+  ])('the extension of %s is allowed: %s', (path, allowed) => {
     const strict = { ...rules, allowedExtensions: new Set(['jpg', 'png']) }
     const act = () => permitUpload(strict, scope, { ...wanted, path }, {})
     if (allowed) expect(act().path.at(-1)).toBe(path.split('/').at(-1))
     else expect(refusal(act)).toMatchObject({ code: 'not_permitted', reason: 'extension' })
   })
 
-  test('with a strategy that is not allowed is refused', () => {
+  test('a strategy that is not allowed is rejected', () => {
     const overwrite = { ...wanted, conflictResolutionStrategy: 'overwrite' } as const
     expect(refusal(() => permitUpload(rules, scope, overwrite, {}))).toMatchObject({
       code: 'not_permitted',
@@ -254,18 +257,21 @@ describe('an upload', () => {
     })
   })
 
-  test.each(['beginningHash', 'fullHash'])('with %s needs instant upload', (hash) => {
-    const hashed = { ...wanted, [hash]: 'f'.repeat(64) }
-    expect(permitUpload(rules, scope, hashed, {}).wanted).toHaveProperty(hash, 'f'.repeat(64))
-    const off = { ...rules, instant: false }
-    expect(permitUpload(off, scope, wanted, {}).wanted.size).toBe(1000)
-    expect(refusal(() => permitUpload(off, scope, hashed, {}))).toMatchObject({
-      code: 'not_permitted',
-      reason: 'instant',
-    })
-  })
+  test.each(['beginningHash', 'fullHash'])(
+    '%s is rejected when UPLOAD_INSTANT is false',
+    (hash) => {
+      const hashed = { ...wanted, [hash]: 'f'.repeat(64) }
+      expect(permitUpload(rules, scope, hashed, {}).wanted).toHaveProperty(hash, 'f'.repeat(64))
+      const off = { ...rules, instant: false }
+      expect(permitUpload(off, scope, wanted, {}).wanted.size).toBe(1000)
+      expect(refusal(() => permitUpload(off, scope, hashed, {}))).toMatchObject({
+        code: 'not_permitted',
+        reason: 'instant',
+      })
+    },
+  )
 
-  test('gets the lower of both traffic limits', () => {
+  test('the lower traffic limit applies', () => {
     const limited = { ...rules, trafficLimitBytesPerSecond: 500_000 }
     const act = (trafficLimit?: number) =>
       permitUpload(limited, scope, { ...wanted, trafficLimit }, {}).wanted.trafficLimit
@@ -275,13 +281,13 @@ describe('an upload', () => {
   })
 })
 
-describe('metadata', () => {
-  test('is every x-smh-meta header and no other', () => {
+describe('policy: metadata', () => {
+  test('contains every x-smh-meta header and no other', () => {
     const headers = new Headers({ 'X-Smh-Meta-Origin': 'a b', accept: '*/*', 'x-smh-met': '1' })
     expect(readMetadata(rules, headers)).toEqual({ 'x-smh-meta-origin': 'a b' })
   })
 
-  test('keeps to the allowed keys', () => {
+  test('a key that is not allowed is rejected', () => {
     const strict = { ...rules, metaKeys: new Set(['origin']) }
     expect(readMetadata(strict, [['x-smh-meta-origin', 'a']])).toEqual({ 'x-smh-meta-origin': 'a' })
     expect(refusal(() => readMetadata(strict, [['x-smh-meta-other', 'a']]))).toMatchObject({
@@ -290,21 +296,21 @@ describe('metadata', () => {
     })
   })
 
-  test('has at most 20 headers', () => {
+  test('more than 20 headers are rejected', () => {
     const headers = (count: number) =>
       Array.from({ length: count }, (_, n): [string, string] => [`x-smh-meta-${n}`, ''])
     expect(Object.keys(readMetadata(rules, headers(20)))).toHaveLength(20)
     expect(refusal(() => readMetadata(rules, headers(21))).code).toBe('metadata_too_large')
   })
 
-  test('has at most 2048 bytes of names and values', () => {
+  test('more than 2048 bytes of names and values are rejected', () => {
     const name = 'x-smh-meta-a'
     const header = (bytes: number): [string, string][] => [[name, 'v'.repeat(bytes - name.length)]]
     expect(readMetadata(rules, header(2048))).toHaveProperty(name)
     expect(refusal(() => readMetadata(rules, header(2049))).code).toBe('metadata_too_large')
   })
 
-  test.each(['\u00e9', '\u0001', 'a\tb', 'a\u007f'])('cannot have the value %j', (value) => {
+  test.each(['\u00e9', '\u0001', 'a\tb', 'a\u007f'])('the value %j is rejected', (value) => {
     const { code, errors } = refusal(() => readMetadata(rules, [['x-smh-meta-a', value]]))
     expect(code).toBe('invalid_request')
     expect(errors?.[0]?.field).toBe('x-smh-meta-a')
@@ -312,7 +318,7 @@ describe('metadata', () => {
   })
 
   test.each(['x-smh-meta-', 'x-smh-meta-a!b', 'x-smh-meta--a', "x-smh-meta-a'b"])(
-    'cannot have the name %j',
+    'the name %j is rejected',
     (name) => {
       const { code, errors } = refusal(() => readMetadata(rules, [[name, 'v']]))
       expect(code).toBe('invalid_request')
@@ -323,7 +329,7 @@ describe('metadata', () => {
   )
 })
 
-describe('policy: a path of SMH', () => {
+describe('policy: path from SMH', () => {
   test.each([
     [
       ['users', 'ann', 'a', 'b'],
@@ -337,7 +343,7 @@ describe('policy: a path of SMH', () => {
     expect(relativePath(scope.rootPath, path)).toEqual(returned)
   })
 
-  test('is returned whole when there is no prefix', () => {
+  test('without a prefix the whole path is returned', () => {
     expect(relativePath([], ['a', 'b'])).toEqual(['a', 'b'])
   })
 })

@@ -15,7 +15,7 @@ const refusal = (status: number, code?: string, retryAfterSeconds?: number): Ref
   retryAfterSeconds,
 })
 
-describe('a code of SMH becomes', () => {
+describe('public error of an SMH code', () => {
   test.each([
     [403, 'NoPermission', 'upstream_error'],
     [403, 'InvalidAccessToken', 'upstream_error'],
@@ -71,7 +71,7 @@ describe('a code of SMH becomes', () => {
     [502, 'upstream_error'],
     [404, 'upstream_error'],
     [302, 'upstream_error'],
-  ])('an answer without a code, by its status %i: %s', (status, expected) => {
+  ])('a response with status %i and no code: %s', (status, expected) => {
     expect(refused(status).code).toBe(expected)
     expect(refused(status).details.log).toEqual({ smhStatus: status, smhRequestId: 'abc' })
   })
@@ -83,11 +83,14 @@ test.each([
   [refused(504), 'timeout', 'The media store did not respond in time.'],
   [refused(500), 'refused', 'The media store did not complete the request.'],
   [refused(403, 'NoPermission'), 'misconfigured', 'The media store did not complete the request.'],
-] as const)('the log gets a word, the caller a sentence: %o', (error, reason, detail) => {
-  expect([error.details.reason, error.message]).toEqual([reason, detail])
-})
+] as const)(
+  'public error: the log has a reason and the client a sentence: %o',
+  (error, reason, detail) => {
+    expect([error.details.reason, error.message]).toEqual([reason, detail])
+  },
+)
 
-test('a wrong setup is logged as an error, and what a client causes is not', () => {
+test('public error: a wrong configuration is logged as an error, a failure that a client causes is not', () => {
   for (const code of ['NoPermission', 'InvalidAccessToken', 'WrongLibraryIdOrSecret']) {
     expect(refused(403, code).details).toMatchObject({
       severity: 'error',
@@ -99,7 +102,7 @@ test('a wrong setup is logged as an error, and what a client causes is not', () 
   }
 })
 
-test('Retry-After is what SMH wishes, up to two minutes, and two seconds otherwise', () => {
+test('public error: Retry-After has the value from SMH, at most two minutes. Default: two seconds', () => {
   const retryAfter = (seconds?: number) => refused(429, undefined, seconds).details.headers
   expect(retryAfter(7)).toEqual({ 'Retry-After': '7' })
   expect(retryAfter(500)).toEqual({ 'Retry-After': '120' })
@@ -124,26 +127,26 @@ test.each<[failure: SmhFailure, code: string, reason: string, severity?: string]
   [{ kind: 'circuit_open', scope: 'all', waitMs: 1 }, 'upstream_unavailable', 'circuit_open'],
   [{ kind: 'circuit_open', scope: 'user', waitMs: 1 }, 'upstream_unavailable', 'user_circuit_open'],
 ])(
-  'the failure %o becomes %s, with the reason %s in the log',
+  'public error: the failure %o becomes %s, with the reason %s in the log',
   (failure, code, reason, severity) => {
     const { code: found, details } = toPublicError(new SmhError(failure))
     expect([found, details.reason, details.severity]).toEqual([code, reason, severity])
   },
 )
 
-test('the circuit asks for whole seconds, at least one', () => {
+test('public error: Retry-After of an open circuit has whole seconds, at least one', () => {
   const after = (waitMs: number) =>
     toPublicError(new SmhError({ kind: 'circuit_open', scope: 'all', waitMs })).details.headers
   expect(after(1)).toEqual({ 'Retry-After': '1' })
   expect(after(4_001)).toEqual({ 'Retry-After': '5' })
 })
 
-test('a failure that the log has already is no error a second time', () => {
+test('public error: a failure that is already in the log is not logged as an error again', () => {
   const again = new SmhError(refusal(403, 'NoPermission'), true)
   expect(toPublicError(again).details.severity).toBe('warn')
 })
 
-test('a refusal whose code the operation does not declare is upstream_error', () => {
+test('public error: a code that the operation does not declare becomes upstream_error', () => {
   const error = new SmhError(refusal(400, 'QuotaLimitReached', 7))
   expect(toPublicError(error, new Set(['quota_exceeded'])).code).toBe('quota_exceeded')
   expect(toPublicError(error, new Set(['upload_not_found']))).toMatchObject({
@@ -155,7 +158,7 @@ test('a refusal whose code the operation does not declare is upstream_error', ()
   })
 })
 
-test('errors of the gateway pass unchanged', () => {
+test('public error: errors of the gateway pass unchanged', () => {
   const error = new GatewayError('rate_limited', 'Wait.')
   expect(toPublicError(error, new Set())).toBe(error)
 })

@@ -24,12 +24,12 @@ function check(sizes: Record<number, number>, size: number, maxBytes = 100 * MiB
   }
 }
 
-describe('parts', () => {
+describe('received parts', () => {
   test.each([
     ['one part', { 1: 10 }, 10],
     ['several, the last one short', { 1: MiB, 2: MiB, 3: 1 }, 2 * MiB + 1],
     ['parts of different sizes', { 1: 3 * MiB, 2: MiB }, 4 * MiB],
-  ])('are whole: %s', (_, sizes, size) => {
+  ])('are complete: %s', (_, sizes, size) => {
     expect(check(sizes, size)).toBe('whole')
   })
 
@@ -45,11 +45,11 @@ describe('parts', () => {
   test.each([
     ['short', { 1: MiB, 2: 4 }, MiB + 5],
     ['long', { 1: MiB, 2: 6 }, MiB + 5],
-  ])('do not make up the declared size: %s', (_, sizes, size) => {
+  ])('differ from the declared size: %s', (_, sizes, size) => {
     expect(check(sizes, size)).toBe('size_mismatch')
   })
 
-  test('above the limit are too large, gaps or not', () => {
+  test('exceed the maximum size, with and without gaps', () => {
     expect(check({ 1: MiB, 2: 1 }, MiB, MiB)).toBe('file_too_large')
     expect(check({ 3: MiB + 1 }, MiB, MiB)).toBe('file_too_large')
     expect(check({ 1: MiB }, MiB, MiB)).toBe('whole')
