@@ -1,6 +1,6 @@
 /**
- * When a call to SMH is made, and what its outcome says. Pure functions over two states: one for each user
- * whose calls fail, and one for all.
+ * Decides when a call to SMH is made, and what its outcome means. Pure functions over two states: one for
+ * each user whose calls fail, and one for all users.
  *
  * | What happens | That user | All others |
  * |---|---|---|
@@ -12,61 +12,72 @@
  * | all are refused, and only users come whose calls have failed | | one trial in 5 s |
  * | a trial succeeds or is refused by SMH | goes on, but after a 429 | go on |
  *
- * So users whose calls fail cannot speak for users whose calls succeed, however many they are: the first
- * call that SMH answers ends it. By the first row, the only user of a gateway gets 503 at once as well.
+ * So users whose calls fail cannot block users whose calls succeed: the first call that SMH answers closes
+ * the circuit. The first row also applies to a gateway with a single user.
  */
 
-/** Calls of one user that fail in a row, each after its last try. The user's trial every 5 s is harmless. */
+/**
+ * Consecutive failed calls of one user, each after its last retry. One trial of the user every 5 s is
+ * harmless.
+ */
 const FAILURES_OF_USER = 5
 
-/** Calls of users that fail until all are refused; together with the next two. */
+/**
+ * Failed calls of users that open the circuit for all users. The next two constants must be reached too.
+ */
 const FAILURES_OF_ALL = 10
 const USERS_OF_ALL = 3
-/** Between the first and the last of them, milliseconds. A user who sends one call a second succeeds in it. */
+/**
+ * Time between the first and the last of these failures, milliseconds. If SMH works, a call of an active
+ * user succeeds in it.
+ */
 const SPAN_MS = 3_000
 
-/** Calls that no user has shaped, in a row: all users depend on them. */
+/** Consecutive failed calls that belong to no user, such as a mint. All users depend on them. */
 const FAILURES_OF_NOBODY = 3
 
-/** Between two trials, milliseconds. */
+/** Time between two trials, milliseconds. */
 export const TRIAL_MS = 5_000
 
-/** Between two trials of users whose calls have not failed, while all are refused, milliseconds. */
+/**
+ * Time between two trials of users whose calls have not failed, while the circuit is open for all,
+ * milliseconds.
+ */
 const NEWCOMER_TRIAL_MS = 1_000
 
 /**
- * What the outcome of a call says.
+ * The outcome of a call.
  *
  * - `served`: it succeeded
- * - `refused`: SMH answered, with a refusal or nonsense
- * - `throttled`: SMH answered that this user has to wait
+ * - `refused`: SMH answered with an error or an invalid response
+ * - `throttled`: SMH asked this user to wait
  * - `failed`: SMH cannot be reached, is too slow, or fails
- * - `unknown`: nothing, such as when the caller leaves
+ * - `unknown`: no information, for example when the client disconnects
  */
 export type Verdict = 'served' | 'refused' | 'throttled' | 'failed' | 'unknown'
 
-/** Of a user whose last calls failed. There is no state of other users. */
+/** The state of a user whose last calls failed. Other users have no state. */
 export interface UserState {
   readonly failures: number
   /** From {@link FAILURES_OF_USER} on: before this time the user's calls are refused. */
   readonly nextTrialAt: number
 }
 
-/** What is known since SMH last answered. */
+/** The failures since the last response from SMH. */
 interface AllState {
-  /** Of users' calls, the first of them at `since`. */
+  /** Failed calls of users. The first one failed at `since`. */
   readonly failures: number
   readonly since: number
-  /** Whose calls they were, at most {@link USERS_OF_ALL}. */
+  /** The users of these calls, at most {@link USERS_OF_ALL}. */
   readonly users: readonly string[]
   readonly failuresOfNobody: number
-  /** While all are refused. */
+  /** Present while the circuit is open for all users. */
   readonly open?: { readonly nextTrialAt: number; readonly nextNewcomerTrialAt: number }
 }
 
 export const noFailures: AllState = { failures: 0, since: 0, users: [], failuresOfNobody: 0 }
 
-/** The user of a call, undefined where all users depend on it, and whether the call is a trial. */
+/** The user of a call, and whether it is a trial. No user for calls that all users depend on. */
 export interface Admission {
   user: string | undefined
   /** Of the user's own state. */
@@ -84,7 +95,7 @@ type Decision =
  *
  * @param user the user's state, if there is one
  * @param now milliseconds, on a clock that never goes back
- * @param trialTimeoutMs after which a trial without an outcome makes room for another
+ * @param trialTimeoutMs after which another trial replaces one without an outcome
  * @returns the states after the decision, or how long the call has to wait
  */
 export function admit(
@@ -138,7 +149,7 @@ export function allAfter(
   verdict: Verdict,
   now: number,
 ): AllState {
-  // Without a user it is the gateway that SMH throttles, and so all users.
+  // For a call without a user SMH throttles the gateway, and thus all users.
   const failed = verdict === 'failed' || (verdict === 'throttled' && user === undefined)
   if (!failed && verdict !== 'unknown') return noFailures
   if (all.open) return { ...all, open: openAfter(all.open, allTrial, failed, now) }

@@ -15,26 +15,26 @@ import { smhLogFields } from './failure-log.ts'
 import { type Refusal, SmhError } from './smh-error.ts'
 import type { SmhRequest, SmhTransport } from './transport.ts'
 
-/** Users whose calls fail, at once. Beyond it the state of the user who failed longest ago is dropped. */
+/** Limits the users with state. Above it the state of the user who failed longest ago is dropped. */
 const MAX_USERS = 10_000
 
-/** Refuses calls that are not worth making, of one user or of all, and finds out when they are again. */
+/** Stops calls that would probably fail, for one user or for all, and detects when SMH recovers. */
 export interface Circuit {
   /**
-   * `send`, but while the calls of this user or of all fail: then it throws SmhError `circuit_open` at
-   * once, and lets a trial through now and then. circuit-rules.ts has the rules.
+   * Wraps `send`. While the calls of this user or of all users fail, it throws SmhError `circuit_open` at
+   * once, except for occasional trials. circuit-rules.ts has the rules.
    */
   guard(send: SmhTransport): SmhTransport
-  /** Whether calls have failed and SMH has answered none since: it may be down for all. */
+  /** Whether calls have failed and SMH has not responded since. It may be down for all users. */
   isInDoubt(): boolean
 }
 
 /**
- * A circuit of one gateway. Libraries have breakers whose callers wait for the outcome of a trial. On
- * Workers that outcome never comes when the platform ends the trial's request. So nothing here is awaited,
- * and a trial without an outcome makes room for another one.
+ * Creates the circuit of one gateway. With the circuit breakers of libraries, callers wait for the outcome
+ * of a trial. On Workers that outcome never arrives if the platform ends the trial's request. So nothing
+ * here is awaited, and another trial replaces one without an outcome.
  *
- * @param deps.trialMs how long a trial may stay without an outcome
+ * @param deps.trialMs after this time another trial replaces one without an outcome
  */
 export function createCircuit(deps: {
   monotonicClock: Clock
@@ -94,7 +94,7 @@ export function createCircuit(deps: {
   }
 }
 
-/** What a failed call says about SMH. */
+/** Classifies a failed call. */
 function verdictOn(error: unknown, call: SmhRequest): Verdict {
   if (!(error instanceof SmhError)) return 'unknown'
   const { failure } = error
@@ -114,7 +114,7 @@ function verdictOn(error: unknown, call: SmhRequest): Verdict {
   }
 }
 
-/** A confirm may take long. */
+/** A confirm may take a minute, so its timeout is no sign of an outage. */
 function verdictOnTimeout({ timeoutMs }: SmhRequest): Verdict {
   return timeoutMs === undefined ? 'failed' : 'unknown'
 }

@@ -13,19 +13,19 @@ import { refusalOf } from './smh-error.ts'
 import type { CallLimits, SmhRequest, SmhResponse, SmhTransport } from './transport.ts'
 import type { OwnedUpload, PermittedUpload, UploadScope } from './upload.ts'
 
-/** docs/smh-protocol.md#5.2: what a begin can come to. */
+/** The possible outcomes of a begin (docs/smh-protocol.md#5.2). */
 export type BeginOutcome =
   | { kind: 'task'; task: TaskReply }
   | { kind: 'needs-full-hash' }
   | { kind: 'stored'; file: FileReply; smhRequestId: string | undefined }
 
-/** A file as SMH tells of it, with the id of the call that did: the log may have to name it. */
+/** A file as SMH describes it, and the id of that response for the log. */
 export interface SmhFile {
   file: FileReply
   smhRequestId: string | undefined
 }
 
-/** Details a client may give at completion (docs/smh-protocol.md#5.7). */
+/** Details that a client may send at completion (docs/smh-protocol.md#5.7). */
 export interface ConfirmDetails {
   crc64?: string | undefined
   labels?: string[] | undefined
@@ -36,9 +36,11 @@ export interface ConfirmDetails {
 
 /** The calls to SMH that an upload needs. Each rejects with an SmhError; error-codes.ts says what it means. */
 export interface SmhClient {
-  /** docs/smh-protocol.md#5.2. Not repeatable: every begin makes a task of its own. */
+  /** docs/smh-protocol.md#5.2. Not repeatable: every begin creates a task. */
   begin(upload: PermittedUpload, limits: CallLimits): Promise<BeginOutcome>
-  /** docs/smh-protocol.md#6.5, missing ancestors included. Resolves to false when something of that name is there. */
+  /**
+   * docs/smh-protocol.md#6.5, missing ancestors included. Resolves to false when the name exists already.
+   */
   createDirectory(scope: UploadScope, path: readonly string[], limits: CallLimits): Promise<boolean>
   /** docs/smh-protocol.md#5.6 */
   status(upload: OwnedUpload, limits: CallLimits): Promise<StatusReply>
@@ -52,11 +54,11 @@ export interface SmhClient {
   confirm(upload: OwnedUpload, details: ConfirmDetails, limits: CallLimits): Promise<SmhFile>
   /** docs/smh-protocol.md#5.8 */
   cancel(upload: OwnedUpload, limits: CallLimits): Promise<void>
-  /** docs/smh-protocol.md#6.3. A refusal with status 404 when nothing of that name is there. */
+  /** docs/smh-protocol.md#6.3. Refused with status 404 when the name does not exist. */
   fileDetails(scope: UploadScope, path: readonly string[], limits: CallLimits): Promise<SmhFile>
 }
 
-/** COS puts the parts together while SMH waits for it (docs/smh-protocol.md#5.7). */
+/** Before SMH responds, COS assembles the parts (docs/smh-protocol.md#5.7). */
 export const CONFIRM_TIMEOUT_MS = 60_000
 
 export function createSmhClient(
@@ -64,7 +66,7 @@ export function createSmhClient(
   tokens: AccessTokens,
   send: SmhTransport,
 ): SmhClient {
-  /** Calls SMH in the name of the user that the scope belongs to. */
+  /** Calls SMH on behalf of the user of the scope. */
   function callFor(scope: UploadScope, call: SmhRequest, limits: CallLimits): Promise<SmhResponse> {
     return tokens.use(scope, limits, (token) =>
       send(
@@ -79,8 +81,9 @@ export function createSmhClient(
   }
 
   /**
-   * The one place where paths of SMH are built. The same method and path mean another thing without
-   * the flag (`DELETE` without `upload` deletes a file, docs/smh-protocol.md#5.8), so calls on a task always have one.
+   * The only place that builds paths of SMH. Without the flag the same method and path mean another
+   * operation (`DELETE` without `upload` deletes a file, docs/smh-protocol.md#5.8), so calls on a task
+   * always have one.
    */
   function pathOf(
     kind: 'file' | 'directory',
@@ -185,7 +188,8 @@ export function createSmhClient(
         upload.scope,
         {
           ...call,
-          // What begin used, said again, because SMH's pages disagree on the default (docs/smh-protocol.md#15).
+          // The strategy of begin is repeated, because SMH's pages disagree on the default
+          // (docs/smh-protocol.md#15).
           query: { conflict_resolution_strategy: upload.strategy },
           ...(Object.values(details).some((value) => value !== undefined) && { body: details }),
           timeoutMs: CONFIRM_TIMEOUT_MS,

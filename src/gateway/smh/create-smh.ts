@@ -6,11 +6,11 @@ import { createSmhClient, type SmhClient } from './client.ts'
 import { createRetryBudget } from './retry-budget.ts'
 import { createSmhTransport } from './transport.ts'
 
-/** Everything that knows SMH, put together: transport, retries, circuit, access tokens and client. */
+/** Builds the SMH client from transport, retries, circuit and access tokens. */
 export interface Smh {
   client: SmhClient
   tokens: AccessTokens
-  /** Whether calls have failed and SMH has answered none since. */
+  /** Whether calls have failed and SMH has not responded since. */
   isInDoubt(): boolean
 }
 

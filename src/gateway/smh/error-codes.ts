@@ -2,12 +2,12 @@ import type { ErrorCode } from '../errors.ts'
 import type { Refusal } from './smh-error.ts'
 
 /**
- * What a refusal of SMH means (docs/smh-protocol.md#8.3). Public codes stand for what the caller caused.
+ * The meaning of a refusal (docs/smh-protocol.md#8.3). A public code means that the client caused it.
  *
- * - `token_dead`: the access token is replaced once; if that does not help, the setup is wrong
+ * - `token_dead`: the access token is replaced once; if that does not help, the configuration is wrong
  * - `misconfigured`: ids, secret, grants or the state of the library; only the operator can repair it
- * - `busy`: SMH did nothing and asks to come again
- * - `unavailable`, `timeout`, `failed`: SMH or a proxy before it cannot serve the call
+ * - `busy`: SMH did not process the call and asks for a retry
+ * - `unavailable`, `timeout`, `failed`: SMH or a proxy in front of it cannot serve the call
  */
 export type Meaning =
   | 'token_dead'
@@ -33,8 +33,8 @@ export type CallerCode = Extract<
 >
 
 /**
- * Every code of docs/smh-protocol.md#8 that a call of the gateway can meet. Other codes are judged by their
- * status.
+ * Every code of docs/smh-protocol.md#8 that a call of the gateway can get. The meaning of other codes
+ * depends on the status.
  */
 const meanings = {
   InvalidAccessToken: 'token_dead',
@@ -116,7 +116,7 @@ const meanings = {
   SensitiveContentRecognized: 'content_refused',
 } as const satisfies Record<string, Meaning>
 
-/** What this refusal means, by its code, otherwise by its status. */
+/** The meaning of a refusal, by its code or otherwise by its status. */
 export function meaningOf({ code, status }: Refusal): Meaning {
   if (code !== undefined && Object.hasOwn(meanings, code)) {
     return meanings[code as keyof typeof meanings]
@@ -128,13 +128,13 @@ export function meaningOf({ code, status }: Refusal): Meaning {
 function meaningOfStatus(status: number): Meaning {
   if (status === 429 || status === 503) return 'unavailable'
   if (status === 408 || status === 504) return 'timeout'
-  // The caller chooses how long path, names and values are; proxies allow less than SMH may.
+  // The client chooses the length of path, names and values. Proxies may have lower limits than SMH.
   if (status === 413 || status === 414 || status === 431) return 'invalid_request'
   if (status === 451) return 'content_refused'
   return 'failed'
 }
 
-/** Whether SMH did nothing, so that a repeat of the call has no second effect. */
+/** Whether SMH did not process the call, so that a retry cannot have a second effect. */
 export function hadNoEffect(refusal: Refusal): boolean {
   return refusal.status === 429 || refusal.code === 'PathConflict' || meaningOf(refusal) === 'busy'
 }

@@ -2,7 +2,7 @@ import type { LogRecord } from '../ports.ts'
 import { meaningOf } from './error-codes.ts'
 import type { SmhFailure } from './smh-error.ts'
 
-/** The words for failures of SMH in the log and in metrics. */
+/** The reasons of SMH failures in the log and in metrics. */
 export const SMH_REASONS = [
   'connect_failed',
   'no_descriptor',
@@ -27,7 +27,7 @@ const timeoutReasons = {
   machine: 'stalled',
 } as const
 
-/** The word for a failure. Undefined where the public code says it. */
+/** The reason of a failure. Undefined if the public code already states it. */
 export function reasonOf(failure: SmhFailure): (typeof SMH_REASONS)[number] | undefined {
   switch (failure.kind) {
     case 'connect_failed':
@@ -61,7 +61,7 @@ export function reasonOf(failure: SmhFailure): (typeof SMH_REASONS)[number] | un
   }
 }
 
-/** What the log says about a failure: codes, ids and fixed words, never SMH's text. */
+/** The log fields of a failure: codes, ids and fixed words, never text from SMH. */
 export function smhLogFields(failure: SmhFailure): Partial<LogRecord> {
   const reason = reasonOf(failure)
   const word = reason === undefined ? {} : { reason }

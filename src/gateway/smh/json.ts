@@ -1,14 +1,16 @@
 import { countOuterMembers } from '../json-depth.ts'
 
-/** Replies of SMH are flat: an object of arrays of objects, and one more for what it may add. */
+/**
+ * Maximum nesting. Replies of SMH are objects of arrays of objects; one more level allows for additions.
+ */
 const MAX_DEPTH = 16
 
-/** Above this length the depth is looked at first: for shorter texts it cannot matter. */
+/** The depth of longer texts is checked before parsing. Shorter texts cannot be deep enough to matter. */
 const SHORT = 64 * 1024
 
 /**
- * The value of a JSON text, undefined when it is none or nested deeper than {@link MAX_DEPTH}: to parse a
- * million brackets would block the process for all callers.
+ * Parses a JSON text. Undefined when it is invalid or nested deeper than {@link MAX_DEPTH}: parsing a
+ * million brackets would block the process.
  */
 export function parseJson(text: string): unknown {
   const isDeep = text.length > SHORT && countOuterMembers(text, MAX_DEPTH) === undefined

@@ -1,11 +1,11 @@
 import * as z from 'zod'
 
 /**
- * The parts of SMH's replies that the gateway relies on. SMH sends more, and what is not named here
- * goes no further: what leaves the gateway is built from these and nothing else.
+ * The fields of SMH's replies that the gateway uses. SMH sends more fields. Responses of the gateway are
+ * built from the fields named here only.
  */
 
-/** Texts of SMH are passed on, so each has a bound, in UTF-16 units. */
+/** Maximum lengths of texts that are passed on to clients, in UTF-16 units. */
 const text = (max: number) => z.string().max(max)
 
 /** The end of the year 9999, in which HTTP dates end (RFC 9110 §5.6.7), milliseconds since the epoch. */
@@ -25,14 +25,14 @@ const bytes = z.union([
     .transform(Number),
 ])
 
-/** `host` or `host:port`; clients build `https://{domain}{path}` of it. */
+/** `host` or `host:port`; clients build `https://{domain}{path}` from it. */
 const domain = text(255)
   .regex(/^(?:[\w-]{1,63}(?:\.[\w-]{1,63})*|\[[0-9A-Fa-f:]{2,39}\])(?::\d{1,5})?$/)
   .refine((host) => Number(/:(\d+)$/.exec(host)?.[1] ?? 443) <= 65_535)
 
 /**
- * The path of an object in COS as it stands in a URL: nothing that ends the path or names another object.
- * One sample of SMH's documentation lacks the slash.
+ * The path of an object in COS, as in a URL. It must not end the path or name another object. One sample in
+ * SMH's documentation lacks the leading slash.
  */
 const objectPath = text(2048)
   .min(1)
@@ -40,12 +40,12 @@ const objectPath = text(2048)
   .refine((path) => /^[^\s\p{Cc}?#\\]+$/u.test(path) && path.isWellFormed())
   .refine((path) => !/\/(?:\.|%2e){1,2}(?:\/|$)/i.test(path))
 
-/** Clients put it into a query. Those of COS have some 60 characters. */
+/** Clients put it into a query. Upload ids of COS have about 60 characters. */
 const uploadId = z.string().regex(/^[\x21-\x7e]{1,512}$/)
 
 /**
- * It becomes a path segment, in which dots alone would name another place, and goes into the bound
- * key, which has room for 256 bytes.
+ * It becomes a path segment, where only dots would name another path. The gateway's confirm key has room
+ * for 256 bytes of it.
  */
 const confirmKey = z.string().regex(/^(?!\.+$)[\x21-\x7e]{1,256}$/)
 
@@ -53,7 +53,10 @@ const confirmKey = z.string().regex(/^(?!\.+$)[\x21-\x7e]{1,256}$/)
 const headerValue = z.union([z.string().regex(/^[\x20-\x7e\t]*$/), z.number().transform(String)])
 
 const MAX_HEADERS = 64
-/** Names and values together. The longest is COS's security token, of a few thousand characters. */
+/**
+ * Maximum length of names and values together. COS's security token is the longest value, with a few
+ * thousand characters.
+ */
 const MAX_HEADER_CHARACTERS = 16 * 1024
 
 const headers = z
@@ -83,8 +86,9 @@ export const taskReply = z.object({
 export type TaskReply = z.infer<typeof taskReply>
 
 /**
- * A stored file (docs/smh-protocol.md#5.7, docs/smh-protocol.md#6.3, and #5.2 for instant upload). An optional
- * field of another shape is left out: the file is stored, and an error would make the client begin again.
+ * A stored file (docs/smh-protocol.md#5.7, docs/smh-protocol.md#6.3, and #5.2 for instant upload). An
+ * optional field with an unexpected shape is ignored: the file is stored, and an error would make the
+ * client begin again.
  */
 export const fileReply = z.object({
   path: z.array(text(1024)).max(128).nullable(),
@@ -109,7 +113,7 @@ export const fileReply = z.object({
 })
 export type FileReply = z.infer<typeof fileReply>
 
-/** The path of a file is asked for by the next call, in which these would name another place. */
+/** The next call requests the file by its path. These names would lead to another path. */
 const pathName = text(1024).refine((name) => !/^\.{0,2}$|\//.test(name) && name.isWellFormed())
 
 export interface ReceivedPart {
@@ -119,11 +123,14 @@ export interface ReceivedPart {
   lastModified: string
 }
 
-/** COS has no part with a higher number (docs/smh-protocol.md#9), and a gap before it is walked number by number. */
+/**
+ * Highest part number in COS (docs/smh-protocol.md#9). A higher one would make the search for missing parts
+ * slow.
+ */
 export const MAX_PARTS = 10_000
 
 /**
- * The parts of a status, at most 10,000. Reading stops at the first fault.
+ * The parts of a status, at most 10,000. Reading stops at the first invalid part.
  *
  * Each part is checked by hand: zod takes several times the CPU for a long list.
  */
@@ -170,7 +177,10 @@ export const statusReply = z.object({
 })
 export type StatusReply = z.infer<typeof statusReply>
 
-/** docs/smh-protocol.md#5.8, docs/smh-protocol.md#6.5: all that matters is that it is SMH's, and no error under a good status. */
+/**
+ * docs/smh-protocol.md#5.8, docs/smh-protocol.md#6.5: the body must come from SMH and must not be an error
+ * with a success status.
+ */
 export const doneReply = z.union([
   z.null(),
   z.looseObject({
@@ -179,16 +189,19 @@ export const doneReply = z.union([
   }),
 ])
 
-/** Of SMH's request ids, which are logged. */
+/** The format of SMH's request ids, which are logged. */
 export const requestIdShape = /^[\w-]{1,64}$/
 
-/** docs/smh-protocol.md#2.2. Shapes are checked because both values are logged. */
+/** docs/smh-protocol.md#2.2. The format is checked because both values are logged. */
 export const errorReply = z.object({
   code: z.string().regex(/^\w{1,64}$/),
   requestId: z.string().regex(requestIdShape).optional().catch(undefined),
 })
 
-/** The HTTP stack of the client sets these two itself, and a browser may not (docs/smh-protocol.md#11.1). */
+/**
+ * HTTP clients set these two themselves, and browsers forbid scripts to set them
+ * (docs/smh-protocol.md#11.1).
+ */
 function sendable(headers: Record<string, string>): Record<string, string> {
   return Object.fromEntries(
     Object.entries(headers).filter(([name]) => !/^(host|content-length)$/i.test(name)),

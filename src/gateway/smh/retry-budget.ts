@@ -1,35 +1,44 @@
 import { LRUCache } from 'lru-cache'
 import type { Clock } from '../ports.ts'
 
-/** Calls that earn one retry: while SMH fails it gets a tenth more calls, not three times as many. */
+/**
+ * Calls that earn one retry. So during an outage SMH gets 10 % more calls instead of three times as many.
+ */
 const CALLS_PER_RETRY = 10
 
-/** Retries in reserve, so that a gateway with few calls can retry too. One comes back each second. */
+/** Retries in reserve, so that a gateway with few calls can retry too. One returns each second. */
 const RESERVE = 10
 
-/** Retries that calls can earn in advance: a long calm must not end in a burst. */
+/**
+ * Limits the retries that calls can earn in advance. Otherwise a long time without failures would end in a
+ * burst.
+ */
 const MOST = 100
 
-/** What one user may take of all of these: a user whose calls conflict must leave retries to the others. */
+/** The share that one user may use. A user whose calls always fail must leave retries to other users. */
 const SHARE_OF_ONE_USER = 1 / 2
 
-/** Users that are counted at once. Of more, the one who came longest ago has a full reserve again. */
+/**
+ * Limits the users that are counted at the same time. With more users, the least recent one starts again
+ * with a full reserve.
+ */
 const MAX_USERS = 10_000
 
-/** How many calls to SMH may be tried again: of all users and requests of this process together. */
+/** Limits the retries of calls to SMH, over all users and requests of this process. */
 export interface RetryBudget {
   /** Counts a call of this user, if it belongs to one, but not its retries. */
   earn(userId?: string): void
   /**
-   * Takes one retry. False when none is left, or none for this user: then the call fails with what it has.
+   * Takes one retry. Returns false when none is left, or none for this user: then the call fails with its
+   * last error.
    */
   spend(userId?: string): boolean
 }
 
-/** @param monotonicClock milliseconds; the reserve comes back by it */
+/** @param monotonicClock in milliseconds; refills the reserve */
 export function createRetryBudget(monotonicClock: Clock): RetryBudget {
   const ofAll = createBucket(1, monotonicClock)
-  /** Of users who have taken a retry: only those can have less than their reserve. */
+  /** The budgets of users who have used a retry. All other users have a full reserve. */
   const ofUsers = new LRUCache<string, Bucket>({ max: MAX_USERS })
 
   function bucketOf(userId: string): Bucket {
@@ -61,9 +70,9 @@ interface Bucket {
   take(): void
 }
 
-/** @param share of the reserve, of what comes back of it, and of what can be earned in advance */
+/** @param share of the reserve, of its refill, and of the retries that can be earned in advance */
 function createBucket(share: number, monotonicClock: Clock): Bucket {
-  // Counted in calls, so that sums are exact.
+  // Counted in calls instead of retries, so that sums are exact.
   const reserve = RESERVE * CALLS_PER_RETRY * share
   const most = MOST * CALLS_PER_RETRY * share
   let left = reserve

@@ -1,9 +1,9 @@
 /**
- * Why a call to SMH has no usable result. Every place that decides by it handles all members: a new one
- * fails to compile until each of them does.
+ * Why a call to SMH has no usable result. Code that distinguishes failures handles every kind. A new kind
+ * does not compile until all of that code handles it.
  */
 export type SmhFailure =
-  /** No connection could be made, so SMH has not heard of the call. */
+  /** No connection was made, so SMH has not received the call. */
   | {
       kind: 'connect_failed'
       /** Whether this process has no file descriptor left for a connection. */
@@ -17,7 +17,7 @@ export type SmhFailure =
       /**
        * - `smh`: SMH took too long
        * - `deadline`: earlier calls of the same request had used most of its time
-       * - `machine`: this process stood still, and the response may lie unread
+       * - `machine`: this process was suspended, and the response may have arrived unread
        */
       cause: 'smh' | 'deadline' | 'machine'
     }
@@ -39,10 +39,10 @@ export interface Refusal {
   retryAfterSeconds: number | undefined
 }
 
-/** The one error that this room throws. It never leaves the gateway: see uploads/public-error.ts. */
+/** The only error that `smh/` throws. Clients never see it: see uploads/public-error.ts. */
 export class SmhError extends Error {
   readonly failure: SmhFailure
-  /** Whether the log has this failure already, at its own severity. */
+  /** Whether this failure is already in the log. */
   readonly isLogged: boolean
 
   constructor(failure: SmhFailure, isLogged = false) {

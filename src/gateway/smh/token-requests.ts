@@ -12,13 +12,13 @@ export type TokenIdentity = Record<'grant' | 'user_id' | 'space_id', string | un
 
 interface NewToken {
   value: string
-  /** How long it lives without being used (docs/smh-protocol.md#3.2), milliseconds. */
+  /** Its lifetime without use (docs/smh-protocol.md#3.2), milliseconds. */
   idleMs: number
 }
 
-/** The requests for tokens. Nothing is kept between two of them. */
+/** Sends the requests for tokens. It has no state. */
 export interface TokenRequests {
-  /** What the token of a scope is minted for. In `shared` mode the same for all. */
+  /** The identity of the token for a scope. In `shared` mode it is the same for all users. */
   identityOf(scope: TokenScope): TokenIdentity
   /** For the readiness check: without a user and with read access only. It proves that the secret works. */
   probe: TokenIdentity
@@ -28,7 +28,9 @@ export interface TokenRequests {
    * @param renewed the token of the last renewal (docs/smh-protocol.md#3.3). Default: the configured one
    */
   mintOrRenew(identity: TokenIdentity, renewed: string | undefined): Promise<NewToken>
-  /** The space comes from a claim, so a probe names none: SMH may refuse it for that. */
+  /**
+   * The space comes from a claim, so the readiness check has none. SMH may refuse a mint without a space.
+   */
   asksForSpace(refusal: Refusal | undefined): boolean
 }
 
@@ -44,9 +46,9 @@ export function createTokenRequests(options: {
     upload.conflictStrategies.has('overwrite') ? 'upload_file_force' : 'upload_file',
     ...(upload.createParents ? ['create_directory'] : []),
   ].join(',')
-  // In a single-tenant library tokens are made without a space (docs/smh-protocol.md#3.1).
+  // In a single-tenant library tokens are minted without a space (docs/smh-protocol.md#3.1).
   const fixedSpace = smh.space.kind === 'fixed' && smh.space.id !== '-' ? smh.space.id : undefined
-  // Without a user of its own the token may act for the user of each call (docs/smh-protocol.md#3.9).
+  // A token without a user may act for the user of each call (docs/smh-protocol.md#3.9).
   const shared: TokenIdentity = { grant: 'admin', user_id: undefined, space_id: fixedSpace }
   const asksForSpace = (refusal: Refusal | undefined) =>
     smh.space.kind === 'claim' && refusal?.status === 400

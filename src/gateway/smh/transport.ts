@@ -13,7 +13,7 @@ import { errorReply, requestIdShape } from './replies.ts'
 import { createRetryBudget, type RetryBudget } from './retry-budget.ts'
 import { type Refusal, SmhError, type SmhFailure } from './smh-error.ts'
 
-/** How long the work for one request of ours may take, and whether its caller is still there. */
+/** Limits the work for one request, and reports whether the client has disconnected. */
 export interface CallLimits {
   /** On the clock of `performance.now()`, milliseconds. */
   deadline: number
@@ -26,7 +26,9 @@ export interface SmhRequest {
   method: HttpRequest['method']
   /** Below `/api/v1`, every segment encoded. */
   path: string
-  /** A bare flag (docs/smh-protocol.md#2.1) that chooses the operation, such as `confirm`. */
+  /**
+   * A query flag without a value (docs/smh-protocol.md#2.1) that selects the operation, such as `confirm`.
+   */
   flag?: string
   /** Entries without a value are left out. */
   query: Record<string, string | number | boolean | undefined>
@@ -34,24 +36,27 @@ export interface SmhRequest {
   body?: unknown
   timeoutMs?: number
   /**
-   * Whether a repeat does no harm when the first try may have had its effect. What SMH cannot have
-   * acted on is repeated either way.
+   * Whether a retry is safe when the first try may have taken effect. A call that SMH has not processed is
+   * retried in any case.
    */
   repeatable: boolean
-  /** Whether this refusal answers the question as well as a success does. Metrics then count it as one. */
+  /** Whether this refusal is an expected answer. Metrics count it as a success. */
   isAnswer?: (refusal: Refusal) => boolean
-  /** Longest reply that is read; {@link MAX_REPLY_CHARACTERS} unless it can be a long list. */
+  /** Maximum length of the reply. Default: {@link MAX_REPLY_CHARACTERS}. */
   maxReplyCharacters?: number
-  /** For whom it is made; none when it is for all users alike. */
+  /** The user of the call. Undefined for a call that serves all users. */
   user?: string
 }
 
-/** The one way to SMH: bounded in time, repeated where that is safe. Rejects with SmhError alone. */
+/** Sends calls to SMH, with a timeout, and retries where that is safe. Rejects only with SmhError. */
 export type SmhTransport = (call: SmhRequest, limits: CallLimits) => Promise<SmhResponse>
 
 export interface SmhResponse {
   status: number
-  /** SMH's `X-Request-Id`, by which its operators find the call; none when it is of another shape. */
+  /**
+   * SMH's `X-Request-Id`, which identifies the call to SMH's support. Undefined when its format is
+   * unexpected.
+   */
   requestId: string | undefined
   /** Whether the body is an object with this field. */
   has(field: string): boolean
@@ -66,21 +71,21 @@ export interface SmhResponse {
 /** Replies have a few thousand characters. The largest value in them is COS's security token. */
 const MAX_REPLY_CHARACTERS = 64 * 1024
 
-/** Tries in all, the first included. */
+/** Maximum number of tries, including the first. */
 const MAX_TRIES = 3
 
-/** Between two tries. When SMH asks for more, that is left to the caller, as `Retry-After`. */
+/** Maximum wait between two tries. A longer `Retry-After` from SMH is passed on to the client. */
 export const MAX_WAIT_MS = 500
 
-/** Before the second try, on average; twice as long before the third one. */
+/** Average wait before the second try. It doubles before the third. */
 const FIRST_WAIT_MS = 50
 
-/** A timer that fires this long after it was due says more of this machine than of SMH. */
+/** A timer that fires this late shows that this process was suspended, and not that SMH is slow. */
 const LATE_MS = 1_000
 
 /**
  * @param endpoint scheme, host and port of SMH
- * @param timeoutMs for one try, unless the call brings its own
+ * @param timeoutMs for one try. Default for calls without their own timeout
  * @param budget of retries, for all calls together
  */
 export function createSmhTransport(
@@ -141,15 +146,15 @@ export function createSmhTransport(
   }
 }
 
-/** Half to one and a half times `ms`, so that callers who failed together do not come again together. */
+/** 50 to 150 % of `ms`, so that calls that failed together are not retried together. */
 function wait(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms * (0.5 + Math.random())))
 }
 
-/** Statuses of servers and proxies that may do better in a moment. */
+/** Statuses of temporary failures of servers and proxies. */
 const passing = new Set([408, 500, 502, 503, 504])
 
-/** Whether another try can help, and cannot make SMH act twice on a call that is not `repeatable`. */
+/** Whether a retry may succeed and is safe: SMH must not process a call twice that is not `repeatable`. */
 function isRetryable(failure: SmhFailure, repeatable: boolean): boolean {
   switch (failure.kind) {
     case 'connect_failed':
@@ -167,7 +172,7 @@ function isRetryable(failure: SmhFailure, repeatable: boolean): boolean {
   }
 }
 
-/** Whether SMH asks for a longer pause than one that is spent waiting here. */
+/** Whether SMH asks for a longer wait than {@link MAX_WAIT_MS}. */
 export function asksForLater({ retryAfterSeconds = 0 }: Refusal): boolean {
   return retryAfterSeconds * 1000 > MAX_WAIT_MS
 }
@@ -179,7 +184,7 @@ function outcomeOf(failure: SmhFailure, { isAnswer }: SmhRequest): string {
 }
 
 /**
- * @param hurried whether the call had much less time than it is meant to have
+ * @param hurried whether the call had much less time than its timeout
  * @param late whether the timer fired long after it was due
  */
 function failureOf({ kind }: HttpClientError, hurried: boolean, late: boolean): SmhFailure {

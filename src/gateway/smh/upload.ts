@@ -1,20 +1,20 @@
 import type { ConflictStrategy } from '../config/parse.ts'
 
 /*
- * What the SMH client takes. Two of the types are proofs: the compiler allows no call to SMH for an
- * upload that neither the policy nor a confirm key permits.
+ * The arguments of the SMH client. Two types are proofs: the compiler rejects a call to SMH for an upload
+ * that neither the policy nor a confirm key permits.
  */
 
-/** Whose files an upload belongs to, and where they live. */
+/** The user of an upload, and the space and folder of that user's files. */
 export interface UploadScope {
-  /** The one spelling of a user: SMH's `user_id`. */
+  /** The id of the user, also SMH's `user_id`. */
   readonly userId: string
   readonly spaceId: string
   /** The folders of `UPLOAD_PATH_PREFIX` for this user. */
   readonly rootPath: readonly string[]
 }
 
-/** What a client asks for. Its shape is checked. */
+/** A valid request to begin an upload. */
 export interface WantedUpload {
   path: string
   size: number
@@ -31,7 +31,7 @@ export interface WantedUpload {
 
 export declare const permitted: unique symbol
 
-/** An upload that may begin. Only `permitUpload` in uploads/policy.ts makes one. */
+/** An upload that may begin. Only `permitUpload` in uploads/policy.ts creates one. */
 export interface PermittedUpload {
   readonly [permitted]: true
   readonly scope: UploadScope
@@ -42,19 +42,22 @@ export interface PermittedUpload {
   readonly wanted: Readonly<Omit<WantedUpload, 'path'>>
 }
 
-/** What a confirm key says about its upload. SMH keeps neither the declared size nor the end. */
+/** The claims of a confirm key. SMH stores neither the declared size nor the expiry of the upload. */
 export interface ConfirmKeyClaims {
   smhConfirmKey: string
   /** Bytes, as declared at begin. */
   size: number
   strategy: ConflictStrategy
-  /** The upload's own end, whole seconds since the epoch. */
+  /** When the upload expires, whole seconds since the epoch. */
   endsAt: number
 }
 
 declare const owned: unique symbol
 
-/** An upload of the user of `scope`. Only a verified confirm key makes one: see uploads/confirm-key.ts. */
+/**
+ * An upload that belongs to the user of `scope`. Only verifying a confirm key creates one: see
+ * uploads/confirm-key.ts.
+ */
 export interface OwnedUpload extends Readonly<ConfirmKeyClaims> {
   readonly [owned]: true
   readonly scope: UploadScope

@@ -6,7 +6,7 @@ import type { PermittedUpload } from '../smh/upload.ts'
 import { relativePath } from './policy.ts'
 import { type StoredUpload, storedUpload } from './stored-upload.ts'
 
-/** What a begin can lead to. Without hashes it is always a task. */
+/** The outcomes of a begin. Without hashes it is always a task. */
 export type BegunUpload =
   | Exclude<BeginOutcome, { kind: 'stored' }>
   | { kind: 'stored'; stored: StoredUpload }
@@ -38,7 +38,7 @@ export async function beginInSmh(
     try {
       return await begin()
     } catch (second) {
-      // Something has the name of the parent, and it is not a folder.
+      // A file, and not a folder, has the name of the parent.
       if (!created && refusalOf(second)?.code === 'DirectoryNotFound') {
         throw new GatewayError('name_conflict', 'A file has the name of one of the folders.')
       }
@@ -49,7 +49,7 @@ export async function beginInSmh(
 
 function checked(outcome: BeginOutcome, { scope, wanted }: PermittedUpload): BegunUpload {
   if (outcome.kind === 'task') return outcome
-  // Without a hash SMH has nothing to look for.
+  // Without a hash SMH cannot find an existing file.
   if (wanted.beginningHash === undefined) {
     throw new SmhError({ kind: 'invalid_response', problem: 'shape' })
   }

@@ -10,10 +10,12 @@ import { permitCompletion, relativePath } from './policy.ts'
 import { checkReceivedParts } from './received-parts.ts'
 import { type Confirmation, type StoredUpload, storedUpload } from './stored-upload.ts'
 
-/** Confirms of one request. The second is for a confirm that seems to have had no effect. */
+/**
+ * Maximum number of confirms in one request. The second one follows a confirm without an apparent effect.
+ */
 const MAX_CONFIRMS = 2
 
-/** What the steps of a completion work with. */
+/** The dependencies of the steps of a completion. */
 interface Completion {
   smh: SmhClient
   upload: OwnedUpload
@@ -24,13 +26,13 @@ interface Completion {
 /**
  * Completes an upload. Any number of requests may complete the same upload, also at once.
  *
- * SMH's confirm is not repeatable (docs/smh-protocol.md#5.7), and the gateway stores nothing. So the status
- * comes first, and again whenever a confirm may or may not have had its effect. The parts of each status are
- * checked before the confirm that follows it, and the stored file after it.
+ * SMH's confirm is not repeatable (docs/smh-protocol.md#5.7), and the gateway stores nothing. So the
+ * gateway reads the status first, and again when the effect of a confirm is uncertain. The parts of each
+ * status are checked before the confirm that follows it, and the stored file after it.
  *
- * @throws SmhError; GatewayError `not_permitted` by rules that have become stricter, `upload_incomplete`,
- *   `size_mismatch`, `file_too_large` (a task is cancelled, a stored file stays), `checksum_mismatch`,
- *   `upload_complete` when the file has left the user's folder since
+ * @throws SmhError; GatewayError `not_permitted` when rules became stricter after begin,
+ *   `upload_incomplete`, `size_mismatch`, `file_too_large` (a task is cancelled, a stored file stays),
+ *   `checksum_mismatch`, `upload_complete` when the file was moved out of the user's folder
  */
 export async function completeInSmh(
   smh: SmhClient,
@@ -46,7 +48,8 @@ export async function completeInSmh(
     return readBack(completion, status, { scope, size, confirmedBefore: true }, limits)
   }
   permitCompletion(rules, upload.strategy, status.path)
-  // Without the signal: when the client disconnects now, the confirm goes on. Otherwise its effect is unknown.
+  // Without the signal: the confirm continues when the client disconnects. Otherwise its effect would be
+  // unknown.
   const unhurried: CallLimits = { deadline: limits.deadline }
   for (let confirms = 1; ; confirms += 1) {
     await checkParts(completion, status, unhurried)
@@ -57,13 +60,13 @@ export async function completeInSmh(
     status = await smh.status(upload, unhurried)
     if (status.confirmed) return readBack(completion, status, confirmation, unhurried)
     if (confirms < MAX_CONFIRMS && mayConfirmAgain(outcome.failure)) continue
-    // SMH does not say which parts are missing. Its list may show it by now.
+    // SMH's error does not list the missing parts. A new status may show them.
     if (isIncomplete(outcome)) await checkParts(completion, status, unhurried)
     throw outcome
   }
 }
 
-/** The stored file, or the error after which the upload may be complete or not. */
+/** The stored file, or an error that leaves open whether the upload is complete. */
 async function confirmOrDoubt(
   { smh, upload, details }: Completion,
   limits: CallLimits,
@@ -112,8 +115,8 @@ async function readBack(
 }
 
 /**
- * The file of a confirmed upload, by its final path (docs/smh-protocol.md#13). A file outside of the user's
- * folder is never shown.
+ * The file of a confirmed upload, by its final path (docs/smh-protocol.md#13). The gateway never returns a
+ * file outside the user's folder.
  */
 async function detailsOf(
   smh: SmhClient,

@@ -2,7 +2,7 @@ import { hadNoEffect, meaningOf } from '../smh/error-codes.ts'
 import { type Refusal, refusalOf, type SmhError, type SmhFailure } from '../smh/smh-error.ts'
 import { asksForLater } from '../smh/transport.ts'
 
-/* What a failed confirm leaves open. SMH's confirm is not repeatable (docs/smh-protocol.md#5.7). */
+/* Decides what to do after a failed confirm, which is not repeatable (docs/smh-protocol.md#5.7). */
 
 /** Whether SMH says that parts are missing. */
 export function isIncomplete(error: SmhError): boolean {
@@ -35,13 +35,15 @@ function mayConfirmAfter(refusal: Refusal): boolean {
     case 'unavailable':
     case 'failed':
       return true
-    // Everything else is SMH's decision.
+    // All other refusals are final.
     default:
       return false
   }
 }
 
-/** Whether the upload may be complete in spite of this failure, or because of it. */
+/**
+ * Whether the upload may be complete despite this failure. A completed upload can also cause the failure.
+ */
 export function leavesDoubt(failure: SmhFailure): boolean {
   switch (failure.kind) {
     case 'connect_failed':
@@ -71,7 +73,7 @@ function refusalLeavesDoubt(refusal: Refusal): boolean {
     case 'unavailable':
     case 'failed':
       return true
-    // SMH says clearly that it did nothing.
+    // SMH reports that the confirm had no effect.
     default:
       return false
   }

@@ -4,20 +4,19 @@ import type { ConfirmKeyConfig } from '../config/parse.ts'
 import type { ConfirmKeyClaims, OwnedUpload, UploadScope } from '../smh/upload.ts'
 
 export interface ConfirmKeySigner {
-  /** The confirm key that this user may know the upload by. URL-safe. */
+  /** Signs a confirm key for this user. The key is URL-safe. */
   sign(scope: UploadScope, claims: ConfirmKeyClaims): string
   /**
    * @param now milliseconds since the epoch
-   * @returns undefined when the key is not one that was made here for this user and space, or when
-   *   its end has passed
+   * @returns undefined when the key was not signed here for this user and space, or has expired
    */
   verify(scope: UploadScope, confirmKey: string, now: number): OwnedUpload | undefined
 }
 
 /**
- * `1.<end>.<size>.<strategy>.<SMH's confirm key>.<MAC>`, fields in base 36 and base64url.
- * The user and the space are under the MAC without being in the key: the verified token brings them.
- * The longest confirm key that replies.ts takes from SMH has 256 bytes, 342 characters here.
+ * `1.<end>.<size>.<strategy>.<SMH's confirm key>.<MAC>`, fields in base 36 and base64url. The MAC also
+ * covers the user and the space. They are not in the key, because the verified token provides them. SMH's
+ * confirm key has at most 256 bytes (replies.ts), which are 342 characters here.
  */
 const shape = /^(1\.([0-9a-z]{1,11})\.([0-9a-z]{1,11})\.([rao])\.([\w-]{2,342}))\.([\w-]{43})$/
 
@@ -36,22 +35,21 @@ const letterOf = { rename: 'r', ask: 'a', overwrite: 'o' } as const
 const strategyOf = { r: 'rename', a: 'ask', o: 'overwrite' } as const
 
 /**
- * Ties SMH's confirm keys to their owners with HMAC-SHA-256, so that no store is needed and no other
- * user can name the upload.
+ * Signs SMH's confirm keys for their users with HMAC-SHA-256. So the gateway needs no store, and no other
+ * user can use a key.
  *
- * @param realm what else sets keys of one deployment apart (issuer, name of the user claim, library):
- *   a user id means nothing without its issuer and claim, and two deployments may be given the same
- *   secret
+ * @param realm distinguishes the keys of deployments that share a secret: issuer, name of the user claim,
+ *   and library. A user id is unique only together with its issuer and claim
  */
 export function createConfirmKeySigner(
   config: ConfirmKeyConfig,
   realm: readonly string[],
 ): ConfirmKeySigner {
-  // Of Node's crypto, which Workers have as well: WebCrypto computes elsewhere and costs more for it.
+  // Node's crypto also exists on Workers. WebCrypto costs more, because it is asynchronous.
   const [signing, ...others] = keysOf(config)
 
   function mac(key: KeyObject, scope: UploadScope, fields: string): Buffer {
-    // JSON keeps the borders between the strings, whatever they contain.
+    // JSON keeps the strings separate, whatever they contain.
     const covered = JSON.stringify([...realm, scope.spaceId, scope.userId, fields])
     return createHmac('sha256', key).update(covered).digest()
   }
@@ -72,7 +70,8 @@ export function createConfirmKeySigner(
       const match = shape.exec(confirmKey)
       if (!match) return undefined
       const [, fields, endsAt, size, letter, smhConfirmKey, theirs] = match as unknown as Groups
-      // 43 characters hold two bits more than the MAC: only one spelling of it is the key.
+      // 43 characters hold two bits more than the MAC. Only the encoding whose extra bits are zero is
+      // valid.
       const given = Buffer.from(theirs, 'base64url')
       if (given.toString('base64url') !== theirs) return undefined
       const isOurs = [signing, ...others].some((key) =>
@@ -96,7 +95,7 @@ function keysOf(config: ConfirmKeyConfig): [KeyObject, ...KeyObject[]] {
     const keys = config.secrets.map((secret) => createSecretKey(secret.reveal(), 'utf8'))
     return keys as [KeyObject, ...KeyObject[]]
   }
-  // RFC 5869. No salt: the secret is random, and every instance has to come to the same key.
+  // RFC 5869. No salt: the secret is random, and every instance must derive the same key.
   const info = 'smh-upload-gateway confirm key 1'
   const key = hkdfSync('sha256', config.from.reveal(), '', info, 32)
   return [createSecretKey(Buffer.from(key))]

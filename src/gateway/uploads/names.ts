@@ -1,18 +1,21 @@
 import { validateName } from '../name-rules.ts'
 
-/** Longest path, in characters. SMH publishes no limit; this one is the gateway's own (docs/smh-protocol.md#9). */
+/**
+ * Maximum length of a path, in characters. SMH publishes no limit, so the gateway sets this one
+ * (docs/smh-protocol.md#9).
+ */
 export const MAX_PATH_CHARACTERS = 1024
 
 /**
- * Splits a slash-separated path into its names in NFC, or says what is wrong with it. One leading
- * slash is allowed, as in SMH (docs/smh-protocol.md#2.1).
+ * Splits a slash-separated path into its names in NFC, or returns the issue. One leading slash is allowed,
+ * as in SMH (docs/smh-protocol.md#2.1).
  */
 export function parsePath(path: string): { names: string[] } | { issue: string } {
   const tooLong = { issue: `has more than ${MAX_PATH_CHARACTERS} characters` }
-  // Before it is composed: that takes the square of the time for marks in a long row.
+  // Checked before the normalization, whose time is quadratic in the number of consecutive combining marks.
   if (isTooLong(path)) return tooLong
   const composed = path.normalize('NFC')
-  // It may be three times as long now.
+  // Normalization may make the path up to three times as long.
   if (isTooLong(composed)) return tooLong
   const names = composed.replace(/^\//, '').split('/')
   for (const name of names) {
@@ -23,18 +26,18 @@ export function parsePath(path: string): { names: string[] } | { issue: string }
 }
 
 function isTooLong(path: string): boolean {
-  // A character takes one or two places of `length`.
+  // `length` counts a character as one or two.
   if (path.length <= MAX_PATH_CHARACTERS) return false
   return path.length > 2 * MAX_PATH_CHARACTERS || [...path].length > MAX_PATH_CHARACTERS
 }
 
 /**
- * A claim's value as (part of) one folder name. Injective, so that two values never share a folder,
- * and closed: the result holds only `a-z 0-9 _ - . =` and never starts or ends with a dot.
+ * Encodes the value of a claim as one folder name, or a part of one. Two values never have the same name.
+ * The result contains only `a-z 0-9 _ - . =` and never starts or ends with a dot.
  *
- * Everything else becomes `=XX`, one pair of hex digits for each UTF-8 byte. Capital letters are
- * encoded too, because nothing says that SMH tells `Ann` from `ann`; `=` stands in for the usual `%`
- * so that no decoder on the way can turn a name into another.
+ * Everything else becomes `=XX`, one pair of hex digits for each UTF-8 byte. Capital letters are encoded
+ * too, because SMH may not distinguish `Ann` from `ann`. `=` replaces the usual `%`, so that no URL decoder
+ * changes a name.
  *
  * @returns undefined for a value that has no UTF-8 form (lone surrogates) or is empty
  */

@@ -6,37 +6,43 @@ import { MAX_PARTS } from '../smh/replies.ts'
 import type { OwnedUpload } from '../smh/upload.ts'
 import { MIN_PART_BYTES } from './received-parts.ts'
 
-/** What a part of a list costs its user: over a hundred times the CPU time that it takes the gateway. */
+/**
+ * Cost of each listed part, milliseconds of budget: more than a hundred times its CPU time in the gateway.
+ */
 const COST_MS_PER_PART = 0.5
 
-/** What a list costs while SMH has not sent it yet. */
+/** Cost of a list whose length is not yet known, milliseconds of budget. */
 const LONGEST_COST_MS = MAX_PARTS * COST_MS_PER_PART
 
-/** What a user may owe: twenty of the longest lists at once, and then one in five seconds. */
+/** Budget of a user in milliseconds: twenty of the longest lists at once, then one every five seconds. */
 const BUDGET_MS = 20 * LONGEST_COST_MS
 
-/** Users that are counted at the same time. Of more, the one who asked longest ago owes nothing. */
+/**
+ * Limits the users that are counted at the same time. With more users, the least recent one starts again
+ * with a full budget.
+ */
 const MAX_USERS = 50_000
 
-/** Shorter lists cost little, and the client is better told which parts are wrong. */
+/** Shorter lists cost little. For them complete reports which parts are wrong. */
 const SHORT_LIST_PARTS = 100
 
 /**
- * Limits what part lists may cost. A list of 10,000 parts takes ten times the CPU of a begin, and one user
- * could slow down all others by asking for it again and again.
+ * Limits the cost of part lists. A list of 10,000 parts takes ten times the CPU of a begin, so one user
+ * could slow down all others by requesting it repeatedly.
  *
- * - Each user has a budget of time. A list costs some of it by its length, and time gives it back.
+ * - Each user has a time budget. A list uses some of it, depending on its length. The budget refills over
+ *   time.
  * - An upload with more parts than its size allows can never be completed. It is cancelled.
  *
  * @returns the client with a `status` that may also throw GatewayError `rate_limited`, or
- *   `upload_not_found` after it has cancelled the upload. The status that follows a confirm has no
- *   signal, and is not refused: it says whether the file is stored.
+ *   `upload_not_found` after it has cancelled the upload. A status after a confirm has no signal and is not
+ *   limited: it shows whether the file is stored.
  */
 export function limitPartLists(
   smh: SmhClient,
   { monotonicClock, log }: { monotonicClock: Clock; log: Log },
 ): SmhClient {
-  /** When the budget of a user is whole again. */
+  /** When the budget of each user is full again. */
   const paidAt = new LRUCache<string, number>({ max: MAX_USERS })
 
   function owe(userId: string, costMs: number): void {
@@ -57,7 +63,7 @@ export function limitPartLists(
     async status(upload, limits) {
       const { userId } = upload.scope
       if (limits.signal) refuseIfOwing(userId)
-      // Paid in advance: otherwise many calls at once would all be allowed.
+      // Charged in advance: otherwise many concurrent calls would all be allowed.
       owe(userId, LONGEST_COST_MS)
       let parts = 0
       try {
@@ -67,7 +73,7 @@ export function limitPartLists(
       } finally {
         owe(userId, parts * COST_MS_PER_PART - LONGEST_COST_MS)
       }
-      // At best: what cannot be cancelled now is cancelled by the next call, or expires in SMH.
+      // Best effort: if the cancel fails, the next call cancels the upload, or it expires in SMH.
       await smh.cancel(upload, { deadline: limits.deadline }).catch(() => undefined)
       log('warn', { event: 'upload_cancelled', reason: 'too_many_parts' })
       throw uploadNotFound({ reason: 'too_many_parts' })
@@ -75,7 +81,7 @@ export function limitPartLists(
   }
 }
 
-/** Every part but the last has at least 1 MiB, and a part that has arrived cannot be taken back. */
+/** Every part but the last has at least 1 MiB, and a received part cannot be removed. */
 function isHopeless(parts: number, { size }: OwnedUpload): boolean {
   return parts > Math.max(SHORT_LIST_PARTS, Math.ceil(size / MIN_PART_BYTES))
 }

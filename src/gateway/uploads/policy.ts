@@ -14,14 +14,16 @@ import type { PermittedUpload, permitted, UploadScope, WantedUpload } from '../s
 import { folderName, parsePath } from './names.ts'
 
 const MAX_METADATA_HEADERS = 20
-/** Names and values of all metadata headers together; what COS allows for user metadata (docs/smh-protocol.md#9). */
+/**
+ * Maximum length of the names and values of all metadata headers together: COS's limit for user metadata
+ * (docs/smh-protocol.md#9).
+ */
 const MAX_METADATA_BYTES = 2048
 
 /**
- * Where this user's files live.
+ * Resolves the space and folder of this user's files.
  *
- * @throws GatewayError `not_permitted` when a claim that the space or the prefix is made of is
- *   missing or cannot name one
+ * @throws GatewayError `not_permitted` when a claim for the space or the prefix is missing or invalid
  */
 export function resolveScope(
   space: SmhConfig['space'],
@@ -56,8 +58,8 @@ export function resolveScope(
  * Decides whether this user may begin this upload.
  *
  * @param metadata the request's metadata headers, from {@link readMetadata}
- * @throws GatewayError `invalid_request` for a bad path, `file_too_large`, `not_permitted` with the
- *   broken rule's name in `detail`
+ * @throws GatewayError `invalid_request` for a bad path, `file_too_large`, `not_permitted` with the name of
+ *   the rule in `detail`
  */
 export function permitUpload(
   rules: UploadRules,
@@ -93,11 +95,11 @@ export function permitUpload(
 }
 
 /**
- * Checks an upload that is about to be confirmed against the rules of now, which may be stricter than at
- * begin. Its size is checked with its parts.
+ * Checks an upload against the current rules before it is confirmed. They may be stricter than at begin.
+ * The size is checked together with the parts.
  *
- * @param path from the root of the space; null when SMH does not tell it
- * @throws GatewayError `not_permitted` with the broken rule's name in `detail`
+ * @param path from the root of the space; null when SMH does not report it
+ * @throws GatewayError `not_permitted` with the name of the rule in `detail`
  */
 export function permitCompletion(
   rules: UploadRules,
@@ -109,7 +111,7 @@ export function permitCompletion(
   if (!rules.conflictStrategies.has(strategy)) throw strategyRefused()
 }
 
-/** The lower of the wanted limit and the policy's, bytes/s; undefined when there is neither. */
+/** The lower of the requested limit and the policy's limit, bytes/s. Undefined if there is neither. */
 export function permitTrafficLimit(
   rules: UploadRules,
   wanted: number | undefined,
@@ -120,10 +122,10 @@ export function permitTrafficLimit(
 }
 
 /**
- * Picks the `x-smh-meta-*` headers out of a request.
+ * Reads the `x-smh-meta-*` headers of a request.
  *
- * The one rule for values: printable ASCII, forwarded and stored as it comes. Anything else has to
- * be percent-encoded by the client (UTF-8, as encodeURIComponent does) and comes back that way.
+ * A value must be printable ASCII. It is forwarded and stored unchanged. Clients must percent-encode other
+ * characters (UTF-8, as encodeURIComponent does), and receive them in that form.
  *
  * @throws GatewayError `metadata_too_large`, `invalid_request`, `not_permitted`
  */
@@ -160,7 +162,7 @@ export function readMetadata(
   return metadata
 }
 
-/** `path` of SMH without the user's prefix, or null when it does not lie under it. */
+/** SMH's `path` without the user's prefix, or null when it is outside the prefix. */
 export function relativePath(
   rootPath: readonly string[],
   path: readonly string[] | null,
@@ -175,7 +177,7 @@ function extensionAllowed(rules: UploadRules, fileName: string): boolean {
   return dot > 0 && rules.allowedExtensions.has(fileName.slice(dot + 1).toLowerCase())
 }
 
-/** A claim of the token itself: `constructor` and its like are no claims. */
+/** A claim of the token. Inherited properties such as `constructor` are not claims. */
 function ownClaim(user: User, claim: string): unknown {
   return Object.hasOwn(user.claims, claim) ? user.claims[claim] : undefined
 }

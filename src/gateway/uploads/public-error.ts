@@ -3,13 +3,13 @@ import { type CallerCode, meaningOf } from '../smh/error-codes.ts'
 import { smhLogFields } from '../smh/failure-log.ts'
 import { type Refusal, SmhError, type SmhFailure } from '../smh/smh-error.ts'
 
-/** What SMH asks for with `Retry-After` is passed on up to this, seconds. */
+/** Maximum `Retry-After` that is passed on from SMH, seconds. */
 const LONGEST_WAIT_SECONDS = 120
 
-/** When SMH asks for no pause, seconds. */
+/** `Retry-After` when SMH sends none, seconds. */
 const USUAL_WAIT_SECONDS = 2
 
-/** What the caller reads for each code that a refusal of SMH can cause. */
+/** The `detail` of each code that a refusal of SMH can cause. */
 const detailOf: Record<Exclude<CallerCode, 'upload_not_found'>, string> = {
   parent_not_found: 'The folder of this upload does not exist.',
   name_conflict: 'The name is taken, or another request is changing it.',
@@ -22,10 +22,10 @@ const detailOf: Record<Exclude<CallerCode, 'upload_not_found'>, string> = {
 }
 
 /**
- * Turns the error of a use case into the error that its caller reads. Only SMH's errors change.
+ * Converts the error of a use case into the public error. Only errors of SMH change.
  *
- * @param allowed the codes that the operation declares. A refusal that would become another code is SMH's
- *   fault, and becomes `upstream_error`. Default: all
+ * @param allowed the codes that the operation declares. A refusal that would become another code becomes
+ *   `upstream_error`. Default: all
  */
 export function toPublicError<T>(
   thrown: T,
@@ -106,7 +106,7 @@ function storeUnavailable(details: ErrorDetails, waitSeconds?: number): GatewayE
   return new GatewayError('upstream_unavailable', detail, { ...details, headers })
 }
 
-/** 504. The call may have had its effect. */
+/** 504. The call may have taken effect. */
 function storeTimeout(details: ErrorDetails): GatewayError {
   return new GatewayError('upstream_timeout', 'The media store did not respond in time.', details)
 }

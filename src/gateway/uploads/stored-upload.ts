@@ -6,8 +6,8 @@ import type { UploadScope } from '../smh/upload.ts'
 declare const stored: unique symbol
 
 /**
- * The event that an upload has become a file. Only {@link storedUpload} makes one, and responses are made of
- * nothing else. So whatever has to happen for each stored file belongs there.
+ * The event that an upload became a file. Only {@link storedUpload} creates it, and every response with a
+ * stored file needs it. Code that must run for each stored file belongs there.
  */
 export interface StoredUpload {
   readonly [stored]: true
@@ -15,7 +15,7 @@ export interface StoredUpload {
   readonly file: FileReply
 }
 
-/** How an upload became a file. */
+/** How the upload became a file. */
 export interface Confirmation {
   scope: UploadScope
   /** Bytes, as declared at begin. */
@@ -23,21 +23,21 @@ export interface Confirmation {
   /** SMH's id of the multipart upload, where SMH reports it. */
   smhUploadId?: string | undefined
   /**
-   * Whether an earlier request confirmed the upload. Another upload of the same name may have replaced the
-   * file since, so the log has a warning then, and otherwise an error.
+   * Whether an earlier request confirmed the upload. Then another upload with the same name may have
+   * replaced the file, so the log has a warning. Otherwise it has an error.
    */
   confirmedBefore: boolean
 }
 
 /**
- * Marks an upload as stored, for completed and for instant uploads.
+ * Marks a completed or instant upload as stored.
  *
  * The file must have the declared size. No part can change any more, so this check is the last one. It deletes
  * nothing: the file may have replaced another one, or have been replaced, and SMH deletes by path alone.
  *
  * @param maxBytes of the policy
- * @throws GatewayError `file_too_large` when the size differs and exceeds `maxBytes`, `size_mismatch` when it
- *   differs otherwise. The log says what finds the file
+ * @throws GatewayError `file_too_large` when the size differs and exceeds `maxBytes`, `size_mismatch` when
+ *   it differs otherwise. The log identifies the file
  */
 export function storedUpload(
   { file, smhRequestId }: SmhFile,

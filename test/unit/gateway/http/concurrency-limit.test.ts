@@ -91,7 +91,7 @@ test.each([
   ['bodies of one user', 2, 1],
   ['bodies of many users', 16, 16],
 ])(
-  'permits: at most %2$i %1$s are received at once, separately from served requests',
+  'permits: %s: at most %i are received at once, separately from served requests',
   async (_, most, users) => {
     const { limits, ask, pass } = startLimited(4)
     const receive = (number: number) =>
