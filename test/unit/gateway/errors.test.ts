@@ -1,7 +1,9 @@
 import { describe, expect, test } from 'vitest'
 import {
+  errorFields,
   GatewayError,
   invalidField,
+  logLevelFor,
   problemSchema,
   statusOf,
   toProblem,
@@ -135,4 +137,44 @@ test('an error keeps its code, status, details and name', () => {
   expect(error).toMatchObject({ name: 'GatewayError', code: 'rate_limited', message: 'Wait.' })
   expect([error.status, error.details.headers]).toEqual([429, { 'Retry-After': '3' }])
   expect(new GatewayError('not_found', 'x').details).toEqual({})
+})
+
+describe('error in the log', () => {
+  test('no error has no fields', () => {
+    expect(errorFields(undefined)).toEqual({})
+  })
+
+  test('an error of the gateway has its code, its reason and its log fields', () => {
+    const log = { smhStatus: 403, smhCode: 'NoPermission' }
+    const error = new GatewayError('upstream_error', 'Public.', { reason: 'misconfigured', log })
+    expect(errorFields(error)).toEqual({ code: 'upstream_error', reason: 'misconfigured', ...log })
+    expect(errorFields(new GatewayError('not_found', 'Public.'))).toEqual({ code: 'not_found' })
+  })
+
+  test('an unexpected error has its name and its stack frames, and not its message', () => {
+    const error = new TypeError('canary\nat canary\n  second line')
+    const fields = errorFields(error)
+    expect(fields).toMatchObject({ code: 'internal_error', errorName: 'TypeError' })
+    expect(fields.stack?.length).toBeGreaterThan(0)
+    for (const frame of fields.stack ?? []) expect(frame).toMatch(/^at .*\S$/)
+    expect(JSON.stringify(fields)).not.toContain('canary')
+  })
+
+  test('an error without a stack has no stack frames', () => {
+    const error = new Error('canary')
+    delete error.stack
+    expect(errorFields(error)).toEqual({ code: 'internal_error', errorName: 'Error', stack: [] })
+  })
+
+  test('a thrown value has its type alone', () => {
+    expect(errorFields('canary')).toEqual({ code: 'internal_error', errorName: 'string' })
+  })
+
+  test.each([
+    [new GatewayError('upstream_error', 'x', { severity: 'error' }), 'error'],
+    [new GatewayError('upstream_error', 'x'), 'warn'],
+    [new Error('x'), 'warn'],
+  ])('the level of %o is %s', (error, level) => {
+    expect(logLevelFor(error)).toBe(level)
+  })
 })

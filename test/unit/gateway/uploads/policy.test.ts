@@ -5,6 +5,7 @@ import type { UploadRules } from '../../../../src/gateway/config/parse.ts'
 import { GatewayError } from '../../../../src/gateway/errors.ts'
 import type { UploadScope, WantedUpload } from '../../../../src/gateway/smh/upload.ts'
 import {
+  permitCompletion,
   permitTrafficLimit,
   permitUpload,
   readMetadata,
@@ -30,6 +31,8 @@ function refusal(act: () => unknown) {
     act()
   } catch (error) {
     if (error instanceof GatewayError) {
+      expect(error.message).toMatch(/^[A-Z].+\.$/)
+      for (const { message } of error.details.errors ?? []) expect(message).toMatch(/^\w.+/)
       return { code: error.code, reason: error.details.reason, errors: error.details.errors }
     }
     throw error
@@ -345,5 +348,33 @@ describe('policy: path from SMH', () => {
 
   test('without a prefix the whole path is returned', () => {
     expect(relativePath([], ['a', 'b'])).toEqual(['a', 'b'])
+  })
+})
+
+describe('policy: completion', () => {
+  const strict: UploadRules = {
+    ...rules,
+    allowedExtensions: new Set(['jpg']),
+    conflictStrategies: new Set(['rename']),
+  }
+
+  test('is permitted when the file keeps to the current rules', () => {
+    expect(() => permitCompletion(strict, 'rename', ['users', 'ann', 'a.JPG'])).not.toThrow()
+  })
+
+  test('is permitted when SMH does not say the path', () => {
+    expect(() => permitCompletion(strict, 'rename', null)).not.toThrow()
+  })
+
+  test.each([
+    ['extension', 'rename', ['users', 'ann', 'a.exe']],
+    ['extension', 'rename', ['users', 'ann.jpg', 'a']],
+    ['strategy', 'overwrite', ['users', 'ann', 'a.jpg']],
+    ['strategy', 'overwrite', null],
+  ] as const)('is not_permitted by the rule %s for %s, %j', (reason, strategy, path) => {
+    expect(refusal(() => permitCompletion(strict, strategy, path))).toMatchObject({
+      code: 'not_permitted',
+      reason,
+    })
   })
 })
