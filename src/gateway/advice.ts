@@ -47,7 +47,7 @@ const byReason: Readonly<Partial<Record<LogReason, string>>> = {
   not_yet_valid: 'Tokens are not valid yet. Check the clocks of this machine and of the issuer.',
 }
 
-/** More exact than `misconfigured`. */
+/** Advice for single codes of SMH, more exact than that for `misconfigured`. */
 const byCode: Readonly<Record<string, string>> = {
   WrongLibraryIdOrSecret: badSecret,
   LibraryNotFound: badSecret,

@@ -24,7 +24,7 @@ import { createConfirmKeySigner } from './uploads/confirm-key.ts'
 import { limitPartLists } from './uploads/part-list-limit.ts'
 import { toPublicError } from './uploads/public-error.ts'
 
-/** How long a body may take to arrive. Bodies are short, so a slower client is stuck or hostile. */
+/** How long a body may take to arrive. Bodies are short, so a slower client is stalled or malicious. */
 const BODY_TIMEOUT_MS = 30_000
 
 export interface App {
@@ -39,7 +39,7 @@ export interface App {
   checkStart(): Promise<void>
 }
 
-/** Builds the gateway from its parts. It opens nothing and sends nothing. */
+/** Builds the gateway. It opens no connection and sends no request. */
 export function createApp(ports: Ports): App {
   const { config, clock, monotonicClock, log, singleFlight, metrics } = ports
   const timeoutMs = config.upstreamTimeoutSeconds * 1000
@@ -141,7 +141,7 @@ export function createApp(ports: Ports): App {
   return { fetch: app.fetch, keepAlive, checkStart }
 }
 
-/** The one place where an error becomes a response. */
+/** The only place where an error becomes a response. */
 function respondError(thrown: Error, c: Context<AppEnv>): Response {
   const request = c.get('request')
   const error = toPublicError(thrown, request.errors)

@@ -1,9 +1,9 @@
-/** What a client reads of one error code, in Markdown. */
+/** The documentation of one error code for clients, in Markdown. */
 interface ErrorCodeEntry {
   status: number
-  /** When the gateway answers with the code. */
+  /** When the gateway returns the code. */
   when: string
-  /** What the client does then. */
+  /** What the client should do. */
   hint: string
 }
 

@@ -36,7 +36,7 @@ export interface FieldIssue {
   message: string
 }
 
-/** What an error has besides its code. Only the first group of fields reaches the client. */
+/** The details of an error. Only the first group of fields reaches the client. */
 export interface ErrorDetails {
   errors?: readonly FieldIssue[]
   missingParts?: readonly number[]
@@ -50,8 +50,8 @@ export interface ErrorDetails {
 }
 
 /**
- * The error of everything that the gateway decides. `detail` is public and always a text of the source:
- * nothing from SMH, from a token or from the configuration goes into it.
+ * An error with a public code. `detail` is public and always a text of the source. It contains nothing from
+ * SMH, from a token or from the configuration.
  */
 export class GatewayError extends Error {
   readonly code: ErrorCode
@@ -138,7 +138,7 @@ export function toProblem(error: unknown, requestId: string): Problem {
   }
 }
 
-/** What the log says about an error: codes and fixed words, stack frames without the message. */
+/** The log fields of an error: codes, fixed words, and stack frames without the message. */
 export function errorFields(error: unknown): Partial<LogRecord> {
   if (error === undefined) return {}
   if (error instanceof GatewayError) {

@@ -1,7 +1,7 @@
 /** One bounded request. It offers less than `fetch`, which costs more than twice the CPU. */
 export interface HttpRequest {
   method: 'GET' | 'POST' | 'PUT' | 'DELETE'
-  /** May hold a token or a secret: an implementation never logs it nor puts it into an error. */
+  /** May hold a token or a secret: an implementation must not log it or put it into an error. */
   url: string
   headers?: Record<string, string>
   body?: string
@@ -33,9 +33,10 @@ export const MAX_REPLY_BYTES = 4 * 1024 * 1024
 /**
  * - `connect_failed`: no connection was made, so the server has not received the request
  * - `no_descriptor`: the same, because this process has no file descriptor left for a connection
- * - `connection_lost`: the connection broke before the response was complete; the request may have had its effect
- * - `timeout`: no complete response within `timeoutMs`; the request may have had its effect
- * - `too_large`: the response exceeds {@link MAX_REPLY_BYTES}; the request may have had its effect
+ * - `connection_lost`: the connection broke before the response was complete; the request may have taken
+ *   effect
+ * - `timeout`: no complete response within `timeoutMs`; the request may have taken effect
+ * - `too_large`: the response exceeds {@link MAX_REPLY_BYTES}; the request may have taken effect
  * - `aborted`: the signal of the request was aborted
  */
 export type HttpClientErrorKind =

@@ -1,7 +1,7 @@
 /**
- * How many members the outermost object of this JSON names, duplicates included. Undefined when it is
- * nested deeper than `maxDepth`: the parser is several times slower on nested brackets, so this comes before
- * it. The number means something for valid JSON only.
+ * Counts the members of the outermost object of this JSON, including duplicates. Undefined when it is
+ * nested deeper than `maxDepth`. Call it before parsing, because the parser is several times slower on
+ * nested brackets. The number is meaningful for valid JSON only.
  */
 export function countOuterMembers(json: string, maxDepth: number): number | undefined {
   let depth = 0

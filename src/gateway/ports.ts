@@ -12,9 +12,9 @@ export type LogLevel = 'fatal' | 'error' | 'warn' | 'info' | 'debug'
 export type Log = (level: LogLevel, record: LogRecord) => void
 
 /**
- * Lets concurrent callers of the same key share one result. On Node they share one promise. On Workers
- * a request must not await I/O of another request, so a few callers obtain the value, each for itself.
- * The others share the settled result.
+ * Lets concurrent callers of the same key share one result. On Node they share one promise. On Workers a
+ * request must not await I/O of another request, so a few callers obtain the value separately. The others
+ * share the settled result.
  */
 export type SingleFlight = <T>(key: string, obtain: () => Promise<T>) => Promise<T>
 
@@ -79,7 +79,7 @@ export type DocsAsset = 'openapi.json' | 'reference.html' | 'reference.css'
 /** Reads one asset. Resolves to undefined if the runtime does not have it. */
 export type ReadDocsAsset = (name: DocsAsset) => Promise<Uint8Array<ArrayBuffer> | undefined>
 
-/** What a runtime provides to the app. The app looks nothing up in globals. */
+/** What a runtime provides to the app. The app uses no globals. */
 export interface Ports {
   config: Config
   /** Time since the epoch, for dates that other systems set or read. It may go back. */

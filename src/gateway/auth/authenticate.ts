@@ -5,7 +5,7 @@ import type { Background, Clock, InvalidTokenReason } from '../ports.ts'
 import type { JwksCache } from './jwks-cache.ts'
 import { isStrictCompactJws } from './strict-jws.ts'
 
-/** Gives the user of an `Authorization` header. */
+/** Returns the user of an `Authorization` header. */
 export type Authenticate = (
   authorization: string | undefined,
   background: Background,
@@ -13,7 +13,7 @@ export type Authenticate = (
 
 declare const verified: unique symbol
 
-/** The user of a verified token. Only {@link createAuthenticate} makes one. */
+/** The user of a verified token. Only {@link createAuthenticate} creates one. */
 export interface User {
   readonly [verified]: true
   /** The value of `JWT_USER_CLAIM`: 1 to 256 characters of well-formed Unicode. */
@@ -33,13 +33,14 @@ const challenge = 'Bearer realm="uploads"'
  * Creates the function that verifies an `Authorization` header. It resolves to the user, or rejects with a
  * GatewayError:
  * - `missing_token`: no credentials, or credentials of another scheme (RFC 6750 §3: without an error code)
- * - `invalid_token`: the response is the same for every reason. `details.reason` has the word for the log
- * - `insufficient_scope`: the token is valid and lacks `JWT_REQUIRED_SCOPE` (RFC 6750 §3.1)
+ * - `invalid_token`: the response is the same for every reason. `details.reason` names the reason for the
+ *   log
+ * - `insufficient_scope`: the token is valid but lacks `JWT_REQUIRED_SCOPE` (RFC 6750 §3.1)
  * - `upstream_unavailable`: from `keys`, when no signing key is available
  *
- * Of the header of a token, `alg` counts if it is one of `JWT_ALGORITHMS`, and so does `kid`. `jwk`, `jku`,
- * `x5c` and `x5u` are never read (RFC 8725 §3.10). A token that states its type must be an access token or a
- * plain JWT: logout tokens, for example, are signed with the same keys for another use (RFC 8725 §3.11).
+ * Of a token's header only `kid` and an `alg` in `JWT_ALGORITHMS` are used. `jwk`, `jku`, `x5c` and `x5u`
+ * are never read (RFC 8725 §3.10). A token with a type must be an access token or a plain JWT, because the
+ * same keys also sign other tokens, such as logout tokens (RFC 8725 §3.11).
  */
 export function createAuthenticate({
   jwt,

@@ -4,16 +4,18 @@ import type { LogReason } from '../log-record.ts'
 import type { Clock, Log, LogLevel, Metrics } from '../ports.ts'
 import type { Authenticate } from './authenticate.ts'
 
-/** Requests are counted in windows of this length, with at most one log line each, milliseconds. */
+/**
+ * Length of the windows in which requests are counted, milliseconds. Each window has at most one log line.
+ */
 const WINDOW_MS = 60_000
 
-/** Fewer refused requests say nothing about the configuration. */
+/** Minimum number of refused requests for a log line. Fewer do not indicate a wrong configuration. */
 const MIN_REFUSED = 10
 
-/** Fewer different tokens may all come from one broken app. */
+/** Minimum number of different refused tokens. Fewer may all come from one broken app. */
 const MIN_TOKENS = 5
 
-/** Refused requests for each good one. Apps that refresh their tokens late cause fewer. */
+/** Minimum ratio of refused to valid requests. Apps that refresh their tokens late cause a lower one. */
 const REFUSED_FOR_EACH_GOOD = 4
 
 /**
@@ -27,7 +29,7 @@ const suspicious: ReadonlySet<LogReason> = new Set([
   'not_yet_valid',
 ])
 
-/** The requests of one window: good ones, and those refused for one reason. */
+/** The requests of one window: valid ones, and those refused for one reason. */
 export interface TokenCounts {
   good: number
   refused: number

@@ -5,14 +5,14 @@ import { watchAuthentication } from './authentication-watch.ts'
 import { createJwksCache, type JwksCache } from './jwks-cache.ts'
 import { createTokenCache } from './token-cache.ts'
 
-/** Everything that makes a user of a token, put together: keys, verification, cache and counters. */
+/** Builds authentication from keys, verification, cache and counters. */
 export interface Authentication {
   keys: JwksCache
   authenticate: Authenticate
 }
 
 /**
- * @param timeoutMs of one fetch of keys
+ * @param timeoutMs timeout of one fetch of keys
  * @param limitVerification runs a verification within a limit. A cached token needs none
  */
 export function createAuthentication(

@@ -8,9 +8,9 @@ import { createJwksClient, type FetchedKeySet, JwksError, reasonOf } from './jwk
 import { decide, type FetchTimes, REFETCH_MS, RETRY_MS } from './jwks-decision.ts'
 
 /**
- * Requests that may wait for an unknown key: at most this many, and at most a quarter of all requests in
- * flight. Any client can make up key ids. While an issuer is silent, they must leave room for tokens whose
- * keys are known.
+ * Limits the requests that wait for an unknown key. The limit is also at most a quarter of all requests in
+ * flight. Any client can invent key ids. While the issuer does not respond, tokens with known keys still
+ * need permits.
  */
 export const MAX_WAITING = 64
 const SHARE_OF_WAITING = 1 / 4
@@ -18,15 +18,15 @@ const SHARE_OF_WAITING = 1 / 4
 /** How often a request checks whether the fetch of another one has ended, milliseconds. */
 const POLL_MS = 20
 
-/** What clients have to wait while there are no keys. Outages seldom end within a second. */
+/** `Retry-After` while no keys are available, seconds. Outages seldom end within a second. */
 const RETRY_AFTER_SECONDS = 5
 
 export interface JwksCache {
   /**
-   * The key that a token with this header must be signed with; jose's key function. Work that can
-   * wait goes to `background`; without one the call waits for it.
+   * Returns the key that must have signed a token with this header. This is jose's key function. Work that
+   * can wait runs in `background`; without it the call waits.
    *
-   * @throws GatewayError `upstream_unavailable` when no key can be had
+   * @throws GatewayError `upstream_unavailable` when no key is available
    * @throws JWKSNoMatchingKey, JWKSMultipleMatchingKeys as jose's `createLocalJWKSet` does
    */
   key(
@@ -34,34 +34,34 @@ export interface JwksCache {
     token: FlattenedJWSInput,
     background?: Background,
   ): Promise<CryptoKey>
-  /** Resolves when there are keys to verify with. Throws as `key` does when there are none. */
+  /** Resolves when keys are available. Otherwise throws like `key`. */
   ready(): Promise<void>
   /** Changes with the keys. */
   version(): number
   /**
-   * Whether the keys have changed since `version`. For a signature that fits none of the keys: an issuer
-   * may replace a key and keep its id. So the keys are fetched, at most once in {@link REFETCH_MS}. Throws as
-   * `key` does when too many requests wait.
+   * Whether the keys have changed since `version`. Called when a signature fits none of the keys, because
+   * an issuer may replace a key and keep its id. Fetches the keys, at most once in {@link REFETCH_MS}.
+   * Throws like `key` when too many requests wait.
    */
   changedSince(version: number): Promise<boolean>
 }
 
 interface KeySet extends FetchedKeySet {
-  /** By the monotonic clock. */
+  /** On the monotonic clock. */
   fetchedAt: number
 }
 
-/** Everything that the cache keeps. */
+/** The state of the cache. */
 interface JwksState extends FetchTimes {
   keySet: KeySet | undefined
-  /** Where the last good keys came from. */
+  /** The URL of the last good keys. */
   url: string | undefined
   /** Changes with the keys. */
   version: number
   /** Fetches that have begun, and the last one whose result counts. */
   begun: number
   applied: number
-  /** When the current fetch for an unknown key ends at the latest, by `performance.now()`. */
+  /** The deadline of the current fetch for an unknown key, as a value of `performance.now()`. */
   refetchEndsAt: number
   /** Requests that wait for an unknown key. */
   waiting: number
@@ -70,14 +70,14 @@ interface JwksState extends FetchTimes {
 /**
  * The issuer's public keys, fetched when they are first needed. jwks-decision.ts has the rules.
  *
- * jose's own remote set lacks two things: last good keys that serve through an outage, and a cool-down that
- * counts failed fetches. See docs/decisions.
+ * jose's own remote set lacks two features: the last good keys are not used during an outage, and failed
+ * fetches do not count for its cool-down. See docs/decisions.
  *
- * On Workers a request must not await the promise of another request. So the state holds settled values
- * alone, and outside of `singleFlight` a request goes on without the fetch of another one.
+ * On Workers a request must not await the promise of another request. So the state contains only settled
+ * values, and outside `singleFlight` a request does not wait for the fetch of another one.
  *
- * @param deps.timeoutMs for one fetch, discovery included
- * @param deps.maxInFlight requests that are served at once
+ * @param deps.timeoutMs timeout of one fetch, including discovery
+ * @param deps.maxInFlight limit of requests that are served at once
  */
 export function createJwksCache(deps: {
   jwt: JwtConfig
@@ -113,7 +113,7 @@ export function createJwksCache(deps: {
       state.url ??= await client.findUrl(deadline)
       const fetched = await client.fetchKeySet(state.url, deadline)
       const keySet = { ...fetched, fetchedAt: monotonicClock() }
-      // A set without a usable key counts, too: the issuer has withdrawn the keys before it.
+      // A set without a usable key also replaces the old keys, because the issuer has withdrawn them.
       keep(fetchNumber, fetched.isEmpty ? undefined : keySet)
       if (fetched.isEmpty) throw new JwksError('no_usable_key')
       return keySet
@@ -133,7 +133,7 @@ export function createJwksCache(deps: {
     }
   }
 
-  /** Keeps the result of a fetch, unless one that began later has brought its own. */
+  /** Stores the result of a fetch, unless a fetch that began later has already finished. */
   function keep(fetchNumber: number, keySet: KeySet | undefined): void {
     if (fetchNumber < state.applied) return
     state.applied = fetchNumber
@@ -146,13 +146,13 @@ export function createJwksCache(deps: {
     return state.keySet
   }
 
-  /** Keys that may serve, or those of a fetch that this request has to wait for. */
+  /** Returns keys that are fresh enough, or waits for a fetch. */
   async function current(background?: Background): Promise<KeySet> {
     const { keySet } = state
     const decision = decide(keySet?.fetchedAt, state, monotonicClock())
     if (!keySet || decision === 'fetch') return fetchOnce()
     if (decision === 'renew') {
-      // Further requests join this fetch. Only a failure lets them go on without waiting.
+      // Further requests join this fetch. Only after a failure do they continue without waiting.
       await singleFlight('issuer-keys', fetchKeys).catch(() => {
         state.waitNotBefore = monotonicClock() + REFETCH_MS
       })
@@ -177,7 +177,7 @@ export function createJwksCache(deps: {
     })
   }
 
-  /** Fetches for an unknown key, unless that was done lately. Throws when too many requests wait for it. */
+  /** Fetches for an unknown key, at most once in {@link REFETCH_MS}. Throws when too many requests wait. */
   async function refetch(): Promise<void> {
     if (state.waiting >= maxWaiting) throw unavailable('busy')
     state.waiting += 1
@@ -194,7 +194,7 @@ export function createJwksCache(deps: {
     }
   }
 
-  /** Polls where a request cannot await the fetch of another one. */
+  /** Polls, because a request on Workers cannot await the fetch of another one. */
   async function refetched(): Promise<void> {
     while (performance.now() < state.refetchEndsAt) {
       await new Promise((resolve) => setTimeout(resolve, POLL_MS))

@@ -6,7 +6,10 @@ import { type HttpClient, HttpClientError } from '../http-client.ts'
 import type { IssuerKeysReason } from '../log-record.ts'
 import { usableKeys } from './usable-keys.ts'
 
-/** Keys in one set. Issuers have a handful; more would take seconds to check, at every fetch. */
+/**
+ * Maximum number of keys in one set. Issuers have a handful. Checking more would take seconds at every
+ * fetch.
+ */
 export const MAX_KEYS = 1_000
 
 /** A key set as the issuer publishes it, without the keys that cannot verify tokens. */
@@ -18,7 +21,7 @@ export interface FetchedKeySet {
   isEmpty: boolean
 }
 
-/** What the issuer sent cannot be used. */
+/** The issuer's response is not usable. */
 export class JwksError extends Error {
   readonly reason: IssuerKeysReason
   /** The HTTP status, where it is the cause. */
@@ -32,17 +35,17 @@ export class JwksError extends Error {
   }
 }
 
-/** Fetches the issuer's documents. It keeps nothing between two calls. */
+/** Fetches the issuer's documents. It has no state. */
 export interface JwksClient {
   /**
-   * The URL of the key set: `JWT_JWKS_URL`, otherwise what the discovery document says (OpenID Connect
-   * Discovery 1.0 §4).
+   * The URL of the key set: `JWT_JWKS_URL`, otherwise from the discovery document (OpenID Connect Discovery
+   * 1.0 §4).
    *
    * @param deadline by `performance.now()`, milliseconds
-   * @throws HttpClientError; JwksError; what parsers throw, which may quote the document
+   * @throws HttpClientError; JwksError; errors of parsers, which may quote the document
    */
   findUrl(deadline: number): Promise<string>
-  /** The key set at this URL. Throws as {@link findUrl} does. */
+  /** The key set at this URL. Throws like {@link findUrl}. */
   fetchKeySet(url: string, deadline: number): Promise<FetchedKeySet>
 }
 
@@ -64,10 +67,10 @@ export function createJwksClient(jwt: JwtConfig, httpClient: HttpClient): JwksCl
       const base = jwt.issuer.replace(/\/$/, '')
       const document = await getJson(`${base}/.well-known/openid-configuration`, deadline)
       const { issuer, jwks_uri } = discoverySchema.parse(document)
-      // Discovery 1.0 §4.3. Otherwise an issuer could answer with the keys of another one.
+      // Discovery 1.0 §4.3. Otherwise an issuer could provide the keys of another one.
       if (issuer !== jwt.issuer) throw new JwksError('issuer_mismatch')
       const url = parseTrustworthyUrl(jwks_uri)
-      // A remote issuer must not choose what is called on this machine.
+      // A remote issuer must not cause requests to this machine.
       const isOwnMachine = url && isLoopback(url) && !isLoopback(new URL(jwt.issuer))
       if (!url || isOwnMachine) throw new JwksError('jwks_uri')
       return url.href
@@ -90,7 +93,7 @@ const discoverySchema = z.object({ issuer: z.string(), jwks_uri: z.string() })
 
 const keySetSchema = z.object({ keys: z.array(z.unknown()) })
 
-/** A fixed word for the log: messages of HTTP clients and parsers may quote what they got. */
+/** A fixed word for the log: messages of HTTP clients and parsers may quote the response. */
 export function reasonOf(error: unknown): IssuerKeysReason {
   if (error instanceof JwksError) return error.reason
   return error instanceof HttpClientError ? error.kind : 'malformed'

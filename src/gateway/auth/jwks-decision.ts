@@ -1,11 +1,11 @@
 /*
- * When the issuer's keys are fetched, and which requests wait for it. Pure functions.
+ * Decides when the issuer's keys are fetched, and which requests wait. Pure functions.
  *
  * | Age of the keys | A request | Fetch |
  * |---|---|---|
  * | under 10 min | is served | |
  * | 10 min to 1 h | is served | in the background, at most once in 30 s |
- * | 1 h to 24 h | waits, and is served with what it finds then; for 30 s after a failure nothing waits | yes |
+ * | 1 h to 24 h | waits, then uses the newest keys; for 30 s after a failure no request waits | yes |
  * | over 24 h, or no keys | waits, and fails with the fetch | yes, but not within 1 s of a failure |
  */
 
@@ -13,42 +13,45 @@
 export const FRESH_MS = 10 * 60_000
 
 /**
- * From this age on requests wait for the renewal. Otherwise the first request after a quiet night could use a
- * key that the issuer revoked the evening before.
+ * At this age requests start to wait for the renewal. Otherwise the first request after a quiet night could
+ * use a key that the issuer revoked the evening before.
  */
 export const STALE_MS = 60 * 60_000
 
 /** How long the last good keys serve while the issuer cannot be reached. */
 export const LAST_GOOD_MS = 24 * 60 * 60_000
 
-/** Between two fetches for unknown key ids, and between two tries to renew keys that still serve. */
+/** Minimum time between two fetches for unknown key ids, and between two tries to renew usable keys. */
 export const REFETCH_MS = 30_000
 
-/** Between a failed fetch and the next one while there are no keys. */
+/** Minimum time between a failed fetch and the next one while no keys are available. */
 export const RETRY_MS = 1_000
 
-/** When a next fetch may begin, on a clock that never goes back, milliseconds. */
+/** When the next fetch may begin, on the monotonic clock, milliseconds. */
 export interface FetchTimes {
   /** In the background. */
   renewNotBefore: number
-  /** With requests that wait for it although keys still serve. */
+  /** With requests that wait although keys are still usable. */
   waitNotBefore: number
   /** While there are no keys. */
   retryNotBefore: number
-  /** For an unknown key id. Failed fetches count: made-up ids must not become calls to a dead issuer. */
+  /**
+   * For an unknown key id. Failed fetches count, so that invented ids do not cause calls to an issuer that
+   * is down.
+   */
   refetchNotBefore: number
 }
 
 /**
  * - `serve`: the keys serve
  * - `serve_and_renew`: the keys serve, and a fetch begins in the background
- * - `renew`: the request waits for a fetch, and goes on with the keys that there are then
- * - `fetch`: the request waits for a fetch, and fails with it
+ * - `renew`: the request waits for a fetch, then uses the newest keys
+ * - `fetch`: the request waits for a fetch, and fails if the fetch fails
  */
 export type JwksDecision = 'serve' | 'serve_and_renew' | 'renew' | 'fetch'
 
 /**
- * What a request does that needs the keys.
+ * Decides what a request that needs the keys does.
  *
  * @param fetchedAt when the keys were fetched; undefined when there are none
  */

@@ -7,20 +7,20 @@ interface CachedToken {
   user: User
   /** The key set that verified the token. */
   keysVersion: number
-  /** By the monotonic clock, milliseconds. */
+  /** On the monotonic clock, milliseconds. */
   endsAt: number
 }
 
-/** All cached headers together. The parsed claims take a few times as much memory. */
+/** Maximum length of all cached headers together. The parsed claims take several times as much memory. */
 const MAX_CACHED_CHARACTERS = 4 * 1024 * 1024
 
 /** Other spellings of the header are not cached. Otherwise one token could evict those of other users. */
 const isUsual = /^[Bb]earer [^ ]/
 
 /**
- * Caches verified tokens, so that the requests of an upload verify their signature once. The key is the whole
- * header, so no other token can match. Only valid tokens are cached: until their `exp`, for at most
- * `seconds`, and until the issuer's keys change.
+ * Caches verified tokens, so that the signature is verified only once for all requests of an upload. The
+ * key is the whole header, so no other token can match. Only valid tokens are cached: until their `exp`,
+ * for at most `seconds`, and until the issuer's keys change.
  *
  * @param deps.seconds 0 caches nothing
  */

@@ -1,7 +1,7 @@
 import { importJWK, type JWK } from 'jose'
 import * as z from 'zod'
 
-/** The members of a public key (RFC 7517 §4, RFC 7518 §6, RFC 8037 §2) that verifying needs. */
+/** The members of a public key that verification needs (RFC 7517 §4, RFC 7518 §6, RFC 8037 §2). */
 const publicKeySchema = z
   .looseObject({
     kty: z.enum(['RSA', 'EC', 'OKP']),
@@ -14,12 +14,12 @@ const publicKeySchema = z
   // With a published private key anyone could sign tokens.
   .refine((key) => key.d === undefined)
 
-/** Keys that are checked in one go. Then other requests have their turn. */
+/** Number of keys that are checked before other requests may run. */
 const KEYS_IN_A_ROW = 8
 
 /**
- * Those of `keys`, the members of a key set, that tokens could be verified with by one of `algorithms`.
- * What any issuer may add is left out.
+ * Returns the keys of a key set that can verify tokens with one of `algorithms`. Members that verification
+ * does not need are removed.
  */
 export async function usableKeys(
   keys: readonly unknown[],
@@ -38,7 +38,7 @@ export async function usableKeys(
   return usable
 }
 
-/** An algorithm to try a key with that names none. */
+/** The algorithm to test a key with that names none. */
 function usualAlgorithm(kty: 'RSA' | 'EC' | 'OKP', crv: string | undefined): string {
   if (kty === 'RSA') return 'RS256'
   if (kty === 'OKP') return 'EdDSA'
@@ -57,7 +57,7 @@ async function canVerify(key: JWK, algorithm: string): Promise<boolean> {
   }
 }
 
-/** Lets the runtime serve others. */
+/** Lets other requests run. */
 function pause(): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, 0))
 }

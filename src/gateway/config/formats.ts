@@ -3,7 +3,7 @@ import { list, matching, reader, setOf } from './readers.ts'
 import { conceal } from './secret.ts'
 import { parseTrustworthyUrl } from './secure-url.ts'
 
-/** The formats that only one or two variables have. */
+/** Formats that only one or two variables use. */
 
 const loopback = '(http only for a loopback address)'
 

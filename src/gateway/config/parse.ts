@@ -100,7 +100,7 @@ const ourPrefixes = variableList
 /** A Workers var may be a number or boolean. */
 const isPlain = (value: unknown) => ['string', 'number', 'boolean'].includes(typeof value)
 
-/** What `environment` has for the variables of `runtime`, without blank values. */
+/** The values in `environment` of the variables of `runtime`, without blank ones. */
 function readGiven(environment: Environment, runtime: Runtime): Environment {
   const given: Record<string, unknown> = {}
   for (const { name, runtimes } of variableList) {

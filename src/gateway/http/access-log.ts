@@ -3,7 +3,7 @@ import { errorFields, GatewayError } from '../errors.ts'
 import type { Log, LogLevel, Metrics } from '../ports.ts'
 import type { AppEnv } from './request-context.ts'
 
-/** Writes one line and one measurement for each request, from a fixed set of fields. */
+/** Logs and measures each request, with a fixed set of fields. */
 export function accessLog(log: Log, metrics: Metrics): MiddlewareHandler<AppEnv> {
   return async function accessLog(c, next) {
     await next()

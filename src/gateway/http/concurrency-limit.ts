@@ -1,32 +1,32 @@
 import type { Clock, Metrics } from '../ports.ts'
 import { createPermits, type Permits } from './permits.ts'
 
-/** The share of one user: room for a burst, while the rest stays for other users. */
+/** Maximum share of one user. It allows a burst and leaves permits to other users. */
 const SHARE_OF_ONE_USER = 1 / 2
 
 /**
- * Bodies received and tokens verified at once, for each request that may be served. Both cost memory alone:
- * a body at most 64 KiB, a token 16 KiB. Signatures wait for the CPU in any case.
+ * Concurrent bodies and token verifications per request that may be served. They need only memory: a body
+ * at most 64 KiB, a token 16 KiB. The CPU verifies one signature at a time in any case.
  */
 const WAITING_PER_SERVED = 4
 
-/** The permits of one gateway, by what a request does. */
+/** The permits of one gateway, by the phase of a request. */
 export interface ConcurrencyLimit {
-  /** For requests whose token is verified. */
+  /** For requests whose token is being verified. */
   verified: Permits
-  /** For users' requests whose body is received. */
+  /** For users' requests whose body is being received. */
   received: Permits
   /** For users' requests that are served, until their response is sent. */
   served: Permits
 }
 
 /**
- * Limits concurrent requests: at most `max` are served at once, at most half of them for one user. Requests
- * whose token is verified or whose body arrives have limits of their own, so that they never take a permit
- * from a request that could be served.
+ * Limits concurrent requests: at most `max` are served at once, at most half of them for one user. Token
+ * verification and the receipt of bodies have separate limits, so that they never take a permit from a
+ * request that could be served.
  *
- * @param options.servedMs the longest that a request may be served; older permits are dropped
- * @param options.waitedMs the longest that a token may be verified or a body received
+ * @param options.servedMs maximum time to serve a request; older permits are dropped
+ * @param options.waitedMs maximum time to verify a token or receive a body
  */
 export function createConcurrencyLimit(options: {
   max: number

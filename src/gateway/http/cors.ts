@@ -46,7 +46,7 @@ export function crossOrigin(origins: ReadonlySet<string>): MiddlewareHandler<App
   ]
 }
 
-/** Why a browser will not send the request of this preflight, as a fixed word for the log. */
+/** The reason why the browser will block the request after this preflight, for the log. */
 function refusalOf(
   c: Context<AppEnv>,
   isOriginAllowed: boolean,

@@ -2,7 +2,7 @@ import type { Hono } from 'hono'
 import { GatewayError } from '../errors.ts'
 import type { AppEnv } from './request-context.ts'
 
-/** Refuses every other method of the paths that `app` has by now, with `Allow` (RFC 9110 §15.5.6). */
+/** Rejects all other methods of the paths registered in `app` so far, with `Allow` (RFC 9110 §15.5.6). */
 export function refuseOtherMethods(app: Hono<AppEnv>): void {
   const methods = new Map<string, Set<string>>()
   for (const { path, method } of app.routes) {

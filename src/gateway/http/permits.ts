@@ -19,7 +19,7 @@ interface Permit {
  * Hands out at most `max` permits at once, at most `maxOfUser` of them to one user.
  *
  * A permit ends after `maxAgeMs`: when none is left, older ones are dropped. Workers can end a request
- * without running its `finally`; otherwise its permit would be lost.
+ * without running its `finally`, which would lose its permit.
  *
  * @param options.onCount receives the number of permits in use after each change
  */

@@ -7,36 +7,42 @@ import type { Background } from '../ports.ts'
 /** What the gateway keeps in Hono's context: one object for each request. */
 export interface AppEnv {
   Bindings: {
-    /** From @hono/node-server. Workers have nothing of the kind. */
+    /** From @hono/node-server. Undefined on Workers. */
     incoming?: { headers: object }
-    /** Calls back when the response is sent or the connection is gone. Missing where nothing can tell. */
+    /**
+     * Calls back when the response is sent or the connection is closed. Missing on runtimes that do not
+     * report it.
+     */
     responseClosed?: (done: () => void) => void
   }
   Variables: { request: RequestContext }
 }
 
-/** Everything that belongs to one request. It is made at the edge and passed on as an argument. */
+/**
+ * Everything that belongs to one request. The first middleware creates it. Functions receive it as an
+ * argument.
+ */
 export class RequestContext {
   readonly hono: Context<AppEnv>
   /** The value of `X-Request-Id`. */
   readonly id: string
-  /** By `performance.now()`, milliseconds. */
+  /** The start, as a value of `performance.now()`, milliseconds. */
   readonly startedAt = performance.now()
-  /** What every response to this request has in its head. */
+  /** The headers of every response to this request. */
   readonly responseHeaders: Record<string, string>
   /** The id of the matched operation. */
   operation = 'none'
   /** The codes that the operation declares. */
   errors: ReadonlySet<ErrorCode> | undefined
-  /** When all work for this request ends, by `performance.now()`, milliseconds. */
+  /** When all work for this request must end, as a value of `performance.now()`, milliseconds. */
   deadline = Number.POSITIVE_INFINITY
   /** The valid input: the parameters of the path, and the body. */
   readonly input: { params?: unknown; body?: unknown } = {}
-  /** For the log: why the request does not have the effect that its status promises. */
+  /** For the log: why the request failed although its status is a success. */
   reason: LogReason | undefined
   /** The error of the response. */
   error: unknown
-  /** Frees what the request holds, once its response is sent. */
+  /** Releases the resources of the request after its response is sent. */
   release: (() => void) | undefined
   #user: User | undefined
 
@@ -67,17 +73,17 @@ export class RequestContext {
   }
 
   /**
-   * Every header of the request, names in lower case. On Node from Node itself: to walk through those of a
-   * `Request` makes @hono/node-server build `Headers` in order.
+   * Every header of the request, names in lower case. On Node they come from Node's own request, because
+   * iterating those of a `Request` makes @hono/node-server build sorted `Headers`.
    */
   get headers(): Iterable<[name: string, value: string]> {
-    // A server of an embedder passes no bindings at all.
+    // An embedder's server may pass no bindings.
     const { incoming } = this.hono.env ?? {}
     if (!incoming) return this.hono.req.raw.headers
     return Object.entries(incoming.headers) as [string, string][]
   }
 
-  /** Lets work outlive the request: on Workers the platform has to know, Node needs nothing. */
+  /** Lets work continue after the response. Workers need `waitUntil` for this, Node does not. */
   readonly background: Background = (work) => {
     try {
       this.hono.executionCtx.waitUntil(work)
@@ -86,7 +92,7 @@ export class RequestContext {
     }
   }
 
-  /** Calls `release` when the response is sent, or now where nothing can tell. */
+  /** Calls `release` when the response is sent, or at once on runtimes that do not report that. */
   releaseAfterResponse(): void {
     const { release } = this
     if (!release) return
@@ -97,7 +103,7 @@ export class RequestContext {
   }
 }
 
-/** Makes the context of each request. The id is the client's own where it is safe in a log. */
+/** Creates the context of each request. The client's request id is kept if it is safe in a log. */
 export const requestContext: MiddlewareHandler<AppEnv> = function requestContext(c, next) {
   c.set('request', new RequestContext(c))
   return next()

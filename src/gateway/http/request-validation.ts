@@ -7,15 +7,16 @@ import type { Permits } from './permits.ts'
 import type { Step } from './pipeline.ts'
 import type { RequestContext } from './request-context.ts'
 
-/** Largest body of a request, bytes. The endpoints take short JSON only. */
+/** Maximum size of a request body, bytes. All endpoints take short JSON. */
 const MAX_BODY_BYTES = 64 * 1024
 
-/** Issues reported for one request. A body has room for thousands. */
+/** Maximum number of issues in one response. A body can cause thousands. */
 const MAX_REPORTED_ISSUES = 20
 
 /**
- * Checks the input of a request against the schemas of its route, which the OpenAPI document is made of.
- * A body is short JSON in UTF-8. Where it is optional, an empty one is none. Reading a body takes a permit.
+ * Checks the input of a request against the schemas of its route, which also generate the OpenAPI document.
+ * A body is short JSON in UTF-8. An empty body counts as no body if the body is optional. Reading a body
+ * takes a permit.
  *
  * Throws GatewayErrors: `overloaded`, `request_too_large`, `unsupported_media_type`, and otherwise
  * `invalid_request` with the invalid fields, or when the body does not arrive within `bodyTimeoutMs`.
@@ -99,7 +100,7 @@ async function readBytes(c: RequestContext['hono']): Promise<ArrayBuffer> {
     const length = c.req.header('content-length')
     const hasLength = length !== undefined && c.req.header('transfer-encoding') === undefined
     if (!hasLength) return await readCounting(c)
-    // HTTP itself limits a body to its Content-Length.
+    // HTTP limits a body to its Content-Length.
     return Number(length) <= MAX_BODY_BYTES ? await c.req.arrayBuffer() : tooLarge()
   } catch (error) {
     if (error instanceof GatewayError) throw error
@@ -119,7 +120,7 @@ async function within(timeoutMs: number, arriving: Promise<ArrayBuffer>): Promis
   let timer: ReturnType<typeof setTimeout> | undefined
   const late = new Promise<never>((_, reject) => {
     timer = setTimeout(() => {
-      // The connection ends: otherwise the rest of the body would be read as the next request.
+      // The connection is closed. Otherwise the rest of the body would be read as the next request.
       const headers = { Connection: 'close' }
       const detail = 'The body did not arrive in time.'
       reject(new GatewayError('invalid_request', detail, { reason: 'body_timeout', headers }))
@@ -132,7 +133,9 @@ async function within(timeoutMs: number, arriving: Promise<ArrayBuffer>): Promis
   }
 }
 
-/** For bodies without a Content-Length alone: @hono/node-server builds a whole `Request` for it. */
+/**
+ * Used only for bodies without a Content-Length, because @hono/node-server builds a whole `Request` for it.
+ */
 async function readCounting(c: RequestContext['hono']): Promise<ArrayBuffer> {
   let bytes = new ArrayBuffer(0)
   await limit(c, async () => {

@@ -23,7 +23,10 @@ export function limitRate(limiter: RateLimiter, detail: string): Step {
   }
 }
 
-/** Holds a permit of the user until the response is sent. Throws GatewayError `overloaded` without one. */
+/**
+ * Holds a permit of the user until the response is sent. Throws GatewayError `overloaded` when none is
+ * left.
+ */
 export function limitConcurrency(permits: Permits): Step {
   return (request) => {
     request.release = permits.acquire(request.user.id)

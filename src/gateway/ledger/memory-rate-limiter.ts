@@ -11,7 +11,7 @@ const MAX_USERS = 50_000
 
 /**
  * Creates a rate limiter in this process's memory. A user may make `perMinute` calls at once, and then
- * `perMinute` calls a minute at an even rate. A user who never stops thus gets no burst each minute.
+ * `perMinute` calls a minute at an even rate. So a user who never pauses gets no burst each minute.
  *
  * This is the generic cell rate algorithm (ITU-T I.371), with one number per user. The known libraries
  * use windows that start full, and a timer per user.
@@ -21,7 +21,7 @@ const MAX_USERS = 50_000
 export function createMemoryRateLimiter(perMinute: number, monotonicClock: Clock): RateLimiter {
   if (perMinute === 0) return { consume: async () => 0 }
   const oneTakesMs = MINUTE_MS / perMinute
-  /** When all calls of a user would end at the even rate, by user id. */
+  /** By user id: when all calls of the user would have been made at the even rate. */
   const doneAt = new LRUCache<string, number>({ max: MAX_USERS })
   return {
     async consume(userId) {

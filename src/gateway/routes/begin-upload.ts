@@ -7,10 +7,10 @@ import { beginFields, credentials, metadataRule } from './schemas.ts'
 
 const body = z.strictObject(beginFields).meta({ id: 'BeginUpload' })
 
-/** What most uploads begin with; the other fields are optional. */
+/** The required fields. All others are optional. */
 const example = { path: 'holiday/clip.mp4', size: 2_097_162 }
 
-/** Begins an upload. SMH has not seen the file's hash, so a task is the only outcome. */
+/** Begins an upload. Without a hash, SMH always creates a task. */
 export const beginUpload = defineEndpoint(
   {
     operationId: 'beginUpload',

@@ -23,7 +23,7 @@ const body = z
   })
   .meta({ id: 'CompleteUpload' })
 
-/** Checks the parts and confirms the upload in SMH; a repeat gives the same file. */
+/** Checks the parts and confirms the upload in SMH. A repeat returns the same file. */
 export const completeUpload = defineEndpoint(
   {
     operationId: 'completeUpload',

@@ -12,30 +12,34 @@ const contentSecurityPolicy =
   "default-src 'none'; style-src 'self'; img-src data:; " +
   "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
-/** By the path that each is served at. No other file is handed out. */
+/** The served files by URL path. */
 const files: Record<string, { asset: DocsAsset; operation: string; type: string }> = {
   '/openapi.json': { asset: 'openapi.json', operation: 'getOpenApi', type: 'application/json' },
   '/docs': { asset: 'reference.html', operation: 'getDocs', type: 'text/html; charset=UTF-8' },
   '/docs/reference.css': { asset: 'reference.css', operation: 'getDocs', type: 'text/css' },
 }
 
-/** Short: after an update of the gateway, browsers show the old reference for five minutes at most. */
+/**
+ * Cache lifetime. After an update of the gateway, browsers show the old reference for at most five minutes.
+ */
 const cacheControl = 'public, max-age=300'
 
-/** An asset as it is sent. It is kept, because clients without a token can request it without limit. */
+/**
+ * An asset as it is sent. It stays in memory, because clients without a token can request it without limit.
+ */
 interface Representations {
   identity: Uint8Array<ArrayBuffer>
   gzip: Uint8Array<ArrayBuffer>
   etag: string
 }
 
-/** Serves the OpenAPI document and the reference page made of it. Reads nothing before it is asked for. */
+/** Serves the OpenAPI document and the reference page. Reads a file at its first request. */
 export function registerDocs(app: Hono<AppEnv>, readAsset: ReadDocsAsset): void {
   const notModified = etag({
     retainedHeaders: ['ETag', 'Cache-Control', 'Vary', 'X-Request-Id', 'X-Content-Type-Options'],
   })
   for (const [path, { asset, operation, type }] of Object.entries(files)) {
-    // Only what has settled is kept: a Worker's request must not wait for another's I/O.
+    // Only settled values are kept, because a request on Workers must not await the I/O of another one.
     let kept: Representations | undefined
     app.get(path, notModified, async (c) => {
       const request = c.get('request')
@@ -65,6 +69,6 @@ async function represent(identity: Uint8Array<ArrayBuffer> | undefined): Promise
   const compressed = new Blob([identity]).stream().pipeThrough(new CompressionStream('gzip'))
   const gzip = new Uint8Array(await new Response(compressed).arrayBuffer())
   const tag = createHash('sha256').update(identity).digest('base64url')
-  // Weak: one tag stands for both encodings.
+  // Weak, because both encodings share one tag.
   return { identity, gzip, etag: `W/"${tag}"` }
 }

@@ -12,7 +12,7 @@ import type { ConfirmKeySigner } from '../uploads/confirm-key.ts'
 import { resolveScope } from '../uploads/policy.ts'
 import { problems } from './openapi-responses.ts'
 
-/** What the endpoints work with. */
+/** The dependencies of the endpoints. */
 export interface Services {
   config: Config
   clock: Clock
@@ -21,7 +21,7 @@ export interface Services {
   singleFlight: SingleFlight
   smh: SmhClient
   confirmKeys: ConfirmKeySigner
-  /** Rejects with what keeps uploads from beginning. */
+  /** Rejects with the error that prevents uploads. */
   checkReady(limits: CallLimits): Promise<void>
 }
 
@@ -46,7 +46,7 @@ type Handle<Route extends RouteConfig> = (
 interface EndpointOptions {
   /** The rate limit that counts its requests. Default: `other_calls`. */
   rateLimit?: 'begins' | 'other_calls'
-  /** What a request may take on top of three SMH calls, milliseconds. Default: 0. */
+  /** Time that a request may take in addition to three SMH calls, milliseconds. Default: 0. */
   extraTimeMs?: number
 }
 
@@ -54,7 +54,7 @@ interface EndpointOptions {
 export interface Endpoint<Route extends RouteConfig = RouteConfig>
   extends Required<EndpointOptions> {
   route: Route
-  /** The codes that it may answer. A refusal of SMH with another code becomes `upstream_error`. */
+  /** The error codes that it may return. A refusal of SMH with another code becomes `upstream_error`. */
   errors: ReadonlySet<ErrorCode>
   handle(services: Services): Handle<Route>
 }
@@ -78,15 +78,15 @@ export function defineEndpoint<const Route extends RouteConfig>(
   return { route: described, errors: new Set(errors), rateLimit, extraTimeMs, handle }
 }
 
-/** Where the files of the user live. */
+/** Resolves the space and folder of the user. */
 export function scopeOf({ config }: Services, { user }: RequestContext): UploadScope {
   return resolveScope(config.smh.space, config.upload, user)
 }
 
 /**
- * The upload that a confirm key names, when it is the user's.
+ * Returns the upload of a confirm key if it belongs to the user.
  *
- * @throws GatewayError the one `upload_not_found` for every other key
+ * @throws GatewayError the same `upload_not_found` for every other key
  */
 export function ownedUpload(
   services: Services,

@@ -21,7 +21,7 @@ const example = {
   beginningHash: '9bc1b2a288b26af7257a36277ae3816a7d4f16e89c1e7e77d0a5c48bad62b360',
 }
 
-/** Begins an upload with the file's hashes: where SMH has the file already, no byte has to be sent. */
+/** Begins an upload with the file's hashes. If SMH already has the file, the client sends no bytes. */
 export const instantUpload = defineEndpoint(
   {
     operationId: 'instantUpload',

@@ -34,7 +34,7 @@ const ofCredentials = {
   },
 }
 
-/** The later calls on an upload, with the confirm key at this place of the response. */
+/** OpenAPI links to the later operations. `confirmKey` is the location of the key in the response. */
 function laterCalls(confirmKey: string) {
   return Object.fromEntries(
     ['getUpload', 'renewUpload', 'completeUpload', 'abortUpload'].map((operationId) => [
@@ -76,7 +76,7 @@ export function emptyResponse(description: string) {
   return { description, headers: requestId }
 }
 
-/** The codes of every operation under /v1. Each has further codes of its own. */
+/** The codes of every operation under /v1. Each operation adds further codes. */
 export const uploadErrors = [
   'invalid_request',
   'missing_token',

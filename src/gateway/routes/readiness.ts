@@ -5,10 +5,10 @@ import type { Services } from './endpoint.ts'
 /** How long a result is reused, so that requests to /readyz cannot flood SMH or the issuer. */
 export const RESULT_LASTS_MS = 5_000
 
-/** Checks at once where requests cannot share one, so that a flood of requests stays here. */
+/** Maximum number of concurrent checks on runtimes where requests cannot share one. */
 const MAX_CHECKS = 4
 
-/** Everything that is kept: settled values, never a pending promise (see SingleFlight in ports.ts). */
+/** The state: settled values, never a pending promise (see SingleFlight in ports.ts). */
 interface ReadinessState {
   last: { ready: boolean; at: number } | undefined
   /** The checks that run. */
@@ -16,8 +16,8 @@ interface ReadinessState {
 }
 
 /**
- * Creates the function that says whether uploads can begin. Its result is at most five seconds old. It never
- * rejects; a failed check is one log line `not_ready`.
+ * Creates the function that checks whether uploads can begin. Its result is at most five seconds old. It
+ * never rejects; a failed check is one log line `not_ready`.
  */
 export function createReadiness(
   services: Pick<Services, 'checkReady' | 'log' | 'monotonicClock' | 'singleFlight'>,
@@ -26,7 +26,7 @@ export function createReadiness(
   const state: ReadinessState = { last: undefined, running: new Set() }
 
   async function check({ deadline }: CallLimits): Promise<boolean> {
-    // Without the signal: other requests wait for this check as well.
+    // Without the signal, because other requests wait for this check as well.
     const limits: CallLimits = { deadline }
     // A check that the platform has ended does not remove itself.
     for (const each of state.running) {

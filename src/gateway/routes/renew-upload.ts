@@ -13,7 +13,7 @@ import {
 
 const body = z.strictObject({ trafficLimit: trafficLimit.optional() }).meta({ id: 'RenewUpload' })
 
-/** Gives fresh credentials for an upload, before or after the old ones stopped working. */
+/** Returns new credentials for an upload, before or after the old ones expire. */
 export const renewUpload = defineEndpoint(
   {
     operationId: 'renewUpload',

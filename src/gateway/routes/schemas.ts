@@ -25,7 +25,7 @@ export const fullHash = sha256Hex.meta({
   example: 'b2570d481fcf044769490e0d1af438817093cda8c31d6c838767bfa2db63bb93',
 })
 
-/** Written out: the regular expressions of Python and Go do not have \p{Cc}. */
+/** Written out, because the regular expressions of Python and Go do not support \p{Cc}. */
 const CONTROL = '\\u0000-\\u001f\\u007f-\\u009f'
 
 /** Text that is stored with a file. JSON allows lone surrogates and NUL; they must not reach SMH. */
@@ -40,7 +40,7 @@ const label = shortText
   .refine((value) => [...value].length <= 64, 'has more than 64 characters')
   .meta({ maxLength: 64 })
 
-/** At most nanoseconds: unlimited fraction digits would let a client send SMH any text. */
+/** At most nanoseconds. Unlimited fraction digits would let a client send long texts to SMH. */
 const MAX_TIME_CHARACTERS = '2026-03-09T11:22:33.123456789+08:00'.length
 
 const localTime = z.iso
@@ -109,7 +109,7 @@ export const beginFields = {
   ...fileDetails,
 }
 
-/** Metadata has no field. Clients send it as headers with names of their own. */
+/** Metadata has no field. Clients send it as headers and choose their names. */
 export const metadataRule =
   'Request headers named `x-smh-meta-<name>` are stored with the file: at most 20, with at most ' +
   '2 KiB of names and values together. Values are printable ASCII; percent-encode anything else (UTF-8).'
@@ -126,7 +126,7 @@ export const confirmKeyParam = z.object({
   }),
 })
 
-/** Exactly what a client needs to send parts to COS. */
+/** The fields that a client needs to send parts to COS. */
 export const credentials = z
   .object({
     domain: z.string().meta({ example: 'media-1299999999.cos.ap-shanghai.myqcloud.com' }),
@@ -212,7 +212,7 @@ export function toStoredFile({ scope, file }: StoredUpload): z.infer<typeof stor
   return { ...file, path: relativePath(scope.rootPath, file.path) ?? [] }
 }
 
-/** Where the upload is, and when its credentials expire (HTTP date, RFC 9110 §5.6.7). */
+/** `Location` of the upload, and the time when its credentials expire (HTTP date, RFC 9110 §5.6.7). */
 export function credentialsHeaders(task: TaskReply, confirmKey: string): Record<string, string> {
   return {
     Location: `/v1/uploads/${confirmKey}`,

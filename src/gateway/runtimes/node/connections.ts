@@ -11,7 +11,7 @@ const MAX_WAITING_IN_ALL = 1024
 
 /**
  * How long the client may take to receive a response, for each 512 KiB of it. The largest response, 1.4 MB,
- * then needs 16 kB a second, which slow mobile networks have.
+ * then needs 16 kB per second. Slow mobile networks provide that.
  */
 const STALL_TIMEOUT_MS = 30_000
 const STALL_BYTES = 512 * 1024
@@ -20,7 +20,7 @@ const STALL_BYTES = 512 * 1024
 interface Connection {
   /** The response being sent. */
   response: ServerResponse | undefined
-  /** When it has to be received, by `performance.now()`. Unset before the first check. */
+  /** The deadline for its receipt, as a value of `performance.now()`. Unset before the first check. */
   endsAt: number | undefined
   waiting: Exchange[]
 }
@@ -34,11 +34,11 @@ export interface Connections {
  * Serves each connection one response after the other, and closes connections whose client has stopped
  * reading.
  *
- * - Pipelined requests (RFC 9112 §9.3.2) wait. Node alone works on all of them at once and keeps their
- *   responses: 60 kB of requests become gigabytes. The connection is closed when more than 16 wait on it, or
- *   more than 1,024 on all connections.
- * - The client has `stallTimeoutMs` for each 512 KiB of a response. Otherwise a slow reader would hold memory
- *   and a concurrency permit indefinitely. Node has timeouts for requests alone.
+ * - Pipelined requests (RFC 9112 §9.3.2) wait. Node itself would process all of them at once and keep their
+ *   responses: 60 kB of requests become gigabytes. The connection is closed when more than 16 wait on it,
+ *   or more than 1,024 on all connections.
+ * - The client has `stallTimeoutMs` for each 512 KiB of a response. Otherwise a slow reader would hold
+ *   memory and a concurrency permit indefinitely. Node has timeouts for requests only.
  *
  * @param stallTimeoutMs checked every tenth of it. Default: 30,000
  */
@@ -47,8 +47,8 @@ export function serializePipelinedRequests(
   respond: RequestListener,
   stallTimeoutMs = STALL_TIMEOUT_MS,
 ): Connections {
-  // By socket, and not a set of open responses: a set that changes all the time leaves outgrown tables
-  // behind, whose requests survive several garbage collections.
+  // Keyed by socket. A set of open responses would change constantly, and its old tables would keep
+  // requests in memory over several garbage collections.
   const connections = new Map<Socket, Connection>()
   let waitingInAll = 0
   let ending = false
@@ -61,7 +61,7 @@ export function serializePipelinedRequests(
       connection.response = undefined
       const next = connection.waiting.shift()
       if (next) waitingInAll -= 1
-      // A connection that ends begins no further request.
+      // No further request begins on a connection that ends.
       if (next && socket.writable) start(socket, connection, next)
     })
     respond(request, response)

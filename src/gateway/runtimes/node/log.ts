@@ -4,7 +4,7 @@ import type { Log, LogRecord } from '../../ports.ts'
 
 /** Bytes that are written together. A write per line would cost more than the line itself. */
 const WRITE_BYTES = 4096
-/** How long the last lines wait at most, in milliseconds. */
+/** Maximum delay of a line, in milliseconds. */
 const WRITE_MS = 100
 
 /** Limits the last write when the process ends, milliseconds. */

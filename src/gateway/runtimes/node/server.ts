@@ -31,7 +31,7 @@ export interface HttpServer {
   url: string
   /**
    * Stops without losing a request: accepts no connection, responds on those that are open, with
-   * `Connection: close`, and resolves when they are gone. Idle connections are closed after `idleMs`,
+   * `Connection: close`, and resolves when they are closed. Idle connections are closed after `idleMs`,
    * because their client may just have sent its next request.
    */
   stop(idleMs: number): Promise<void>
@@ -40,7 +40,7 @@ export interface HttpServer {
 }
 
 /**
- * Creates the HTTP server of the app and listens.
+ * Starts the HTTP server of the app.
  *
  * @throws Error with a `code` such as EADDRINUSE when it cannot listen
  */
@@ -50,7 +50,7 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
     keepAliveTimeout: KEEP_ALIVE_MS,
     requestTimeout: requestTimeoutMs,
     headersTimeout: requestTimeoutMs / 4,
-    // Node looks for late requests no more often than this.
+    // How often Node checks for late requests.
     connectionsCheckingInterval: requestTimeoutMs / 10,
   })
   server.maxConnections = maxConnections
@@ -108,12 +108,12 @@ async function stop(server: Server, connections: Connections, idleMs: number): P
   await new Promise<void>((resolve) => close.call(server, () => resolve()))
   clearTimeout(patience)
   clearInterval(checks)
-  // It also ends the timer that looks for late requests.
+  // It also stops the timer that checks for late requests.
   server.close()
 }
 
 /**
- * Refuses requests that a proxy may read in another way: with several `Host` lines (RFC 9112 §3.2), or with a
+ * Rejects requests that a proxy may parse differently: with several `Host` lines (RFC 9112 §3.2), or with a
  * transfer coding other than `chunked`, which Node passes on as it is (RFC 9112 §6.1).
  */
 function refuseAmbiguous(respond: RequestListener): RequestListener {
@@ -127,7 +127,7 @@ function refuseAmbiguous(respond: RequestListener): RequestListener {
   }
 }
 
-/** @param rawHeaders names and values in turn */
+/** @param rawHeaders names and values, alternating */
 function hasSeveralHosts(rawHeaders: readonly string[]): boolean {
   let hosts = 0
   for (let index = 0; index < rawHeaders.length; index += 2) {

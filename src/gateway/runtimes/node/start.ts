@@ -38,7 +38,9 @@ export interface RunningGateway {
   url: string
   /** Where `/metrics` is, when `ADMIN_PORT` is set. */
   adminUrl: string | undefined
-  /** Logs once whether keys and an SMH token are available, and otherwise what to fix. Never rejects. */
+  /**
+   * Logs once whether keys and an SMH token are available. If not, the log says what to fix. Never rejects.
+   */
   checkStart(): Promise<void>
   /** Accepts no further connection, lets requests end within `drainMs`, then resolves. Never rejects. */
   close(): Promise<void>

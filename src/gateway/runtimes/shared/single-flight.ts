@@ -31,7 +31,7 @@ interface Flights {
 /**
  * Creates the single flight for Workers. There a request must not await a promise of another request,
  * because that promise may never settle. So at most {@link MAX_FLIGHTS} callers of the same key obtain the
- * value, each for itself. The other callers poll for the result of the next flight that ends.
+ * value separately. The other callers poll for the result of the next flight that ends.
  *
  * @param flightMs after this time a flight counts as lost, and another one may start
  */
