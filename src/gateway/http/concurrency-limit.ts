@@ -1,5 +1,6 @@
 import type { Clock, Metrics } from '../ports.ts'
 import { createPermits, type Permits } from './permits.ts'
+import type { Step } from './pipeline.ts'
 
 /** Maximum share of one user. It allows a burst and leaves permits to other users. */
 const SHARE_OF_ONE_USER = 1 / 2
@@ -50,6 +51,17 @@ export function createConcurrencyLimit(options: {
   })
 
   return { verified, received, served }
+}
+
+/**
+ * Holds a permit of the user until the response is sent. Throws GatewayError `overloaded` when none is
+ * left.
+ */
+export function limitConcurrency(permits: Permits): Step {
+  return (request) => {
+    request.release = permits.acquire(request.user.id)
+    return undefined
+  }
 }
 
 /** Runs `work` while it holds a permit. Throws GatewayError `overloaded` when none is left. */

@@ -1,0 +1,13 @@
+import { GatewayError } from '../errors.ts'
+import type { RateLimiter } from '../ports.ts'
+import type { Step } from './pipeline.ts'
+
+/** Counts the request of its user. Throws GatewayError `rate_limited` above the limit. */
+export function limitRate(limiter: RateLimiter, detail: string): Step {
+  return async ({ user }) => {
+    const waitSeconds = await limiter.consume(user.id)
+    if (waitSeconds === 0) return undefined
+    const headers = { 'Retry-After': String(waitSeconds) }
+    throw new GatewayError('rate_limited', detail, { headers })
+  }
+}
