@@ -19,7 +19,7 @@ const EXCEPT = [
   'test/unit/words.test.ts',
   // The dictionary for contributors names these words too.
   'CONTRIBUTING.md',
-  // Written by others.
+  // Third-party files.
   'package-lock.json',
   'bench/node_modules/**',
   'openapi/clients/**/node_modules/**',

@@ -27,7 +27,7 @@ const groups = Object.entries(groupTitles).map(([group, title]) => ({
 const isRequired = ({ default: fallback }: Variable) =>
   typeof fallback === 'object' && 'required' in fallback
 
-/** What a value may be, and what counts without one. */
+/** The permitted values and the default of a variable. */
 function facts(variable: Variable): string {
   const { reader, default: fallback, runtimes, secret } = variable
   const sentences = [`Value: ${reader.expected}.`]
@@ -41,7 +41,7 @@ function facts(variable: Variable): string {
   return sentences.join(' ')
 }
 
-/** Markdown as lines of comment. */
+/** Markdown as comment lines. */
 const comment = (text: string) => wrap(text.replaceAll('`', ''), '# ')
 
 export function envExample(): string {

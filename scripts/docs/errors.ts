@@ -1,7 +1,7 @@
 import { errorCodes } from '../../src/gateway/error-codes.ts'
 import { document, generatedFrom, wrap } from './markdown.ts'
 
-/** `docs/errors.md`. */
+/** Renders `docs/errors.md`. */
 export function errorPage(): string {
   const rows = Object.entries(errorCodes).map(
     ([code, { status, when, hint }]) => `| \`${code}\` | ${status} | ${when} | ${hint} |`,

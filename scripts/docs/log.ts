@@ -1,7 +1,7 @@
 import { logEvents, logFields, logReasons } from '../../src/gateway/log-record.ts'
 import { document, generatedFrom, wrap } from './markdown.ts'
 
-/** `docs/log.md`. */
+/** Renders `docs/log.md`. */
 export function logPage(): string {
   return document([
     '# Log',

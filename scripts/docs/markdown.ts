@@ -1,4 +1,4 @@
-/** Longest line of a generated document. Tables have longer ones. */
+/** Maximum line length of a generated document, except in tables. */
 export const MAX_COLUMNS = 100
 
 /** Breaks `text` into lines of at most {@link MAX_COLUMNS} characters, each with `prefix`. */

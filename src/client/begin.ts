@@ -7,13 +7,16 @@ import { metadataHeaders } from './metadata.ts'
 import { type ArrivedPart, partBytesFor, resumedPartBytes } from './parts.ts'
 import type { ResumeOptions, UploadOptions } from './types.ts'
 
-/** What begin and resume need. */
+/** The dependencies of begin and resume. */
 export interface BeginServices {
   gateway: Gateway
   /** The app's option `partSize`. */
   partBytes: number | undefined
   hashWorker: HashWorker | undefined
-  /** Whether the gateway refuses instant uploads. Shared by all uploads, so that one finds out. */
+  /**
+   * Whether the gateway refuses instant uploads. All uploads share this value, so only one of them sends a
+   * refused request.
+   */
   instant: { refused: boolean }
 }
 

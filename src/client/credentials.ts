@@ -2,7 +2,7 @@ import type { SignedCredentials } from './api.ts'
 import type { Stopwatch } from './clock.ts'
 import type { UploadCredentials } from './gateway-types.ts'
 
-/** Credentials are renewed this long before they expire. It leaves time for retries. */
+/** Credentials are renewed this long before they expire. This leaves time for retries. */
 const MARGIN_MS = 5 * 60_000
 
 export type CredentialKeeper = ReturnType<typeof keepCredentials>

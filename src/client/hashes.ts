@@ -4,7 +4,10 @@ import { readChunks } from './source.ts'
 /** Instant upload does not support smaller files. */
 export const MIN_INSTANT_BYTES = MIB
 
-/** SMH's hash works on segments. The hash of everything before a segment is put in front of it. */
+/**
+ * Length of a segment. SMH's hash is chained: each segment is hashed together with the hash of all earlier
+ * ones.
+ */
 const SEGMENT_BYTES = MIB
 const HASH_BYTES = 32
 

@@ -94,7 +94,7 @@ function messageFor(error: Error): [UploadMessageKey, Record<string, string>?] {
 
 /**
  * Formats a number of bytes, such as `12.5 MB`. 1 MB is 1024 × 1024 bytes, as in Windows Explorer and
- * Uppy's Dashboard. It rounds down, so that the text of a limit does not exceed the limit.
+ * Uppy's Dashboard. The number is rounded down, so that a formatted limit never exceeds the limit.
  */
 export function fileSize(bytes: number): string {
   const units = ['bytes', 'KB', 'MB', 'GB', 'TB']

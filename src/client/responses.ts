@@ -16,7 +16,7 @@ const isText = check<string>((value) => typeof value === 'string')
 const isCount = check<number>((value) => Number.isSafeInteger(value) && (value as number) >= 0)
 const isFlag = check<boolean>((value) => typeof value === 'boolean')
 
-/** An array with at most as many items as an upload has parts. */
+/** An array with at most {@link MAX_PARTS} items. */
 const listOf = <Item>(isItem: Check<Item>) =>
   check<Item[]>((value) => Array.isArray(value) && value.length <= MAX_PARTS && value.every(isItem))
 

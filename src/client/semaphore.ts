@@ -32,7 +32,7 @@ export function createSemaphore(limit: number) {
     })
   }
 
-  /** Returns the permit. A task that still waits is woken without one. */
+  /** Returns the permit. A task that still waits continues without a permit. */
   function release(holder: PermitHolder): void {
     waiting.get(holder)?.()
     waiting.delete(holder)

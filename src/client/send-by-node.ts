@@ -1,7 +1,9 @@
 import { MAX_REPLY_CHARS, type PartReply, type SendPart } from './send-part.ts'
 import { release } from './source.ts'
 
-/** What the client uses of Node. It has no types of Node, so that other uses do not compile. */
+/**
+ * The parts of Node that the client uses. Node's own types are not loaded, so other uses do not compile.
+ */
 interface NodeProcess {
   release?: { name?: string }
   getBuiltinModule?: (name: 'node:http' | 'node:https') => { request: StartRequest }

@@ -7,7 +7,7 @@ type Outcome = Extract<UploadState, { name: 'stored' | 'failed' }> | { name: 'ab
 
 /** One request of an upload with its retries, or a sequence of requests. Tasks determine the upload's state. */
 export interface Task {
-  /** Nothing happens until the cause of the wait is gone. */
+  /** The task waits until the cause is gone. */
   waits(waiting: Waiting): void
   /** The request makes progress. */
   moves(): void

@@ -42,9 +42,9 @@ export interface UploadClientOptions {
    * `() => new Worker('/hash-worker.js', { type: 'module' })`.
    */
   hashWorker?: HashWorker
-  /** Returns milliseconds. For tests. Default: the runtime's clocks. */
+  /** Returns milliseconds. Tests replace it. Default: the runtime's clocks. */
   clock?: () => number
-  /** Waits between attempts. For tests. Default: timers. */
+  /** Waits between attempts. Tests replace it. Default: timers. */
   wait?: Wait
 }
 
@@ -98,7 +98,7 @@ interface CommonOptions {
 export interface UploadOptions extends CommonOptions {
   /** Path of the file, relative to the user's folder. The last segment is the file name. */
   path: string
-  /** What happens when the path exists already. Default: `rename`. */
+  /** The strategy when the path exists already. Default: `rename`. */
   strategy?: BeginUpload['conflictResolutionStrategy'] | undefined
   /** Whether SMH should store the file on the same COS domain as an existing file at this path. */
   preferSameOrigin?: boolean | undefined

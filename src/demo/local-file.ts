@@ -38,8 +38,8 @@ function reasonOf(error: unknown): string {
 }
 
 /**
- * CRC-64/XZ of the whole file, as a decimal number like SMH's. It does not use the client's
- * implementation, so that the demo can compare both.
+ * Computes CRC-64/XZ of the whole file, in decimal like SMH. It does not use the client's implementation,
+ * so that the demo can compare both results.
  */
 export async function crc64Of(file: string, signal: AbortSignal): Promise<string> {
   const crc64 = await createCRC64()

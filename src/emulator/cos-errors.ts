@@ -33,8 +33,7 @@ const REFUSALS = {
 } satisfies Record<string, [status: number, message: string]>
 
 /**
- * A COS error. `RequestExpired` is `AccessDenied` with a message of its own
- * (docs/smh-protocol.md#11.4).
+ * A COS error. `RequestExpired` is `AccessDenied` with another message (docs/smh-protocol.md#11.4).
  */
 export function cosError(
   name: keyof typeof REFUSALS,

@@ -1,5 +1,6 @@
 /**
- * An error of SMH (docs/smh-protocol.md#2.2). Programs decide by `code`. The message is for people.
+ * An error of SMH (docs/smh-protocol.md#2.2). Programs distinguish errors by `code`. The message is for
+ * people.
  */
 export class SmhError extends Error {
   readonly status: number

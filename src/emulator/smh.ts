@@ -62,7 +62,7 @@ const IN_SPACE: Handlers<SpaceCall> = {
   'delete-space': deleteSpace,
 }
 
-/** Like SMH, a read first looks for its file. Other calls name the file that they create. */
+/** Rejects an operation that the emulator lacks. Like SMH, a read of a missing file is 404 first. */
 function notEmulated({ request, space, rest }: SpaceCall): never {
   const reads = request.path.startsWith('/api/v1/file/') && request.method !== 'PUT'
   if (reads) findFile(space, filePath(rest))

@@ -112,7 +112,7 @@ export async function startEmulator(options: EmulatorOptions = {}): Promise<Emul
 
   const servers = { cosDown, refuseConnections }
   const controls = createControls(state, blobStore, faults, recorder, spaces, servers)
-  // The emulator also runs in other people's processes: their global Request and Response stay.
+  // The emulator also runs in processes of other programs, so it keeps their global Request and Response.
   const listener = getRequestListener(createAdmin(controls).fetch, { overrideGlobalObjects: false })
   const admin = listenerOf(createServer(listener))
   // A part may take longer than Node's default timeout of five minutes.

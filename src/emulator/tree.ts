@@ -49,7 +49,7 @@ export function freeName(directory: DirectoryNode, name: string, kind: 'file' | 
   if (!directory.children.has(name)) return name
   for (let number = 1; ; number += 1) {
     const candidate = numberedName(name, number, kind)
-    // SMH does not publish what happens when the number does not fit (inferred).
+    // SMH does not publish its response when the number makes the name too long (inferred).
     if ([...candidate].length > MAX_NAME_CHARACTERS) throw new SmhError(409, 'RenameTooManyTimes')
     if (!directory.children.has(candidate)) return candidate
   }

@@ -125,14 +125,17 @@ describe('CORS response', () => {
     ['POST', '/v1/uploads', { sub: 'ann' }, 400],
     ['PUT', '/v1/uploads', { sub: 'ann' }, 405],
     ['GET', '/v1/nothing', { sub: 'ann' }, 404],
-  ] as const)('%s %s as %j: a %4$d can be read by the page', async (method, path, as, status) => {
-    const harness = await startHarness({ environment })
-    const response = await harness.request(method, path, { as, headers: { origin } })
-    expect(response.status).toBe(status)
-    expect(response.headers.get('access-control-allow-origin')).toBe(origin)
-    expect(listed(response, 'access-control-expose-headers')).toContain('X-Request-Id')
-    expect(listed(response, 'vary')).toContain('Origin')
-  })
+  ] as const)(
+    '%s %s as %j: the page can read the response with status %d',
+    async (method, path, as, status) => {
+      const harness = await startHarness({ environment })
+      const response = await harness.request(method, path, { as, headers: { origin } })
+      expect(response.status).toBe(status)
+      expect(response.headers.get('access-control-allow-origin')).toBe(origin)
+      expect(listed(response, 'access-control-expose-headers')).toContain('X-Request-Id')
+      expect(listed(response, 'vary')).toContain('Origin')
+    },
+  )
 
   test('an allowed origin can read a 503', async () => {
     const limits = { MAX_IN_FLIGHT: '1', UPSTREAM_TIMEOUT_SECONDS: '1' }
