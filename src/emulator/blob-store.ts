@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { closeSync, createReadStream, openSync, readSync, writeSync } from 'node:fs'
-import { mkdir, open, rm } from 'node:fs/promises'
+import { mkdir, open, rm, rmdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import type { ByteRange } from './cos-ranges.ts'
@@ -19,16 +19,20 @@ export interface BlobStore {
   /** Changes a byte if `isStill` returns true. Both happen in one synchronous step. */
   corrupt(blob: Blob, isStill: () => boolean): Promise<boolean>
   remove(blobs: readonly Blob[]): Promise<void>
+  /** Removes every blob. Other files of the folder stay. */
   clear(): Promise<void>
 }
 
 /** Keeps blobs as files in `directory`, which must exist. */
 export function createBlobStore(directory: string): BlobStore {
   const folder = join(directory, 'blobs')
+  /** The files of this store. The user chooses `directory`, which may have other files. */
+  const files = new Set<string>()
 
   async function write(source: AsyncIterable<Uint8Array>, onChunk?: (size: number) => void) {
     await mkdir(folder, { recursive: true })
     const file = join(folder, randomUUID())
+    files.add(file)
     const handle = await open(file, 'wx')
     const digester = await createDigester()
     try {
@@ -41,7 +45,7 @@ export function createBlobStore(directory: string): BlobStore {
       }
       return { file, ...digester.digest() }
     } catch (error) {
-      await rm(file, { force: true })
+      await removeFile(file)
       throw error
     } finally {
       await handle.close()
@@ -85,10 +89,19 @@ export function createBlobStore(directory: string): BlobStore {
   }
 
   async function remove(blobs: readonly Blob[]) {
-    await Promise.all(blobs.map(({ file }) => rm(file, { force: true })))
+    await Promise.all(blobs.map(({ file }) => removeFile(file)))
   }
 
-  const clear = () => rm(folder, { recursive: true, force: true })
+  async function removeFile(file: string) {
+    await rm(file, { force: true })
+    files.delete(file)
+  }
+
+  async function clear() {
+    await Promise.all([...files].map(removeFile))
+    // Fails when the folder has other files, or does not exist.
+    await rmdir(folder).catch(() => undefined)
+  }
 
   return { write, read, corrupt, remove, clear }
 }

@@ -118,19 +118,25 @@ export async function startEmulator(options: EmulatorOptions = {}): Promise<Emul
   // A part may take longer than Node's default timeout of five minutes.
   cos.server.requestTimeout = 0
 
+  let isCertificateWritten = false
+
   async function close() {
     faults.close()
     await Promise.all([smh, cos, admin].map(closeListener))
-    if (certificate) await rm(certPath, { force: true })
+    if (isCertificateWritten) await rm(certPath, { force: true })
     if (options.directory === undefined) await rm(directory, { recursive: true, force: true })
     else await blobStore.clear()
   }
 
   try {
-    if (certificate) await writeFile(certPath, certificate.authority)
     smhPort = await listen(smh, smhPort, host)
     const cosPort = await listen(cos, options.cosPort ?? 0, host)
     const adminPort = await listen(admin, options.adminPort ?? 0, host)
+    // Not before: when a port is in use, the file may be that of the emulator that uses it.
+    if (certificate) {
+      await writeFile(certPath, certificate.authority)
+      isCertificateWritten = true
+    }
     const authority = host.includes(':') ? `[${host}]` : host
     state.cosDomain = `${authority}:${cosPort}`
     return {

@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, readdir, rm } from 'node:fs/promises'
-import { createServer } from 'node:net'
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { type AddressInfo, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
@@ -90,6 +90,37 @@ test('emulator: a port in use is named, and nothing is left behind', async () =>
   holder.close()
   expect([code, err]).toEqual([1, expect.stringContaining(`Port ${port} is in use`)])
   expect(await readdir(temporary)).toEqual([])
+})
+
+test.each([
+  ['an end', [], 0],
+  ['a port in use', ['--cos-port=HELD'], 1],
+] as const)('emulator: %s keeps the files of others in --directory', async (_, more, code) => {
+  const holder = createServer().listen(0, '127.0.0.1')
+  await once(holder, 'listening')
+  const { port } = holder.address() as AddressInfo
+  await mkdir(join(temporary, 'blobs'))
+  const files = [join(temporary, 'blobs', 'mine'), join(temporary, 'mine')]
+  for (const file of files) await writeFile(file, 'mine')
+  const args = more.map((arg) => arg.replace('HELD', String(port)))
+  const { child, ended, ready } = run([...ANY_PORTS, `--directory=${temporary}`, ...args])
+  await ready
+  child.kill('SIGTERM')
+  expect((await ended).code).toBe(code)
+  holder.close()
+  for (const file of files) expect(await readFile(file, 'utf8')).toBe('mine')
+})
+
+test('emulator: a port in use keeps an existing file of --tls-cert', async () => {
+  const holder = createServer().listen(0, '127.0.0.1')
+  await once(holder, 'listening')
+  const { port } = holder.address() as AddressInfo
+  const certificate = join(temporary, 'trusted.pem')
+  await writeFile(certificate, 'of a running emulator')
+  const { ended } = run([...ANY_PORTS, `--cos-port=${port}`, `--tls-cert=${certificate}`])
+  expect((await ended).code).toBe(1)
+  holder.close()
+  expect(await readFile(certificate, 'utf8')).toBe('of a running emulator')
 })
 
 test.each([
