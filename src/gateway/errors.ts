@@ -146,8 +146,15 @@ export function errorFields(error: unknown): Partial<LogRecord> {
     return { code: error.code, ...(reason && { reason }), ...log }
   }
   if (!(error instanceof Error)) return { code: 'internal_error', errorName: typeof error }
-  const frames = error.stack?.split('\n').filter((line) => /^\s+at /.test(line)) ?? []
-  return { code: 'internal_error', errorName: error.name, stack: frames.map((f) => f.trim()) }
+  return { code: 'internal_error', errorName: error.name, stack: framesOf(error) }
+}
+
+/** The message is a part of the stack, and a line of it may look like a frame. */
+function framesOf({ message, stack = '' }: Error): string[] {
+  const start = stack.indexOf(message)
+  if (start < 0) return []
+  const lines = stack.slice(start + message.length).split('\n')
+  return lines.filter((line) => /^\s+at /.test(line)).map((frame) => frame.trim())
 }
 
 /** The level of a log line about a failure that no client caused. */

@@ -160,6 +160,23 @@ describe('error in the log', () => {
     expect(JSON.stringify(fields)).not.toContain('canary')
   })
 
+  test.each(['canary\n    at canary (canary:1:1)', 'first line\n at canary\nlast line'])(
+    'no line of the message %j counts as a stack frame',
+    (message) => {
+      const { stack } = errorFields(new Error(message))
+      expect(stack?.length).toBeGreaterThan(0)
+      expect(JSON.stringify(stack)).not.toContain('canary')
+    },
+  )
+
+  test('an error whose message has changed has no stack frames', () => {
+    const error = new Error('canary\n    at canary (canary:1:1)')
+    // Some runtimes build the stack when it is first read.
+    expect(error.stack).toContain('canary')
+    error.message = 'another'
+    expect(errorFields(error).stack).toEqual([])
+  })
+
   test('an error without a stack has no stack frames', () => {
     const error = new Error('canary')
     delete error.stack
