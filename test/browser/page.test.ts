@@ -59,7 +59,7 @@ test('page: shows a file as verified, also when the list updates before the uplo
   await page.locator('#stored').getByText('verified').waitFor()
 })
 
-test('page: shows two files with one name under the names that they are stored as', async () => {
+test('page: shows two files of the same name with their stored names', async () => {
   const { page, ada, controls, visitDemo } = await startBrowserHarness()
   await visitDemo()
   const file = await fileOnDisk('note.txt', someBytes(3))

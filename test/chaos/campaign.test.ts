@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { runCampaign } from './campaign.ts'
 import { planCampaign } from './plan.ts'
 
-test("campaign: a short one loses no upload, stores none twice, and lets no user reach another's", {
+test('campaign: a short run loses no upload, stores no file twice and gives no user access to uploads of others', {
   timeout: 120_000,
 }, async () => {
   const { verdict, journal, triggered } = await runCampaign({ seed: 9, uploads: 30, users: 4 })

@@ -60,7 +60,7 @@ test('upload: fails without sending parts again when the stored file has another
   expect(sentNumbers(harness)).toEqual([1])
 })
 
-test('upload: a file of one byte is stored', async () => {
+test('upload: a one-byte file is stored', async () => {
   const harness = await startHarness()
   const { done } = uploadClient(harness).upload(new Blob(['a']), { path: 'one' })
   expect(await done).toMatchObject({ name: 'one', size: 1, crc64: '3675645893302102789' })
@@ -344,7 +344,7 @@ describe('completion', () => {
   })
 })
 
-test('upload: a second call for the same file and path returns the running upload', async () => {
+test('upload: a second call with the same file and path returns the running upload', async () => {
   const harness = await startHarness()
   const client = uploadClient(harness)
   const file = new Blob([someBytes(2 * MiB)])
@@ -358,7 +358,7 @@ test('upload: a second call for the same file and path returns the running uploa
   expect(client.upload(file, { path: 'a.bin' })).not.toBe(first)
 })
 
-test('upload: resolves to the file when another client completes the upload', async () => {
+test('upload: resolves to the file if another client completes the upload', async () => {
   const harness = await startHarness()
   const content = someBytes(2 * MiB)
   const file = new Blob([content])

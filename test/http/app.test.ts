@@ -187,7 +187,7 @@ describe('RATE_LIMIT_PER_MINUTE', () => {
 })
 
 describe('MAX_IN_FLIGHT', () => {
-  test('one request above the limit gets 503 at once, a later one is served', async () => {
+  test('a request above the limit gets 503 at once, and a later request is served', async () => {
     const harness = await startHarness({
       environment: { MAX_IN_FLIGHT: '1', UPSTREAM_TIMEOUT_SECONDS: '1' },
     })

@@ -44,7 +44,7 @@ describe('begin: 201', () => {
     expect(end - saidAt).toBeLessThanOrEqual(78)
   })
 
-  test("SMH's confirm key is not in it, and two begins have different keys", async () => {
+  test("the response does not contain SMH's confirm key, and two begins return different keys", async () => {
     const harness = await startHarness()
     const first = await harness.begin({ path: 'a', size: 5 })
     const second = await harness.begin({ path: 'a', size: 5 })
@@ -81,7 +81,7 @@ describe('begin: 201', () => {
 })
 
 describe('begin: the call to SMH', () => {
-  test('has user, size, strategy and token, and no unnecessary body', async () => {
+  test('has user, size, strategy and token, but no unnecessary body', async () => {
     const harness = await startHarness()
     await harness.begin({ path: 'a b.txt', size: 7 }, { as: bob })
     // The first begin met no folder, so the one that counts is the last.
@@ -123,7 +123,7 @@ describe('begin: the call to SMH', () => {
     expect(own.sort()).toEqual(['content-length', 'host', 'x-smh-meta-origin', 'x-smh-meta-title'])
   })
 
-  test('has each requested option in its place', async () => {
+  test('has each requested option in the expected field', async () => {
     const harness = await startHarness({ environment: { UPLOAD_CONFLICT_STRATEGIES: 'overwrite' } })
     const details = {
       labels: ['holiday', '海'],

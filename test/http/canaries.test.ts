@@ -93,8 +93,10 @@ async function searchWrittenLines(): Promise<void> {
 }
 
 // Both wait a good deal for second tries, so they go side by side.
-test('secrets: none appears in a response, a log record or the output', { timeout: 60_000 }, () =>
-  Promise.all([searchAnswersAndRecords(), searchWrittenLines()]),
+test(
+  'secrets: no secret appears in a response, a log record or the output',
+  { timeout: 60_000 },
+  () => Promise.all([searchAnswersAndRecords(), searchWrittenLines()]),
 )
 
 /** The gateway's variables, at its most talkative. */

@@ -92,7 +92,7 @@ describe('circuit: while SMH is down', { timeout: 30_000 }, () => {
     ])
   })
 
-  test('requests wait for a silent SMH once, later ones get 503 at once', async () => {
+  test('only the first requests wait for a silent SMH, later requests get 503 at once', async () => {
     const { harness, status } = await startWithToken({ UPSTREAM_TIMEOUT_SECONDS: '1' })
     harness.emulator.controls.force('status', { delayMs: 3_600_000, ...always })
     expect(await atOnce(FAILURES, status)).toEqual(Array(FAILURES).fill(504))
@@ -100,7 +100,7 @@ describe('circuit: while SMH is down', { timeout: 30_000 }, () => {
     expect(harness.smhCalls('status')).toHaveLength(FAILURES)
   })
 
-  test('one call at a time is the trial', async () => {
+  test('only one trial call runs at a time', async () => {
     const { harness, status } = await startWithToken()
     const { controls } = harness.emulator
     controls.force('status', { status: 503, ...always })
@@ -138,7 +138,7 @@ describe('circuit: while SMH is down', { timeout: 30_000 }, () => {
   })
 
   test.each(['shared', 'per-user'])(
-    '/readyz returns 503 with a %s token, and is the trial when no other request comes',
+    '/readyz returns 503 with a %s token, and makes the trial call if there is no other request',
     async (mode) => {
       const { harness, status, ready } = await startWithToken({ SMH_TOKEN_MODE: mode })
       expect(await times(1, ready)).toEqual([200])

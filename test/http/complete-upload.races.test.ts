@@ -85,7 +85,7 @@ test('complete: a part that changes between check and confirm returns an error, 
   }
 })
 
-test('complete: a part changed between a confirm that failed and the next one is not stored', {
+test('complete: a part changed between a confirm that failed and the next confirm is not stored', {
   timeout: 120_000,
 }, async () => {
   const harness = await start()
@@ -117,7 +117,7 @@ test('complete: a lost response to a confirm does not hide a wrong size', async 
   ])
 })
 
-test('complete: a repeat reports the wrong size again, and that the file may be another one', async () => {
+test('complete: a repeat reports the wrong size again, and that another upload may have replaced the file', async () => {
   const harness = await start()
   const upload = await harness.uploadParts('a.bin', [someBytes(DECLARED)])
   harness.emulator.controls.force('confirm', {

@@ -16,7 +16,7 @@ import { ann, bob, startHarness } from '../support/harness.ts'
 const runs = Number(process.env.FUZZ_RUNS ?? 400)
 const seed = process.env.FUZZ_SEED ? { seed: Number(process.env.FUZZ_SEED) } : {}
 
-test('fuzz: every response and every call to SMH is one that the published document allows', {
+test('fuzz: every response and every call to SMH conforms to the published document', {
   timeout: 60_000 + runs * 100,
 }, async () => {
   const harness = await startHarness({ environment: { RATE_LIMIT_PER_MINUTE: '0' } })

@@ -46,7 +46,7 @@ test('getUpload: a part that was sent twice appears once, with the last content'
   expect((await response.json()).parts).toMatchObject([{ partNumber: 1, size: 5 }])
 })
 
-test('getUpload: has no credentials, although SMH returns some', async () => {
+test('getUpload: does not return the credentials that SMH sends', async () => {
   const harness = await startHarness()
   const upload = await harness.begin({ path: 'a.txt', size: 5 })
   const response = await harness.request('GET', `/v1/uploads/${upload.confirmKey}`)

@@ -38,7 +38,7 @@ test('journey: parts in any order and in parallel make the whole file', async ()
   expect(Buffer.compare(stored, Buffer.concat(parts))).toBe(0)
 })
 
-test('journey: a file of one byte is stored', async () => {
+test('journey: a one-byte file is stored', async () => {
   const harness = await startHarness()
   expect(await harness.upload('one', [someBytes(1)])).toMatchObject({ name: 'one', size: 1 })
 })
@@ -83,7 +83,7 @@ test('journey: two users upload the same path into separate folders', async () =
   ])
 })
 
-test('journey: an upload is aborted half-way and started again', async () => {
+test('journey: an upload is aborted halfway and started again', async () => {
   const harness = await startHarness()
   const first = await harness.begin({ path: 'a.txt', size: MiB + 5 })
   await harness.putPart(first, 1, someBytes(MiB))

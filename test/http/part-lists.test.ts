@@ -70,7 +70,7 @@ test('part lists: too many calls of one user at once are refused before SMH is c
   expect(statuses.filter((status) => status === 429)).toHaveLength(40 - allowed)
 }, 30_000)
 
-test('part lists: short lists hardly use the budget', async () => {
+test('part lists: short lists use little of the budget', async () => {
   const harness = await startHarness({ environment: { RATE_LIMIT_PER_MINUTE: '0' } })
   const { confirmKey } = await harness.uploadParts('a.bin', [someBytes(5)])
   for (let times = 0; times < 100; times += 1) {

@@ -23,7 +23,7 @@ test('renew: returns new credentials of the same upload, in exactly five fields'
   expect(Date.parse(response.headers.get('upload-expires') ?? '')).toBe(signed * 1000)
 })
 
-test('renew: parts sent before the old credentials expired still count', async () => {
+test('renew: parts sent before the old credentials expired remain valid', async () => {
   const harness = await startHarness()
   const upload = await harness.begin({ path: 'a.txt', size: MiB + 5 })
   expect((await harness.putPart(upload, 1, someBytes(MiB))).status).toBe(200)

@@ -265,29 +265,32 @@ test('upstream table: each fault of the issuer returns 503 after one call, and 2
 test.each([
   ['a host name that does not exist', () => 'https://smh.invalid'],
   ['a server without TLS', (url: string) => url.replace('http:', 'https:')],
-])('upstream table: %s, for SMH, discovery and key set alike', async (_, addressOf) => {
-  const refused = async (variables: (smhUrl: string) => Record<string, string>) => {
-    const harness = await startHarness({
-      environment: ({ emulator }) => variables(addressOf(emulator.smhUrl)),
-    })
-    const iss = variables(addressOf(harness.emulator.smhUrl)).JWT_ISSUER
-    const as = { sub: 'ann', ...(iss !== undefined && { claims: { iss } }) }
-    const response = await harness.request('POST', '/v1/uploads', {
-      as,
-      body: { path: 'a', size: 3 },
-    })
-    expect(response.headers.get('retry-after')).toMatch(/^[1-9]$/)
-    await expectProblem(response, 503, 'upstream_unavailable')
-    expect(harness.smhCalls()).toEqual([])
-  }
-  await Promise.all([
-    refused((url) => ({ SMH_ENDPOINT: url })),
-    refused((url) => ({ JWT_ISSUER: url })),
-    refused((url) => ({ JWT_JWKS_URL: `${url}/keys` })),
-  ])
-})
+])(
+  'upstream table: the fault %s has the same meaning for SMH, discovery and key set',
+  async (_, addressOf) => {
+    const refused = async (variables: (smhUrl: string) => Record<string, string>) => {
+      const harness = await startHarness({
+        environment: ({ emulator }) => variables(addressOf(emulator.smhUrl)),
+      })
+      const iss = variables(addressOf(harness.emulator.smhUrl)).JWT_ISSUER
+      const as = { sub: 'ann', ...(iss !== undefined && { claims: { iss } }) }
+      const response = await harness.request('POST', '/v1/uploads', {
+        as,
+        body: { path: 'a', size: 3 },
+      })
+      expect(response.headers.get('retry-after')).toMatch(/^[1-9]$/)
+      await expectProblem(response, 503, 'upstream_unavailable')
+      expect(harness.smhCalls()).toEqual([])
+    }
+    await Promise.all([
+      refused((url) => ({ SMH_ENDPOINT: url })),
+      refused((url) => ({ JWT_ISSUER: url })),
+      refused((url) => ({ JWT_JWKS_URL: `${url}/keys` })),
+    ])
+  },
+)
 
-test('COS credentials: when they expire COS returns 403, and renewed ones store the whole file', async () => {
+test('COS credentials: COS returns 403 after they expire, and renewed credentials store the whole file', async () => {
   const harness = await startHarness()
   const bytes = new Uint8Array(3)
   const upload = await harness.begin({ path: 'a.bin', size: bytes.length })

@@ -102,7 +102,7 @@ test('header injection: a value adds no header to the request to SMH', async () 
   ])
 })
 
-test('request smuggling: a request in a body is not served', async () => {
+test('request smuggling: a second request inside a body is not served', async () => {
   const harness = await startHarness()
   const { confirmKey } = await harness.begin({ path: 'a.txt', size: 5 })
   harness.emulator.controls.clearCalls()

@@ -80,7 +80,7 @@ test.each([
   expect(JSON.stringify(logged)).not.toContain('canary')
 })
 
-test('app: an unexpected error outside /v1 also returns 500 without details', async () => {
+test('app: an unexpected error outside /v1 returns 500 without details', async () => {
   const readDocsAsset = () => Promise.reject(new Error('canary'))
   const { app } = await startBroken({ readDocsAsset })
   const response = await app.fetch(new Request('http://gateway/docs/reference.css'))

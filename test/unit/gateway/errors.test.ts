@@ -50,7 +50,7 @@ const titles = {
   507: 'Insufficient Storage',
 }
 
-test('every code has the status of the contract, and there are no others', () => {
+test('error codes: each has its status, and there are no other codes', () => {
   const expected = Object.entries(contract).flatMap(([status, codes]) =>
     codes.map((code) => [code, Number(status)]),
   )
@@ -62,7 +62,7 @@ describe('problem response', () => {
     Object.entries(contract).flatMap(([status, codes]) =>
       codes.map((code) => [code, status] as const),
     ),
-  )('%s says what it is and nothing more', (code, status) => {
+  )('%s has only its public fields', (code, status) => {
     const problem = toProblem(new GatewayError(code as keyof typeof statusOf, 'Why.'), 'r-1')
     expect(problem).toEqual({
       type: `urn:smh-upload-gateway:problem:${code}`,
@@ -85,7 +85,7 @@ describe('problem response', () => {
     expect(toProblem(incomplete, 'r').missingParts).toEqual([2, 4])
   })
 
-  test('shows none of what is meant for the log', () => {
+  test('does not contain the details for the log', () => {
     const error = new GatewayError('upstream_error', 'Public.', {
       reason: 'misconfigured',
       log: { smhCode: 'NoPermission', smhStatus: 403, smhRequestId: 'abc' },
@@ -103,7 +103,7 @@ describe('problem response', () => {
   })
 
   test.each([new Error('secret'), new TypeError('secret'), 'secret', undefined, { code: 'x' }])(
-    'of something unexpected is a bare 500',
+    'for an unexpected error is a 500 without details',
     (thrown) => {
       expect(toProblem(thrown, 'r')).toEqual({
         type: 'urn:smh-upload-gateway:problem:internal_error',
@@ -116,7 +116,7 @@ describe('problem response', () => {
     },
   )
 
-  test('is the same for every unknown upload, whatever the reason in the log', () => {
+  test('is the same for every unknown upload and any reason in the log', () => {
     const one = uploadNotFound({ reason: 'confirm_key' })
     const other = uploadNotFound({ log: { smhCode: 'UploadNotBelongYou' } })
     expect(toProblem(one, 'r')).toEqual(toProblem(other, 'r'))
@@ -131,7 +131,7 @@ describe('problem response', () => {
   })
 })
 
-test('an error keeps its code, status, details and name', () => {
+test('GatewayError: keeps its code, status, details and name', () => {
   const error = new GatewayError('rate_limited', 'Wait.', { headers: { 'Retry-After': '3' } })
   expect(error).toBeInstanceOf(Error)
   expect(error).toMatchObject({ name: 'GatewayError', code: 'rate_limited', message: 'Wait.' })

@@ -189,7 +189,7 @@ describe('authenticate: a replaced key', () => {
     expect(await hits()).toBe(3)
   })
 
-  test('while that fetch hangs, valid tokens do not wait and few invalid ones do', async () => {
+  test('during that fetch valid tokens do not wait, and only a few invalid tokens do', async () => {
     const harness = await startIssuerHarness({ maxInFlight: 8 })
     const good = await harness.issuer.token(ann)
     await harness.user(good)
@@ -482,7 +482,7 @@ describe('authenticate: a required scope', () => {
     await expect(harness.user(token)).rejects.toEqual(insufficientScope)
   })
 
-  test('is not looked at in an invalid token', async () => {
+  test('is not checked in an invalid token', async () => {
     const harness = await startIssuerHarness({ jwt })
     const token = await harness.issuer.token({ sub: '' })
     await expect(harness.user(token)).rejects.toEqual(invalidToken('claims'))

@@ -34,7 +34,7 @@ const changed =
   (asked, usual) => ({ body: asked === document ? change(usual) : usual })
 
 describe('JWKS cache: fetching', () => {
-  test('nothing is fetched before the first request, then each document once', async () => {
+  test('no document is fetched before the first request, then each document once', async () => {
     const harness = await startIssuerHarness()
     expect(harness.issuer.hits()).toEqual({ discovery: 0, keys: 0 })
     const token = await harness.issuer.token(ann)
@@ -66,24 +66,27 @@ describe('JWKS cache: fetching', () => {
     ['stands still', 0],
     ['is set forward', 3_600_000],
     ['is set back', -3_600_000],
-  ])('bounds discovery and keys together, also when the clock %s', async (_, stepMs) => {
-    const harness = await startIssuerHarness({ timeoutMs: 900 })
-    vi.useFakeTimers({ toFake: ['performance'] })
-    onTestFinished(() => void vi.useRealTimers())
-    harness.issuer.rehearse((_document, usual) => {
-      vi.advanceTimersByTime(300)
-      harness.advance(stepMs)
-      return { body: usual }
-    })
-    await harness.keys.ready()
-    expect(harness.calls.map((call) => [call.method, call.timeoutMs])).toEqual([
-      ['GET', 900],
-      ['GET', 600],
-    ])
-    expect(harness.calls[0]?.headers).toEqual({ accept: 'application/json' })
-  })
+  ])(
+    'the timeout covers discovery and keys together, even when the clock %s',
+    async (_, stepMs) => {
+      const harness = await startIssuerHarness({ timeoutMs: 900 })
+      vi.useFakeTimers({ toFake: ['performance'] })
+      onTestFinished(() => void vi.useRealTimers())
+      harness.issuer.rehearse((_document, usual) => {
+        vi.advanceTimersByTime(300)
+        harness.advance(stepMs)
+        return { body: usual }
+      })
+      await harness.keys.ready()
+      expect(harness.calls.map((call) => [call.method, call.timeoutMs])).toEqual([
+        ['GET', 900],
+        ['GET', 600],
+      ])
+      expect(harness.calls[0]?.headers).toEqual({ accept: 'application/json' })
+    },
+  )
 
-  test('a slow issuer is given up after the timeout', async () => {
+  test('a fetch from a slow issuer ends after the timeout', async () => {
     const harness = await startIssuerHarness({ timeoutMs: 20 })
     const { promise, resolve } = Promise.withResolvers<{ body: unknown }>()
     harness.issuer.rehearse(() => promise)
@@ -139,7 +142,7 @@ describe('JWKS cache: discovery', () => {
     },
   )
 
-  test('discovery is repeated when the key set is gone', async () => {
+  test('discovery is repeated when the key set no longer exists', async () => {
     const harness = await startIssuerHarness()
     const { issuer } = harness.issuer
     const moved = changed('discovery', (usual) => ({
@@ -154,7 +157,7 @@ describe('JWKS cache: discovery', () => {
     expect(harness.issuer.hits()).toEqual({ discovery: 2, keys: 1 })
   })
 
-  test('discovery is not repeated while the key set is there', async () => {
+  test('discovery is not repeated while the key set exists', async () => {
     const harness = await startIssuerHarness()
     await harness.keys.ready()
     harness.advance(FRESH_MS)
@@ -264,7 +267,7 @@ describe('JWKS cache: an unusable key set', () => {
 })
 
 describe('JWKS cache: renewing', () => {
-  test('keys serve for ten minutes, then are renewed in the background', async () => {
+  test('keys are used for ten minutes, then renewed in the background', async () => {
     const harness = await startIssuerHarness()
     const old = await harness.issuer.token(ann)
     await harness.keyOf(old)
@@ -282,7 +285,7 @@ describe('JWKS cache: renewing', () => {
     await expect(harness.keyOf(old)).rejects.toThrow(errors.JWKSNoMatchingKey)
   })
 
-  test('after a long pause requests wait for the renewal, so that no revoked key serves', async () => {
+  test('after a long pause requests wait for the renewal, so a revoked key is not used', async () => {
     const harness = await startIssuerHarness()
     const old = await harness.issuer.token(ann)
     await harness.keyOf(old)
@@ -293,7 +296,7 @@ describe('JWKS cache: renewing', () => {
     expect(harness.issuer.hits().keys).toBe(2)
   })
 
-  test('after a long pause with the issuer down, requests wait for one try, then the last good keys serve', async () => {
+  test('after a long pause with the issuer down, requests wait for one fetch, then use the last good keys', async () => {
     const harness = await startIssuerHarness()
     const token = await harness.issuer.token(ann)
     await harness.keyOf(token)
@@ -319,7 +322,7 @@ describe('JWKS cache: renewing', () => {
     expect(harness.issuer.hits().keys).toBe(2)
   })
 
-  test('the cache is ready while the last good keys serve', async () => {
+  test('the cache is ready while the last good keys are in use', async () => {
     const harness = await startIssuerHarness()
     await harness.keys.ready()
     harness.issuer.down(true)
@@ -328,7 +331,7 @@ describe('JWKS cache: renewing', () => {
     expect(harness.calls).toHaveLength(3)
   })
 
-  test('the last good keys serve for at most 24 hours of outage', async () => {
+  test('the last good keys are used for at most 24 hours of an outage', async () => {
     const harness = await startIssuerHarness()
     const token = await harness.issuer.token(ann)
     await harness.keyOf(token)
@@ -349,7 +352,7 @@ describe('JWKS cache: renewing', () => {
     expect(await harness.keyOf(token)).toEqual(publicKey)
   })
 
-  test('an outage is probed every 30 seconds, and ends with the first response', async () => {
+  test('during an outage the issuer is called every 30 seconds, until it responds', async () => {
     const harness = await startIssuerHarness()
     const token = await harness.issuer.token(ann)
     await harness.keyOf(token)
@@ -408,7 +411,7 @@ describe('JWKS cache: renewing', () => {
 })
 
 describe('JWKS cache: an unknown key id', () => {
-  test('lets a limited number of requests wait for a silent issuer, and none with a known key', async () => {
+  test('makes a limited number of requests wait for a silent issuer, and no request with a known key', async () => {
     const harness = await startIssuerHarness()
     const known = await harness.issuer.token(ann)
     await harness.keyOf(known)
@@ -518,7 +521,7 @@ describe('JWKS cache: an unknown key id', () => {
 })
 
 describe('JWKS cache: no keys', () => {
-  test('a failed issuer is asked once per second', async () => {
+  test('after a failure the issuer is called once per second', async () => {
     const harness = await startIssuerHarness()
     const token = await harness.issuer.token(ann)
     harness.issuer.down(true)

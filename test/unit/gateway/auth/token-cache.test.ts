@@ -33,7 +33,7 @@ test('token cache: a token is verified once', async () => {
   expect(checks()).toBe(1)
 })
 
-test('token cache: a similar token is verified itself', async () => {
+test('token cache: a similar token is verified separately', async () => {
   const { issuer, user, authenticate, checks } = await startCache()
   const token = await issuer.token(ann)
   await user(token)

@@ -58,11 +58,11 @@ test.each([
   expect(() => parseWith({ [variable]: value })).not.toThrow()
 })
 
-test('every variable has a name of its own', () => {
+test('variables: each has a unique name', () => {
   expect(new Set(configVariables).size).toBe(configVariables.length)
 })
 
-test('a variable is marked as secret exactly when its value is concealed', () => {
+test('variables: a variable is marked as secret if and only if its value is a Secret', () => {
   const isConcealed = (value: unknown) => inspect(value).includes('reveal')
   for (const { name, reader, secret } of variableList) {
     const reading = reader.read('a'.repeat(64))

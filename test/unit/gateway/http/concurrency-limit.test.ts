@@ -67,7 +67,7 @@ test('permits: a request holds its permit until its response is sent', async () 
   expect(await ask('eve')).toBe(200)
 })
 
-test('permits: if the server does not report the end of a response, the permit is released when the response is ready', async () => {
+test('permits: without a report from the server, a permit is released when the response is ready', async () => {
   const { ask } = startLimited(1)
   expect([await ask('ann', {}), await ask('ann', {})]).toEqual([200, 200])
 })
