@@ -102,7 +102,8 @@ export const logReasons = {
   issuer_keys_malformed: "The issuer's response is not the expected JSON.",
   issuer_keys_too_large: "The issuer's response is too large.",
   issuer_keys_issuer_mismatch: 'The discovery document names another issuer. Check `JWT_ISSUER`.',
-  issuer_keys_jwks_uri: "The discovery document's `jwks_uri` is not a safe URL.",
+  issuer_keys_jwks_uri:
+    "The discovery document's `jwks_uri` is not an `https` URL of another machine.",
   issuer_keys_too_many_keys: 'The key set has more than 1,000 keys.',
   issuer_keys_no_usable_key: 'The key set has no key for `JWT_ALGORITHMS`.',
 

@@ -218,7 +218,7 @@ const variables = {
       name: 'UPLOAD_CREATE_PARENTS',
       reader: flag,
       default: 'true',
-      doc: 'Creates the missing folders of a path.',
+      doc: 'Whether begin creates the missing folders of a path.',
     },
     maxAgeSeconds: {
       name: 'UPLOAD_MAX_AGE_SECONDS',
