@@ -1,5 +1,6 @@
 import type { TypedResponse } from 'hono'
 import type { ContentfulStatusCode, StatusCode } from 'hono/utils/http-status'
+import type { JSONParsed } from 'hono/utils/types'
 import type { RequestContext } from './request-context.ts'
 
 /**
@@ -33,8 +34,13 @@ export function respondJson<const Body extends object, Status extends Contentful
   body: Body,
   status: Status,
   headers?: Readonly<Record<string, string>>,
-) {
-  return request.hono.json<Body, Status>(body, status, { ...request.responseHeaders, ...headers })
+): Response & TypedResponse<JSONParsed<Body>, Status, 'json'> {
+  const response: Response = request.hono.json(body, status, {
+    ...request.responseHeaders,
+    ...headers,
+  })
+  // The type that Hono infers is too long for a declaration file.
+  return response as Response & TypedResponse<JSONParsed<Body>, Status, 'json'>
 }
 
 /** A response without a body. */
