@@ -73,10 +73,7 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
 /** Rejects with the server's error when it cannot listen. */
 export function listen(server: Server, host: string, port: number): Promise<void> {
   return new Promise((resolve, reject) => {
-    server.once('error', reject).listen(port, host, () => {
-      server.off('error', reject)
-      resolve()
-    })
+    server.once('error', reject).listen(port, host, resolve)
   })
 }
 

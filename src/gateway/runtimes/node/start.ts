@@ -108,6 +108,7 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
     try {
       await listen(adminServer, config.host, config.adminPort ?? 0)
     } catch (error) {
+      server.closeAllConnections()
       await server.stop(0)
       throw error
     }
