@@ -5,15 +5,15 @@
  * | What happens | That user | All others |
  * |---|---|---|
  * | five calls of one user in a row fail or are throttled (429) | 503 for 5 s, then one trial | go on |
- * | ten calls of three or more users fail, over 3 s or more, and SMH answers no call meanwhile | 503 | 503 |
+ * | ten calls of three or more users fail, over 3 s or more, and SMH responds to no call meanwhile | 503 | 503 |
  * | three calls that belong to no user (mint, renew) fail in a row | 503 | 503 |
- * | SMH answers a call of any user, if only with 429 or another refusal | | go on, and the count starts again |
+ * | SMH responds to a call of any user, if only with 429 or another refusal | | go on, and the count starts again |
  * | all are refused, and a user comes whose calls have not failed | 503 | one trial at once, then one a second |
  * | all are refused, and only users come whose calls have failed | | one trial in 5 s |
  * | a trial succeeds or is refused by SMH | goes on, but after a 429 | go on |
  *
- * So users whose calls fail cannot block users whose calls succeed: the first call that SMH answers closes
- * the circuit. The first row also applies to a gateway with a single user.
+ * So users whose calls fail cannot block users whose calls succeed: the first response of SMH closes the
+ * circuit. The first row also applies to a gateway with a single user.
  */
 
 /**
@@ -34,7 +34,7 @@ const USERS_OF_ALL = 3
 const SPAN_MS = 3_000
 
 /** Consecutive failed calls that belong to no user, such as a mint. All users depend on them. */
-const FAILURES_OF_NOBODY = 3
+const FAILURES_WITHOUT_USER = 3
 
 /** Time between two trials, milliseconds. */
 export const TRIAL_MS = 5_000
@@ -49,7 +49,7 @@ const NEWCOMER_TRIAL_MS = 1_000
  * The outcome of a call.
  *
  * - `served`: it succeeded
- * - `refused`: SMH answered with an error or an invalid response
+ * - `refused`: SMH responded with an error or an invalid response
  * - `throttled`: SMH asked this user to wait
  * - `failed`: SMH cannot be reached, is too slow, or fails
  * - `unknown`: no information, for example when the client disconnects
@@ -70,12 +70,12 @@ interface AllState {
   readonly since: number
   /** The users of these calls, at most {@link USERS_OF_ALL}. */
   readonly users: readonly string[]
-  readonly failuresOfNobody: number
+  readonly failuresWithoutUser: number
   /** Present while the circuit is open for all users. */
   readonly open?: { readonly nextTrialAt: number; readonly nextNewcomerTrialAt: number }
 }
 
-export const noFailures: AllState = { failures: 0, since: 0, users: [], failuresOfNobody: 0 }
+export const noFailures: AllState = { failures: 0, since: 0, users: [], failuresWithoutUser: 0 }
 
 /** The user of a call, and whether it is a trial. No user for calls that all users depend on. */
 export interface Admission {
@@ -176,7 +176,7 @@ function openAfter(
 }
 
 function withFailure(all: AllState, user: string | undefined, now: number): AllState {
-  if (user === undefined) return { ...all, failuresOfNobody: all.failuresOfNobody + 1 }
+  if (user === undefined) return { ...all, failuresWithoutUser: all.failuresWithoutUser + 1 }
   const isCounted = all.users.includes(user) || all.users.length >= USERS_OF_ALL
   return {
     ...all,
@@ -187,7 +187,7 @@ function withFailure(all: AllState, user: string | undefined, now: number): AllS
 }
 
 function isDown(all: AllState, now: number): boolean {
-  if (all.failuresOfNobody >= FAILURES_OF_NOBODY) return true
+  if (all.failuresWithoutUser >= FAILURES_WITHOUT_USER) return true
   return (
     all.failures >= FAILURES_OF_ALL &&
     all.users.length >= USERS_OF_ALL &&

@@ -30,7 +30,7 @@ export interface Circuit {
 }
 
 /**
- * Creates the circuit of one gateway. With the circuit breakers of libraries, callers wait for the outcome
+ * Creates the circuit of one gateway. With the circuit breakers of libraries, requests wait for the outcome
  * of a trial. On Workers that outcome never arrives if the platform ends the trial's request. So nothing
  * here is awaited, and another trial replaces one without an outcome.
  *
@@ -79,14 +79,14 @@ export function createCircuit(deps: {
   }
 
   return {
-    guard: (send) => async (call, limits) => {
-      const admission = enter(call.user)
+    guard: (send) => async (request, limits) => {
+      const admission = enter(request.user)
       try {
-        const reply = await send(call, limits)
+        const response = await send(request, limits)
         settle(admission, 'served')
-        return reply
+        return response
       } catch (error) {
-        settle(admission, verdictOn(error, call), error)
+        settle(admission, verdictOn(error, request), error)
         throw error
       }
     },
@@ -95,7 +95,7 @@ export function createCircuit(deps: {
 }
 
 /** Classifies a failed call. */
-function verdictOn(error: unknown, call: SmhRequest): Verdict {
+function verdictOn(error: unknown, request: SmhRequest): Verdict {
   if (!(error instanceof SmhError)) return 'unknown'
   const { failure } = error
   switch (failure.kind) {
@@ -103,14 +103,14 @@ function verdictOn(error: unknown, call: SmhRequest): Verdict {
     case 'connection_lost':
       return 'failed'
     case 'timeout':
-      return failure.cause === 'smh' ? verdictOnTimeout(call) : 'unknown'
+      return failure.cause === 'smh' ? verdictOnTimeout(request) : 'unknown'
     case 'aborted':
     case 'circuit_open':
       return 'unknown'
     case 'invalid_response':
       return 'refused'
     case 'refused':
-      return verdictOnRefusal(failure, call)
+      return verdictOnRefusal(failure, request)
   }
 }
 
@@ -119,9 +119,9 @@ function verdictOnTimeout({ timeoutMs }: SmhRequest): Verdict {
   return timeoutMs === undefined ? 'failed' : 'unknown'
 }
 
-function verdictOnRefusal(refusal: Refusal, call: SmhRequest): Verdict {
+function verdictOnRefusal(refusal: Refusal, request: SmhRequest): Verdict {
   const meaning = meaningOf(refusal)
   if (refusal.status === 429 || meaning === 'busy') return 'throttled'
-  if (meaning === 'timeout') return verdictOnTimeout(call)
+  if (meaning === 'timeout') return verdictOnTimeout(request)
   return meaning === 'unavailable' || refusal.status >= 500 ? 'failed' : 'refused'
 }

@@ -66,14 +66,18 @@ export function createSmhClient(
   tokens: AccessTokens,
   send: SmhTransport,
 ): SmhClient {
-  /** Calls SMH on behalf of the user of the scope. */
-  function callFor(scope: UploadScope, call: SmhRequest, limits: CallLimits): Promise<SmhResponse> {
+  /** Sends a request to SMH on behalf of the user of the scope. */
+  function sendFor(
+    scope: UploadScope,
+    request: SmhRequest,
+    limits: CallLimits,
+  ): Promise<SmhResponse> {
     return tokens.use(scope, limits, (token) =>
       send(
         {
-          ...call,
+          ...request,
           user: scope.userId,
-          query: { ...call.query, user_id: scope.userId, access_token: token },
+          query: { ...request.query, user_id: scope.userId, access_token: token },
         },
         limits,
       ),
@@ -93,7 +97,7 @@ export function createSmhClient(
     return `/${[kind, libraryId, scope.spaceId, ...names].map(encodeURIComponent).join('/')}`
   }
 
-  function taskCall(
+  function taskRequest(
     operation: string,
     upload: OwnedUpload,
     method: SmhRequest['method'],
@@ -124,7 +128,7 @@ export function createSmhClient(
         localCreationTime: wanted.localCreationTime,
         localModificationTime: wanted.localModificationTime,
       }
-      const reply = await callFor(
+      const response = await sendFor(
         scope,
         {
           operation: 'begin',
@@ -143,15 +147,15 @@ export function createSmhClient(
         },
         limits,
       )
-      if (reply.status === 202) return { kind: 'needs-full-hash' }
+      if (response.status === 202) return { kind: 'needs-full-hash' }
       // Older pages document 200 for a new task: only its confirm key decides (docs/smh-protocol.md#15).
-      return reply.has('confirmKey')
-        ? { kind: 'task', task: reply.read(taskReply) }
-        : { kind: 'stored', ...smhFile(reply) }
+      return response.has('confirmKey')
+        ? { kind: 'task', task: response.read(taskReply) }
+        : { kind: 'stored', ...smhFile(response) }
     },
 
     async createDirectory(scope, path, limits) {
-      const call: SmhRequest = {
+      const request: SmhRequest = {
         operation: 'create-directory',
         method: 'PUT',
         path: pathOf('directory', scope, path),
@@ -159,8 +163,8 @@ export function createSmhClient(
         repeatable: true,
       }
       try {
-        const reply = await callFor(scope, call, limits)
-        reply.read(doneReply)
+        const response = await sendFor(scope, request, limits)
+        response.read(doneReply)
         return true
       } catch (error) {
         if (refusalOf(error)?.code === 'SameNameDirectoryOrFileExists') return false
@@ -169,25 +173,25 @@ export function createSmhClient(
     },
 
     async status(upload, limits) {
-      const call = taskCall('status', upload, 'GET', 'upload')
-      const maxReplyCharacters = MAX_REPLY_BYTES // It lists up to 10,000 parts.
-      const reply = await callFor(upload.scope, { ...call, maxReplyCharacters }, limits)
-      return reply.read(statusReply)
+      const request = taskRequest('status', upload, 'GET', 'upload')
+      const maxResponseCharacters = MAX_REPLY_BYTES // It lists up to 10,000 parts.
+      const response = await sendFor(upload.scope, { ...request, maxResponseCharacters }, limits)
+      return response.read(statusReply)
     },
 
     async renew(upload, trafficLimit, limits) {
-      const call = taskCall('renew', upload, 'POST', 'renew')
+      const request = taskRequest('renew', upload, 'POST', 'renew')
       const query = { traffic_limit: trafficLimit }
-      const reply = await callFor(upload.scope, { ...call, query }, limits)
-      return reply.read(taskReply)
+      const response = await sendFor(upload.scope, { ...request, query }, limits)
+      return response.read(taskReply)
     },
 
     async confirm(upload, details, limits) {
-      const call = taskCall('confirm', upload, 'POST', 'confirm')
-      const reply = await callFor(
+      const request = taskRequest('confirm', upload, 'POST', 'confirm')
+      const response = await sendFor(
         upload.scope,
         {
-          ...call,
+          ...request,
           // The strategy of begin is repeated, because SMH's pages disagree on the default
           // (docs/smh-protocol.md#15).
           query: { conflict_resolution_strategy: upload.strategy },
@@ -196,17 +200,17 @@ export function createSmhClient(
         },
         limits,
       )
-      return smhFile(reply)
+      return smhFile(response)
     },
 
     async cancel(upload, limits) {
-      const call = taskCall('cancel', upload, 'DELETE', 'upload')
-      const reply = await callFor(upload.scope, call, limits)
-      reply.read(doneReply)
+      const request = taskRequest('cancel', upload, 'DELETE', 'upload')
+      const response = await sendFor(upload.scope, request, limits)
+      response.read(doneReply)
     },
 
     async fileDetails(scope, path, limits) {
-      const reply = await callFor(
+      const response = await sendFor(
         scope,
         {
           operation: 'file-details',
@@ -218,11 +222,11 @@ export function createSmhClient(
         },
         limits,
       )
-      return smhFile(reply)
+      return smhFile(response)
     },
   }
 }
 
-function smhFile(reply: SmhResponse): SmhFile {
-  return { file: reply.read(fileReply), smhRequestId: reply.requestId }
+function smhFile(response: SmhResponse): SmhFile {
+  return { file: response.read(fileReply), smhRequestId: response.requestId }
 }

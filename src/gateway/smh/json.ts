@@ -1,7 +1,7 @@
 import { countOuterMembers } from '../json-depth.ts'
 
 /**
- * Maximum nesting. Replies of SMH are objects of arrays of objects; one more level allows for additions.
+ * Maximum nesting. Responses of SMH are objects of arrays of objects; one more level allows for additions.
  */
 const MAX_DEPTH = 16
 

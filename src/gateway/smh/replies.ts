@@ -47,7 +47,7 @@ const uploadId = z.string().regex(/^[\x21-\x7e]{1,512}$/)
  * It becomes a path segment, where only dots would name another path. The gateway's confirm key has room
  * for 256 bytes of it.
  */
-const confirmKey = z.string().regex(/^(?!\.+$)[\x21-\x7e]{1,256}$/)
+const smhConfirmKey = z.string().regex(/^(?!\.+$)[\x21-\x7e]{1,256}$/)
 
 /** Field values that HTTP can carry (RFC 9110 §5.5). */
 const headerValue = z.union([z.string().regex(/^[\x20-\x7e\t]*$/), z.number().transform(String)])
@@ -80,7 +80,7 @@ export const taskReply = z.object({
   path: objectPath,
   uploadId,
   headers,
-  confirmKey,
+  confirmKey: smhConfirmKey,
   expiration: isoTime,
 })
 export type TaskReply = z.infer<typeof taskReply>

@@ -84,7 +84,7 @@ export function createTokenRequests(options: {
                 },
                 repeatable: true,
                 ...(identity.user_id !== undefined && { user: identity.user_id }),
-                ...(identity.grant === undefined && { isAnswer: asksForSpace }),
+                ...(identity.grant === undefined && { isExpected: asksForSpace }),
               },
               limits,
             )

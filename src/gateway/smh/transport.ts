@@ -40,16 +40,16 @@ export interface SmhRequest {
    * retried in any case.
    */
   repeatable: boolean
-  /** Whether this refusal is an expected answer. Metrics count it as a success. */
-  isAnswer?: (refusal: Refusal) => boolean
-  /** Maximum length of the reply. Default: {@link MAX_REPLY_CHARACTERS}. */
-  maxReplyCharacters?: number
+  /** Whether this refusal is expected. Metrics count it as a success. */
+  isExpected?: (refusal: Refusal) => boolean
+  /** Maximum length of the response. Default: {@link MAX_RESPONSE_CHARACTERS}. */
+  maxResponseCharacters?: number
   /** The user of the call. Undefined for a call that serves all users. */
   user?: string
 }
 
 /** Sends calls to SMH, with a timeout, and retries where that is safe. Rejects only with SmhError. */
-export type SmhTransport = (call: SmhRequest, limits: CallLimits) => Promise<SmhResponse>
+export type SmhTransport = (request: SmhRequest, limits: CallLimits) => Promise<SmhResponse>
 
 export interface SmhResponse {
   status: number
@@ -68,8 +68,8 @@ export interface SmhResponse {
   read<T extends z.ZodType>(schema: T): z.infer<T>
 }
 
-/** Replies have a few thousand characters. The largest value in them is COS's security token. */
-const MAX_REPLY_CHARACTERS = 64 * 1024
+/** Responses have a few thousand characters. The largest value in them is COS's security token. */
+const MAX_RESPONSE_CHARACTERS = 64 * 1024
 
 /** Maximum number of tries, including the first. */
 const MAX_TRIES = 3
@@ -95,51 +95,51 @@ export function createSmhTransport(
   metrics: Metrics,
   budget: RetryBudget = createRetryBudget(() => performance.now()),
 ): SmhTransport {
-  async function once(call: SmhRequest, url: string, limits: CallLimits): Promise<SmhResponse> {
+  async function once(request: SmhRequest, url: string, limits: CallLimits): Promise<SmhResponse> {
     const startedAt = performance.now()
     const left = limits.deadline - startedAt
     if (left <= 0) throw new SmhError({ kind: 'timeout', cause: 'deadline' })
-    const wanted = call.timeoutMs ?? timeoutMs
+    const wanted = request.timeoutMs ?? timeoutMs
     const dueAt = startedAt + Math.min(wanted, left)
     let outcome = 'ok'
     try {
-      const reply = await httpClient.request({
-        method: call.method,
+      const response = await httpClient.request({
+        method: request.method,
         url,
         headers: {
-          ...call.headers,
-          ...(call.body !== undefined && { 'content-type': 'application/json' }),
+          ...request.headers,
+          ...(request.body !== undefined && { 'content-type': 'application/json' }),
         },
-        ...(call.body !== undefined && { body: JSON.stringify(call.body) }),
+        ...(request.body !== undefined && { body: JSON.stringify(request.body) }),
         timeoutMs: Math.min(wanted, left),
         ...(limits.signal && { signal: limits.signal }),
       })
-      if (reply.status < 200 || reply.status > 299) throw new SmhError(refusalIn(reply))
-      if (reply.text.length > (call.maxReplyCharacters ?? MAX_REPLY_CHARACTERS)) {
+      if (response.status < 200 || response.status > 299) throw new SmhError(refusalIn(response))
+      if (response.text.length > (request.maxResponseCharacters ?? MAX_RESPONSE_CHARACTERS)) {
         throw new SmhError({ kind: 'invalid_response', problem: 'too_large' })
       }
-      return smhReply(reply)
+      return smhResponse(response)
     } catch (thrown) {
       const error =
         thrown instanceof HttpClientError
           ? new SmhError(failureOf(thrown, left < wanted / 2, performance.now() > dueAt + LATE_MS))
           : thrown
-      outcome = error instanceof SmhError ? outcomeOf(error.failure, call) : 'internal_error'
+      outcome = error instanceof SmhError ? outcomeOf(error.failure, request) : 'internal_error'
       throw error
     } finally {
-      metrics.calledOut(call.operation, outcome, performance.now() - startedAt)
+      metrics.calledOut(request.operation, outcome, performance.now() - startedAt)
     }
   }
 
-  return async (call, limits) => {
-    const url = `${endpoint}/api/v1${call.path}?${queryString(call)}`
-    budget.earn(call.user)
+  return async (request, limits) => {
+    const url = `${endpoint}/api/v1${request.path}?${queryString(request)}`
+    budget.earn(request.user)
     for (let tries = 1; ; tries += 1) {
       try {
-        return await once(call, url, limits)
+        return await once(request, url, limits)
       } catch (error) {
-        const mayRetry = error instanceof SmhError && isRetryable(error.failure, call.repeatable)
-        if (!mayRetry || tries === MAX_TRIES || !budget.spend(call.user)) throw error
+        const mayRetry = error instanceof SmhError && isRetryable(error.failure, request.repeatable)
+        if (!mayRetry || tries === MAX_TRIES || !budget.spend(request.user)) throw error
       }
       await wait(FIRST_WAIT_MS * 2 ** (tries - 1))
     }
@@ -178,9 +178,9 @@ export function asksForLater({ retryAfterSeconds = 0 }: Refusal): boolean {
 }
 
 /** The label of a failed call in metrics. */
-function outcomeOf(failure: SmhFailure, { isAnswer }: SmhRequest): string {
+function outcomeOf(failure: SmhFailure, { isExpected }: SmhRequest): string {
   if (failure.kind !== 'refused') return reasonOf(failure) ?? failure.kind
-  return isAnswer?.(failure) ? 'ok' : (reasonOf(failure) ?? meaningOf(failure))
+  return isExpected?.(failure) ? 'ok' : (reasonOf(failure) ?? meaningOf(failure))
 }
 
 /**
@@ -204,39 +204,39 @@ function failureOf({ kind }: HttpClientError, hurried: boolean, late: boolean): 
   }
 }
 
-function refusalIn(reply: HttpResponse): Refusal {
-  const text = reply.text.length > MAX_REPLY_CHARACTERS ? '' : reply.text
-  const said = errorReply.safeParse(parseJson(text))
-  const retryAfter = reply.header('retry-after')
+function refusalIn(response: HttpResponse): Refusal {
+  const text = response.text.length > MAX_RESPONSE_CHARACTERS ? '' : response.text
+  const parsed = errorReply.safeParse(parseJson(text))
+  const retryAfter = response.header('retry-after')
   return {
     kind: 'refused',
-    status: reply.status,
-    code: said.data?.code,
-    requestId: said.data?.requestId,
+    status: response.status,
+    code: parsed.data?.code,
+    requestId: parsed.data?.requestId,
     retryAfterSeconds: retryAfter && /^\d{1,6}$/.test(retryAfter) ? Number(retryAfter) : undefined,
   }
 }
 
-function smhReply(reply: HttpResponse): SmhResponse {
-  const body = reply.text === '' ? null : parseJson(reply.text)
-  const requestId = reply.header('x-request-id')
+function smhResponse(response: HttpResponse): SmhResponse {
+  const body = response.text === '' ? null : parseJson(response.text)
+  const requestId = response.header('x-request-id')
   return {
-    status: reply.status,
+    status: response.status,
     requestId: requestId !== undefined && requestIdShape.test(requestId) ? requestId : undefined,
     has: (field) => typeof body === 'object' && body !== null && Object.hasOwn(body, field),
     read(schema) {
       const parsed = schema.safeParse(body)
       if (!parsed.success) {
-        throw new SmhError({ kind: 'invalid_response', problem: 'shape', status: reply.status })
+        throw new SmhError({ kind: 'invalid_response', problem: 'shape', status: response.status })
       }
       return parsed.data
     },
   }
 }
 
-function queryString(call: SmhRequest): string {
-  const pairs = Object.entries(call.query)
+function queryString(request: SmhRequest): string {
+  const pairs = Object.entries(request.query)
     .filter(([, value]) => value !== undefined)
     .map(([name, value]) => `${name}=${encodeURIComponent(String(value))}`)
-  return (call.flag ? [call.flag, ...pairs] : pairs).join('&')
+  return (request.flag ? [request.flag, ...pairs] : pairs).join('&')
 }

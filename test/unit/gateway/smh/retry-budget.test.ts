@@ -57,29 +57,29 @@ test('retry budget: calls of a user who retries also earn retries for that user'
 
 test('retry budget: a user whose calls SMH always refuses does not use up the retries of others', async () => {
   const budget = createRetryBudget(() => 0)
-  const replies = {
+  const responses = {
     ann: { status: 409, text: '{"code":"PathConflict"}' },
     bob: 'connection_lost',
   } as const
   const sent = { ann: 0, bob: 0 }
-  const callOf = (user: 'ann' | 'bob') =>
+  const sendAs = (user: 'ann' | 'bob') =>
     createSmhTransport(
       'http://smh.example',
       1000,
       {
         async request() {
           sent[user] += 1
-          const reply = replies[user]
-          if (reply === 'connection_lost') throw new HttpClientError(reply)
-          return { ...reply, header: () => undefined }
+          const response = responses[user]
+          if (response === 'connection_lost') throw new HttpClientError(response)
+          return { ...response, header: () => undefined }
         },
       },
       noMetrics,
       budget,
     )({ operation: 'x', method: 'GET', path: '/x', query: {}, repeatable: true, user }, limits)
   const limits = { deadline: Number.POSITIVE_INFINITY }
-  await Promise.allSettled(Array.from({ length: 100 }, () => callOf('ann')))
-  await Promise.allSettled([callOf('bob')])
+  await Promise.allSettled(Array.from({ length: 100 }, () => sendAs('ann')))
+  await Promise.allSettled([sendAs('bob')])
   expect(sent.bob).toBe(3)
 })
 
@@ -98,9 +98,15 @@ test('retry budget: when all calls to SMH fail, retries stay within the budget',
     noMetrics,
     budget,
   )
-  const call = { operation: 'x', method: 'GET', path: '/x', query: {}, repeatable: true } as const
+  const request = {
+    operation: 'x',
+    method: 'GET',
+    path: '/x',
+    query: {},
+    repeatable: true,
+  } as const
   const limits = { deadline: Number.POSITIVE_INFINITY }
-  const results = await Promise.allSettled(Array.from({ length: 100 }, () => send(call, limits)))
+  const results = await Promise.allSettled(Array.from({ length: 100 }, () => send(request, limits)))
   expect(new Set(results.map(({ status }) => status))).toEqual(new Set(['rejected']))
   // Without a budget it would be 300.
   expect(sent).toBe(120)

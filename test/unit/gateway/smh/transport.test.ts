@@ -3,7 +3,7 @@ import { HttpClientError } from '../../../../src/gateway/http-client.ts'
 import { noMetrics } from '../../../../src/gateway/ports.ts'
 import { createSmhTransport } from '../../../../src/gateway/smh/transport.ts'
 
-test('SMH transport: no call is sent after the deadline', async () => {
+test('SMH transport: no request is sent after the deadline', async () => {
   let sent = 0
   const send = createSmhTransport(
     'http://smh.example',
@@ -16,15 +16,15 @@ test('SMH transport: no call is sent after the deadline', async () => {
     },
     noMetrics,
   )
-  const call = {
+  const request = {
     operation: 'begin',
     method: 'POST',
     path: '/x',
     query: {},
     repeatable: false,
   } as const
-  await send(call, { deadline: performance.now() + 1000 })
-  const late = send(call, { deadline: performance.now() - 1 })
+  await send(request, { deadline: performance.now() + 1000 })
+  const late = send(request, { deadline: performance.now() - 1 })
   await expect(late).rejects.toMatchObject({ failure: { kind: 'timeout', cause: 'deadline' } })
   expect(sent).toBe(1)
 })
@@ -32,7 +32,7 @@ test('SMH transport: no call is sent after the deadline', async () => {
 test.each([
   ['when it was due', 10_000, 'smh'],
   ['less than a second late', 10_900, 'smh'],
-  ['long after it was due, as the machine stood still', 12_000, 'machine'],
+  ['long after it was due, because the machine was suspended', 12_000, 'machine'],
 ])(
   'SMH transport: a timeout whose timer fires %s names its cause',
   async (_, firedAfter, cause) => {
@@ -50,8 +50,14 @@ test.each([
       },
       noMetrics,
     )
-    const call = { operation: 'x', method: 'GET', path: '/x', query: {}, repeatable: true } as const
-    await expect(send(call, { deadline: 100_000 })).rejects.toMatchObject({
+    const request = {
+      operation: 'x',
+      method: 'GET',
+      path: '/x',
+      query: {},
+      repeatable: true,
+    } as const
+    await expect(send(request, { deadline: 100_000 })).rejects.toMatchObject({
       failure: { kind: 'timeout', cause },
     })
   },
