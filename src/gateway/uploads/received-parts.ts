@@ -8,8 +8,8 @@ export const MIN_PART_BYTES = 1024 * 1024
  * Checks that the received parts are the complete file: numbered 1..n without a gap
  * (docs/smh-protocol.md#5.2), each but the last at least 1 MiB, and `size` bytes in total.
  *
- * @throws GatewayError `file_too_large` when the bytes exceed `maxBytes` (it can never succeed, so the
- *   caller cancels the task), `upload_incomplete` with the parts to send, `size_mismatch`
+ * @throws GatewayError `file_too_large` when the bytes exceed `maxBytes` (it can never succeed, so
+ *   `completeInSmh` cancels the task), `upload_incomplete` with the parts to send, `size_mismatch`
  */
 export function checkReceivedParts(
   parts: readonly ReceivedPart[],

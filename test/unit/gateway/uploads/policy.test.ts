@@ -358,11 +358,11 @@ describe('policy: completion', () => {
     conflictStrategies: new Set(['rename']),
   }
 
-  test('is permitted when the file keeps to the current rules', () => {
+  test('is permitted when the file meets the current rules', () => {
     expect(() => permitCompletion(strict, 'rename', ['users', 'ann', 'a.JPG'])).not.toThrow()
   })
 
-  test('is permitted when SMH does not say the path', () => {
+  test('is permitted when SMH does not report the path', () => {
     expect(() => permitCompletion(strict, 'rename', null)).not.toThrow()
   })
 
