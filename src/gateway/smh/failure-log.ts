@@ -58,6 +58,9 @@ export function reasonOf(failure: SmhFailure): (typeof SMH_REASONS)[number] | un
           return undefined
       }
     }
+    // Without this line a missing kind would compile and return undefined.
+    default:
+      return failure satisfies never
   }
 }
 
