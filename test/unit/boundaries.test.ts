@@ -115,7 +115,13 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'zod',
   ],
   'gateway/ledger/': [...CORE, 'lru-cache'],
-  'gateway/smh/': [...CORE, 'gateway/config/', 'lru-cache', 'zod'],
+  // Its failures are SmhError alone. Public errors start in uploads/.
+  'gateway/smh/': [
+    ...CORE.filter((file) => file !== 'gateway/errors.ts'),
+    'gateway/config/',
+    'lru-cache',
+    'zod',
+  ],
   'gateway/config/': ['gateway/name-rules.ts'],
   'gateway/ports.ts': ['gateway/config/', 'gateway/http-client.ts', 'gateway/log-record.ts'],
   'gateway/advice.ts': ['gateway/log-record.ts'],
