@@ -41,10 +41,10 @@ export function toPublicError<T>(
 }
 
 function publicErrorOf(failure: SmhFailure, log: ErrorDetails, isLogged: boolean): GatewayError {
-  const alarm: ErrorDetails = { ...log, severity: isLogged ? 'warn' : 'error' }
+  const severe: ErrorDetails = { ...log, severity: isLogged ? 'warn' : 'error' }
   switch (failure.kind) {
     case 'connect_failed':
-      return storeUnavailable(failure.noDescriptor ? alarm : log)
+      return storeUnavailable(failure.noDescriptor ? severe : log)
     // Both have the same response, because Workers cannot distinguish them.
     case 'connection_lost':
       return storeUnavailable(log)
@@ -53,20 +53,20 @@ function publicErrorOf(failure: SmhFailure, log: ErrorDetails, isLogged: boolean
     case 'aborted':
       return storeFailed({ ...log, severity: 'info' })
     case 'invalid_response':
-      return storeFailed(failure.problem === 'shape' ? alarm : log)
+      return storeFailed(failure.problem === 'shape' ? severe : log)
     case 'circuit_open':
       return storeUnavailable(log, Math.max(1, Math.ceil(failure.waitMs / 1000)))
     case 'refused':
-      return refusedError(failure, log, alarm)
+      return refusedError(failure, log, severe)
   }
 }
 
-function refusedError(refusal: Refusal, log: ErrorDetails, alarm: ErrorDetails): GatewayError {
+function refusedError(refusal: Refusal, log: ErrorDetails, severe: ErrorDetails): GatewayError {
   const meaning = meaningOf(refusal)
   switch (meaning) {
     case 'token_dead':
     case 'misconfigured':
-      return storeFailed(alarm)
+      return storeFailed(severe)
     case 'busy':
     case 'unavailable':
       return storeUnavailable(log, refusal.retryAfterSeconds)
