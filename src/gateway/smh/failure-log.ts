@@ -1,25 +1,6 @@
-import type { LogRecord } from '../ports.ts'
+import type { LogReason, LogRecord } from '../log-record.ts'
 import { meaningOf } from './error-codes.ts'
 import type { SmhFailure } from './smh-error.ts'
-
-/** The reasons of SMH failures in the log and in metrics. */
-export const SMH_REASONS = [
-  'connect_failed',
-  'no_descriptor',
-  'connection_lost',
-  'timeout',
-  'deadline_exceeded',
-  'stalled',
-  'client_disconnected',
-  'invalid_response',
-  'too_large',
-  'circuit_open',
-  'user_circuit_open',
-  'misconfigured',
-  'busy',
-  'unavailable',
-  'refused',
-] as const
 
 const timeoutReasons = {
   smh: 'timeout',
@@ -28,7 +9,7 @@ const timeoutReasons = {
 } as const
 
 /** The reason of a failure. Undefined if the public code already states it. */
-export function reasonOf(failure: SmhFailure): (typeof SMH_REASONS)[number] | undefined {
+export function reasonOf(failure: SmhFailure): LogReason | undefined {
   switch (failure.kind) {
     case 'connect_failed':
       return failure.noDescriptor ? 'no_descriptor' : failure.kind
