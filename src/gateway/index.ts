@@ -15,9 +15,7 @@ export {
 /** Arguments of `createApp` for runtimes that have `fetch` and a console. */
 export { createMemoryRateLimiter } from './ledger/memory-rate-limiter.ts'
 export * from './ports.ts'
-export {
-  createWorkerLog as createConsoleLog,
-  type WriteLine,
-} from './runtimes/shared/console-log.ts'
+export { createConsoleLog } from './runtimes/shared/console-log.ts'
 export { fetchClient } from './runtimes/shared/fetch-client.ts'
+export type { WriteLine } from './runtimes/shared/json-log.ts'
 export { createBoundedFlights, createSingleFlight } from './runtimes/shared/single-flight.ts'

@@ -1,9 +1,13 @@
-import { destination, pino } from 'pino'
+import { destination } from 'pino'
 import type { Config } from '../../config/parse.ts'
-import type { Log, LogRecord } from '../../ports.ts'
+import type { Log } from '../../ports.ts'
+import { createJsonLog } from '../shared/json-log.ts'
 
-/** Bytes that are written together. A write per line would cost more than the line itself. */
-const WRITE_BYTES = 4096
+/**
+ * Bytes that are written together: some 50 lines. A write occupies a thread of Node's pool, and costs more than a
+ * line itself. pino writes at most 16 KiB at once.
+ */
+const WRITE_BYTES = 12 * 1024
 /** Maximum delay of a line, in milliseconds. */
 const WRITE_MS = 100
 
@@ -41,14 +45,10 @@ export function createNodeLog(level: Config['logLevel']): NodeLog {
     maxLength: MAX_WAITING_BYTES,
     periodicFlush: WRITE_MS,
   })
-  const options = {
-    level,
-    base: null,
-    timestamp: pino.stdTimeFunctions.isoTime,
-    formatters: { level: (label: string) => ({ level: label }) },
-  }
-  // Not `out` itself: pino writes fatal records synchronously, which blocks on a stalled pipe.
-  const logger = pino(options, { write: (line) => out.write(line) })
+  const write = createJsonLog(level, (line) => {
+    if (readerGone) dropped += 1
+    else out.write(`${line}\n`)
+  })
   let dropped = 0
   let reported = 0
   let readerGone = false
@@ -65,14 +65,11 @@ export function createNodeLog(level: Config['logLevel']): NodeLog {
     if (dropped === reported) return
     const count = dropped - reported
     reported = dropped
-    logger.warn({ event: 'log_lines_dropped', count } satisfies LogRecord)
+    write('warn', { event: 'log_lines_dropped', count })
   })
 
   return {
-    log(at, record) {
-      if (readerGone && logger.isLevelEnabled(at)) dropped += 1
-      else logger[at](record)
-    },
+    log: write,
     droppedLines: () => dropped,
     end() {
       ending ??= new Promise((resolve) => {

@@ -1,30 +1,16 @@
 import type { Config } from '../../config/parse.ts'
-import type { Log, LogLevel } from '../../ports.ts'
-
-/** Least urgent first. */
-const levels: readonly (LogLevel | 'silent')[] = [
-  'debug',
-  'info',
-  'warn',
-  'error',
-  'fatal',
-  'silent',
-]
-
-export type WriteLine = (line: string) => void
+import type { Log } from '../../ports.ts'
+import { createJsonLog, type WriteLine } from './json-log.ts'
 
 // biome-ignore lint/suspicious/noConsole: a Worker writes its log to the console.
 export const writeToConsole: WriteLine = (line) => console.log(line)
 
 /**
- * Writes one JSON line per record, like the log on Node's standard output.
+ * Writes one JSON line per record to the console.
  *
  * @param least the lowest level that is written
  * @param write Default: the console
  */
-export function createWorkerLog(least: Config['logLevel'], write = writeToConsole): Log {
-  return (level, record) => {
-    if (levels.indexOf(level) < levels.indexOf(least)) return
-    write(JSON.stringify({ level, time: new Date().toISOString(), ...record }))
-  }
+export function createConsoleLog(least: Config['logLevel'], write = writeToConsole): Log {
+  return createJsonLog(least, write)
 }

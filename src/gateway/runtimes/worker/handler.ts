@@ -8,8 +8,9 @@ import {
   type RateLimiter,
   type ReadDocsAsset,
 } from '../../ports.ts'
-import { createWorkerLog, type WriteLine, writeToConsole } from '../shared/console-log.ts'
+import { createConsoleLog, writeToConsole } from '../shared/console-log.ts'
 import { fetchClient } from '../shared/fetch-client.ts'
+import type { WriteLine } from '../shared/json-log.ts'
 import { createBoundedFlights } from '../shared/single-flight.ts'
 
 interface RateLimitBinding {
@@ -85,7 +86,7 @@ function build(
 ): App | 'unconfigured' {
   try {
     const config = parseConfig(bindings, 'worker')
-    const log = createWorkerLog(config.logLevel, write)
+    const log = createConsoleLog(config.logLevel, write)
     const variables = unknownVariables(bindings)
     if (variables.length > 0) log('warn', { event: 'unknown_variables', variables })
     // The bindings hold the limits. 0 switches both off, as on Node.
@@ -109,7 +110,7 @@ function build(
     })
   } catch (error) {
     if (!(error instanceof ConfigurationError)) throw error
-    createWorkerLog('info', write)('fatal', {
+    createConsoleLog('info', write)('fatal', {
       event: 'invalid_configuration',
       issues: error.issues,
     })
