@@ -50,7 +50,7 @@ interface HeldToken extends TokenTimes {
 
 /** Everything that is kept. */
 interface TokenState {
-  /** By their identity as JSON. */
+  /** By the key of their identity. */
   held: LRUCache<string, HeldToken>
   /** The last refusal that concerns all users. */
   refusal: { error: SmhError; until: number } | undefined
@@ -78,37 +78,43 @@ export function createAccessTokens(options: AccessTokensOptions): AccessTokens {
   }
 
   /** A token that is held, otherwise another one. */
-  async function usable(identity: TokenIdentity, limits: CallLimits): Promise<HeldToken> {
-    const token = state.held.get(JSON.stringify(identity))
+  function usable(identity: TokenIdentity, limits: CallLimits): HeldToken | Promise<HeldToken> {
+    const token = state.held.get(identity.key)
     if (token && isUsable(token, monotonicClock())) return token
     return within(limits, obtainOnce(identity))
   }
 
   /** For a user's request. The log has each failure once at `error`, however many requests it fails. */
-  async function usableForUser(identity: TokenIdentity, limits: CallLimits): Promise<HeldToken> {
-    try {
-      return await usable(identity, limits)
-    } catch (error) {
-      if (!(error instanceof SmhError)) throw error
-      if (state.reported.has(error)) throw new SmhError(error.failure, true)
-      state.reported.add(error)
-      throw error
-    }
+  function throwReported(error: unknown): never {
+    if (!(error instanceof SmhError)) throw error
+    if (state.reported.has(error)) throw new SmhError(error.failure, true)
+    state.reported.add(error)
+    throw error
+  }
+
+  function usableForUser(
+    identity: TokenIdentity,
+    limits: CallLimits,
+  ): HeldToken | Promise<HeldToken> {
+    const token = usable(identity, limits)
+    return token instanceof Promise ? token.catch(throwReported) : token
   }
 
   function obtainOnce(identity: TokenIdentity): Promise<HeldToken> {
-    return singleFlight(`token ${JSON.stringify(identity)}`, () => obtain(identity))
+    return singleFlight(`token ${identity.key}`, () => obtain(identity))
   }
 
   /** Asks SMH, but not again within {@link REFUSED_MS} of a refusal that concerns all users. */
   async function obtain(identity: TokenIdentity): Promise<HeldToken> {
     if (state.refusal && monotonicClock() < state.refusal.until) throw state.refusal.error
-    const key = JSON.stringify(identity)
     const askedAt = monotonicClock()
     try {
-      const { value, idleMs } = await requests.mintOrRenew(identity, state.held.get(key)?.value)
+      const { value, idleMs } = await requests.mintOrRenew(
+        identity,
+        state.held.get(identity.key)?.value,
+      )
       const token = { value, idleMs, endsAt: askedAt + idleMs }
-      state.held.set(key, token)
+      state.held.set(identity.key, token)
       return token
     } catch (error) {
       if (error instanceof SmhError && concernsAllUsers(refusalOf(error))) {
@@ -130,7 +136,8 @@ export function createAccessTokens(options: AccessTokensOptions): AccessTokens {
   return {
     async use(scope, limits, call) {
       const identity = requests.identityOf(scope)
-      const token = await usableForUser(identity, limits)
+      const usable = usableForUser(identity, limits)
+      const token = usable instanceof Promise ? await usable : usable
       try {
         return await useToken(token, call)
       } catch (error) {
@@ -155,7 +162,7 @@ export function createAccessTokens(options: AccessTokensOptions): AccessTokens {
     async keepAlive() {
       if (smh.credential.kind === 'library-secret') return
       const identity = requests.identityOf(sharedScope)
-      const token = state.held.get(JSON.stringify(identity))
+      const token = state.held.get(identity.key)
       if (!token || needsRenewal(token, monotonicClock())) await obtainOnce(identity)
     },
   }

@@ -66,6 +66,8 @@ export function createSmhClient(
   tokens: AccessTokens,
   send: SmhTransport,
 ): SmhClient {
+  const library = encodeURIComponent(libraryId)
+
   /** Sends a request to SMH on behalf of the user of the scope. */
   function sendFor(
     scope: UploadScope,
@@ -94,7 +96,9 @@ export function createSmhClient(
     scope: UploadScope,
     names: readonly string[],
   ): string {
-    return `/${[kind, libraryId, scope.spaceId, ...names].map(encodeURIComponent).join('/')}`
+    let path = `/${kind}/${library}/${encodeURIComponent(scope.spaceId)}`
+    for (const name of names) path += `/${encodeURIComponent(name)}`
+    return path
   }
 
   function taskRequest(
@@ -115,19 +119,6 @@ export function createSmhClient(
 
   return {
     async begin({ scope, path, metadata, wanted }, limits) {
-      const hashes = {
-        beginningHash: wanted.beginningHash,
-        fullHash: wanted.fullHash,
-      }
-      const hashed = hashes.beginningHash !== undefined || hashes.fullHash !== undefined
-      const body = {
-        ...hashes,
-        ...(hashed && { size: String(wanted.size) }),
-        labels: wanted.labels,
-        category: wanted.category,
-        localCreationTime: wanted.localCreationTime,
-        localModificationTime: wanted.localModificationTime,
-      }
       const response = await sendFor(
         scope,
         {
@@ -142,7 +133,7 @@ export function createSmhClient(
             prefer_same_origin: wanted.preferSameOrigin,
           },
           headers: metadata,
-          ...(Object.values(body).some((value) => value !== undefined) && { body }),
+          body: beginBody(wanted),
           repeatable: false,
         },
         limits,
@@ -195,7 +186,7 @@ export function createSmhClient(
           // The strategy of begin is repeated, because SMH's pages disagree on the default
           // (docs/smh-protocol.md#15).
           query: { conflict_resolution_strategy: upload.strategy },
-          ...(Object.values(details).some((value) => value !== undefined) && { body: details }),
+          body: Object.values(details).some((value) => value !== undefined) ? details : undefined,
           timeoutMs: CONFIRM_TIMEOUT_MS,
         },
         limits,
@@ -224,6 +215,28 @@ export function createSmhClient(
       )
       return smhFile(response)
     },
+  }
+}
+
+/** Undefined when there is nothing to send: SMH needs no body then. */
+function beginBody(wanted: PermittedUpload['wanted']): object | undefined {
+  const { beginningHash, fullHash, size, labels, category } = wanted
+  const { localCreationTime, localModificationTime } = wanted
+  const isHashed = beginningHash !== undefined || fullHash !== undefined
+  const hasDetails =
+    labels !== undefined ||
+    category !== undefined ||
+    localCreationTime !== undefined ||
+    localModificationTime !== undefined
+  if (!isHashed && !hasDetails) return undefined
+  return {
+    beginningHash,
+    fullHash,
+    size: isHashed ? String(size) : undefined,
+    labels,
+    category,
+    localCreationTime,
+    localModificationTime,
   }
 }
 

@@ -7,8 +7,14 @@ import type { UploadScope } from './upload.ts'
 /** The user and space of a token. In `shared` mode one token serves all users. */
 export type TokenScope = Pick<UploadScope, 'userId' | 'spaceId'>
 
-/** What a token is minted for. As JSON it is also its key in the cache. */
-export type TokenIdentity = Record<'grant' | 'user_id' | 'space_id', string | undefined>
+/** What a token is minted for. */
+export interface TokenIdentity {
+  /** Its key in the cache. */
+  readonly key: string
+  readonly grant?: string | undefined
+  readonly userId?: string | undefined
+  readonly spaceId?: string | undefined
+}
 
 interface NewToken {
   value: string
@@ -49,20 +55,21 @@ export function createTokenRequests(options: {
   // In a single-tenant library tokens are minted without a space (docs/smh-protocol.md#3.1).
   const fixedSpace = smh.space.kind === 'fixed' && smh.space.id !== '-' ? smh.space.id : undefined
   // A token without a user may act for the user of each call (docs/smh-protocol.md#3.9).
-  const shared: TokenIdentity = { grant: 'admin', user_id: undefined, space_id: fixedSpace }
+  const shared: TokenIdentity = { key: 'shared', grant: 'admin', spaceId: fixedSpace }
   const asksForSpace = (refusal: Refusal | undefined) =>
     smh.space.kind === 'claim' && refusal?.status === 400
 
   return {
-    probe: { grant: undefined, user_id: undefined, space_id: fixedSpace },
+    probe: { key: 'probe', spaceId: fixedSpace },
     asksForSpace,
 
     identityOf({ userId, spaceId }) {
       if (smh.tokenMode === 'shared') return shared
       return {
+        key: JSON.stringify([userId, spaceId]),
         grant: perUserGrants,
-        user_id: userId,
-        space_id: spaceId === '-' ? undefined : spaceId,
+        userId,
+        spaceId: spaceId === '-' ? undefined : spaceId,
       }
     },
 
@@ -80,10 +87,12 @@ export function createTokenRequests(options: {
                   library_id: libraryId,
                   library_secret: credential.secret.reveal(),
                   period: smh.tokenPeriodSeconds,
-                  ...identity,
+                  grant: identity.grant,
+                  user_id: identity.userId,
+                  space_id: identity.spaceId,
                 },
                 repeatable: true,
-                ...(identity.user_id !== undefined && { user: identity.user_id }),
+                user: identity.userId,
                 ...(identity.grant === undefined && { isExpected: asksForSpace }),
               },
               limits,

@@ -1,5 +1,6 @@
 import type * as z from 'zod'
 import {
+  type AbortSignalLike,
   type HttpClient,
   HttpClientError,
   type HttpRequest,
@@ -17,7 +18,7 @@ import { type Refusal, SmhError, type SmhFailure } from './smh-error.ts'
 export interface CallLimits {
   /** On the clock of `performance.now()`, milliseconds. */
   deadline: number
-  signal?: AbortSignal | undefined
+  signal?: AbortSignalLike | undefined
 }
 
 export interface SmhRequest {
@@ -45,7 +46,7 @@ export interface SmhRequest {
   /** Maximum length of the response. Default: {@link MAX_RESPONSE_CHARACTERS}. */
   maxResponseCharacters?: number
   /** The user of the call. Undefined for a call that serves all users. */
-  user?: string
+  user?: string | undefined
 }
 
 /** Sends calls to SMH, with a timeout, and retries where that is safe. Rejects only with SmhError. */
@@ -95,50 +96,43 @@ export function createSmhTransport(
   metrics: Metrics,
   budget: RetryBudget = createRetryBudget(() => performance.now()),
 ): SmhTransport {
-  async function once(request: SmhRequest, url: string, limits: CallLimits): Promise<SmhResponse> {
-    const startedAt = performance.now()
-    const left = limits.deadline - startedAt
-    if (left <= 0) throw new SmhError({ kind: 'timeout', cause: 'deadline' })
-    const wanted = request.timeoutMs ?? timeoutMs
-    const dueAt = startedAt + Math.min(wanted, left)
-    let outcome = 'ok'
-    try {
-      const response = await httpClient.request({
-        method: request.method,
-        url,
-        headers: {
-          ...request.headers,
-          ...(request.body !== undefined && { 'content-type': 'application/json' }),
-        },
-        ...(request.body !== undefined && { body: JSON.stringify(request.body) }),
-        timeoutMs: Math.min(wanted, left),
-        ...(limits.signal && { signal: limits.signal }),
-      })
-      if (response.status < 200 || response.status > 299) throw new SmhError(refusalIn(response))
-      if (response.text.length > (request.maxResponseCharacters ?? MAX_RESPONSE_CHARACTERS)) {
-        throw new SmhError({ kind: 'invalid_response', problem: 'too_large' })
-      }
-      return smhResponse(response)
-    } catch (thrown) {
-      const error =
-        thrown instanceof HttpClientError
-          ? new SmhError(failureOf(thrown, left < wanted / 2, performance.now() > dueAt + LATE_MS))
-          : thrown
-      outcome = error instanceof SmhError ? outcomeOf(error.failure, request) : 'internal_error'
-      throw error
-    } finally {
-      metrics.calledOut(request.operation, outcome, performance.now() - startedAt)
-    }
-  }
-
-  return async (request, limits) => {
+  return async function send(request, limits) {
     const url = `${endpoint}/api/v1${request.path}?${queryString(request)}`
+    const body = request.body === undefined ? undefined : JSON.stringify(request.body)
+    const headers =
+      body === undefined
+        ? request.headers
+        : { ...request.headers, 'content-type': 'application/json' }
+    const wantedMs = request.timeoutMs ?? timeoutMs
     budget.earn(request.user)
     for (let tries = 1; ; tries += 1) {
+      const startedAt = performance.now()
+      const leftMs = limits.deadline - startedAt
+      if (leftMs <= 0) throw new SmhError({ kind: 'timeout', cause: 'deadline' })
+      const dueMs = Math.min(wantedMs, leftMs)
       try {
-        return await once(request, url, limits)
-      } catch (error) {
-        const mayRetry = error instanceof SmhError && isRetryable(error.failure, request.repeatable)
+        const response = readResponse(
+          await httpClient.request({
+            method: request.method,
+            url,
+            headers,
+            body,
+            timeoutMs: dueMs,
+            signal: limits.signal,
+          }),
+          request.maxResponseCharacters ?? MAX_RESPONSE_CHARACTERS,
+        )
+        metrics.calledOut(request.operation, 'ok', performance.now() - startedAt)
+        return response
+      } catch (thrown) {
+        const tookMs = performance.now() - startedAt
+        const error =
+          thrown instanceof HttpClientError
+            ? new SmhError(failureOf(thrown, leftMs < wantedMs / 2, tookMs > dueMs + LATE_MS))
+            : thrown
+        const failure = error instanceof SmhError ? error.failure : undefined
+        metrics.calledOut(request.operation, outcomeOf(failure, request), tookMs)
+        const mayRetry = failure !== undefined && isRetryable(failure, request.repeatable)
         if (!mayRetry || tries === MAX_TRIES || !budget.spend(request.user)) throw error
       }
       await wait(FIRST_WAIT_MS * 2 ** (tries - 1))
@@ -178,7 +172,8 @@ export function asksForLater({ retryAfterSeconds = 0 }: Refusal): boolean {
 }
 
 /** The label of a failed call in metrics. */
-function outcomeOf(failure: SmhFailure, { isExpected }: SmhRequest): string {
+function outcomeOf(failure: SmhFailure | undefined, { isExpected }: SmhRequest): string {
+  if (!failure) return 'internal_error'
   if (failure.kind !== 'refused') return reasonOf(failure) ?? failure.kind
   return isExpected?.(failure) ? 'ok' : (reasonOf(failure) ?? meaningOf(failure))
 }
@@ -217,26 +212,46 @@ function refusalIn(response: HttpResponse): Refusal {
   }
 }
 
-function smhResponse(response: HttpResponse): SmhResponse {
-  const body = response.text === '' ? null : parseJson(response.text)
-  const requestId = response.header('x-request-id')
-  return {
-    status: response.status,
-    requestId: requestId !== undefined && requestIdShape.test(requestId) ? requestId : undefined,
-    has: (field) => typeof body === 'object' && body !== null && Object.hasOwn(body, field),
-    read(schema) {
-      const parsed = schema.safeParse(body)
-      if (!parsed.success) {
-        throw new SmhError({ kind: 'invalid_response', problem: 'shape', status: response.status })
-      }
-      return parsed.data
-    },
+/** @throws SmhError `refused` for a status of failure, `invalid_response` for a text that is too long */
+function readResponse(response: HttpResponse, maxCharacters: number): SmhResponse {
+  if (response.status < 200 || response.status > 299) throw new SmhError(refusalIn(response))
+  if (response.text.length > maxCharacters) {
+    throw new SmhError({ kind: 'invalid_response', problem: 'too_large' })
+  }
+  return new ParsedResponse(response)
+}
+
+class ParsedResponse implements SmhResponse {
+  readonly status: number
+  readonly requestId: string | undefined
+  readonly #body: unknown
+
+  constructor({ status, text, header }: HttpResponse) {
+    const requestId = header('x-request-id')
+    this.status = status
+    this.requestId =
+      requestId !== undefined && requestIdShape.test(requestId) ? requestId : undefined
+    this.#body = text === '' ? null : parseJson(text)
+  }
+
+  has(field: string): boolean {
+    return typeof this.#body === 'object' && this.#body !== null && Object.hasOwn(this.#body, field)
+  }
+
+  read<T extends z.ZodType>(schema: T): z.infer<T> {
+    const { success, data } = schema.safeParse(this.#body)
+    if (success) return data
+    throw new SmhError({ kind: 'invalid_response', problem: 'shape', status: this.status })
   }
 }
 
-function queryString(request: SmhRequest): string {
-  const pairs = Object.entries(request.query)
-    .filter(([, value]) => value !== undefined)
-    .map(([name, value]) => `${name}=${encodeURIComponent(String(value))}`)
-  return (request.flag ? [request.flag, ...pairs] : pairs).join('&')
+function queryString({ flag, query }: SmhRequest): string {
+  let text = flag ?? ''
+  for (const name in query) {
+    const value = query[name]
+    if (value === undefined) continue
+    if (text !== '') text += '&'
+    text += `${name}=${encodeURIComponent(value)}`
+  }
+  return text
 }

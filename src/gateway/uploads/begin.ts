@@ -27,16 +27,15 @@ export async function beginInSmh(
   createParents: boolean,
   limits: CallLimits,
 ): Promise<BegunUpload> {
-  const begin = async () => checked(await smh.begin(upload, limits), upload)
   try {
-    return await begin()
+    return checked(await smh.begin(upload, limits), upload)
   } catch (error) {
     const parent = upload.path.slice(0, -1)
     const parentMissing = refusalOf(error)?.code === 'DirectoryNotFound' && parent.length > 0
     if (!parentMissing || !createParents) throw error
     const created = await smh.createDirectory(upload.scope, parent, limits)
     try {
-      return await begin()
+      return checked(await smh.begin(upload, limits), upload)
     } catch (second) {
       // A file, and not a folder, has the name of the parent.
       if (!created && refusalOf(second)?.code === 'DirectoryNotFound') {

@@ -48,10 +48,10 @@ export function createConfirmKeySigner(
   // Node's crypto also exists on Workers. WebCrypto costs more, because it is asynchronous.
   const [signing, ...others] = keysOf(config)
 
-  function mac(key: KeyObject, scope: UploadScope, fields: string): Buffer {
+  function hmac(key: KeyObject, scope: UploadScope, fields: string): ReturnType<typeof createHmac> {
     // JSON keeps the strings separate, whatever they contain.
     const covered = JSON.stringify([...realm, scope.spaceId, scope.userId, fields])
-    return createHmac('sha256', key).update(covered).digest()
+    return createHmac('sha256', key).update(covered)
   }
 
   return {
@@ -63,7 +63,7 @@ export function createConfirmKeySigner(
         letterOf[claims.strategy],
         Buffer.from(claims.smhConfirmKey).toString('base64url'),
       ].join('.')
-      return `${fields}.${mac(signing, scope, fields).toString('base64url')}`
+      return `${fields}.${hmac(signing, scope, fields).digest('base64url')}`
     },
 
     verify(scope, confirmKey, now) {
@@ -75,7 +75,7 @@ export function createConfirmKeySigner(
       const given = Buffer.from(theirs, 'base64url')
       if (given.toString('base64url') !== theirs) return undefined
       const isOurs = [signing, ...others].some((key) =>
-        timingSafeEqual(mac(key, scope, fields), given),
+        timingSafeEqual(hmac(key, scope, fields).digest(), given),
       )
       if (!isOurs) return undefined
       const claims: ConfirmKeyClaims = {

@@ -21,14 +21,22 @@ export const fetchClient: HttpClient = { request }
 
 async function request(wanted: HttpRequest): Promise<HttpResponse> {
   const { method, url, headers, body, timeoutMs, signal } = wanted
-  const timeout = AbortSignal.timeout(Math.ceil(timeoutMs))
+  const stop = new AbortController()
+  let timedOut = false
+  const timer = setTimeout(() => {
+    timedOut = true
+    stop.abort()
+  }, timeoutMs)
+  const abort = () => stop.abort()
+  if (signal?.aborted) stop.abort()
+  signal?.addEventListener('abort', abort)
   try {
     const response = await fetch(url, {
       method,
       redirect: 'manual',
       // Otherwise Cloudflare caches key sets, and responses for files with static extensions.
       cache: 'no-store',
-      signal: signal ? AbortSignal.any([signal, timeout]) : timeout,
+      signal: stop.signal,
       ...(headers && { headers }),
       ...(body !== undefined && { body }),
     })
@@ -41,9 +49,12 @@ async function request(wanted: HttpRequest): Promise<HttpResponse> {
     }
   } catch (error) {
     if (error instanceof HttpClientError) throw error
-    if (timeout.aborted) throw new HttpClientError('timeout')
+    if (timedOut) throw new HttpClientError('timeout')
     if (signal?.aborted) throw new HttpClientError('aborted')
     throw new HttpClientError('connection_lost')
+  } finally {
+    clearTimeout(timer)
+    signal?.removeEventListener('abort', abort)
   }
 }
 
