@@ -1,20 +1,19 @@
-import { type Context, Hono } from 'hono'
+import { Hono } from 'hono'
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
 import { adviceFor } from './advice.ts'
 import { createAuthentication } from './auth/create-authentication.ts'
 import { errorFields, GatewayError, logLevelFor, toProblem } from './errors.ts'
-import { accessLog } from './http/access-log.ts'
 import { authenticateUser } from './http/authentication.ts'
 import { createConcurrencyLimit, limitConcurrency, withPermit } from './http/concurrency-limit.ts'
 import { crossOrigin } from './http/cors.ts'
-import { refuseOtherMethods } from './http/method-not-allowed.ts'
-import { runSteps, type Step } from './http/pipeline.ts'
+import { createPipeline, type Step } from './http/pipeline.ts'
 import { limitRate } from './http/rate-limit.ts'
-import { type AppEnv, requestContext } from './http/request-context.ts'
+import { refuseUnknown } from './http/refuse-unknown.ts'
+import type { AppEnv, RequestContext } from './http/request-context.ts'
 import { readInput } from './http/request-validation.ts'
 import { respondJson } from './http/respond.ts'
 import type { Execution, Ports } from './ports.ts'
-import { registerDocs } from './routes/docs.ts'
+import { docsRoutes } from './routes/docs.ts'
 import type { Endpoint, Services } from './routes/endpoint.ts'
 import { probes } from './routes/health.ts'
 import { endpoints } from './routes/index.ts'
@@ -68,6 +67,7 @@ export function createApp(ports: Ports): App {
       config.jwt.userClaim,
       config.smh.libraryId,
     ]),
+    scopes: new WeakMap(),
     async checkReady(limits) {
       try {
         await Promise.all([keys.ready(), smh.tokens.ready(limits, smh.isInDoubt())])
@@ -77,9 +77,14 @@ export function createApp(ports: Ports): App {
     },
   }
 
+  const servedBy = createPipeline({ log, metrics, respondError })
+  const allowOrigins = crossOrigin(config.corsOrigins)
+
   /** The steps of an operation of users, in the order in which they run. */
   function stepsOf(endpoint: Endpoint): Step[] {
     return [
+      allowOrigins,
+      startOperation(endpoint),
       authenticateUser(authenticate),
       endpoint.rateLimit === 'begins'
         ? limitRate(ports.beginRateLimiter, 'Too many uploads begun within a short time.')
@@ -90,35 +95,42 @@ export function createApp(ports: Ports): App {
     ]
   }
 
+  function startOperation({ route, errors, extraTimeMs }: Endpoint): Step {
+    const operation = route.operationId as string
+    // A request takes the time of three SMH calls; the last try may start one wait late.
+    const budgetMs = 3 * timeoutMs - MAX_WAIT_MS + extraTimeMs
+    return (request) => {
+      request.operation = operation
+      request.errors = errors
+      request.deadline = request.startedAt + budgetMs
+      return undefined
+    }
+  }
+
   function handle(endpoint: Endpoint): Step {
     const respond = endpoint.handle(services)
     return (request) => respond(request, request.input as Parameters<typeof respond>[1]) as Response
   }
 
-  function register(endpoint: Endpoint, steps: readonly Step[]): void {
-    const { route, errors, extraTimeMs } = endpoint
-    // A request takes the time of three SMH calls; the last try may start one wait late.
-    const budgetMs = 3 * timeoutMs - MAX_WAIT_MS + extraTimeMs
+  function register({ route }: Endpoint, steps: readonly Step[]): void {
     // OpenAPI writes parameters in braces, Hono after a colon.
-    app.on(route.method, route.path.replaceAll(/{(\w+)}/g, ':$1'), (c) => {
-      const request = c.get('request')
-      request.operation = route.operationId as string
-      request.errors = errors
-      request.deadline = request.startedAt + budgetMs
-      return runSteps(steps, request)
-    })
+    app.on(route.method, route.path.replaceAll(/{(\w+)}/g, ':$1'), servedBy(steps))
   }
 
   const app = new Hono<AppEnv>()
-  app.onError(respondError)
-  // Not thrown: Hono takes an error past the middleware that hardens responses.
-  app.notFound((c) => respondError(new GatewayError('not_found', 'No such endpoint.'), c))
-  app.use(requestContext, accessLog(log, metrics))
-  app.use('/v1/*', ...crossOrigin(config.corsOrigins))
-  for (const endpoint of probes) register(endpoint, [handle(endpoint)])
+  for (const probe of probes) register(probe, [startOperation(probe), handle(probe)])
   for (const endpoint of endpoints) register(endpoint, stepsOf(endpoint))
-  registerDocs(app, ports.readDocsAsset)
-  refuseOtherMethods(app)
+  for (const { path, respond } of docsRoutes(ports.readDocsAsset))
+    app.get(path, servedBy([respond]))
+  app.notFound(servedBy([allowOrigins, refuseUnknown(app)]))
+  // Steps that throw do not come here. This is for bugs in Hono.
+  app.onError((error, c) =>
+    servedBy([
+      () => {
+        throw error
+      },
+    ])(c),
+  )
 
   async function keepAlive(): Promise<void> {
     try {
@@ -143,8 +155,7 @@ export function createApp(ports: Ports): App {
 }
 
 /** The only place where an error becomes a response. */
-function respondError(thrown: Error, c: Context<AppEnv>): Response {
-  const request = c.get('request')
+function respondError(request: RequestContext, thrown: unknown): Response {
   const error = toPublicError(thrown, request.errors)
   request.error = error
   const problem = toProblem(error, request.id)

@@ -33,8 +33,8 @@ export const OTHER_CALLS_PER_BEGIN = 10
 
 /** Limits how often a user may call. */
 export interface RateLimiter {
-  /** Counts one request of this user. Resolves to 0 if it is allowed, otherwise to the seconds to wait. */
-  consume(userId: string): Promise<number>
+  /** Counts one request of this user. Returns 0 if it is allowed, otherwise the seconds to wait. */
+  consume(userId: string): number | Promise<number>
 }
 
 /** Why a token is invalid. For the log and the metrics, never for the client. */

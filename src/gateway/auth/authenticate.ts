@@ -5,11 +5,17 @@ import type { Background, Clock, InvalidTokenReason } from '../ports.ts'
 import type { JwksCache } from './jwks-cache.ts'
 import { isStrictCompactJws } from './strict-jws.ts'
 
-/** Returns the user of an `Authorization` header. */
-export type Authenticate = (
+/** Verifies an `Authorization` header and resolves to its user. */
+export type VerifyUser = (
   authorization: string | undefined,
   background: Background,
 ) => Promise<User>
+
+/** Returns the user of an `Authorization` header: without a promise when the token is cached. */
+export type Authenticate = (
+  authorization: string | undefined,
+  background: Background,
+) => User | Promise<User>
 
 declare const verified: unique symbol
 
@@ -50,7 +56,7 @@ export function createAuthenticate({
   jwt: JwtConfig
   keys: Pick<JwksCache, 'key' | 'version' | 'changedSince'>
   clock: Clock
-}): Authenticate {
+}): VerifyUser {
   /** Verifies again when the signature fits none of the keys and the issuer's keys have changed. */
   async function verifiedClaims(token: string, background: Background): Promise<JWTPayload> {
     const version = keys.version()

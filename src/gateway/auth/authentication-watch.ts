@@ -2,7 +2,7 @@ import { adviceFor } from '../advice.ts'
 import { GatewayError } from '../errors.ts'
 import type { LogReason } from '../log-record.ts'
 import type { Clock, Log, LogLevel, Metrics } from '../ports.ts'
-import type { Authenticate } from './authenticate.ts'
+import type { Authenticate, User } from './authenticate.ts'
 
 /**
  * Length of the windows in which requests are counted, milliseconds. Each window has at most one log line.
@@ -102,19 +102,24 @@ export function watchAuthentication(deps: {
     })
   }
 
-  return async function authenticateWatched(authorization, background) {
-    if (monotonicClock() - state.startedAt >= WINDOW_MS) startWindow()
-    try {
-      const user = await authenticate(authorization, background)
-      state.good += 1
-      return user
-    } catch (error) {
-      if (error instanceof GatewayError && error.status === 401) {
-        const { reason } = error.details
-        metrics.authenticationFailed(reason ?? error.code)
-        if (reason && suspicious.has(reason)) countRefused(reason, authorization ?? '')
-      }
-      throw error
+  function countValid(user: User): User {
+    state.good += 1
+    return user
+  }
+
+  function countFailure(error: unknown, authorization: string | undefined): never {
+    if (error instanceof GatewayError && error.status === 401) {
+      const { reason } = error.details
+      metrics.authenticationFailed(reason ?? error.code)
+      if (reason && suspicious.has(reason)) countRefused(reason, authorization ?? '')
     }
+    throw error
+  }
+
+  return function authenticateWatched(authorization, background) {
+    if (monotonicClock() - state.startedAt >= WINDOW_MS) startWindow()
+    const user = authenticate(authorization, background)
+    if (!(user instanceof Promise)) return countValid(user)
+    return user.then(countValid, (error: unknown) => countFailure(error, authorization))
   }
 }

@@ -1,6 +1,6 @@
 import { LRUCache } from 'lru-cache'
-import type { Clock } from '../ports.ts'
-import type { Authenticate, User } from './authenticate.ts'
+import type { Background, Clock } from '../ports.ts'
+import type { Authenticate, User, VerifyUser } from './authenticate.ts'
 import type { JwksCache } from './jwks-cache.ts'
 
 interface CachedToken {
@@ -25,7 +25,7 @@ const isUsual = /^[Bb]earer [^ ]/
  * @param deps.seconds 0 caches nothing
  */
 export function createTokenCache(deps: {
-  authenticate: Authenticate
+  authenticate: VerifyUser
   keys: Pick<JwksCache, 'version'>
   clock: Clock
   monotonicClock: Clock
@@ -43,17 +43,20 @@ export function createTokenCache(deps: {
     return clock() < Number(user.claims.exp) * 1000
   }
 
-  return async function authenticateCached(authorization, background) {
-    if (authorization === undefined || !isUsual.test(authorization)) {
-      return authenticate(authorization, background)
-    }
-    const known = cached.get(authorization)
-    if (known && isValid(known)) return known.user
+  async function verify(authorization: string, background: Background): Promise<User> {
     // Read before the verification, during which the keys may change.
     const keysVersion = keys.version()
     const endsAt = monotonicClock() + seconds * 1000
     const user = await authenticate(authorization, background)
     cached.set(authorization, { user, keysVersion, endsAt })
     return user
+  }
+
+  return function authenticateCached(authorization, background) {
+    if (authorization === undefined || !isUsual.test(authorization)) {
+      return authenticate(authorization, background)
+    }
+    const known = cached.get(authorization)
+    return known && isValid(known) ? known.user : verify(authorization, background)
   }
 }

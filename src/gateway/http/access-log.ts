@@ -1,27 +1,27 @@
-import type { MiddlewareHandler } from 'hono'
 import { errorFields, GatewayError } from '../errors.ts'
 import type { Log, LogLevel, Metrics } from '../ports.ts'
-import type { AppEnv } from './request-context.ts'
+import type { RequestContext } from './request-context.ts'
 
-/** Logs and measures each request, with a fixed set of fields. */
-export function accessLog(log: Log, metrics: Metrics): MiddlewareHandler<AppEnv> {
-  return async function accessLog(c, next) {
-    await next()
-    const { id, startedAt, operation, reason, error } = c.get('request')
-    const { status } = c.res
-    const durationMs = performance.now() - startedAt
-    metrics.answered(operation, status, durationMs)
-    log(levelOf(status, error), {
-      event: 'request',
-      requestId: id,
-      operation,
-      method: c.req.method,
-      status,
-      durationMs: Math.round(durationMs * 10) / 10,
-      ...(reason && { reason }),
-      ...errorFields(error),
-    })
-  }
+/** Logs and measures a request that has its response, with a fixed set of fields. */
+export function recordAccess(
+  request: RequestContext,
+  status: number,
+  log: Log,
+  metrics: Metrics,
+): void {
+  const { id, startedAt, operation, reason, error } = request
+  const durationMs = performance.now() - startedAt
+  metrics.answered(operation, status, durationMs)
+  log(levelOf(status, error), {
+    event: 'request',
+    requestId: id,
+    operation,
+    method: request.hono.req.method,
+    status,
+    durationMs: Math.round(durationMs * 10) / 10,
+    ...(reason && { reason }),
+    ...errorFields(error),
+  })
 }
 
 function levelOf(status: number, error: unknown): LogLevel {

@@ -1,7 +1,7 @@
-import type { Context, MiddlewareHandler } from 'hono'
 import type { LogReason } from '../log-record.ts'
 import { isMetadataHeader } from '../name-rules.ts'
-import type { AppEnv } from './request-context.ts'
+import type { Step } from './pipeline.ts'
+import type { RequestContext } from './request-context.ts'
 import { respond } from './respond.ts'
 
 const allowedMethods = 'GET, POST, DELETE'
@@ -13,46 +13,47 @@ const exposedHeaders = 'Location, Upload-Expires, X-Request-Id, Retry-After, Dat
 const MAX_AGE = '600'
 
 /**
- * Lets only pages of these origins read responses (Fetch Standard, "HTTP-CORS protocol"). hono/cors cannot
- * allow the metadata headers that a preflight asks for, and it builds `Headers`.
+ * Lets only pages of these origins read responses of `/v1` (Fetch Standard, "HTTP-CORS protocol"), and responds
+ * to preflights. hono/cors cannot allow the metadata headers that a preflight asks for, and it builds `Headers`.
  */
-export function crossOrigin(origins: ReadonlySet<string>): MiddlewareHandler<AppEnv>[] {
-  if (origins.size === 0) return [noteUnansweredPreflight]
-  return [
-    async function crossOrigin(c, next) {
-      const request = c.get('request')
-      const headers = request.responseHeaders
-      headers.Vary = 'Origin'
-      const origin = c.req.header('origin')
-      if (origin !== undefined && origins.has(origin)) {
-        headers['Access-Control-Allow-Origin'] = origin
-        headers['Access-Control-Expose-Headers'] = exposedHeaders
-      }
-      if (c.req.method !== 'OPTIONS') return next()
-      const asked = (c.req.header('access-control-request-headers') ?? '')
-        .split(',')
-        .map((name) => name.trim().toLowerCase())
-        .filter((name) => name !== '')
-      const metadata = asked.filter(isMetadataHeader)
-      const refusal = refusalOf(c, origin !== undefined && origins.has(origin), asked)
-      if (refusal) request.reason = refusal
-      return respond(request, null, 204, {
-        Vary: 'Origin, Access-Control-Request-Headers',
-        'Access-Control-Allow-Methods': allowedMethods,
-        'Access-Control-Allow-Headers': [...allowedHeaders, ...metadata].join(', '),
-        'Access-Control-Max-Age': MAX_AGE,
-      })
-    },
-  ]
+export function crossOrigin(origins: ReadonlySet<string>): Step {
+  if (origins.size === 0) return noteUnansweredPreflight
+  return (request) => {
+    if (!request.isApi) return undefined
+    const headers = request.responseHeaders
+    headers.Vary = 'Origin'
+    const origin = request.header('origin')
+    const isAllowed = origin !== undefined && origins.has(origin)
+    if (isAllowed) {
+      headers['Access-Control-Allow-Origin'] = origin
+      headers['Access-Control-Expose-Headers'] = exposedHeaders
+    }
+    return request.hono.req.method === 'OPTIONS' ? preflight(request, isAllowed) : undefined
+  }
+}
+
+function preflight(request: RequestContext, isOriginAllowed: boolean): Response {
+  const asked = (request.header('access-control-request-headers') ?? '')
+    .split(',')
+    .map((name) => name.trim().toLowerCase())
+    .filter((name) => name !== '')
+  const metadata = asked.filter(isMetadataHeader)
+  request.reason = refusalOf(request, isOriginAllowed, asked)
+  return respond(request, null, 204, {
+    Vary: 'Origin, Access-Control-Request-Headers',
+    'Access-Control-Allow-Methods': allowedMethods,
+    'Access-Control-Allow-Headers': [...allowedHeaders, ...metadata].join(', '),
+    'Access-Control-Max-Age': MAX_AGE,
+  })
 }
 
 /** The reason why the browser will block the request after this preflight, for the log. */
 function refusalOf(
-  c: Context<AppEnv>,
+  request: RequestContext,
   isOriginAllowed: boolean,
   headers: readonly string[],
 ): LogReason | undefined {
-  const method = c.req.header('access-control-request-method')
+  const method = request.header('access-control-request-method')
   if (method === undefined) return undefined
   if (!isOriginAllowed) return 'preflight_origin'
   if (!allowedMethods.split(', ').includes(method)) return 'preflight_method'
@@ -61,9 +62,11 @@ function refusalOf(
 }
 
 /** Without `CORS_ORIGINS` a preflight gets the same response as any other OPTIONS request. */
-const noteUnansweredPreflight: MiddlewareHandler<AppEnv> = (c, next) => {
+const noteUnansweredPreflight: Step = (request) => {
   const isPreflight =
-    c.req.method === 'OPTIONS' && c.req.header('access-control-request-method') !== undefined
-  if (isPreflight) c.get('request').reason = 'preflight_cors_off'
-  return next()
+    request.isApi &&
+    request.hono.req.method === 'OPTIONS' &&
+    request.header('access-control-request-method') !== undefined
+  if (isPreflight) request.reason = 'preflight_cors_off'
+  return undefined
 }

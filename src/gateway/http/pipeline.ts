@@ -1,21 +1,45 @@
-import type { RequestContext } from './request-context.ts'
+import type { Context } from 'hono'
+import type { Log, Metrics } from '../ports.ts'
+import { recordAccess } from './access-log.ts'
+import { type AppEnv, RequestContext } from './request-context.ts'
 
 /**
- * One step of an operation. It ends the request with a response or by throwing; otherwise the next step
- * runs. A step is synchronous where it can be, because each promise costs time.
+ * One step of a request. It ends the request with a response or by throwing; otherwise the next step runs. A
+ * step is synchronous where it can be, because each promise costs time and memory.
  */
 export type Step = (request: RequestContext) => undefined | Response | Promise<undefined | Response>
 
-/** Runs the steps in order, until one responds. Then frees what the request holds. */
-export async function runSteps(steps: readonly Step[], request: RequestContext): Promise<Response> {
-  try {
-    for (const step of steps) {
-      const result = step(request)
-      const response = result instanceof Promise ? await result : result
-      if (response) return response
+/** Serves one request of Hono by its steps. Never rejects. */
+export type Serve = (c: Context<AppEnv>) => Promise<Response>
+
+/**
+ * Creates the function that makes a handler of steps. The handler creates the context of a request, runs the
+ * steps in order until one responds, frees what the request holds, and writes the log line.
+ *
+ * @param deps.respondError turns what a step throws into a response
+ */
+export function createPipeline(deps: {
+  log: Log
+  metrics: Metrics
+  respondError: (request: RequestContext, error: unknown) => Response
+}): (steps: readonly Step[]) => Serve {
+  const { log, metrics, respondError } = deps
+  return (steps) =>
+    async function serve(c) {
+      const request = new RequestContext(c)
+      let response: undefined | Response
+      try {
+        for (const step of steps) {
+          const result = step(request)
+          response = result instanceof Promise ? await result : result
+          if (response) break
+        }
+        if (!response) throw new Error('No step returned a response.')
+      } catch (error) {
+        response = respondError(request, error)
+      }
+      request.releaseAfterResponse()
+      recordAccess(request, response.status, log, metrics)
+      return response
     }
-    throw new Error('No step returned a response.')
-  } finally {
-    request.releaseAfterResponse()
-  }
 }

@@ -1,31 +1,30 @@
-import type { Context, MiddlewareHandler } from 'hono'
+import type { Context } from 'hono'
 import type { User } from '../auth/authenticate.ts'
 import type { ErrorCode } from '../error-codes.ts'
+import type { AbortSignalLike } from '../http-client.ts'
 import type { LogReason } from '../log-record.ts'
 import type { Background } from '../ports.ts'
 
-/** What the gateway keeps in Hono's context: one object for each request. */
+/** What a server passes to the app with each request. */
 export interface AppEnv {
   Bindings: {
     /** From @hono/node-server. Undefined on Workers. */
-    incoming?: { headers: object }
+    incoming?: { headers: Readonly<Record<string, string | string[] | undefined>> }
     /**
      * Calls back when the response is sent or the connection is closed. Missing on runtimes that do not
      * report it.
      */
     responseClosed?: (done: () => void) => void
   }
-  Variables: { request: RequestContext }
 }
 
-/**
- * Everything that belongs to one request. The first middleware creates it. Functions receive it as an
- * argument.
- */
+/** Everything that belongs to one request. Functions receive it as an argument. */
 export class RequestContext {
   readonly hono: Context<AppEnv>
   /** The value of `X-Request-Id`. */
   readonly id: string
+  /** Whether the path is one of the API's, below `/v1`. */
+  readonly isApi: boolean
   /** The start, as a value of `performance.now()`, milliseconds. */
   readonly startedAt = performance.now()
   /** The headers of every response to this request. */
@@ -45,15 +44,18 @@ export class RequestContext {
   /** Releases the resources of the request after its response is sent. */
   release: (() => void) | undefined
   #user: User | undefined
+  #disconnect: AbortSignalLike | undefined
 
   constructor(hono: Context<AppEnv>) {
     this.hono = hono
-    const wanted = hono.req.header('x-request-id')
+    const wanted = this.header('x-request-id')
+    // The client's request id is kept if it is safe in a log.
     this.id = wanted && /^[\w\-=]{1,255}$/.test(wanted) ? wanted : crypto.randomUUID()
+    this.isApi = /^\/v1(\/|$)/.test(hono.req.path)
     this.responseHeaders = {
       'X-Request-Id': this.id,
       'X-Content-Type-Options': 'nosniff',
-      ...(/^\/v1(\/|$)/.test(hono.req.path) && { 'Cache-Control': 'no-store' }),
+      ...(this.isApi && { 'Cache-Control': 'no-store' }),
     }
   }
 
@@ -63,13 +65,27 @@ export class RequestContext {
     return this.#user
   }
 
-  set user(user: User) {
+  setUser(user: User): undefined {
     this.#user = user
   }
 
-  /** Aborts when the client disconnects. */
-  get signal(): AbortSignal {
-    return this.hono.req.raw.signal
+  /** Aborts when the client disconnects, and when the response has been sent. */
+  get signal(): AbortSignalLike {
+    const { responseClosed } = this.hono.env ?? {}
+    if (!responseClosed) return this.hono.req.raw.signal
+    this.#disconnect ??= new ClosedSignal(responseClosed)
+    return this.#disconnect
+  }
+
+  /**
+   * A header of the request by its lower-case name. On Node it comes from Node's own request: a `Request` of
+   * @hono/node-server searches all headers for each name.
+   */
+  header(name: string): string | undefined {
+    const { incoming } = this.hono.env ?? {}
+    if (!incoming) return this.hono.req.raw.headers.get(name) ?? undefined
+    const value = incoming.headers[name]
+    return Array.isArray(value) ? value.join(', ') : value
   }
 
   /**
@@ -103,8 +119,23 @@ export class RequestContext {
   }
 }
 
-/** Creates the context of each request. The client's request id is kept if it is safe in a log. */
-export const requestContext: MiddlewareHandler<AppEnv> = function requestContext(c, next) {
-  c.set('request', new RequestContext(c))
-  return next()
+/** Aborts when the response is closed. An `AbortSignal` of @hono/node-server costs more than a whole step. */
+class ClosedSignal implements AbortSignalLike {
+  aborted = false
+  readonly #listeners = new Set<() => void>()
+
+  constructor(responseClosed: (done: () => void) => void) {
+    responseClosed(() => {
+      this.aborted = true
+      for (const listener of this.#listeners) listener()
+    })
+  }
+
+  addEventListener(_type: 'abort', listener: () => void): void {
+    this.#listeners.add(listener)
+  }
+
+  removeEventListener(_type: 'abort', listener: () => void): void {
+    this.#listeners.delete(listener)
+  }
 }

@@ -2,7 +2,6 @@ import type { RouteConfig } from '@hono/zod-openapi'
 import { bodyLimit } from 'hono/body-limit'
 import type * as z from 'zod'
 import { type FieldIssue, GatewayError } from '../errors.ts'
-import { withPermit } from './concurrency-limit.ts'
 import type { Permits } from './permits.ts'
 import type { Step } from './pipeline.ts'
 import type { RequestContext } from './request-context.ts'
@@ -33,12 +32,16 @@ export function readInput(route: RouteConfig, received: Permits, bodyTimeoutMs: 
     if (params) input.params = parse(params, hono.req.param())
   }
   if (!json) return readParams
-  return (request) =>
-    withPermit(received, request.user.id, async () => {
-      readParams(request)
+  return async (request) => {
+    readParams(request)
+    const release = received.acquire(request.user.id)
+    try {
       request.input.body = parse(json.schema, await readJson(request, bodyTimeoutMs))
       return undefined
-    })
+    } finally {
+      release()
+    }
+  }
 }
 
 function parse<T>(schema: z.ZodType<T>, value: unknown): T {
@@ -59,13 +62,13 @@ function toFieldIssues(issue: z.core.$ZodIssue): FieldIssue[] {
   return [{ field: issue.path.join('.') || 'body', message: issue.message }]
 }
 
-async function readJson({ hono }: RequestContext, timeoutMs: number): Promise<unknown> {
-  const type = hono.req.header('content-type')
+async function readJson(request: RequestContext, timeoutMs: number): Promise<unknown> {
+  const type = request.header('content-type')
   const isJson = type?.split(';')[0]?.trim().toLowerCase() === 'application/json'
   if (type && !isJson) throw unsupportedMediaType()
-  const coding = hono.req.header('content-encoding')?.toLowerCase() ?? 'identity'
+  const coding = request.header('content-encoding')?.toLowerCase() ?? 'identity'
   if (coding !== 'identity') throw unsupportedMediaType()
-  const bytes = await within(timeoutMs, readBytes(hono))
+  const bytes = await readBytes(request, timeoutMs)
   if (!type && bytes.byteLength > 0) throw unsupportedMediaType()
   const text = decodeUtf8(bytes)
   // Many HTTP clients send `Content-Type: application/json` without a body, too.
@@ -95,42 +98,46 @@ function decodeUtf8(bytes: ArrayBuffer): string {
   }
 }
 
-async function readBytes(c: RequestContext['hono']): Promise<ArrayBuffer> {
-  try {
-    const length = c.req.header('content-length')
-    const hasLength = length !== undefined && c.req.header('transfer-encoding') === undefined
-    if (!hasLength) return await readCounting(c)
-    // HTTP limits a body to its Content-Length.
-    return Number(length) <= MAX_BODY_BYTES ? await c.req.arrayBuffer() : tooLarge()
-  } catch (error) {
-    if (error instanceof GatewayError) throw error
-    // The client has disconnected: not an error of the gateway.
-    throw new GatewayError('invalid_request', 'The body is incomplete.', {
-      reason: 'client_disconnected',
-    })
-  }
+/**
+ * Reads the body. The app has its own timeout, because Workers have none for bodies.
+ *
+ * @throws GatewayError `request_too_large`; `invalid_request` when the client disconnects, or when the body
+ *   has not arrived in time
+ */
+function readBytes(request: RequestContext, timeoutMs: number): Promise<ArrayBuffer> {
+  const length = request.header('content-length')
+  const hasLength = length !== undefined && request.header('transfer-encoding') === undefined
+  // HTTP limits a body to its Content-Length.
+  if (hasLength && Number(length) > MAX_BODY_BYTES) tooLarge()
+  const arriving = hasLength ? request.hono.req.raw.arrayBuffer() : readCounting(request.hono)
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => reject(tooLate()), timeoutMs)
+    arriving.then(
+      (bytes) => {
+        clearTimeout(timer)
+        resolve(bytes)
+      },
+      (error) => {
+        clearTimeout(timer)
+        reject(error instanceof GatewayError ? error : incomplete())
+      },
+    )
+  })
 }
 
-/**
- * The app has its own timeout, because Workers have none for bodies.
- *
- * @throws GatewayError `invalid_request` when the body has not arrived in time
- */
-async function within(timeoutMs: number, arriving: Promise<ArrayBuffer>): Promise<ArrayBuffer> {
-  let timer: ReturnType<typeof setTimeout> | undefined
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => {
-      // The connection is closed. Otherwise the rest of the body would be read as the next request.
-      const headers = { Connection: 'close' }
-      const detail = 'The body did not arrive in time.'
-      reject(new GatewayError('invalid_request', detail, { reason: 'body_timeout', headers }))
-    }, timeoutMs)
+/** The client has disconnected: not an error of the gateway. */
+function incomplete(): GatewayError {
+  return new GatewayError('invalid_request', 'The body is incomplete.', {
+    reason: 'client_disconnected',
   })
-  try {
-    return await Promise.race([arriving, late])
-  } finally {
-    clearTimeout(timer)
-  }
+}
+
+/** The connection is closed. Otherwise the rest of the body would be read as the next request. */
+function tooLate(): GatewayError {
+  return new GatewayError('invalid_request', 'The body did not arrive in time.', {
+    reason: 'body_timeout',
+    headers: { Connection: 'close' },
+  })
 }
 
 /**

@@ -35,8 +35,8 @@ export function respondJson<const Body extends object, Status extends Contentful
   status: Status,
   headers?: Readonly<Record<string, string>>,
 ): Response & TypedResponse<JSONParsed<Body>, Status, 'json'> {
-  const response: Response = request.hono.json(body, status, {
-    ...request.responseHeaders,
+  const response = respond(request, JSON.stringify(body), status, {
+    'Content-Type': 'application/json',
     ...headers,
   })
   // The type that Hono infers is too long for a declaration file.

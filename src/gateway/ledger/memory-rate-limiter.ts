@@ -19,12 +19,12 @@ const MAX_USERS = 50_000
  * @param perMinute 0 allows everything
  */
 export function createMemoryRateLimiter(perMinute: number, monotonicClock: Clock): RateLimiter {
-  if (perMinute === 0) return { consume: async () => 0 }
+  if (perMinute === 0) return { consume: () => 0 }
   const oneTakesMs = MINUTE_MS / perMinute
   /** By user id: when all calls of the user would have been made at the even rate. */
   const doneAt = new LRUCache<string, number>({ max: MAX_USERS })
   return {
-    async consume(userId) {
+    consume(userId) {
       const now = monotonicClock()
       const done = Math.max(now, doneAt.get(userId) ?? 0) + oneTakesMs
       const waitMs = done - (now + MINUTE_MS)

@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto'
-import type { Hono } from 'hono'
 import { accepts } from 'hono/accepts'
 import { etag } from 'hono/etag'
 import { GatewayError } from '../errors.ts'
-import type { AppEnv } from '../http/request-context.ts'
+import type { Step } from '../http/pipeline.ts'
+import type { RequestContext } from '../http/request-context.ts'
 import { respondEncoded } from '../http/respond.ts'
 import type { DocsAsset, ReadDocsAsset } from '../ports.ts'
 
@@ -12,8 +12,14 @@ const contentSecurityPolicy =
   "default-src 'none'; style-src 'self'; img-src data:; " +
   "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
+interface DocsFile {
+  asset: DocsAsset
+  operation: string
+  type: string
+}
+
 /** The served files by URL path. */
-const files: Record<string, { asset: DocsAsset; operation: string; type: string }> = {
+const files: Record<string, DocsFile> = {
   '/openapi.json': { asset: 'openapi.json', operation: 'getOpenApi', type: 'application/json' },
   '/docs': { asset: 'reference.html', operation: 'getDocs', type: 'text/html; charset=UTF-8' },
   '/docs/reference.css': { asset: 'reference.css', operation: 'getDocs', type: 'text/css' },
@@ -33,32 +39,52 @@ interface Representations {
   etag: string
 }
 
-/** Serves the OpenAPI document and the reference page. Reads a file at its first request. */
-export function registerDocs(app: Hono<AppEnv>, readAsset: ReadDocsAsset): void {
-  const notModified = etag({
-    retainedHeaders: ['ETag', 'Cache-Control', 'Vary', 'X-Request-Id', 'X-Content-Type-Options'],
-  })
-  for (const [path, { asset, operation, type }] of Object.entries(files)) {
-    // Only settled values are kept, because a request on Workers must not await the I/O of another one.
-    let kept: Representations | undefined
-    app.get(path, notModified, async (c) => {
-      const request = c.get('request')
-      request.operation = operation
-      kept ??= await represent(await readAsset(asset))
-      const encoding = accepts(c, {
-        header: 'Accept-Encoding',
-        supports: ['gzip', 'identity'],
-        default: 'identity',
-      }) as 'gzip' | 'identity'
-      return respondEncoded(request, kept[encoding], {
-        'Content-Type': type,
-        'Cache-Control': cacheControl,
-        Vary: 'Accept-Encoding',
-        ETag: kept.etag,
-        ...(encoding === 'gzip' && { 'Content-Encoding': 'gzip' }),
-        ...(type.startsWith('text/html') && { 'Content-Security-Policy': contentSecurityPolicy }),
-      })
+const notModified = etag({
+  retainedHeaders: ['ETag', 'Cache-Control', 'Vary', 'X-Request-Id', 'X-Content-Type-Options'],
+})
+
+/** A path of the documentation and the step that serves it. */
+export interface DocsRoute {
+  path: string
+  respond: Step
+}
+
+/** The routes of the OpenAPI document and the reference page. Each reads its file at the first request. */
+export function docsRoutes(readAsset: ReadDocsAsset): DocsRoute[] {
+  return Object.entries(files).map(([path, file]) => ({
+    path,
+    respond: serveFile(file, readAsset),
+  }))
+}
+
+function serveFile({ asset, operation, type }: DocsFile, readAsset: ReadDocsAsset): Step {
+  // Only settled values are kept, because a request on Workers must not await the I/O of another one.
+  let kept: Representations | undefined
+
+  async function respond(request: RequestContext): Promise<Response> {
+    kept ??= await represent(await readAsset(asset))
+    const encoding = accepts(request.hono, {
+      header: 'Accept-Encoding',
+      supports: ['gzip', 'identity'],
+      default: 'identity',
+    }) as 'gzip' | 'identity'
+    return respondEncoded(request, kept[encoding], {
+      'Content-Type': type,
+      'Cache-Control': cacheControl,
+      Vary: 'Accept-Encoding',
+      ETag: kept.etag,
+      ...(encoding === 'gzip' && { 'Content-Encoding': 'gzip' }),
+      ...(type.startsWith('text/html') && { 'Content-Security-Policy': contentSecurityPolicy }),
     })
+  }
+
+  return async (request) => {
+    request.operation = operation
+    const c = request.hono
+    await notModified(c, async () => {
+      c.res = await respond(request)
+    })
+    return c.res
   }
 }
 

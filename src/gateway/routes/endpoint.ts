@@ -1,5 +1,6 @@
 import type { RouteConfig, RouteHandler } from '@hono/zod-openapi'
 import type * as z from 'zod'
+import type { User } from '../auth/authenticate.ts'
 import type { Config } from '../config/parse.ts'
 import type { ErrorCode } from '../error-codes.ts'
 import { uploadNotFound } from '../errors.ts'
@@ -21,6 +22,8 @@ export interface Services {
   singleFlight: SingleFlight
   smh: SmhClient
   confirmKeys: ConfirmKeySigner
+  /** The scopes of users with a cached token. They end with the token's place in the cache. */
+  scopes: WeakMap<User, UploadScope>
   /** Rejects with the error that prevents uploads. */
   checkReady(limits: CallLimits): Promise<void>
 }
@@ -78,9 +81,14 @@ export function defineEndpoint<const Route extends RouteConfig>(
   return { route: described, errors: new Set(errors), rateLimit, extraTimeMs, handle }
 }
 
-/** Resolves the space and folder of the user. */
-export function scopeOf({ config }: Services, { user }: RequestContext): UploadScope {
-  return resolveScope(config.smh.space, config.upload, user)
+/** Resolves the space and folder of the user, once for each verified token that is cached. */
+export function scopeOf({ config, scopes }: Services, { user }: RequestContext): UploadScope {
+  let scope = scopes.get(user)
+  if (!scope) {
+    scope = resolveScope(config.smh.space, config.upload, user)
+    scopes.set(user, scope)
+  }
+  return scope
 }
 
 /**

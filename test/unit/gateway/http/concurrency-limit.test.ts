@@ -5,8 +5,8 @@ import {
   createConcurrencyLimit,
   withPermit,
 } from '../../../../src/gateway/http/concurrency-limit.ts'
-import { runSteps } from '../../../../src/gateway/http/pipeline.ts'
-import { type AppEnv, requestContext } from '../../../../src/gateway/http/request-context.ts'
+import { createPipeline } from '../../../../src/gateway/http/pipeline.ts'
+import type { AppEnv } from '../../../../src/gateway/http/request-context.ts'
 import { noMetrics } from '../../../../src/gateway/ports.ts'
 
 const SERVED_MS = 90_000
@@ -22,21 +22,23 @@ function startLimited(max: number) {
     monotonicClock: () => now,
     metrics: noMetrics,
   })
+  const servedBy = createPipeline({
+    log: () => {},
+    metrics: noMetrics,
+    respondError: (_, error) =>
+      new Response(null, { status: error instanceof GatewayError ? 503 : 500 }),
+  })
   const app = new Hono<AppEnv>()
-  app.use(requestContext)
-  app.get('/:user', (c) =>
-    runSteps(
-      [
-        (request) => {
-          request.release = limits.served.acquire(c.req.param('user'))
-          return undefined
-        },
-        () => new Response(),
-      ],
-      c.get('request'),
-    ),
+  app.get(
+    '/:user',
+    servedBy([
+      (request) => {
+        request.release = limits.served.acquire(request.hono.req.param('user'))
+        return undefined
+      },
+      () => new Response(),
+    ]),
   )
-  app.onError((error, c) => c.body(null, error instanceof GatewayError ? 503 : 500))
   const waiting: (() => void)[] = []
   const responseClosed = (done: () => void) => void waiting.push(done)
   return {
