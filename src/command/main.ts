@@ -1,4 +1,4 @@
-#!/usr/bin/env -S node --disable-sigusr1 --max-semi-space-size=16 --heap-growing-percent=20
+#!/usr/bin/env -S node --disable-sigusr1
 /** The package's command. A subcommand is loaded when it runs: the emulator needs no configuration. */
 const HELP = `Upload gateway for Tencent Cloud Smart Media Hosting (SMH).
 
