@@ -1,4 +1,5 @@
 import { errorFields, GatewayError } from '../errors.ts'
+import type { LogRecord } from '../log-record.ts'
 import type { Log, LogLevel, Metrics } from '../ports.ts'
 import type { RequestContext } from './request-context.ts'
 
@@ -12,16 +13,17 @@ export function recordAccess(
   const { id, startedAt, operation, reason, error } = request
   const durationMs = performance.now() - startedAt
   metrics.answered(operation, status, durationMs)
-  log(levelOf(status, error), {
+  const record: LogRecord = {
     event: 'request',
     requestId: id,
     operation,
     method: request.hono.req.method,
     status,
     durationMs: Math.round(durationMs * 10) / 10,
-    ...(reason && { reason }),
-    ...errorFields(error),
-  })
+  }
+  if (reason) record.reason = reason
+  if (error !== undefined) Object.assign(record, errorFields(error))
+  log(levelOf(status, error), record)
 }
 
 function levelOf(status: number, error: unknown): LogLevel {

@@ -41,13 +41,15 @@ export function createNodeLog(level: Config['logLevel']): NodeLog {
   const out = destination({
     dest: 1,
     sync: false,
+    // For strings, pino copies all waiting lines for each further one. Its types do not know the buffers.
+    contentMode: 'buffer',
     minLength: WRITE_BYTES,
     maxLength: MAX_WAITING_BYTES,
     periodicFlush: WRITE_MS,
   })
   const write = createJsonLog(level, (line) => {
     if (readerGone) dropped += 1
-    else out.write(`${line}\n`)
+    else out.write(Buffer.from(`${line}\n`) as unknown as string)
   })
   let dropped = 0
   let reported = 0

@@ -24,7 +24,8 @@ export function createJsonLog(least: Config['logLevel'], write: WriteLine): Log 
   const timestamp = createTimestamp()
   return (level, record) => {
     if (levels.indexOf(level) < lowest) return
-    write(JSON.stringify({ level, time: timestamp(), ...record }))
+    // Level and time come first. They need no escapes.
+    write(`{"level":"${level}","time":"${timestamp()}",${JSON.stringify(record).slice(1)}`)
   }
 }
 
