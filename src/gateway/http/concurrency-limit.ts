@@ -59,7 +59,8 @@ export function createConcurrencyLimit(options: {
  */
 export function limitConcurrency(permits: Permits): Step {
   return (request) => {
-    request.release = permits.acquire(request.user.id)
+    const permit = permits.acquire(request.user.id)
+    request.onResponseClosed(() => permits.release(permit))
     return undefined
   }
 }
@@ -70,10 +71,10 @@ export async function withPermit<T>(
   userId: string | undefined,
   work: () => Promise<T>,
 ): Promise<T> {
-  const release = permits.acquire(userId)
+  const permit = permits.acquire(userId)
   try {
     return await work()
   } finally {
-    release()
+    permits.release(permit)
   }
 }

@@ -3,16 +3,18 @@ import type { Clock } from '../ports.ts'
 
 export interface Permits {
   /**
-   * Takes a permit, for one user if there is an id, and returns the function that releases it.
+   * Takes a permit, for one user if there is an id.
    *
    * @throws GatewayError `overloaded` when no permit is left
    */
-  acquire(userId?: string): () => void
+  acquire(userId?: string): Permit
+  /** Returns a permit. A second return has no effect. */
+  release(permit: Permit): void
 }
 
-interface Permit {
-  userId: string | undefined
-  acquiredAt: number
+export interface Permit {
+  readonly userId: string | undefined
+  readonly acquiredAt: number
 }
 
 /**
@@ -67,8 +69,9 @@ export function createPermits(options: {
       const permit = { userId, acquiredAt: now }
       held.add(permit)
       count(userId, 1)
-      return () => release(permit)
+      return permit
     },
+    release,
   }
 }
 

@@ -38,7 +38,7 @@ export function createPipeline(deps: {
       } catch (error) {
         response = respondError(request, error)
       }
-      request.releaseAfterResponse()
+      request.responseReady()
       recordAccess(request, response.status, log, metrics)
       return response
     }

@@ -41,17 +41,16 @@ export class RequestContext {
   reason: LogReason | undefined
   /** The error of the response. */
   error: unknown
-  /** Releases the resources of the request after its response is sent. */
-  release: (() => void) | undefined
   #user: User | undefined
-  #disconnect: AbortSignalLike | undefined
+  #signal: AbortSignalLike | undefined
+  #closed: (() => void)[] | undefined
 
   constructor(hono: Context<AppEnv>) {
     this.hono = hono
     const wanted = this.header('x-request-id')
     // The client's request id is kept if it is safe in a log.
     this.id = wanted && /^[\w\-=]{1,255}$/.test(wanted) ? wanted : crypto.randomUUID()
-    this.isApi = /^\/v1(\/|$)/.test(hono.req.path)
+    this.isApi = hono.req.path === '/v1' || hono.req.path.startsWith('/v1/')
     this.responseHeaders = {
       'X-Request-Id': this.id,
       'X-Content-Type-Options': 'nosniff',
@@ -71,10 +70,9 @@ export class RequestContext {
 
   /** Aborts when the client disconnects, and when the response has been sent. */
   get signal(): AbortSignalLike {
-    const { responseClosed } = this.hono.env ?? {}
-    if (!responseClosed) return this.hono.req.raw.signal
-    this.#disconnect ??= new ClosedSignal(responseClosed)
-    return this.#disconnect
+    if (!this.hono.env?.responseClosed) return this.hono.req.raw.signal
+    this.#signal ??= new ClosedSignal(this)
+    return this.#signal
   }
 
   /**
@@ -108,34 +106,44 @@ export class RequestContext {
     }
   }
 
-  /** Calls `release` when the response is sent, or at once on runtimes that do not report that. */
-  releaseAfterResponse(): void {
-    const { release } = this
-    if (!release) return
-    this.release = undefined
-    const { responseClosed } = this.hono.env ?? {}
-    if (responseClosed) responseClosed(release)
-    else release()
+  /**
+   * Calls `done` when the response is sent or the client disconnects. On runtimes that do not report that, calls it
+   * when the response is ready.
+   */
+  onResponseClosed(done: () => void): void {
+    this.#closed ??= []
+    this.#closed.push(done)
+    if (this.#closed.length === 1) this.hono.env?.responseClosed?.(() => this.#close())
+  }
+
+  /** Must be called with the response. */
+  responseReady(): void {
+    if (!this.hono.env?.responseClosed) this.#close()
+  }
+
+  #close(): void {
+    for (const done of this.#closed?.splice(0) ?? []) done()
   }
 }
 
 /** Aborts when the response is closed. An `AbortSignal` of @hono/node-server costs more than a whole step. */
 class ClosedSignal implements AbortSignalLike {
   aborted = false
-  readonly #listeners = new Set<() => void>()
+  readonly #listeners: (() => void)[] = []
 
-  constructor(responseClosed: (done: () => void) => void) {
-    responseClosed(() => {
+  constructor(request: RequestContext) {
+    request.onResponseClosed(() => {
       this.aborted = true
-      for (const listener of this.#listeners) listener()
+      for (const listener of this.#listeners.splice(0)) listener()
     })
   }
 
   addEventListener(_type: 'abort', listener: () => void): void {
-    this.#listeners.add(listener)
+    this.#listeners.push(listener)
   }
 
   removeEventListener(_type: 'abort', listener: () => void): void {
-    this.#listeners.delete(listener)
+    const index = this.#listeners.indexOf(listener)
+    if (index !== -1) this.#listeners.splice(index, 1)
   }
 }

@@ -34,12 +34,12 @@ export function readInput(route: RouteConfig, received: Permits, bodyTimeoutMs: 
   if (!json) return readParams
   return async (request) => {
     readParams(request)
-    const release = received.acquire(request.user.id)
+    const permit = received.acquire(request.user.id)
     try {
       request.input.body = parse(json.schema, await readJson(request, bodyTimeoutMs))
       return undefined
     } finally {
-      release()
+      received.release(permit)
     }
   }
 }
@@ -64,8 +64,7 @@ function toFieldIssues(issue: z.core.$ZodIssue): FieldIssue[] {
 
 async function readJson(request: RequestContext, timeoutMs: number): Promise<unknown> {
   const type = request.header('content-type')
-  const isJson = type?.split(';')[0]?.trim().toLowerCase() === 'application/json'
-  if (type && !isJson) throw unsupportedMediaType()
+  if (type && !isJson(type)) throw unsupportedMediaType()
   const coding = request.header('content-encoding')?.toLowerCase() ?? 'identity'
   if (coding !== 'identity') throw unsupportedMediaType()
   const bytes = await readBytes(request, timeoutMs)
@@ -78,6 +77,10 @@ async function readJson(request: RequestContext, timeoutMs: number): Promise<unk
   } catch {
     throw new GatewayError('invalid_request', 'The body is not valid JSON.')
   }
+}
+
+function isJson(type: string): boolean {
+  return type.split(';', 1)[0]?.trim().toLowerCase() === 'application/json'
 }
 
 function unsupportedMediaType(): GatewayError {

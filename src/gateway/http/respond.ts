@@ -15,7 +15,7 @@ export function respond(
   status: StatusCode,
   headers: Readonly<Record<string, string>> = {},
 ): Response {
-  return new Response(body, { status, headers: { ...request.responseHeaders, ...headers } })
+  return new Response(body, { status, headers: Object.assign(request.responseHeaders, headers) })
 }
 
 /** A body that is already encoded, as its `Content-Encoding` says. workerd would encode it once more. */
@@ -24,7 +24,7 @@ export function respondEncoded(
   body: Uint8Array<ArrayBuffer>,
   headers: Readonly<Record<string, string>>,
 ): Response {
-  const init = { headers: { ...request.responseHeaders, ...headers }, encodeBody: 'manual' }
+  const init = { headers: Object.assign(request.responseHeaders, headers), encodeBody: 'manual' }
   return new Response(body, init)
 }
 
@@ -35,10 +35,8 @@ export function respondJson<const Body extends object, Status extends Contentful
   status: Status,
   headers?: Readonly<Record<string, string>>,
 ): Response & TypedResponse<JSONParsed<Body>, Status, 'json'> {
-  const response = respond(request, JSON.stringify(body), status, {
-    'Content-Type': 'application/json',
-    ...headers,
-  })
+  request.responseHeaders['Content-Type'] = 'application/json'
+  const response = respond(request, JSON.stringify(body), status, headers)
   // The type that Hono infers is too long for a declaration file.
   return response as Response & TypedResponse<JSONParsed<Body>, Status, 'json'>
 }

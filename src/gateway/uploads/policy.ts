@@ -67,7 +67,7 @@ export function permitUpload(
   wanted: WantedUpload,
   metadata: Readonly<Record<string, string>>,
 ): PermittedUpload {
-  const { path: wantedPath, ...rest } = wanted
+  const { path: wantedPath, ...permittedFields } = wanted
   const parsed = parsePath(wantedPath)
   if ('issue' in parsed) throw invalidField('path', parsed.issue)
   const path = [...scope.rootPath, ...parsed.names]
@@ -86,11 +86,12 @@ export function permitUpload(
   if (!rules.instant && (wanted.beginningHash !== undefined || wanted.fullHash !== undefined)) {
     throw notPermitted('Instant upload is switched off: send no hashes.', 'instant')
   }
+  permittedFields.trafficLimit = permitTrafficLimit(rules, wanted.trafficLimit)
   return {
     scope,
     path,
     metadata,
-    wanted: { ...rest, trafficLimit: permitTrafficLimit(rules, wanted.trafficLimit) },
+    wanted: permittedFields,
   } as Omit<PermittedUpload, typeof permitted> as PermittedUpload
 }
 

@@ -74,7 +74,7 @@ class Exchange implements Dispatcher.DispatchHandler {
     this.#resolve = resolve
     this.#reject = reject
     this.#signal = signal
-    this.#timer = setTimeout(this.#onTimeout, timeoutMs)
+    this.#timer = setTimeout(failLate, timeoutMs, this)
     if (signal?.aborted) this.#onAbort()
     else signal?.addEventListener('abort', this.#onAbort)
   }
@@ -119,11 +119,10 @@ class Exchange implements Dispatcher.DispatchHandler {
     this.#reject(new HttpClientError(this.#failure ?? kindOf(error)))
   }
 
-  readonly #onTimeout = (): void => this.#fail('timeout')
+  readonly #onAbort = (): void => this.fail('aborted')
 
-  readonly #onAbort = (): void => this.#fail('aborted')
-
-  #fail(kind: HttpClientErrorKind): void {
+  /** Stops the exchange before it has ended. */
+  fail(kind: HttpClientErrorKind): void {
     this.#release()
     const error = new HttpClientError(kind)
     this.#failure = kind
@@ -136,6 +135,10 @@ class Exchange implements Dispatcher.DispatchHandler {
     clearTimeout(this.#timer)
     this.#signal?.removeEventListener('abort', this.#onAbort)
   }
+}
+
+function failLate(exchange: Exchange): void {
+  exchange.fail('timeout')
 }
 
 /** Removes a byte order mark, and replaces invalid bytes, as `Response.text` does. */

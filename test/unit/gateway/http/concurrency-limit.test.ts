@@ -33,7 +33,8 @@ function startLimited(max: number) {
     '/:user',
     servedBy([
       (request) => {
-        request.release = limits.served.acquire(request.hono.req.param('user'))
+        const permit = limits.served.acquire(request.hono.req.param('user'))
+        request.onResponseClosed(() => limits.served.release(permit))
         return undefined
       },
       () => new Response(),
