@@ -12,6 +12,7 @@ export interface Usage {
 
 export interface MeasuredServer {
   url: string
+  pid: number
   usage(): Promise<Usage>
   close(): Promise<void>
 }
@@ -36,6 +37,7 @@ export async function startServer(
   const url = await addressOf(child)
   return {
     url,
+    pid: child.pid as number,
     usage: () => ask<Usage>(child, 'usage'),
     async close() {
       child.kill()

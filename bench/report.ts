@@ -1,20 +1,5 @@
 import { quantile } from './load.ts'
-
-/** The measurements of one server in one round. */
-export interface Measured {
-  /** User and system time of the process, for one begin. */
-  cpuMicroseconds: number
-  beginsPerSecond: number
-  /** Milliseconds above the upstream's latency, at half of the server's begins/s. */
-  addedP50: number
-  addedP99: number
-  /** At half of the gateway's begins/s in the same round; undefined for the gateway and for slower servers. */
-  addedP99AtGatewayRate: number | undefined
-  memoryMiB: number
-  upstreamCalls: number
-}
-
-export type Figures = Record<string, Measured[]>
+import type { Measured, Round } from './measure.ts'
 
 interface Circumstances {
   machine: string
@@ -23,89 +8,157 @@ interface Circumstances {
   begins: number
   users: number
   connections: number
+  hasInstructions: boolean
 }
 
 const titles: Record<string, string> = {
-  floor: 'the floor: `node:http` + undici, a cached token, nothing else',
   gateway: '**this gateway**, as packaged',
-  fastify: 'Fastify + @fastify/jwt with its cache + undici',
-  express: 'Express + express-oauth2-jwt-bearer + axios',
+  vs: 'the gateway of the other checkout',
+  'by-hand': 'the same duties by hand: `node:http`, zod, undici, pino',
+  'fastify-duties': 'the same duties on Fastify: ajv, fast-json-stringify, its logger',
+  floor: 'the floor: `node:http` + undici, a cached token, nothing else',
+  express: 'Express + express-oauth2-jwt-bearer + axios, no other duties',
   companion: 'Uppy Companion, S3 multipart begin, no user checked',
 }
 
-const columns: [title: string, key: keyof Measured, digits: number][] = [
-  ['CPU µs per begin', 'cpuMicroseconds', 0],
-  ['begins/s', 'beginsPerSecond', 0],
-  ['added p50 ms', 'addedP50', 2],
-  ['added p99 ms', 'addedP99', 2],
-  ["p99 at the gateway's rate", 'addedP99AtGatewayRate', 2],
-  ['memory MiB', 'memoryMiB', 0],
-  ['upstream calls per begin', 'upstreamCalls', 3],
+const median = (values: readonly number[]) => quantile(values, 0.5)
+
+/** The columns: a title, the value of a round, and its digits. */
+const columns: [
+  title: string,
+  value: (measured: Measured) => number | undefined,
+  digits: number,
+][] = [
+  ['CPU µs per begin', ({ cpuMicroseconds }) => median(cpuMicroseconds), 0],
+  ['begins/s', ({ beginsPerSecond }) => median(beginsPerSecond), 0],
+  ['added p50 ms', ({ addedP50 }) => medianOrNothing(addedP50), 2],
+  ['added p99 ms', ({ addedP99 }) => medianOrNothing(addedP99), 2],
+  ['memory MiB', ({ memoryMiB }) => memoryMiB, 0],
+  ['upstream calls per begin', ({ upstreamCalls }) => upstreamCalls, 3],
+  ['instructions per begin', ({ instructions }) => instructions, 0],
 ]
 
-/** Formats the figures as Markdown: medians, the smallest and largest of all rounds, and ratios. */
+function medianOrNothing(values: readonly number[]): number | undefined {
+  return values.length === 0 ? undefined : median(values)
+}
+
+/** What the gateway must not exceed. */
+const targets: [to: string, text: string, key: 'cpuMicroseconds' | 'addedP99', most: number][] = [
+  ['by-hand', 'CPU per begin ÷ the same duties by hand', 'cpuMicroseconds', 1.2],
+  ['fastify-duties', 'CPU per begin ÷ the same duties on Fastify', 'cpuMicroseconds', 1.15],
+  ['express', 'CPU per begin ÷ Express', 'cpuMicroseconds', 0.3],
+  ['by-hand', 'added p99 ÷ the same duties by hand', 'addedP99', 1.5],
+]
+
+/** Most memory above the floor's, MiB. */
+const MOST_MEMORY_MIB = 100
+
+/** Formats the rounds as Markdown. */
 export function report(
-  figures: Figures,
+  rounds: readonly Round[],
   pairRates: readonly number[],
   facts: Circumstances,
 ): string {
-  const rows = Object.entries(figures).map(([name, all]) => {
-    const cells = columns.map(([, key, digits]) => {
-      const values = all.map((measured) => measured[key]).filter((value) => value !== undefined)
-      if (values.length < all.length) return '–'
-      const text = (value: number) => value.toFixed(digits)
-      return `${text(median(values))} (${text(Math.min(...values))}–${text(Math.max(...values))})`
-    })
-    return `| ${[titles[name], ...cells].join(' | ')} |`
-  })
-  const ratios = Object.keys(figures)
-    .filter((name) => name !== 'gateway')
-    .map((name) => {
-      const cells = [
-        ratio(figures, name, 'cpuMicroseconds'),
-        ratio(figures, name, 'addedP99'),
-        ratio(figures, name, 'addedP99AtGatewayRate', 'addedP99'),
-      ]
-      return `| ${[titles[name], ...cells].join(' | ')} |`
-    })
+  const names = Object.keys(rounds[0] ?? {})
   return [
     '# Results of `npm run bench`',
     '',
-    `${facts.machine}. ${facts.rounds} rounds, the servers in turns, each a new process with a warm-up; ${facts.begins} begins by`,
-    `${facts.users} users over ${facts.connections} connections. Medians; in brackets the minimum and maximum of all rounds. The load and`,
-    'the upstream share the machine with the server, so begins/s is a lower bound. Added latency is the latency',
-    "of a begin above the upstream's, at half of the begins/s of its own row. Servers that are faster than this",
-    'gateway are also measured at half of its begins/s. A p99 is the median of the p99s of many windows of half',
-    'a second, because the machine itself pauses for some milliseconds now and then.',
+    `${facts.machine}. ${facts.rounds} rounds, each with new processes and a warm-up.`,
+    `In a round the servers run side by side and take turns: ${facts.begins} begins for each, by ${facts.users} users over`,
+    `${facts.connections} connections. The load and the upstream share the machine with the servers, so begins/s is a lower`,
+    'bound. Added latency is the latency of a begin above that of the upstream, with the same begins/s for all:',
+    'half of what the gateway can do.',
+    '',
+    '## This gateway and its targets',
+    '',
+    'Medians of the ratios of each round; in brackets the minimum and maximum of all rounds. A ratio of a round is the',
+    'median of the ratios of its turns.',
+    '',
+    '| Figure | This gateway | Target |',
+    '|---|---|---|',
+    ...targets.flatMap((target) => targetRow(rounds, ...target)),
+    ...memoryRow(rounds),
+    ...comparisonRows(rounds),
+    '',
+    '## All figures',
+    '',
+    'Medians; in brackets the minimum and maximum of all rounds. The floor has none of the duties, Express and',
+    'Companion have few of them.',
+    ...(facts.hasInstructions ? [] : ['This machine cannot count instructions.']),
     '',
     `| Server | ${columns.map(([title]) => title).join(' | ')} |`,
     `|---|${columns.map(() => '---|').join('')}`,
-    ...rows,
+    ...names.map((name) => serverRow(rounds, name)),
     '',
-    'This gateway, as a multiple of the others (median of the ratios of each round):',
-    '',
-    "| To | CPU per begin | added p99, each at its own rate | added p99, both at the gateway's |",
-    '|---|---|---|---|',
-    ...ratios,
-    '',
-    `Two processes of this gateway, each with half of the load: ${median(pairRates).toFixed(0)} begins/s`,
-    `(${Math.min(...pairRates).toFixed(0)}–${Math.max(...pairRates).toFixed(0)}). They, the load and the upstream share ${facts.cores} cores.`,
-    '',
+    ...(pairRates.length === 0
+      ? []
+      : [
+          `Two processes of this gateway, each with half of the load: ${spread(pairRates, 0)} begins/s.`,
+          `They, the load and the upstream share ${facts.cores} cores.`,
+          '',
+        ]),
   ].join('\n')
 }
 
-function ratio(
-  figures: Figures,
+function targetRow(
+  rounds: readonly Round[],
   to: string,
-  key: keyof Measured,
-  own: keyof Measured = key,
-): string {
-  const ratios = (figures.gateway ?? []).flatMap((gateway, round) => {
-    const mine = gateway[own]
-    const other = figures[to]?.[round]?.[key]
-    return mine === undefined || other === undefined ? [] : [mine / other]
-  })
-  return ratios.length === 0 ? '–' : median(ratios).toFixed(2)
+  text: string,
+  key: 'cpuMicroseconds' | 'addedP99',
+  most: number,
+): string[] {
+  const ratios = ratiosTo(rounds, to, key)
+  return ratios.length === 0 ? [] : [`| ${text} | ${spread(ratios, 2)} | ≤ ${most.toFixed(2)} |`]
 }
 
-const median = (values: readonly number[]) => quantile(values, 0.5)
+function memoryRow(rounds: readonly Round[]): string[] {
+  const more = rounds.flatMap(({ gateway, floor }) =>
+    gateway && floor ? [gateway.memoryMiB - floor.memoryMiB] : [],
+  )
+  if (more.length === 0) return []
+  return [`| memory above the floor's, MiB | ${spread(more, 0)} | ≤ ${MOST_MEMORY_MIB} |`]
+}
+
+/** The ratios that have no target. */
+function comparisonRows(rounds: readonly Round[]): string[] {
+  return ['vs', 'floor', 'companion'].flatMap((to) => {
+    const ratios = ratiosTo(rounds, to, 'cpuMicroseconds')
+    return ratios.length === 0
+      ? []
+      : [`| CPU per begin ÷ ${titles[to]} | ${spread(ratios, 2)} | – |`]
+  })
+}
+
+/** For each round: the median of the ratios of its turns. */
+function ratiosTo(
+  rounds: readonly Round[],
+  to: string,
+  key: 'cpuMicroseconds' | 'addedP99',
+): number[] {
+  return rounds.flatMap((round) => {
+    const others = round[to]?.[key] ?? []
+    const ratios = (round.gateway?.[key] ?? []).flatMap((own, turn) => {
+      const other = others[turn]
+      return other === undefined ? [] : [own / other]
+    })
+    return ratios.length === 0 ? [] : [median(ratios)]
+  })
+}
+
+function serverRow(rounds: readonly Round[], name: string): string {
+  const cells = columns.map(([, figure, digits]) => {
+    const values = rounds.flatMap((round) => {
+      const measured = round[name]
+      const value = measured && figure(measured)
+      return value === undefined ? [] : [value]
+    })
+    return values.length === 0 ? '–' : spread(values, digits)
+  })
+  return `| ${[titles[name], ...cells].join(' | ')} |`
+}
+
+/** `median (min–max)` */
+function spread(values: readonly number[], digits: number): string {
+  const text = (value: number) => value.toFixed(digits)
+  return `${text(median(values))} (${text(Math.min(...values))}–${text(Math.max(...values))})`
+}

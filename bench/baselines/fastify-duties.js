@@ -1,5 +1,5 @@
 // The same duties as the gateway for a begin, on Fastify: its schemas, its logger, its hooks.
-import Fastify from 'fastify'
+import Fastify, { LogController } from 'fastify'
 import { destination, pino } from 'pino'
 import {
   begin,
@@ -25,11 +25,15 @@ const log = pino(
 const app = Fastify({
   loggerInstance: log,
   // One line for a request, as the other servers write it.
-  disableRequestLogging: true,
+  logController: new LogController({ disableRequestLogging: true }),
+  // Fastify would turn numbers into strings and remove unknown fields. The others refuse them.
+  ajv: { customOptions: { coerceTypes: false, removeAdditional: false } },
   bodyLimit: 64 * 1024,
   requestTimeout: 30_000,
   genReqId: ({ headers }) => requestIdOf(headers),
 })
+
+app.removeContentTypeParser('text/plain')
 
 const text = { type: 'string', minLength: 1, maxLength: 64 }
 const time = { type: 'string', format: 'date-time', maxLength: 35 }

@@ -12,7 +12,7 @@ export interface Permits {
   release(permit: Permit): void
 }
 
-export interface Permit {
+interface Permit {
   readonly userId: string | undefined
   readonly acquiredAt: number
 }
