@@ -13,6 +13,7 @@ const SMH_TIMEOUT_MS = 10_000
 const LIFE_SECONDS = 7 * 24 * 60 * 60
 const MAX_BYTES = 5_368_709_120
 const MAX_CACHED = 10_000
+const CACHED_MS = 60_000
 const MAX_IN_FLIGHT = 512
 
 const text = z.string().min(1).max(64)
@@ -58,7 +59,7 @@ async function userOf(env, authorization) {
     throw new Problem(401, 'missing_token', 'A bearer token is required.', challenge(''))
   }
   const known = cached.get(authorization)
-  if (known && known.exp * 1000 > Date.now()) return known.user
+  if (known && known.endsAt > Date.now()) return known.user
   keys ??= createRemoteJWKSet(new URL(env.JWT_JWKS_URL))
   const token = /^Bearer ([\w.-]+)$/i.exec(authorization)?.[1] ?? ''
   try {
@@ -70,7 +71,8 @@ async function userOf(env, authorization) {
     })
     const user = { id: payload.sub, rootPath: ['users', payload.sub] }
     if (cached.size >= MAX_CACHED) cached.delete(cached.keys().next().value)
-    cached.set(authorization, { user, exp: payload.exp })
+    const endsAt = Math.min(payload.exp * 1000, Date.now() + CACHED_MS)
+    cached.set(authorization, { user, endsAt })
     return user
   } catch {
     const header = challenge(' error="invalid_token"')
