@@ -68,9 +68,13 @@ export function combineCrc64(pieces: Iterable<Piece>): bigint {
   const shifts = new Map<number, bigint>()
   let combined = 0n
   for (const { size, crc64 } of pieces) {
-    const shift = shifts.get(size) ?? shiftBy(size)
-    shifts.set(size, shift)
-    combined = multiply(shift, combined) ^ crc64
+    // Zero stays zero. So a file of one part needs no factor.
+    if (combined !== 0n) {
+      const shift = shifts.get(size) ?? shiftBy(size)
+      shifts.set(size, shift)
+      combined = multiply(shift, combined)
+    }
+    combined ^= crc64
   }
   return combined
 }
