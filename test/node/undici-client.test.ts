@@ -54,6 +54,15 @@ describe('undici client', () => {
     expect(reply.text).toBe('PUT /a%2Fb?c=%23 yes {"d":"照"} 照')
   })
 
+  test('sends path and query as they are, without a fragment', async () => {
+    const { url, httpClient } = await serverWith((request, response) => response.end(request.url))
+    const targetOf = async (rest: string) =>
+      (await httpClient.request({ method: 'GET', url: url + rest, timeoutMs: 5000 })).text
+    expect(await targetOf('')).toBe('/')
+    expect(await targetOf('/keys?a=%2F#b')).toBe('/keys?a=%2F')
+    expect(await targetOf('/a/%2e%2e/b')).toBe('/a/%2e%2e/b')
+  })
+
   test('does not follow redirects', async () => {
     let calls = 0
     const { url, httpClient } = await serverWith((_, response) => {

@@ -39,7 +39,10 @@ export function createUndiciClient(): UndiciClient {
   }
 }
 
-function optionsOf({ method, url, headers, body }: HttpRequest): Dispatcher.DispatchOptions {
+function optionsOf(wanted: HttpRequest): Dispatcher.DispatchOptions {
+  const { method, headers, body } = wanted
+  // A fragment is not sent (RFC 9110 §7.1).
+  const [url = ''] = wanted.url.split('#', 1)
   const pathAt = url.indexOf('/', url.indexOf('//') + 2)
   const hasPath = pathAt !== -1
   return {
