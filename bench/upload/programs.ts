@@ -40,7 +40,13 @@ export const FILES_AT_ONCE = 8
 /** The uploads of this project's client. Its user sees a file as stored, with its checksum compared. */
 export async function uploadByClient(target: Target, files: readonly NamedBlob[]): Promise<void> {
   const { gateway, token } = target
-  const client = createUploadClient({ gateway, getToken: () => token, cosScheme: 'http' })
+  const client = createUploadClient({
+    gateway,
+    getToken: () => token,
+    cosScheme: 'http',
+    // For many files as many parts as files, as the others send them.
+    partsInParallel: files.length === 1 ? PARTS_AT_ONCE : FILES_AT_ONCE,
+  })
   await inParallel(FILES_AT_ONCE, files, async ({ name, blob }) => {
     const { size } = await client.upload(blob, { path: name }).done
     if (size !== blob.size) throw new Error(`${name} is stored with ${size} bytes.`)
