@@ -3,6 +3,8 @@ import { UploadError } from './errors.ts'
 
 /** Limits how much is processed in one step: a few milliseconds of work. */
 const PIECE_BYTES = 64 * 1024
+/** Smaller blobs are read at once. In browsers a stream costs more than their bytes. */
+const STREAM_BYTES = 1024 * 1024
 /** After this long the reader lets other tasks run, so that a page stays responsive. */
 const YIELD_INTERVAL_MS = 8
 
@@ -14,30 +16,43 @@ const YIELD_INTERVAL_MS = 8
  * @throws UploadError `source_changed` when the file behind the blob is no longer as it was
  */
 export async function* readChunks(blob: Blob, signal: AbortSignal) {
-  // Not every browser supports async iteration of streams.
-  const reader = blob.stream().getReader()
   let left = blob.size
   let lastYield = performance.now()
+  for await (const chunk of readBlob(blob, signal)) {
+    left -= chunk.length
+    for (let start = 0; start < chunk.length; start += PIECE_BYTES) {
+      yield chunk.subarray(start, start + PIECE_BYTES)
+      if (performance.now() - lastYield < YIELD_INTERVAL_MS) continue
+      await otherTasks()
+      lastYield = performance.now()
+    }
+    release(chunk)
+  }
+  if (left !== 0) throw new UploadError('source_changed', 'The size of the file has changed.')
+}
+
+async function* readBlob(blob: Blob, signal: AbortSignal) {
+  signal.throwIfAborted()
+  if (blob.size <= STREAM_BYTES) {
+    yield new Uint8Array(await blob.arrayBuffer().catch(throwUnreadable))
+    return
+  }
+  // Not every browser supports async iteration of streams.
+  const reader = blob.stream().getReader()
   try {
     for (;;) {
       signal.throwIfAborted()
-      const { done, value } = await reader.read().catch((cause) => {
-        throw new UploadError('source_changed', 'The file is no longer readable.', { cause })
-      })
-      if (done) break
-      left -= value.length
-      for (let start = 0; start < value.length; start += PIECE_BYTES) {
-        yield value.subarray(start, start + PIECE_BYTES)
-        if (performance.now() - lastYield < YIELD_INTERVAL_MS) continue
-        await otherTasks()
-        lastYield = performance.now()
-      }
-      release(value)
+      const { done, value } = await reader.read().catch(throwUnreadable)
+      if (done) return
+      yield value
     }
   } finally {
     reader.cancel().catch(() => {})
   }
-  if (left !== 0) throw new UploadError('source_changed', 'The size of the file has changed.')
+}
+
+function throwUnreadable(cause: unknown): never {
+  throw new UploadError('source_changed', 'The file is no longer readable.', { cause })
 }
 
 /**
