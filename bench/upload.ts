@@ -102,7 +102,11 @@ async function makeFiles(): Promise<Record<Load, string>> {
   await Promise.all([mkdir(large), mkdir(small)])
   const file = await open(join(large, 'large.bin'), 'w')
   const block = randomBytes(1024 * 1024)
-  for (let mib = 0; mib < largeMiB; mib += 1) await file.write(block)
+  for (let mib = 0; mib < largeMiB; mib += 1) {
+    // Each block differs, so that parts in the wrong order have another checksum.
+    block.writeUInt32LE(mib)
+    await file.write(block)
+  }
   await file.close()
   for (let number = 0; number < smallFiles; number += 1) {
     await writeFile(join(small, `small-${number}.bin`), randomBytes(SMALL_BYTES))
