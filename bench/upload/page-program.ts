@@ -19,7 +19,7 @@ async function uploadChosen(way: string, gateway: string, token: string): Promis
   else if (way === 'limit') await putAll(begun, put)
   else {
     const sdkFor = (credentials: Parameters<typeof sdkOptions>[0]) =>
-      new COS(sdkOptions(credentials) as unknown as COS.COSOptions) as unknown as CosSdk
+      new COS(sdkOptions(credentials))
     await uploadBySdk(target, files, sdkFor, ({ blob }, start, end) => blob.slice(start, end))
   }
   return performance.now() - startedAt
