@@ -1,13 +1,6 @@
 /** Uploads the chosen files from a page once, in one of the ways. Returns the wall time, milliseconds. */
 import COS from 'cos-js-sdk-v5'
-import {
-  beginAll,
-  type CosSdk,
-  putAll,
-  sdkOptions,
-  uploadByClient,
-  uploadBySdk,
-} from './programs.ts'
+import { beginAll, putAll, sdkOptions, uploadByClient, uploadBySdk } from './programs.ts'
 
 async function uploadChosen(way: string, gateway: string, token: string): Promise<number> {
   const input = document.querySelector('input') as HTMLInputElement
