@@ -8,6 +8,16 @@ import { ask } from './processes.ts'
 export interface UpstreamCalls {
   mint: number
   begin: number
+  /** Begins without a response, and those of them whose client has aborted them. */
+  stalled: number
+  aborted: number
+}
+
+/** What the upstream has received with its last begin. */
+export interface LastBegin {
+  url: string
+  metadata: string
+  body: string
 }
 
 /** What all servers share: an issuer, an upstream that responds immediately, and user tokens. */
@@ -16,6 +26,7 @@ export interface Fixture {
   environment: Record<string, string>
   upstreamUrl: string
   upstreamCalls(): Promise<UpstreamCalls>
+  lastBegin(): Promise<LastBegin>
   tokens(users: number): Promise<string[]>
   close(): Promise<void>
 }
@@ -45,6 +56,7 @@ export async function startFixture(): Promise<Fixture> {
       PORT: '0',
     },
     upstreamCalls: () => ask<UpstreamCalls>(upstream, 'calls'),
+    lastBegin: () => ask<LastBegin>(upstream, 'last-begin'),
     async tokens(users) {
       const tokens: string[] = []
       for (let user = 0; user < users; user += 1) {

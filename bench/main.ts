@@ -4,20 +4,22 @@
  *
  * - `--rounds N`, `--begins N`: rounds, and begins of each server in a round
  * - `--only NAMES`: only these servers, separated by commas
- * - `--vs DIR`: measures the compiled gateway of another checkout as well
+ * - `--vs DIR`: measures the compiled gateway of another checkout, or of its `dist`, as well
  * - `--cpu-only`: no latency
  */
+import { existsSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import { cpus, totalmem } from 'node:os'
-import { pathToFileURL } from 'node:url'
+import { join } from 'node:path'
+import { fileURLToPath, pathToFileURL } from 'node:url'
 import { parseArgs } from 'node:util'
 import { type Fixture, startFixture } from './fixture.ts'
 import { instructionsAvailable } from './instructions.ts'
+import { checkJudges } from './judge-check.ts'
 import { load, quantile } from './load.ts'
 import { latencyInTurns, loadInTurns, type Round, type Server, warmUp } from './measure.ts'
 import { startServer } from './processes.ts'
 import { report } from './report.ts'
-import { checkDuties } from './self-check.ts'
 
 const { values } = parseArgs({
   options: {
@@ -34,12 +36,9 @@ const cpuOnly = values['cpu-only']
 const CONNECTIONS = 50
 const USERS = 200
 
-/** The gateway is the compiled one of the package. */
-const COMPILED = 'dist/gateway/runtimes/node/main.js'
-
 const servers: Record<string, URL> = {
-  gateway: new URL(`../${COMPILED}`, import.meta.url),
-  ...(values.vs && { vs: new URL(COMPILED, `${pathToFileURL(values.vs)}/`) }),
+  gateway: commandIn(fileURLToPath(new URL('../dist', import.meta.url))),
+  ...(values.vs && { vs: commandIn(values.vs) }),
   'by-hand': new URL('./baselines/by-hand.js', import.meta.url),
   'fastify-duties': new URL('./baselines/fastify-duties.js', import.meta.url),
   floor: new URL('./baselines/floor.js', import.meta.url),
@@ -50,11 +49,25 @@ const chosen = Object.entries(servers).filter(
   ([name]) => values.only?.split(',').includes(name) ?? true,
 )
 
+/** The command of the compiled package, which has the flags that the gateway runs with. */
+function commandIn(folder: string): URL {
+  const candidates = ['command/main.js', 'dist/command/main.js'].map((file) => join(folder, file))
+  const found = candidates.find((file) => existsSync(file))
+  if (!found) throw new Error(`No compiled gateway in ${folder}: run npm run build there.`)
+  return pathToFileURL(found)
+}
+
 /** Servers with the same duties as the gateway, measured at its rate of begins too. */
 const withDuties = new Set(['gateway', 'vs', 'by-hand', 'fastify-duties'])
 
 const hasInstructions = await instructionsAvailable()
 const fixture = await startFixture()
+// Metrics are off by default. The servers with the same duties count them, so all are measured with them.
+Object.assign(fixture.environment, { ADMIN_PORT: '0', UPLOAD_ALLOWED_EXTENSIONS: 'jpg,mov,mp4' })
+const judges = chosen.filter(([name]) => name === 'by-hand' || name === 'fastify-duties')
+if (judges.length > 0) {
+  await checkJudges(servers.gateway as URL, Object.fromEntries(judges), fixture)
+}
 const tokens = await fixture.tokens(USERS)
 const all: Round[] = []
 for (let number = 1; number <= rounds; number += 1) {
@@ -92,8 +105,7 @@ async function measureRound({ environment, upstreamUrl, upstreamCalls }: Fixture
   for (const [name, file] of chosen) {
     running.push({ name, process: await startServer(file, environment) })
   }
-  for (const { name, process } of running) {
-    if (withDuties.has(name)) await checkDuties(name, process.url, tokens[0] ?? '')
+  for (const { process } of running) {
     await warmUp(process.url, tokens, CONNECTIONS)
   }
   const common = { tokens, connections: CONNECTIONS }

@@ -62,7 +62,9 @@ const isGood =
 process.exitCode = isGood ? 0 : 1
 
 /** Calls of a new gateway to SMH and the issuer for a hundred thousand begins. */
-async function callsOf(tokens: string[]): Promise<UpstreamCalls & { keys: number }> {
+async function callsOf(
+  tokens: string[],
+): Promise<Pick<UpstreamCalls, 'mint' | 'begin'> & { keys: number }> {
   const keysBefore = fixture.issuer.hits().keys
   const before = await fixture.upstreamCalls()
   const server = await startServer(gateway, fixture.environment)

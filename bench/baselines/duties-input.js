@@ -1,4 +1,4 @@
-// The rules for paths and metadata of the two same-duties servers.
+// The rules for paths and metadata of the Worker with the gateway's duties.
 import { Problem } from './problem.js'
 
 const MAX_LEVELS = 32

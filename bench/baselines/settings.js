@@ -2,13 +2,9 @@
 export const settings = {
   upstream: process.env.SMH_ENDPOINT,
   libraryId: process.env.SMH_LIBRARY_ID,
-  librarySecret: process.env.SMH_LIBRARY_SECRET,
   issuer: process.env.JWT_ISSUER,
   audience: process.env.JWT_AUDIENCE,
   jwksUrl: process.env.JWT_JWKS_URL,
-  rateLimitPerMinute: Number(process.env.RATE_LIMIT_PER_MINUTE),
-  /** The gateway's default of UPLOAD_MAX_BYTES. */
-  maxBytes: 53_687_091_200,
   accessToken: 'acctk-bench',
 }
 
