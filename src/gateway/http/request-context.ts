@@ -15,6 +15,11 @@ export interface AppEnv {
      * report it.
      */
     responseClosed?: (done: () => void) => void
+    /**
+     * Reads the whole body. Rejects when the client disconnects before its end. Missing on runtimes whose
+     * `Request.arrayBuffer` costs nothing more.
+     */
+    readBody?: () => Promise<Uint8Array>
   }
 }
 
@@ -87,14 +92,21 @@ export class RequestContext {
   }
 
   /**
-   * Every header of the request, names in lower case. On Node they come from Node's own request, because
-   * iterating those of a `Request` makes @hono/node-server build sorted `Headers`.
+   * The headers of the request whose names start with `prefix`, names in lower case. On Node they come from Node's
+   * own request, because iterating those of a `Request` makes @hono/node-server build sorted `Headers`.
    */
-  get headers(): Iterable<[name: string, value: string]> {
+  headersStartingWith(prefix: string): [name: string, value: string][] {
     // An embedder's server may pass no bindings.
     const { incoming } = this.hono.env ?? {}
-    if (!incoming) return this.hono.req.raw.headers
-    return Object.entries(incoming.headers) as [string, string][]
+    const names = incoming ? Object.keys(incoming.headers) : [...this.hono.req.raw.headers.keys()]
+    return names
+      .filter((name) => name.startsWith(prefix))
+      .map((name) => [name, this.header(name) ?? ''])
+  }
+
+  /** Reads the whole body. Rejects when the client disconnects before its end. */
+  readBody(): Promise<ArrayBuffer | Uint8Array> {
+    return this.hono.env?.readBody?.() ?? this.hono.req.raw.arrayBuffer()
   }
 
   /** Lets work continue after the response. Workers need `waitUntil` for this, Node does not. */
@@ -116,7 +128,7 @@ export class RequestContext {
     if (this.#closed.length === 1) this.hono.env?.responseClosed?.(() => this.#close())
   }
 
-  /** Must be called with the response. */
+  /** Must be called when the response is ready. */
   responseReady(): void {
     if (!this.hono.env?.responseClosed) this.#close()
   }

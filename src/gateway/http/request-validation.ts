@@ -36,7 +36,10 @@ export function readInput(route: RouteConfig, received: Permits, bodyTimeoutMs: 
     readParams(request)
     const permit = received.acquire(request.user.id)
     try {
-      request.input.body = parse(json.schema, await readJson(request, bodyTimeoutMs))
+      const type = mediaTypeOf(request)
+      const bytes = await readBytes(request, bodyTimeoutMs)
+      if (!type && bytes.byteLength > 0) throw unsupportedMediaType()
+      request.input.body = parse(json.schema, parseJson(bytes))
       return undefined
     } finally {
       received.release(permit)
@@ -62,13 +65,21 @@ function toFieldIssues(issue: z.core.$ZodIssue): FieldIssue[] {
   return [{ field: issue.path.join('.') || 'body', message: issue.message }]
 }
 
-async function readJson(request: RequestContext, timeoutMs: number): Promise<unknown> {
+/**
+ * The `Content-Type`, if there is one.
+ *
+ * @throws GatewayError `unsupported_media_type` for other types than JSON, and for an encoded body
+ */
+function mediaTypeOf(request: RequestContext): string | undefined {
   const type = request.header('content-type')
   if (type && !isJson(type)) throw unsupportedMediaType()
   const coding = request.header('content-encoding')?.toLowerCase() ?? 'identity'
   if (coding !== 'identity') throw unsupportedMediaType()
-  const bytes = await readBytes(request, timeoutMs)
-  if (!type && bytes.byteLength > 0) throw unsupportedMediaType()
+  return type
+}
+
+/** @throws GatewayError `invalid_request` */
+function parseJson(bytes: Bytes): unknown {
   const text = decodeUtf8(bytes)
   // Many HTTP clients send `Content-Type: application/json` without a body, too.
   if (text.trim() === '') return {}
@@ -80,7 +91,7 @@ async function readJson(request: RequestContext, timeoutMs: number): Promise<unk
 }
 
 function isJson(type: string): boolean {
-  return type.split(';', 1)[0]?.trim().toLowerCase() === 'application/json'
+  return /^\s*application\/json\s*(?:;|$)/i.test(type)
 }
 
 function unsupportedMediaType(): GatewayError {
@@ -90,10 +101,12 @@ function unsupportedMediaType(): GatewayError {
   )
 }
 
+type Bytes = ArrayBuffer | Uint8Array
+
 const utf8 = new TextDecoder('utf-8', { fatal: true })
 
 /** `Request.text` would replace invalid bytes by U+FFFD, also in names. */
-function decodeUtf8(bytes: ArrayBuffer): string {
+function decodeUtf8(bytes: Bytes): string {
   try {
     return utf8.decode(bytes)
   } catch {
@@ -107,12 +120,12 @@ function decodeUtf8(bytes: ArrayBuffer): string {
  * @throws GatewayError `request_too_large`; `invalid_request` when the client disconnects, or when the body
  *   has not arrived in time
  */
-function readBytes(request: RequestContext, timeoutMs: number): Promise<ArrayBuffer> {
+function readBytes(request: RequestContext, timeoutMs: number): Promise<Bytes> {
   const length = request.header('content-length')
   const hasLength = length !== undefined && request.header('transfer-encoding') === undefined
   // HTTP limits a body to its Content-Length.
   if (hasLength && Number(length) > MAX_BODY_BYTES) tooLarge()
-  const arriving = hasLength ? request.hono.req.raw.arrayBuffer() : readCounting(request.hono)
+  const arriving: Promise<Bytes> = hasLength ? request.readBody() : readCounting(request.hono)
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => reject(tooLate()), timeoutMs)
     arriving.then(

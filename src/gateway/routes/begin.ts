@@ -1,5 +1,6 @@
 import type { ErrorCode } from '../errors.ts'
 import type { RequestContext } from '../http/request-context.ts'
+import { METADATA_PREFIX } from '../name-rules.ts'
 import type { WantedUpload } from '../smh/upload.ts'
 import { beginInSmh } from '../uploads/begin.ts'
 import { permitUpload, readMetadata } from '../uploads/policy.ts'
@@ -42,7 +43,7 @@ export async function beginForUser(
 > {
   const { config, clock, smh, confirmKeys } = services
   const scope = scopeOf(services, request)
-  const metadata = readMetadata(config.upload, request.headers)
+  const metadata = readMetadata(config.upload, request.headersStartingWith(METADATA_PREFIX))
   const upload = permitUpload(config.upload, scope, wanted, metadata)
 
   const begunAt = clock()
