@@ -124,28 +124,24 @@ export function createAccessTokens(options: AccessTokensOptions): AccessTokens {
     }
   }
 
-  async function useToken<T>(token: HeldToken, call: (token: string) => Promise<T>): Promise<T> {
-    const usedAt = monotonicClock()
-    const result = await call(token.value)
-    token.endsAt = endAfterUse(token, usedAt)
-    return result
-  }
-
   const sharedScope: TokenScope = { userId: '', spaceId: '' }
 
   return {
     async use(scope, limits, call) {
       const identity = requests.identityOf(scope)
-      const usable = usableForUser(identity, limits)
-      const token = usable instanceof Promise ? await usable : usable
-      try {
-        return await useToken(token, call)
-      } catch (error) {
-        const refusal = refusalOf(error)
-        if (!refusal || meaningOf(refusal) !== 'token_dead') throw error
-        // No later request may use this token.
-        token.endsAt = 0
-        return useToken(await usableForUser(identity, limits), call)
+      for (let isSecond = false; ; isSecond = true) {
+        const token = await usableForUser(identity, limits)
+        const usedAt = monotonicClock()
+        try {
+          const result = await call(token.value)
+          token.endsAt = endAfterUse(token, usedAt)
+          return result
+        } catch (error) {
+          const refusal = refusalOf(error)
+          if (isSecond || !refusal || meaningOf(refusal) !== 'token_dead') throw error
+          // No later request may use this token.
+          token.endsAt = 0
+        }
       }
     },
 

@@ -11,10 +11,12 @@ const text = (max: number) => z.string().max(max)
 /** The end of the year 9999, in which HTTP dates end (RFC 9110 §5.6.7), milliseconds since the epoch. */
 const LAST_TIME = Date.parse('9999-12-31T23:59:59.999Z')
 
+/** Milliseconds since the epoch. */
 const isoTime = z.iso
   .datetime({ offset: true })
   .max(64)
-  .refine((time) => Date.parse(time) >= 0 && Date.parse(time) <= LAST_TIME)
+  .transform(Date.parse)
+  .refine((time) => time >= 0 && time <= LAST_TIME)
 
 /** Sizes are decimal strings (docs/smh-protocol.md#5.7), in parts numbers (docs/smh-protocol.md#5.6). */
 const bytes = z.union([

@@ -42,10 +42,14 @@ export function createNodeMetrics(droppedLogLines: () => number = () => 0): Node
     labelNames: ['status'] as const,
     registers: [registry],
   })
-  const inFlight = new Gauge({
+  let inFlight = 0
+  new Gauge({
     name: 'gateway_requests_in_flight',
     help: 'Requests being served.',
     registers: [registry],
+    collect() {
+      this.set(inFlight)
+    },
   })
   const circuit = new Gauge({
     name: 'gateway_smh_circuit_open',
@@ -79,7 +83,7 @@ export function createNodeMetrics(droppedLogLines: () => number = () => 0): Node
       calls.observe({ operation, outcome }, durationMs / 1000)
     },
     inFlight(count) {
-      inFlight.set(count)
+      inFlight = count
     },
     circuitOpen(isOpen) {
       circuit.set(isOpen ? 1 : 0)
