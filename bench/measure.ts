@@ -89,7 +89,7 @@ export async function loadInTurns(
     }
   }
   for (let turn = 0; turn < TURNS; turn += 1) {
-    for (const { name, process } of turn % 2 === 0 ? servers : servers.toReversed()) {
+    for (const { name, process } of orderOf(servers, turn)) {
       const before = await process.usage()
       const { beginsPerSecond } = await load({ url: process.url, tokens, connections, begins })
       const after = await process.usage()
@@ -99,6 +99,13 @@ export async function loadInTurns(
     }
   }
   return round
+}
+
+/** The servers in the order of this turn. Each has every place, because the place changes what a server takes. */
+function orderOf(servers: readonly Server[], turn: number): Server[] {
+  const first = turn % servers.length
+  const rotated = [...servers.slice(first), ...servers.slice(0, first)]
+  return Math.floor(turn / servers.length) % 2 === 0 ? rotated : rotated.toReversed()
 }
 
 /** Adds the latency of these servers to the round, each at the same rate of begins per second. */
@@ -117,7 +124,7 @@ export async function latencyInTurns(
       seconds: UPSTREAM_SECONDS,
     })
     const ofUpstream = quantile(upstream.times, 0.5)
-    for (const { name, process } of turn % 2 === 0 ? servers : servers.toReversed()) {
+    for (const { name, process } of orderOf(servers, turn)) {
       const { times } = await openLoopLoad({
         url: process.url,
         tokens,
