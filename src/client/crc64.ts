@@ -9,7 +9,7 @@ const ALL_ONES = 0xffff_ffff
  * Eight tables of 256 values, split into lower and upper 32 bits. They let the loop process eight bytes
  * at once. They are signed because engines keep signed 32-bit integers as integers.
  */
-const { low, high } = createTables()
+const tables = createTables()
 
 function createTables() {
   const low = new Int32Array(8 * 256)
@@ -30,6 +30,8 @@ function createTables() {
 
 /** The checksum of `bytes`. `before` is the checksum of the bytes in front of them. */
 export function crc64(bytes: Uint8Array, before = 0n): bigint {
+  // Bundlers make variables of constants, whose type the engine would check at each access.
+  const { low, high } = tables
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   let lo = ~Number(BigInt.asIntN(32, before))
   let hi = ~Number(BigInt.asIntN(32, before >> 32n))

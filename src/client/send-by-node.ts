@@ -1,12 +1,10 @@
+import { nodeProcess } from './node-process.ts'
 import { MAX_REPLY_CHARS, type PartReply, type SendPart } from './send-part.ts'
 import { release } from './source.ts'
 
-/**
- * The parts of Node that the client uses. Node's own types are not loaded, so other uses do not compile.
- */
-interface NodeProcess {
-  release?: { name?: string }
-  getBuiltinModule?: (name: 'node:http' | 'node:https') => { request: StartRequest }
+/** The part of Node's HTTP client that is used here. */
+interface NodeHttp {
+  request: StartRequest
 }
 
 type StartRequest = (
@@ -39,11 +37,11 @@ interface IncomingMessage {
  * reports upload progress, and when a chunk is no longer needed: large files take little memory.
  */
 export function sendByNode(): SendPart | undefined {
-  const { process } = globalThis as { process?: NodeProcess }
-  if (process?.release?.name !== 'node' || !process.getBuiltinModule) return undefined
+  const process = nodeProcess()
+  if (!process?.getBuiltinModule) return undefined
   // Loaded by name at run time, so that bundlers do not try to resolve it.
-  const http = process.getBuiltinModule('node:http')
-  const https = process.getBuiltinModule('node:https')
+  const http = process.getBuiltinModule('node:http') as NodeHttp
+  const https = process.getBuiltinModule('node:https') as NodeHttp
   return ({ url, headers, body, signal, onSent }) =>
     new Promise((resolve, reject) => {
       const { request } = url.startsWith('https:') ? https : http
