@@ -11,6 +11,7 @@ import {
   sdkOptions,
   uploadByClient,
   uploadBySdk,
+  uploadPlainly,
 } from './programs.ts'
 
 const { GATEWAY: gateway = '', TOKEN: token = '', WAY: way = '', FOLDER: folder = '' } = process.env
@@ -25,6 +26,7 @@ const cpuBefore = process.cpuUsage()
 const startedAt = performance.now()
 if (way === 'client') await uploadByClient(target, files)
 else if (way === 'limit') await putAll(begun, put)
+else if (way === 'plain') await uploadPlainly(target, files, put)
 else {
   const sdkFor = (credentials: Parameters<typeof sdkOptions>[0]) =>
     new COS(sdkOptions(credentials) as COS.COSOptions) as unknown as CosSdk

@@ -1,6 +1,13 @@
 /** Uploads the chosen files from a page once, in one of the ways. Returns the wall time, milliseconds. */
 import COS from 'cos-js-sdk-v5'
-import { beginAll, putAll, sdkOptions, uploadByClient, uploadBySdk } from './programs.ts'
+import {
+  beginAll,
+  putAll,
+  sdkOptions,
+  uploadByClient,
+  uploadBySdk,
+  uploadPlainly,
+} from './programs.ts'
 
 async function uploadChosen(way: string, gateway: string, token: string): Promise<number> {
   const input = document.querySelector('input') as HTMLInputElement
@@ -10,6 +17,7 @@ async function uploadChosen(way: string, gateway: string, token: string): Promis
   const startedAt = performance.now()
   if (way === 'client') await uploadByClient(target, files)
   else if (way === 'limit') await putAll(begun, put)
+  else if (way === 'plain') await uploadPlainly(target, files, put)
   else {
     const sdkFor = (credentials: Parameters<typeof sdkOptions>[0]) =>
       new COS(sdkOptions(credentials))

@@ -86,6 +86,21 @@ export async function putAll(begun: readonly Begun[], put: PutPart): Promise<voi
   await inParallel(atOnce, parts, ({ url, headers, body }) => put(url, headers, body))
 }
 
+/** What an upload cannot do without: begin, plain PUTs, complete. Nothing is checked or retried. */
+export async function uploadPlainly(
+  target: Target,
+  files: readonly NamedBlob[],
+  put: PutPart,
+): Promise<void> {
+  await inParallel(FILES_AT_ONCE, files, async (file) => {
+    const [begun] = (await beginAll(target, [file])) as [Begun]
+    await inParallel(PARTS_AT_ONCE, partsOf(begun), ({ url, headers, body }) =>
+      put(url, headers, body),
+    )
+    await complete(target, begun)
+  })
+}
+
 function partsOf({ blob, credentials }: Begun) {
   const { domain, path, uploadId, headers } = credentials
   return Array.from({ length: Math.ceil(blob.size / PART_BYTES) }, (_, index) => ({
