@@ -106,16 +106,18 @@ function responseClosedOf(outgoing: ServerResponse): (done: () => void) => void 
 function readBody(incoming: IncomingMessage): Promise<Uint8Array> {
   return new Promise((resolve, reject) => {
     const chunks: Uint8Array[] = []
-    const fail = () => reject(new Error('The client has disconnected.'))
+    function failUnlessRead(): void {
+      if (!incoming.readableEnded) reject(new Error('The client has disconnected.'))
+    }
     // A destroyed request emits nothing more.
-    if (incoming.destroyed) fail()
+    if (incoming.destroyed) failUnlessRead()
     incoming
       .on('data', (chunk) => chunks.push(chunk))
       .on('end', () =>
         resolve(chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks)),
       )
-      .on('error', fail)
-      .on('close', fail)
+      .on('error', failUnlessRead)
+      .on('close', failUnlessRead)
   })
 }
 
