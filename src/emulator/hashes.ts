@@ -64,9 +64,13 @@ export function combineCrc64(blobs: readonly { size: number; crc64: string }[]):
   const shifts = new Map<number, bigint>()
   let combined = 0n
   for (const { size, crc64 } of blobs) {
-    const shift = shifts.get(size) ?? shiftBy(size)
-    shifts.set(size, shift)
-    combined = multiply(shift, combined) ^ BigInt(crc64)
+    // Zero stays zero. So a file of one blob needs no factor.
+    if (combined !== 0n) {
+      const shift = shifts.get(size) ?? shiftBy(size)
+      shifts.set(size, shift)
+      combined = multiply(shift, combined)
+    }
+    combined ^= BigInt(crc64)
   }
   return combined.toString()
 }
