@@ -3,13 +3,14 @@
  * heap after 20,000. Gateway and emulator are separate processes. Takes about five minutes. Prints both
  * heaps; exits 1 when the heap has grown.
  */
-import { type ChildProcess, fork, spawn } from 'node:child_process'
+import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { setTimeout as wait } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { Agent, request } from 'undici'
 import { type DemoIssuer, startDemoIssuer } from '../src/demo/demo-users.ts'
+import { startEmulatorProcess } from './load/emulator-process.ts'
 
 const FIRST = 20_000
 const LAST = 200_000
@@ -26,8 +27,9 @@ const issuer = await startDemoIssuer()
 const agent = new Agent({ connections: CALLERS })
 
 try {
-  const emulator = await startEmulator()
-  const { gateway, url } = await startGateway(emulator)
+  const emulator = await startEmulatorProcess()
+  children.push(emulator.child)
+  const { gateway, url } = await startGateway(emulator.variables)
   const traffic = createTraffic(url, issuer)
   const heapAt: Record<number, number> = {}
   for (const requests of [FIRST, LAST]) {
@@ -50,22 +52,6 @@ try {
 } finally {
   for (const child of children) child.kill('SIGKILL')
   await Promise.all([agent.destroy(), issuer.close()])
-}
-
-async function startEmulator(): Promise<Record<string, string>> {
-  const ports = ['--smh-port', '--cos-port', '--admin-port'].flatMap((flag) => [flag, '0'])
-  const child = spawn(process.execPath, ['src/command/main.ts', 'emulator', ...ports], {
-    cwd: root,
-    stdio: ['ignore', 'pipe', 'inherit'],
-  })
-  children.push(child)
-  const variables: Record<string, string> = {}
-  for await (const line of createInterface({ input: child.stdout })) {
-    const [, name, value] = /^\s+(SMH_\w+)=(\S+)$/.exec(line) ?? []
-    if (name && value) variables[name] = value
-    if (name === 'SMH_ENDPOINT') break
-  }
-  return variables
 }
 
 async function startGateway(emulator: Record<string, string>) {

@@ -2,9 +2,10 @@
 // for one endpoint, for speed. It imports nothing of the gateway.
 import { signConfirmKey } from './duties/confirm-key.js'
 import { createPermits } from './duties/limits.js'
+import { metadataOf } from './duties/metadata.js'
 import { namesOf } from './duties/names.js'
 import { recordInFlight } from './duties/observe.js'
-import { metadataOf, permit } from './duties/policy.js'
+import { permit } from './duties/policy.js'
 import { DEADLINE_MS, settings } from './duties/settings.js'
 import { beginInSmh } from './duties/smh.js'
 
@@ -43,7 +44,7 @@ export function requestIdOf(headers) {
  * @throws Problem
  */
 export async function begin(user, wanted, headers, startedAt, disconnect) {
-  const metadata = metadataOf(headers)
+  const metadata = metadataOf(headers, settings.upload.metaKeys)
   const names = namesOf(wanted.path)
   permit(wanted, names.at(-1))
   const deadline = startedAt + DEADLINE_MS

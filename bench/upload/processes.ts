@@ -1,8 +1,9 @@
-import { type ChildProcess, spawn } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readdir, readFile } from 'node:fs/promises'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
+import { startEmulatorProcess } from '../../scripts/load/emulator-process.ts'
 import type { DemoIssuer } from '../../src/demo/demo-users.ts'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
@@ -16,17 +17,9 @@ export interface Services {
 
 /** Starts an emulator with an empty disk, and a gateway in front of it. Each is a process of its own. */
 export async function startServices(issuer: DemoIssuer, origin: string): Promise<Services> {
-  const ports = ['--smh-port', '--cos-port', '--admin-port'].flatMap((flag) => [flag, '0'])
-  const emulator = run(['src/command/main.ts', 'emulator', ...ports], {})
-  const variables: Record<string, string> = {}
-  for await (const line of linesOf(emulator)) {
-    const [, name, value] = /^\s+(SMH_\w+)=(\S+)$/.exec(line) ?? []
-    if (name && value) variables[name] = value
-    if (name === 'SMH_ENDPOINT') break
-  }
-  emulator.stdout?.resume()
-  const gateway = run(['src/gateway/runtimes/node/main.ts'], {
-    ...variables,
+  const emulator = await startEmulatorProcess()
+  const gateway = startGateway({
+    ...emulator.variables,
     JWT_ISSUER: issuer.issuer,
     JWT_AUDIENCE: issuer.audience,
     CORS_ORIGINS: origin,
@@ -37,7 +30,7 @@ export async function startServices(issuer: DemoIssuer, origin: string): Promise
   })
   let calls = 0
   const url = await new Promise<string>((resolve, reject) => {
-    linesOf(gateway).on('line', (line) => {
+    createInterface({ input: gateway.stdout }).on('line', (line) => {
       const { event, address, method } = JSON.parse(line)
       if (event === 'listening') resolve(address)
       if (event === 'request' && method !== 'OPTIONS') calls += 1
@@ -48,7 +41,7 @@ export async function startServices(issuer: DemoIssuer, origin: string): Promise
     gateway: url,
     calls: () => calls,
     async close() {
-      for (const child of [gateway, emulator]) {
+      for (const child of [gateway, emulator.child]) {
         const exited = once(child, 'exit')
         child.kill()
         await exited
@@ -58,21 +51,16 @@ export async function startServices(issuer: DemoIssuer, origin: string): Promise
 }
 
 /** The process ends with this one. */
-function run(args: string[], env: Record<string, string>): ChildProcess {
-  const child = spawn(process.execPath, args, {
+function startGateway(variables: Record<string, string>) {
+  const child = spawn(process.execPath, ['src/gateway/runtimes/node/main.ts'], {
     cwd: root,
-    env: { PATH: process.env.PATH ?? '', ...env },
+    env: { PATH: process.env.PATH, ...variables },
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   const end = () => child.kill()
   process.once('exit', end)
   child.once('exit', () => process.off('exit', end))
   return child
-}
-
-function linesOf(child: ChildProcess) {
-  if (!child.stdout) throw new Error('The process has no output.')
-  return createInterface({ input: child.stdout })
 }
 
 /** CPU time and own memory of all processes below this one whose command has this name. Needs Linux. */

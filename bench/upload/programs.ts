@@ -1,3 +1,4 @@
+import type { UploadCredentials } from '../../src/client/gateway-types.ts'
 import { createUploadClient } from '../../src/client/index.ts'
 
 /*
@@ -15,21 +16,12 @@ export interface NamedBlob {
   blob: Blob
 }
 
-/** What begin returns. */
-export interface Credentials {
-  domain: string
-  path: string
-  uploadId: string
-  headers: Record<string, string>
-  confirmKey: string
-}
-
 /** Sends one part, as fast as the runtime can. */
 export type PutPart = (url: string, headers: Record<string, string>, body: Blob) => Promise<void>
 
 /** One upload that has begun, and its file. */
 export interface Begun extends NamedBlob {
-  credentials: Credentials
+  credentials: UploadCredentials
 }
 
 /** As this project's client cuts a file of 1 GiB. */
@@ -57,7 +49,10 @@ export async function uploadByClient(target: Target, files: readonly NamedBlob[]
 export async function beginAll(target: Target, files: readonly NamedBlob[]): Promise<Begun[]> {
   const begun: Begun[] = []
   await inParallel(FILES_AT_ONCE, files, async ({ name, blob }) => {
-    const credentials = (await call(target, '', { path: name, size: blob.size })) as Credentials
+    const credentials = (await call(target, '', {
+      path: name,
+      size: blob.size,
+    })) as UploadCredentials
     begun.push({ name, blob, credentials })
   })
   return begun
@@ -116,7 +111,7 @@ export interface CosSdk {
 }
 
 /** The options of both SDKs: the credentials of SMH instead of a secret of COS. */
-export function sdkOptions({ domain, headers }: Credentials) {
+export function sdkOptions({ domain, headers }: UploadCredentials) {
   const header = (name: string) =>
     Object.entries(headers).find(([given]) => given.toLowerCase() === name)?.[1]
   return {
@@ -141,7 +136,7 @@ export function sdkOptions({ domain, headers }: Credentials) {
 export async function uploadBySdk(
   target: Target,
   files: readonly NamedBlob[],
-  sdkFor: (credentials: Credentials) => CosSdk,
+  sdkFor: (credentials: UploadCredentials) => CosSdk,
   bodyOf: (file: NamedBlob, start: number, end: number) => unknown,
 ): Promise<void> {
   await inParallel(FILES_AT_ONCE, files, async (file) => {

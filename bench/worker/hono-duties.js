@@ -1,11 +1,12 @@
-// The same duties as the gateway for a begin, on bare Hono in one file. It imports nothing of the gateway.
+// The same duties as the gateway for a begin, on bare Hono. It imports nothing of the gateway.
 import { Buffer } from 'node:buffer'
 import { createHmac, createSecretKey, hkdfSync } from 'node:crypto'
 import { Hono } from 'hono'
 import { createRemoteJWKSet, jwtVerify } from 'jose'
 import * as z from 'zod'
-import { parsePath, readMetadata } from '../baselines/duties-input.js'
-import { Problem, problemBody, toProblem } from '../baselines/problem.js'
+import { metadataOf } from '../baselines/duties/metadata.js'
+import { namesOf } from '../baselines/duties/names.js'
+import { Problem, problemBody, toProblem } from '../baselines/duties/problem.js'
 
 const MAX_BODY_BYTES = 64 * 1024
 const BODY_TIMEOUT_MS = 30_000
@@ -56,7 +57,9 @@ let held
 async function userOf(env, authorization) {
   const challenge = (error) => ({ 'WWW-Authenticate': `Bearer${error}` })
   if (!authorization) {
-    throw new Problem(401, 'missing_token', 'A bearer token is required.', challenge(''))
+    throw new Problem(401, 'missing_token', 'A bearer token is required.', {
+      headers: challenge(''),
+    })
   }
   const known = cached.get(authorization)
   if (known && known.endsAt > Date.now()) return known.user
@@ -75,15 +78,17 @@ async function userOf(env, authorization) {
     cached.set(authorization, { user, endsAt })
     return user
   } catch {
-    const header = challenge(' error="invalid_token"')
-    throw new Problem(401, 'invalid_token', 'The bearer token is invalid.', header)
+    const headers = challenge(' error="invalid_token"')
+    throw new Problem(401, 'invalid_token', 'The bearer token is invalid.', { headers })
   }
 }
 
 function takePermit({ id }) {
   const own = inFlightOf.get(id) ?? 0
   if (inFlight >= MAX_IN_FLIGHT || own >= MAX_IN_FLIGHT / 2) {
-    throw new Problem(503, 'overloaded', 'Too many concurrent requests.', { 'Retry-After': '1' })
+    throw new Problem(503, 'overloaded', 'Too many concurrent requests.', {
+      headers: { 'Retry-After': '1' },
+    })
   }
   inFlight += 1
   inFlightOf.set(id, own + 1)
@@ -190,12 +195,14 @@ app.post('/v1/uploads', async (c) => {
     const user = await userOf(env, c.req.header('authorization'))
     const limited = await env.BEGIN_RATE_LIMIT?.limit({ key: user.id })
     if (limited?.success === false) {
-      throw new Problem(429, 'rate_limited', 'Too many begins.', { 'Retry-After': '60' })
+      throw new Problem(429, 'rate_limited', 'Too many begins.', {
+        headers: { 'Retry-After': '60' },
+      })
     }
     const wanted = await readBody(c.req.raw)
-    const path = [...user.rootPath, ...parsePath(wanted.path)]
+    const path = [...user.rootPath, ...namesOf(wanted.path)]
     if (wanted.size > MAX_BYTES) throw new Problem(413, 'file_too_large', 'Too large.')
-    const metadata = readMetadata(Object.fromEntries(c.req.raw.headers))
+    const metadata = metadataOf(Object.fromEntries(c.req.raw.headers))
     takePermit(user)
     let task
     try {

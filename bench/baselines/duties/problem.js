@@ -17,6 +17,11 @@ export function invalidRequest(...errors) {
   return new Problem(400, 'invalid_request', 'The request is invalid.', { errors })
 }
 
+/** A request that the operator's rules forbid. `reason` is for the log. */
+export function notPermitted(detail, reason) {
+  return new Problem(403, 'not_permitted', detail, { reason })
+}
+
 /** The problem of what a handler has thrown. An unexpected error has no details. */
 export function toProblem(error) {
   if (error instanceof Problem) return error
