@@ -1,5 +1,5 @@
 import { connect } from 'node:net'
-import { expect, onTestFinished, test } from 'vitest'
+import { expect, onTestFinished, test, vi } from 'vitest'
 import { environmentOf } from '../../src/demo/environment.ts'
 import { parseConfig } from '../../src/gateway/config/parse.ts'
 import { startGateway } from '../../src/gateway/runtimes/node/start.ts'
@@ -75,6 +75,30 @@ test.each([
     expect(harness.smhCalls()).toEqual([])
   },
 )
+
+test.each([
+  ['while its token is verified', false],
+  ['while its body is read', true],
+])('body: a client that leaves %s ends its request at once', async (_, isVerified) => {
+  const { harness, on, logged } = await startImpatient({ requestTimeoutMs: 60_000 })
+  const authorization = `Bearer ${await harness.issuer.token(ann)}`
+  const { hostname, port } = new URL(on.url)
+  const socket = connect(Number(port), hostname).on('error', () => undefined)
+  // Refused for its body, but its token is cached then.
+  if (isVerified)
+    await fetch(`${on.url}/v1/uploads`, { method: 'POST', headers: { authorization } })
+  socket.write(`${head}Authorization: ${authorization}\r\nContent-Length: 50\r\n\r\n{"path":`)
+  // When these have been answered, the gateway reads the body.
+  if (isVerified) for (const _ of [1, 2]) await fetch(`${on.url}/livez`)
+  socket.end()
+  const ended = expect.objectContaining({
+    operation: 'beginUpload',
+    code: 'invalid_request',
+    reason: 'client_disconnected',
+  })
+  await vi.waitFor(() => expect(logged).toContainEqual(ended), { timeout: 10_000 })
+  expect(harness.smhCalls()).toEqual([])
+})
 
 test.each([
   ['GET /livez', 200],
