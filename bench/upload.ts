@@ -1,7 +1,8 @@
 /**
  * `npm run bench:upload`: uploads one large file and many small ones through gateway and emulator, in Node and in
  * Chromium: by this project's client, by plain parallel PUTs of the parts (the limit), by plain requests from begin to
- * complete, and by Tencent's SDK for COS. Takes about ten minutes. Prints the tables and writes them to RESULTS-upload.md; with an option it writes nothing.
+ * complete, and by Tencent's SDK for COS. Takes about ten minutes. Prints the tables and writes them to
+ * RESULTS-upload.md; with an option it writes nothing.
  *
  * - `--rounds N`
  * - `--mib N`, `--files N`: size of the large file, number of small files

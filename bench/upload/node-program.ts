@@ -4,36 +4,22 @@ import { readdir } from 'node:fs/promises'
 import { request } from 'node:http'
 import { join } from 'node:path'
 import COS from 'cos-nodejs-sdk-v5'
-import {
-  beginAll,
-  type CosSdk,
-  putAll,
-  sdkOptions,
-  uploadByClient,
-  uploadBySdk,
-  uploadPlainly,
-} from './programs.ts'
+import { type CosSdk, prepare } from './programs.ts'
 
 const { GATEWAY: gateway = '', TOKEN: token = '', WAY: way = '', FOLDER: folder = '' } = process.env
-const target = { gateway, token }
 const names = await readdir(folder)
 const files = await Promise.all(
   names.map(async (name) => ({ name, blob: await openAsBlob(join(folder, name)) })),
 )
-const begun = way === 'limit' ? await beginAll(target, files) : []
+const upload = await prepare(way, { gateway, token }, files, {
+  put,
+  sdkFor: (options) => new COS(options as COS.COSOptions) as unknown as CosSdk,
+  bodyOf: ({ name }, start, end) => createReadStream(join(folder, name), { start, end: end - 1 }),
+})
 
 const cpuBefore = process.cpuUsage()
 const startedAt = performance.now()
-if (way === 'client') await uploadByClient(target, files)
-else if (way === 'limit') await putAll(begun, put)
-else if (way === 'plain') await uploadPlainly(target, files, put)
-else {
-  const sdkFor = (credentials: Parameters<typeof sdkOptions>[0]) =>
-    new COS(sdkOptions(credentials) as COS.COSOptions) as unknown as CosSdk
-  await uploadBySdk(target, files, sdkFor, ({ name }, start, end) =>
-    createReadStream(join(folder, name), { start, end: end - 1 }),
-  )
-}
+await upload()
 const wallMs = performance.now() - startedAt
 const { user, system } = process.cpuUsage(cpuBefore)
 const { maxRSS } = process.resourceUsage()

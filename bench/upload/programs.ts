@@ -6,31 +6,62 @@ import { createUploadClient } from '../../src/client/index.ts'
  * parallel requests.
  */
 
-export interface Target {
+interface Target {
   gateway: string
   token: string
 }
 
-export interface NamedBlob {
+interface NamedBlob {
   name: string
   blob: Blob
 }
 
 /** Sends one part, as fast as the runtime can. */
-export type PutPart = (url: string, headers: Record<string, string>, body: Blob) => Promise<void>
+type PutPart = (url: string, headers: Record<string, string>, body: Blob) => Promise<void>
 
 /** One upload that has begun, and its file. */
-export interface Begun extends NamedBlob {
+interface Begun extends NamedBlob {
   credentials: UploadCredentials
 }
 
 /** As this project's client cuts a file of 1 GiB. */
-export const PART_BYTES = 8 * 1024 * 1024
-export const PARTS_AT_ONCE = 4
-export const FILES_AT_ONCE = 8
+const PART_BYTES = 8 * 1024 * 1024
+const PARTS_AT_ONCE = 4
+const FILES_AT_ONCE = 8
+
+/** What a runtime provides. */
+interface Means {
+  put: PutPart
+  sdkFor: (options: ReturnType<typeof sdkOptions>) => CosSdk
+  /** What its SDK takes as the body of a part. */
+  bodyOf: (file: NamedBlob, start: number, end: number) => unknown
+}
+
+/** Prepares the uploads of one way. Returns the function that does what is measured. */
+export async function prepare(
+  way: string,
+  target: Target,
+  files: readonly NamedBlob[],
+  means: Means,
+): Promise<() => Promise<void>> {
+  switch (way) {
+    case 'client':
+      return () => uploadByClient(target, files)
+    case 'limit': {
+      const begun = await beginAll(target, files)
+      return () => putAll(begun, means.put)
+    }
+    case 'plain':
+      return () => uploadPlainly(target, files, means.put)
+    case 'sdk':
+      return () => uploadBySdk(target, files, means)
+    default:
+      throw new Error(`There is no way ${way}.`)
+  }
+}
 
 /** The uploads of this project's client. Its user sees a file as stored, with its checksum compared. */
-export async function uploadByClient(target: Target, files: readonly NamedBlob[]): Promise<void> {
+async function uploadByClient(target: Target, files: readonly NamedBlob[]): Promise<void> {
   const { gateway, token } = target
   const client = createUploadClient({
     gateway,
@@ -46,7 +77,7 @@ export async function uploadByClient(target: Target, files: readonly NamedBlob[]
 }
 
 /** Begins uploads through the gateway. */
-export async function beginAll(target: Target, files: readonly NamedBlob[]): Promise<Begun[]> {
+async function beginAll(target: Target, files: readonly NamedBlob[]): Promise<Begun[]> {
   const begun: Begun[] = []
   await inParallel(FILES_AT_ONCE, files, async ({ name, blob }) => {
     const credentials = (await call(target, '', {
@@ -59,7 +90,7 @@ export async function beginAll(target: Target, files: readonly NamedBlob[]): Pro
 }
 
 /** Completes an upload through the gateway. */
-export async function complete(target: Target, { credentials }: Begun): Promise<void> {
+async function complete(target: Target, { credentials }: Begun): Promise<void> {
   await call(target, `/${credentials.confirmKey}/complete`, {})
 }
 
@@ -75,23 +106,28 @@ async function call({ gateway, token }: Target, path: string, body: object): Pro
 }
 
 /** The limit: plain parallel PUTs of the parts. Nothing begins, hashes, retries or completes. */
-export async function putAll(begun: readonly Begun[], put: PutPart): Promise<void> {
+async function putAll(begun: readonly Begun[], put: PutPart): Promise<void> {
   const parts = begun.flatMap((upload) => partsOf(upload))
   const atOnce = begun.length === 1 ? PARTS_AT_ONCE : FILES_AT_ONCE
   await inParallel(atOnce, parts, ({ url, headers, body }) => put(url, headers, body))
 }
 
 /** What an upload cannot do without: begin, plain PUTs, complete. Nothing is checked or retried. */
-export async function uploadPlainly(
+function uploadPlainly(target: Target, files: readonly NamedBlob[], put: PutPart): Promise<void> {
+  return uploadEach(target, files, (begun) =>
+    inParallel(PARTS_AT_ONCE, partsOf(begun), ({ url, headers, body }) => put(url, headers, body)),
+  )
+}
+
+/** Begins and completes each upload through the gateway. `send` sends its parts. */
+async function uploadEach(
   target: Target,
   files: readonly NamedBlob[],
-  put: PutPart,
+  send: (begun: Begun) => Promise<void>,
 ): Promise<void> {
   await inParallel(FILES_AT_ONCE, files, async (file) => {
     const [begun] = (await beginAll(target, [file])) as [Begun]
-    await inParallel(PARTS_AT_ONCE, partsOf(begun), ({ url, headers, body }) =>
-      put(url, headers, body),
-    )
+    await send(begun)
     await complete(target, begun)
   })
 }
@@ -111,7 +147,7 @@ export interface CosSdk {
 }
 
 /** The options of both SDKs: the credentials of SMH instead of a secret of COS. */
-export function sdkOptions({ domain, headers }: UploadCredentials) {
+function sdkOptions({ domain, headers }: UploadCredentials) {
   const header = (name: string) =>
     Object.entries(headers).find(([given]) => given.toLowerCase() === name)?.[1]
   return {
@@ -128,27 +164,20 @@ export function sdkOptions({ domain, headers }: UploadCredentials) {
   }
 }
 
-/**
- * The same uploads with Tencent's SDK for COS: it sends the parts, the gateway begins and completes.
- *
- * @param bodyOf what the SDK takes as the body of a part
- */
-export async function uploadBySdk(
+/** The same uploads with Tencent's SDK for COS: it sends the parts, the gateway begins and completes. */
+function uploadBySdk(
   target: Target,
   files: readonly NamedBlob[],
-  sdkFor: (credentials: UploadCredentials) => CosSdk,
-  bodyOf: (file: NamedBlob, start: number, end: number) => unknown,
+  { sdkFor, bodyOf }: Means,
 ): Promise<void> {
-  await inParallel(FILES_AT_ONCE, files, async (file) => {
-    const [begun] = (await beginAll(target, [file])) as [Begun]
-    const { credentials } = begun
-    const sdk = sdkFor(credentials)
+  return uploadEach(target, files, async ({ credentials, name, blob }) => {
+    const sdk = sdkFor(sdkOptions(credentials))
     const starts = Array.from(
-      { length: Math.ceil(file.blob.size / PART_BYTES) },
+      { length: Math.ceil(blob.size / PART_BYTES) },
       (_, index) => index * PART_BYTES,
     )
     await inParallel(PARTS_AT_ONCE, starts, async (start) => {
-      const end = Math.min(start + PART_BYTES, file.blob.size)
+      const end = Math.min(start + PART_BYTES, blob.size)
       await sdk.multipartUpload({
         Bucket: 'bench-1250000000',
         Region: 'ap-guangzhou',
@@ -156,10 +185,9 @@ export async function uploadBySdk(
         UploadId: credentials.uploadId,
         PartNumber: start / PART_BYTES + 1,
         ContentLength: end - start,
-        Body: bodyOf(file, start, end),
+        Body: bodyOf({ name, blob }, start, end),
       })
     })
-    await complete(target, begun)
   })
 }
 
