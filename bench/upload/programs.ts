@@ -135,7 +135,7 @@ async function uploadEach(
 function partsOf({ blob, credentials }: Begun) {
   const { domain, path, uploadId, headers } = credentials
   return Array.from({ length: Math.ceil(blob.size / PART_BYTES) }, (_, index) => ({
-    url: `http://${domain}${path}?uploadId=${encodeURIComponent(uploadId)}&partNumber=${index + 1}`,
+    url: `http://${domain}${path}?uploadId=${encodeURIComponent(uploadId ?? '')}&partNumber=${index + 1}`,
     headers,
     body: blob.slice(index * PART_BYTES, (index + 1) * PART_BYTES),
   }))

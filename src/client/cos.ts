@@ -37,7 +37,7 @@ export function createPutPart(
     const { domain, path, uploadId, headers } = credentials
     const timeoutMs = MIN_TIMEOUT_MS + Math.ceil(body.size / MIN_BYTES_PER_MS)
     const request = {
-      url: `${scheme}://${domain}${path}?uploadId=${encodeURIComponent(uploadId)}&partNumber=${number}`,
+      url: `${scheme}://${domain}${path}?uploadId=${encodeURIComponent(uploadId ?? '')}&partNumber=${number}`,
       headers: allowed(headers),
       body,
       signal: AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]),

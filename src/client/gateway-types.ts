@@ -1,14 +1,17 @@
 /* Made from openapi.json by npm run openapi; not edited by hand. */
 
 /**
- * Part n goes to `PUT https://{domain}{path}?uploadId={uploadId}&partNumber={n}` with `headers`. Number the parts 1..n; each but the last has at least 1 MiB.
+ * Part n goes to `PUT https://{domain}{path}?uploadId={uploadId}&partNumber={n}` with `headers`. Number the parts 1..n; each but the last has at least 1 MiB. The whole file of a simple upload goes to `PUT https://{domain}{path}`.
  */
 export interface UploadCredentials {
   domain: string
   path: string
-  uploadId: string
   /**
-   * Send these headers unchanged with every part.
+   * Missing for a simple upload.
+   */
+  uploadId?: string
+  /**
+   * Send these headers unchanged with every request to COS.
    */
   headers: {
     [k: string]: string
@@ -28,7 +31,7 @@ export interface Problem {
   status: number
   detail: string
   /**
-   * Machine-readable error code. Known values: invalid_request, missing_token, invalid_token, insufficient_scope, not_permitted, upload_not_found, parent_not_found, not_found, method_not_allowed, name_conflict, upload_complete, request_too_large, file_too_large, unsupported_media_type, upload_incomplete, size_mismatch, checksum_mismatch, rate_limited, metadata_too_large, content_refused, internal_error, upstream_error, overloaded, upstream_unavailable, upstream_timeout, quota_exceeded. Later versions may add codes: handle an unknown one by its `status`.
+   * Machine-readable error code. Known values: invalid_request, missing_token, invalid_token, insufficient_scope, not_permitted, upload_not_found, parent_not_found, not_found, method_not_allowed, name_conflict, upload_complete, not_renewable, request_in_progress, request_too_large, file_too_large, unsupported_media_type, upload_incomplete, size_mismatch, checksum_mismatch, idempotency_key_reused, rate_limited, too_many_open_uploads, metadata_too_large, content_refused, internal_error, upstream_error, overloaded, upstream_unavailable, upstream_timeout, quota_exceeded. Later versions may add codes: handle an unknown one by its `status`.
    */
   code:
     | 'invalid_request'
@@ -42,13 +45,17 @@ export interface Problem {
     | 'method_not_allowed'
     | 'name_conflict'
     | 'upload_complete'
+    | 'not_renewable'
+    | 'request_in_progress'
     | 'request_too_large'
     | 'file_too_large'
     | 'unsupported_media_type'
     | 'upload_incomplete'
     | 'size_mismatch'
     | 'checksum_mismatch'
+    | 'idempotency_key_reused'
     | 'rate_limited'
+    | 'too_many_open_uploads'
     | 'metadata_too_large'
     | 'content_refused'
     | 'internal_error'
@@ -80,7 +87,7 @@ export interface BeginUpload {
    */
   path: string
   /**
-   * Bytes. Checked again at completion.
+   * Bytes. Checked again at completion. 0 only with the method `simple`.
    */
   size: number
   /**
@@ -96,6 +103,12 @@ export interface BeginUpload {
    */
   preferSameOrigin?: boolean
   /**
+   * Stored with the file, like headers named `x-smh-meta-<name>`: at most 20 entries in both places together, with at most 2 KiB of header names and values. Names have the characters `a-z 0-9 . _ -`. Values are printable ASCII; percent-encode anything else (UTF-8). A name in both places is an error.
+   */
+  metadata?: {
+    [k: string]: string
+  }
+  /**
    * Stored with the file.
    *
    * @maxItems 20
@@ -107,6 +120,10 @@ export interface BeginUpload {
   category?: string
   localCreationTime?: string
   localModificationTime?: string
+  /**
+   * How the bytes are sent. `multipart`: in parts. `simple`: in one PUT, for small files and empty ones; such an upload can be neither renewed nor resumed. Default: `multipart`.
+   */
+  method?: 'multipart' | 'simple'
 }
 
 export interface InstantUploadResult {
@@ -171,6 +188,12 @@ export interface InstantUpload {
    */
   preferSameOrigin?: boolean
   /**
+   * Stored with the file, like headers named `x-smh-meta-<name>`: at most 20 entries in both places together, with at most 2 KiB of header names and values. Names have the characters `a-z 0-9 . _ -`. Values are printable ASCII; percent-encode anything else (UTF-8). A name in both places is an error.
+   */
+  metadata?: {
+    [k: string]: string
+  }
+  /**
    * Stored with the file.
    *
    * @maxItems 20
@@ -192,6 +215,31 @@ export interface InstantUpload {
   fullHash?: string
 }
 
+export interface OpenUploads {
+  /**
+   * Newest first.
+   */
+  uploads: OpenUpload[]
+}
+
+export interface OpenUpload {
+  confirmKey: string
+  /**
+   * Relative to the user's folder, as requested at begin.
+   */
+  path: string[]
+  /**
+   * Bytes, as declared at begin.
+   */
+  size: number
+  method: 'multipart' | 'simple'
+  beganAt: string
+  /**
+   * The upload must be complete before this time.
+   */
+  endsAt: string
+}
+
 export interface UploadStatus {
   /**
    * Whether the file is stored.
@@ -205,6 +253,7 @@ export interface UploadStatus {
    * Bytes, as declared at begin.
    */
   size: number
+  method: 'multipart' | 'simple'
   uploadId?: string
   /**
    * The parts that COS has received.

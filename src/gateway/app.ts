@@ -4,6 +4,7 @@ import { adviceFor } from './advice.ts'
 import { createAuthentication } from './auth/create-authentication.ts'
 import { errorFields, GatewayError, logLevelFor, toProblem } from './errors.ts'
 import { authenticateUser } from './http/authentication.ts'
+import { createBeginLimit } from './http/begin-limit.ts'
 import { createConcurrencyLimit, limitConcurrency, withPermit } from './http/concurrency-limit.ts'
 import { crossOrigin } from './http/cors.ts'
 import { createPipeline, type Step } from './http/pipeline.ts'
@@ -55,6 +56,7 @@ export function createApp(ports: Ports): App {
     withPermit(permits.verified, undefined, verify),
   )
   const smh = createSmh(ports, config, timeoutMs)
+  const beginLimit = createBeginLimit(ports.ledger, config.rateLimitPerMinute, monotonicClock)
   const services: Services = {
     config,
     clock,
@@ -62,6 +64,8 @@ export function createApp(ports: Ports): App {
     log,
     singleFlight,
     smh: limitPartLists(smh.client, ports),
+    ledger: ports.ledger,
+    beginLimit,
     confirmKeys: createConfirmKeySigner(config.confirmKey, [
       config.jwt.issuer,
       config.jwt.userClaim,
@@ -82,16 +86,18 @@ export function createApp(ports: Ports): App {
 
   /** The steps of an operation of users, in the order in which they run. */
   function stepsOf(endpoint: Endpoint): Step[] {
+    const isBegin = endpoint.rateLimit === 'begins'
+    const work = [
+      readInput(endpoint.route, permits.received, bodyTimeoutMs),
+      limitConcurrency(permits.served),
+      handle(endpoint),
+    ]
     return [
       allowOrigins,
       startOperation(endpoint),
       authenticateUser(authenticate),
-      endpoint.rateLimit === 'begins'
-        ? limitRate(ports.beginRateLimiter, 'Too many uploads begun within a short time.')
-        : limitRate(ports.otherCallsRateLimiter, 'Too many requests within a short time.'),
-      readInput(endpoint.route, permits.received, bodyTimeoutMs),
-      limitConcurrency(permits.served),
-      handle(endpoint),
+      isBegin ? beginLimit.announce : limitRate(ports.otherCallsRateLimiter),
+      ...(isBegin ? work.map(beginLimit.countRefusals) : work),
     ]
   }
 

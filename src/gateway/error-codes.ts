@@ -72,6 +72,16 @@ export const errorCodes = {
       'deleted afterwards.',
     hint: 'Stop: the file was stored.',
   },
+  not_renewable: {
+    status: 409,
+    when: 'The upload is a simple upload. Its credentials cannot be renewed.',
+    hint: 'Begin again. With the same `Idempotency-Key`, the gateway cancels the old upload.',
+  },
+  request_in_progress: {
+    status: 409,
+    when: 'The first request with this `Idempotency-Key` is still running.',
+    hint: REPEAT_LATER,
+  },
   request_too_large: {
     status: 413,
     when: 'The body is larger than 64 KiB.',
@@ -106,15 +116,25 @@ export const errorCodes = {
     when: 'The CRC-64 of the received data differs from `crc64`.',
     hint: 'Abort and begin a new upload. If abort returns `upload_complete`, another client stored other data.',
   },
+  idempotency_key_reused: {
+    status: 422,
+    when: 'The `Idempotency-Key` belongs to a request with another body or other metadata.',
+    hint: 'Use a new key for each new upload.',
+  },
   rate_limited: {
     status: 429,
     when: 'The user sent too many requests.',
     hint: REPEAT_LATER,
   },
+  too_many_open_uploads: {
+    status: 429,
+    when: 'The user has too many uploads that are neither complete nor aborted.',
+    hint: 'List the open uploads. Complete or abort some of them.',
+  },
   metadata_too_large: {
     status: 431,
     when: 'The metadata has more than 20 entries or more than 2 KiB.',
-    hint: 'Send fewer or shorter metadata headers.',
+    hint: 'Send fewer or shorter entries.',
   },
   content_refused: {
     status: 451,

@@ -12,7 +12,10 @@ export {
   type HttpResponse,
   MAX_REPLY_BYTES,
 } from './http-client.ts'
+export * from './ledger/ledger.ts'
 /** Arguments of `createApp` for runtimes that have `fetch` and a console. */
+export { ledgerLimits } from './ledger/limits.ts'
+export { createMemoryLedger } from './ledger/memory-ledger.ts'
 export { createMemoryRateLimiter } from './ledger/memory-rate-limiter.ts'
 export * from './ports.ts'
 export { createConsoleLog } from './runtimes/shared/console-log.ts'

@@ -1,5 +1,6 @@
 import type { Config } from './config/parse.ts'
 import type { HttpClient } from './http-client.ts'
+import type { Ledger } from './ledger/ledger.ts'
 import type { LogRecord } from './log-record.ts'
 
 export type { LogRecord }
@@ -89,9 +90,9 @@ export interface Ports {
   log: Log
   httpClient: HttpClient
   singleFlight: SingleFlight
-  /** For calls that begin an upload. */
-  beginRateLimiter: RateLimiter
-  /** For all other calls of a user together. */
+  /** Counts begins, and knows the open uploads. */
+  ledger: Ledger
+  /** For all other calls of a user together, in this instance. */
   otherCallsRateLimiter: RateLimiter
   metrics: Metrics
   readDocsAsset: ReadDocsAsset

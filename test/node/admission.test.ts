@@ -5,6 +5,7 @@ import { parseConfig } from '../../src/gateway/config/parse.ts'
 import { noMetrics } from '../../src/gateway/ports.ts'
 import { createUndiciClient } from '../../src/gateway/runtimes/node/undici-client.ts'
 import { createSingleFlight } from '../../src/gateway/runtimes/shared/single-flight.ts'
+import { emptyLedger } from '../support/empty-ledger.ts'
 import { ann, bob, startHarness } from '../support/harness.ts'
 
 /** An app with four permits behind a server whose clients take no response unless they say so. */
@@ -19,7 +20,7 @@ async function startUnread() {
     log: () => {},
     httpClient,
     singleFlight: createSingleFlight(),
-    beginRateLimiter: { consume: async () => 0 },
+    ledger: emptyLedger(),
     otherCallsRateLimiter: { consume: async () => 0 },
     metrics: noMetrics,
     readDocsAsset: async () => undefined,

@@ -68,7 +68,7 @@ describe('the tarball', () => {
 
 describe('types', () => {
   const program = `
-    import { createApp, createConsoleLog, createMemoryRateLimiter, fetchClient, noMetrics, createSingleFlight } from 'smh-upload-gateway'
+    import { createApp, createConsoleLog, createMemoryLedger, fetchClient, ledgerLimits, noMetrics, createSingleFlight } from 'smh-upload-gateway'
     import { type Config, ConfigurationError, parseConfig } from 'smh-upload-gateway'
     import { createUndiciClient, readDocsAsset, startGateway } from 'smh-upload-gateway/node'
     import openapi from 'smh-upload-gateway/openapi.json' with { type: 'json' }
@@ -78,11 +78,11 @@ describe('types', () => {
     const httpClient = createUndiciClient()
     const app = createApp({
       config, httpClient, clock: Date.now, monotonicClock: () => performance.now(), log: (level, { event }) => void [level, event],
-      singleFlight: createSingleFlight(), beginRateLimiter: { consume: async () => 0 }, otherCallsRateLimiter: { consume: async () => 0 }, metrics: noMetrics, readDocsAsset: async () => undefined,
+      singleFlight: createSingleFlight(), ledger: createMemoryLedger({ limits: ledgerLimits(config), clock: Date.now, monotonicClock: Date.now }), otherCallsRateLimiter: { consume: async () => 0 }, metrics: noMetrics, readDocsAsset: async () => undefined,
     })
     const elsewhere = createApp({
       config, clock: Date.now, monotonicClock: () => performance.now(), singleFlight: createSingleFlight(), metrics: noMetrics,
-      httpClient: fetchClient, log: createConsoleLog('info'), beginRateLimiter: createMemoryRateLimiter(120, Date.now), otherCallsRateLimiter: { consume: async () => 0 }, readDocsAsset,
+      httpClient: fetchClient, log: createConsoleLog('info'), ledger: createMemoryLedger({ limits: ledgerLimits(config), clock: Date.now, monotonicClock: Date.now }), otherCallsRateLimiter: { consume: async () => 0 }, readDocsAsset,
     })
     await elsewhere.keepAlive()
     export const answer: Response = await app.fetch(new Request('http://localhost/livez'))
@@ -111,7 +111,7 @@ describe('the gateway', () => {
     const said = await runModule(
       server,
       `
-      import { createApp, noMetrics, createSingleFlight, parseConfig } from 'smh-upload-gateway'
+      import { createApp, createMemoryLedger, ledgerLimits, noMetrics, createSingleFlight, parseConfig } from 'smh-upload-gateway'
       import { createUndiciClient, startGateway } from 'smh-upload-gateway/node'
       import openapi from 'smh-upload-gateway/openapi.json' with { type: 'json' }
       import worker from 'smh-upload-gateway/worker'
@@ -119,7 +119,7 @@ describe('the gateway', () => {
       const httpClient = createUndiciClient()
       const app = createApp({
         config, httpClient, clock: Date.now, monotonicClock: () => performance.now(), log() {}, singleFlight: createSingleFlight(),
-        beginRateLimiter: { consume: async () => 0 }, otherCallsRateLimiter: { consume: async () => 0 }, metrics: noMetrics, readDocsAsset: async () => undefined,
+        ledger: createMemoryLedger({ limits: ledgerLimits(config), clock: Date.now, monotonicClock: Date.now }), otherCallsRateLimiter: { consume: async () => 0 }, metrics: noMetrics, readDocsAsset: async () => undefined,
       })
       const headers = { authorization: 'Bearer ' + process.env.TOKEN, 'content-type': 'application/json' }
       const begin = { method: 'POST', headers, body: JSON.stringify({ path: 'a', size: 1 }) }
@@ -152,13 +152,14 @@ describe('the gateway', () => {
     const said = await runModule(
       server,
       `
-      import { createApp, createConsoleLog, createMemoryRateLimiter, fetchClient, noMetrics, createSingleFlight, parseConfig } from 'smh-upload-gateway'
+      import { createApp, createConsoleLog, createMemoryLedger, fetchClient, ledgerLimits, noMetrics, createSingleFlight, parseConfig } from 'smh-upload-gateway'
       import { readDocsAsset } from 'smh-upload-gateway/node'
       const lines = []
+      const config = parseConfig(process.env)
       const app = createApp({
-        config: parseConfig(process.env), clock: Date.now, monotonicClock: () => performance.now(), singleFlight: createSingleFlight(),
+        config, clock: Date.now, monotonicClock: () => performance.now(), singleFlight: createSingleFlight(),
         metrics: noMetrics, httpClient: fetchClient, log: createConsoleLog('info', (line) => lines.push(JSON.parse(line))),
-        beginRateLimiter: createMemoryRateLimiter(1, () => performance.now()), otherCallsRateLimiter: { consume: async () => 0 }, readDocsAsset,
+        ledger: createMemoryLedger({ limits: { ...ledgerLimits(config), perMinute: 1 }, clock: Date.now, monotonicClock: () => performance.now() }), otherCallsRateLimiter: { consume: async () => 0 }, readDocsAsset,
       })
       const headers = { authorization: 'Bearer ' + process.env.TOKEN, 'content-type': 'application/json' }
       const begin = { method: 'POST', headers, body: JSON.stringify({ path: 'a', size: 1 }) }

@@ -87,6 +87,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'gateway/http/',
     'gateway/auth/',
     'gateway/uploads/',
+    'gateway/ledger/',
     'gateway/smh/',
     'gateway/config/',
     'hono',
@@ -97,8 +98,10 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'gateway/http/': [
     ...CORE,
     'gateway/auth/',
+    'gateway/ledger/',
     'gateway/config/',
     'hono',
+    'lru-cache',
     '@hono/zod-openapi',
     'zod',
   ],
@@ -114,7 +117,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'node:crypto',
     'zod',
   ],
-  'gateway/ledger/': [...CORE, 'lru-cache'],
+  'gateway/ledger/': [...CORE, 'gateway/config/', 'lru-cache'],
   // Its failures are SmhError alone. Public errors start in uploads/.
   'gateway/smh/': [
     ...CORE.filter((file) => file !== 'gateway/errors.ts'),
@@ -123,7 +126,12 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'zod',
   ],
   'gateway/config/': ['gateway/name-rules.ts'],
-  'gateway/ports.ts': ['gateway/config/', 'gateway/http-client.ts', 'gateway/log-record.ts'],
+  'gateway/ports.ts': [
+    'gateway/config/',
+    'gateway/http-client.ts',
+    'gateway/ledger/ledger.ts',
+    'gateway/log-record.ts',
+  ],
   'gateway/advice.ts': ['gateway/log-record.ts'],
   'gateway/error-codes.ts': [],
   'gateway/errors.ts': [

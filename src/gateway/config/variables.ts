@@ -45,6 +45,9 @@ const required = { required: true } as const
 /** What COS can hold in one multipart object: 10,000 parts of 5 GiB (docs/smh-protocol.md#9). */
 const MAX_OBJECT_BYTES = 10_000 * 5 * 1024 ** 3
 
+/** What COS accepts in one PUT (docs/smh-protocol.md#9). */
+const MAX_PUT_BYTES = 5 * 1024 ** 3
+
 /** A hundred years. A `Date` cannot represent times much later. */
 const MAX_AGE_SECONDS = 100 * 365 * 24 * 60 * 60
 
@@ -181,6 +184,20 @@ const variables = {
       reader: integer(1, MAX_OBJECT_BYTES),
       default: '5368709120',
       doc: 'Maximum size of a file, in bytes.',
+    },
+    simpleMaxBytes: {
+      name: 'UPLOAD_SIMPLE_MAX_BYTES',
+      reader: integer(0, MAX_PUT_BYTES),
+      default: '1048576',
+      doc: 'Maximum size of a simple upload, in bytes. `0` allows only empty files.',
+    },
+    maxOpen: {
+      name: 'UPLOAD_MAX_OPEN',
+      reader: integer(0, 100_000),
+      default: '200',
+      doc:
+        'Open uploads of a user: begun, and neither completed nor aborted nor ended. `0` switches the ' +
+        'limit off.',
     },
     allowedExtensions: {
       name: 'UPLOAD_ALLOWED_EXTENSIONS',

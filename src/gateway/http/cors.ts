@@ -7,7 +7,8 @@ import { respond } from './respond.ts'
 const allowedMethods = 'GET, POST, DELETE'
 const allowedHeaders = ['Authorization', 'Content-Type', 'Idempotency-Key', 'traceparent']
 const allowed = new Set(allowedHeaders.map((name) => name.toLowerCase()))
-const exposedHeaders = 'Location, Upload-Expires, X-Request-Id, Retry-After, Date'
+const exposedHeaders =
+  'Location, Upload-Expires, X-Request-Id, Retry-After, Date, RateLimit, RateLimit-Policy'
 
 /** How long a browser may cache a preflight, in seconds. */
 const MAX_AGE = '600'

@@ -2,12 +2,14 @@ import { GatewayError } from '../errors.ts'
 import type { RateLimiter } from '../ports.ts'
 import type { Step } from './pipeline.ts'
 
-/** Counts the request of its user. Throws GatewayError `rate_limited` above the limit. */
-export function limitRate(limiter: RateLimiter, detail: string): Step {
+/**
+ * Counts a request of its user that does not begin an upload. Throws GatewayError `rate_limited` above the limit.
+ */
+export function limitRate(limiter: RateLimiter): Step {
   function refuseEarly(waitSeconds: number): undefined {
     if (waitSeconds === 0) return undefined
     const headers = { 'Retry-After': String(waitSeconds) }
-    throw new GatewayError('rate_limited', detail, { headers })
+    throw new GatewayError('rate_limited', 'Too many requests within a short time.', { headers })
   }
 
   return ({ user }) => {

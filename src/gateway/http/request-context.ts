@@ -42,6 +42,8 @@ export class RequestContext {
   deadline = Number.POSITIVE_INFINITY
   /** The valid input: the parameters of the path, and the body. */
   readonly input: { params?: unknown; body?: unknown } = {}
+  /** Whether the ledger has counted the request as a begin. */
+  isBeginCounted = false
   /** For the log: why the request failed although its status is a success. */
   reason: LogReason | undefined
   /** The error of the response. */

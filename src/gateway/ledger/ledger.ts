@@ -3,9 +3,6 @@
  * stores: memory-ledger.ts for one instance; Redis and Durable Objects for all instances, in runtimes/.
  */
 
-/** How an upload sends its bytes (docs/smh-protocol.md#4). */
-export type UploadMethod = 'multipart' | 'simple'
-
 /** An upload that has begun and has neither completed nor ended. Holds nothing of SMH's. */
 export interface OpenUpload {
   /** The gateway's. */
@@ -14,7 +11,7 @@ export interface OpenUpload {
   path: readonly string[]
   /** Bytes, as declared at begin. */
   size: number
-  method: UploadMethod
+  method: 'multipart' | 'simple'
   /** Milliseconds since the epoch. */
   beganAt: number
   /** Milliseconds since the epoch. */
@@ -37,7 +34,7 @@ export type BeginOutcomeRecord =
 
 /** What a repeated begin finds. */
 export type ReplayRecord =
-  | { outcome: 'upload'; confirmKey: string; method: UploadMethod }
+  | { outcome: 'upload'; confirmKey: string; method: OpenUpload['method'] }
   | Exclude<BeginOutcomeRecord, { outcome: 'upload' }>
 
 /** The begins that a user may still make. */

@@ -1,7 +1,8 @@
 import { respondEmpty } from '../http/respond.ts'
 import { abortInSmh } from '../uploads/complete.ts'
-import { defineEndpoint, ownedUpload } from './endpoint.ts'
+import { defineEndpoint } from './endpoint.ts'
 import { emptyResponse, uploadErrors } from './openapi-responses.ts'
+import { onOwnedUpload } from './owned-upload.ts'
 import { confirmKeyParam } from './schemas.ts'
 
 /** Aborts an upload and drops its parts. A repeat gets the same response. */
@@ -21,8 +22,11 @@ export const abortUpload = defineEndpoint(
   [...uploadErrors, 'upload_not_found', 'name_conflict', 'upload_complete'],
   (services) =>
     async (request, { params }) => {
-      const upload = ownedUpload(services, request, params.confirmKey)
-      await abortInSmh(services.smh, upload, request)
+      const { confirmKey } = params
+      await onOwnedUpload(services, request, confirmKey, (upload) =>
+        abortInSmh(services.smh, upload, request),
+      )
+      await services.ledger.ended(request.user.id, confirmKey, 'aborted')
       return respondEmpty(request, 204)
     },
 )

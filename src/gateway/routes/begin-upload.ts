@@ -3,9 +3,23 @@ import { respondJson } from '../http/respond.ts'
 import { beginErrors, beginForUser } from './begin.ts'
 import { defineEndpoint } from './endpoint.ts'
 import { credentialsResponse } from './openapi-responses.ts'
-import { beginFields, credentials, metadataRule } from './schemas.ts'
+import { beginFields, credentials, idempotencyKey, metadataRule, method } from './schemas.ts'
 
-const body = z.strictObject(beginFields).meta({ id: 'BeginUpload' })
+const body = z
+  .strictObject({
+    ...beginFields,
+    method: method
+      .optional()
+      .meta({
+        description:
+          'How the bytes are sent. `multipart`: in parts. `simple`: in one PUT, for small files and empty ' +
+          'ones; such an upload can be neither renewed nor resumed. Default: `multipart`.',
+        example: 'multipart',
+      })
+      // No `default`: it would be in the document, and some generators then require the field.
+      .transform((method = 'multipart') => method),
+  })
+  .meta({ id: 'BeginUpload' })
 
 /** The required fields. All others are optional. */
 const example = { path: 'holiday/clip.mp4', size: 2_097_162 }
@@ -20,6 +34,7 @@ export const beginUpload = defineEndpoint(
     summary: 'Begin an upload',
     description: `Returns what the client needs to send the parts to COS. ${metadataRule}`,
     request: {
+      headers: idempotencyKey,
       body: { required: true, content: { 'application/json': { schema: body, example } } },
     },
     responses: {

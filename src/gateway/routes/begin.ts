@@ -1,9 +1,15 @@
-import type { ErrorCode } from '../errors.ts'
+import { type ErrorCode, GatewayError } from '../errors.ts'
+import type { AdmittedBegin } from '../http/begin-limit.ts'
 import type { RequestContext } from '../http/request-context.ts'
+import type { Idempotency, ReplayRecord, Ticket } from '../ledger/ledger.ts'
 import { METADATA_PREFIX } from '../name-rules.ts'
-import type { WantedUpload } from '../smh/upload.ts'
-import { beginInSmh } from '../uploads/begin.ts'
+import type { TaskReply } from '../smh/replies.ts'
+import type { CallLimits } from '../smh/transport.ts'
+import type { PermittedUpload, WantedUpload } from '../smh/upload.ts'
+import { type BegunUpload, beginInSmh } from '../uploads/begin.ts'
+import { idempotencyOf, readIdempotencyKey } from '../uploads/idempotency.ts'
 import { permitUpload, readMetadata } from '../uploads/policy.ts'
+import { replayStored, replayUpload } from '../uploads/replay.ts'
 import { type Services, scopeOf } from './endpoint.ts'
 import { uploadErrors } from './openapi-responses.ts'
 import { credentialsHeaders, toCredentials, toStoredFile } from './schemas.ts'
@@ -13,26 +19,28 @@ export const beginErrors = [
   ...uploadErrors,
   'parent_not_found',
   'name_conflict',
+  'upload_complete',
+  'request_in_progress',
   'request_too_large',
   'file_too_large',
   'unsupported_media_type',
+  'idempotency_key_reused',
+  'too_many_open_uploads',
   'metadata_too_large',
   'content_refused',
   'quota_exceeded',
 ] as const satisfies ErrorCode[]
 
-/**
- * Begins an upload for the user of this request: the policy decides, SMH creates the task, and its confirm
- * key is signed for the user.
- *
- * @returns `stored` and `needs-full-hash` only where `wanted` has a hash, by SMH's rules
- * @throws GatewayError one of {@link beginErrors}
- */
-export async function beginForUser(
-  services: Services,
-  request: RequestContext,
-  wanted: WantedUpload,
-): Promise<
+/** `Retry-After` while the first request with an Idempotency-Key is running, seconds. */
+const IN_PROGRESS_SECONDS = 1
+
+/** Longest `Retry-After` for a user with too many open uploads, seconds. A client usually ends one sooner. */
+const TOO_MANY_OPEN_SECONDS = 60
+
+type Wanted = WantedUpload & { metadata?: Readonly<Record<string, string>> | undefined }
+
+/** The outcome of a begin, as its response has it. */
+type Begun =
   | { kind: 'stored'; file: ReturnType<typeof toStoredFile> }
   | { kind: 'needs-full-hash' }
   | {
@@ -40,32 +48,132 @@ export async function beginForUser(
       credentials: ReturnType<typeof toCredentials>
       headers: Record<string, string>
     }
-> {
-  const { config, clock, smh, confirmKeys } = services
-  const scope = scopeOf(services, request)
-  const metadata = readMetadata(config.upload, request.headersStartingWith(METADATA_PREFIX))
-  const upload = permitUpload(config.upload, scope, wanted, metadata)
 
-  const begunAt = clock()
-  const { createParents, maxAgeSeconds } = config.upload
-  const outcome = await beginInSmh(smh, upload, createParents, request)
-  switch (outcome.kind) {
-    case 'needs-full-hash':
-      return outcome
-    case 'stored':
-      return { kind: 'stored', file: toStoredFile(outcome.stored) }
-    case 'task': {
-      const confirmKey = confirmKeys.sign(scope, {
-        smhConfirmKey: outcome.task.confirmKey,
-        size: upload.wanted.size,
-        strategy: upload.wanted.conflictResolutionStrategy,
-        endsAt: Math.floor(begunAt / 1000) + maxAgeSeconds,
+/** One begin that the policy permits. */
+interface PermittedBegin {
+  services: Services
+  request: RequestContext
+  upload: PermittedUpload
+  idempotency: Idempotency | undefined
+  limits: CallLimits
+}
+
+/**
+ * Begins an upload for the user of this request: the policy permits it, the ledger admits it, SMH creates the
+ * task, and its confirm key is signed for the user. A repeat with the same Idempotency-Key gets the first outcome.
+ *
+ * @returns `stored` and `needs-full-hash` only where `wanted` has a hash, by SMH's rules
+ * @throws GatewayError one of {@link beginErrors}
+ */
+export async function beginForUser(
+  services: Services,
+  request: RequestContext,
+  { metadata: fields, ...wanted }: Wanted,
+): Promise<Begun> {
+  const { config } = services
+  const key = readIdempotencyKey(request.header('idempotency-key'))
+  const scope = scopeOf(services, request)
+  const metadata = readMetadata(config.upload, request.headersStartingWith(METADATA_PREFIX), fields)
+  const upload = permitUpload(config.upload, scope, wanted, metadata)
+  const idempotency =
+    key === undefined ? undefined : idempotencyOf(key, request.operation, wanted, upload)
+  // A begin with a key continues when the client disconnects. Otherwise SMH might create a task that no
+  // repeat finds.
+  const limits = idempotency ? { deadline: request.deadline } : request
+  const begin = { services, request, upload, idempotency, limits }
+  const decision = services.beginLimit.begin(request, idempotency)
+  return decide(begin, decision instanceof Promise ? await decision : decision)
+}
+
+function decide(begin: PermittedBegin, decision: AdmittedBegin): Promise<Begun> {
+  switch (decision.kind) {
+    case 'admitted':
+      return beginAdmitted(begin, decision.ticket)
+    case 'replay':
+      return replay(begin, decision.record)
+    case 'in_progress':
+      throw new GatewayError(
+        'request_in_progress',
+        'The first request with this Idempotency-Key is still running.',
+        { headers: { 'Retry-After': String(IN_PROGRESS_SECONDS) } },
+      )
+    case 'key_reused':
+      throw new GatewayError(
+        'idempotency_key_reused',
+        'This Idempotency-Key belongs to another request.',
+      )
+    case 'too_many_open': {
+      const seconds = Math.max(1, Math.ceil(decision.waitMs / 1000))
+      throw new GatewayError('too_many_open_uploads', 'You have too many open uploads.', {
+        headers: { 'Retry-After': String(Math.min(seconds, TOO_MANY_OPEN_SECONDS)) },
       })
-      return {
-        kind: 'task',
-        credentials: toCredentials(outcome.task, confirmKey),
-        headers: credentialsHeaders(outcome.task, confirmKey),
-      }
     }
   }
+}
+
+async function beginAdmitted(
+  { services, request, upload, limits }: PermittedBegin,
+  ticket: Ticket,
+): Promise<Begun> {
+  const { config, clock, smh, confirmKeys, ledger } = services
+  const beganAt = clock()
+  const userId = request.user.id
+  let begun: BegunUpload
+  try {
+    begun = await beginInSmh(smh, upload, config.upload.createParents, limits)
+  } catch (error) {
+    await ledger.failed(userId, ticket)
+    throw error
+  }
+  switch (begun.kind) {
+    case 'needs-full-hash':
+      await ledger.began(userId, ticket, { outcome: 'full_hash_required' })
+      return begun
+    case 'stored': {
+      const { file } = begun.stored
+      await ledger.began(userId, ticket, { outcome: 'stored', path: file.path ?? [] })
+      return { kind: 'stored', file: toStoredFile(begun.stored) }
+    }
+    case 'task': {
+      const { scope, path, wanted } = upload
+      const { size, method } = wanted
+      const endsAt = Math.floor(beganAt / 1000) + config.upload.maxAgeSeconds
+      const confirmKey = confirmKeys.sign(scope, {
+        smhConfirmKey: begun.task.confirmKey,
+        size,
+        method,
+        strategy: wanted.conflictResolutionStrategy,
+        endsAt,
+      })
+      const relative = path.slice(scope.rootPath.length)
+      const open = { confirmKey, path: relative, size, method, beganAt, endsAt: endsAt * 1000 }
+      const kept = ledger.began(userId, ticket, { outcome: 'upload', upload: open })
+      if (kept instanceof Promise) await kept
+      return toBegun(begun.task, confirmKey)
+    }
+  }
+}
+
+async function replay(begin: PermittedBegin, record: ReplayRecord): Promise<Begun> {
+  const { services, request, upload, idempotency, limits } = begin
+  switch (record.outcome) {
+    case 'full_hash_required':
+      return { kind: 'needs-full-hash' }
+    case 'stored': {
+      const stored = await replayStored(services.smh, upload, record.path, limits)
+      return { kind: 'stored', file: toStoredFile(stored) }
+    }
+    case 'upload': {
+      const { confirmKey } = record
+      const owned = services.confirmKeys.verify(upload.scope, confirmKey, services.clock())
+      const task = owned && (await replayUpload(services.smh, owned, upload, limits))
+      if (task) return toBegun(task, confirmKey)
+      return decide(begin, await services.beginLimit.begin(request, idempotency, confirmKey))
+    }
+  }
+}
+
+function toBegun(task: TaskReply, confirmKey: string): Begun {
+  const headers = credentialsHeaders(task, confirmKey)
+  return { kind: 'task', credentials: toCredentials(task, confirmKey), headers }
 }

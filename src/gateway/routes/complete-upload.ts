@@ -2,8 +2,9 @@ import * as z from 'zod'
 import { respondJson } from '../http/respond.ts'
 import { CONFIRM_TIMEOUT_MS } from '../smh/client.ts'
 import { completeInSmh } from '../uploads/complete.ts'
-import { defineEndpoint, ownedUpload } from './endpoint.ts'
+import { defineEndpoint } from './endpoint.ts'
 import { storedFileResponse, uploadErrors } from './openapi-responses.ts'
+import { onOwnedUpload } from './owned-upload.ts'
 import { confirmKeyParam, fileDetails, toStoredFile } from './schemas.ts'
 
 const body = z
@@ -59,9 +60,12 @@ export const completeUpload = defineEndpoint(
   ],
   (services) =>
     async (request, { params, body }) => {
-      const { smh, config } = services
-      const upload = ownedUpload(services, request, params.confirmKey)
-      const stored = await completeInSmh(smh, upload, config.upload, body, request)
+      const { smh, config, ledger } = services
+      const { confirmKey } = params
+      const stored = await onOwnedUpload(services, request, confirmKey, (upload) =>
+        completeInSmh(smh, upload, config.upload, body, request),
+      )
+      await ledger.ended(request.user.id, confirmKey, 'completed')
       return respondJson(request, toStoredFile(stored), 200)
     },
   { extraTimeMs: CONFIRM_TIMEOUT_MS },

@@ -3,15 +3,16 @@ import type * as z from 'zod'
 import type { User } from '../auth/authenticate.ts'
 import type { Config } from '../config/parse.ts'
 import type { ErrorCode } from '../error-codes.ts'
-import { uploadNotFound } from '../errors.ts'
+import type { BeginLimit } from '../http/begin-limit.ts'
 import type { RequestContext } from '../http/request-context.ts'
+import type { Ledger } from '../ledger/ledger.ts'
 import type { Clock, Log, SingleFlight } from '../ports.ts'
 import type { SmhClient } from '../smh/client.ts'
 import type { CallLimits } from '../smh/transport.ts'
-import type { OwnedUpload, UploadScope } from '../smh/upload.ts'
+import type { UploadScope } from '../smh/upload.ts'
 import type { ConfirmKeySigner } from '../uploads/confirm-key.ts'
 import { resolveScope } from '../uploads/policy.ts'
-import { problems } from './openapi-responses.ts'
+import { problems, rateLimitHeaders } from './openapi-responses.ts'
 
 /** The dependencies of the endpoints. */
 export interface Services {
@@ -21,6 +22,8 @@ export interface Services {
   log: Log
   singleFlight: SingleFlight
   smh: SmhClient
+  ledger: Ledger
+  beginLimit: BeginLimit
   confirmKeys: ConfirmKeySigner
   /** The scopes of users with a cached token. They end with the token's place in the cache. */
   scopes: WeakMap<User, UploadScope>
@@ -76,9 +79,21 @@ export function defineEndpoint<const Route extends RouteConfig>(
   handle: Endpoint<Route>['handle'],
   { rateLimit = 'other_calls', extraTimeMs = 0 }: EndpointOptions = {},
 ): Endpoint<Route> {
-  const responses = { ...route.responses, ...problems(errors) }
+  const headers = rateLimit === 'begins' ? rateLimitHeaders : {}
+  const responses = { ...withHeaders(route.responses, headers), ...problems(errors, headers) }
   const described = { ...route, responses }
   return { route: described, errors: new Set(errors), rateLimit, extraTimeMs, handle }
+}
+
+function withHeaders<Responses extends RouteConfig['responses']>(
+  responses: Responses,
+  headers: object,
+): Responses {
+  const all = Object.entries(responses).map(([status, response]) => [
+    status,
+    { ...response, headers: { ...('headers' in response && response.headers), ...headers } },
+  ])
+  return Object.fromEntries(all) as Responses
 }
 
 /** Resolves the space and folder of the user, once for each verified token that is cached. */
@@ -89,20 +104,4 @@ export function scopeOf({ config, scopes }: Services, { user }: RequestContext):
     scopes.set(user, scope)
   }
   return scope
-}
-
-/**
- * Returns the upload of a confirm key if it belongs to the user.
- *
- * @throws GatewayError the same `upload_not_found` for every other key
- */
-export function ownedUpload(
-  services: Services,
-  request: RequestContext,
-  confirmKey: string,
-): OwnedUpload {
-  const scope = scopeOf(services, request)
-  const upload = services.confirmKeys.verify(scope, confirmKey, services.clock())
-  if (!upload) throw uploadNotFound({ reason: 'confirm_key' })
-  return upload
 }

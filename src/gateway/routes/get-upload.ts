@@ -1,11 +1,12 @@
 import * as z from 'zod'
 import { respondJson } from '../http/respond.ts'
 import { relativePath } from '../uploads/policy.ts'
-import { defineEndpoint, ownedUpload } from './endpoint.ts'
+import { defineEndpoint } from './endpoint.ts'
 import { jsonResponse, uploadErrors } from './openapi-responses.ts'
-import { confirmKeyParam } from './schemas.ts'
+import { onOwnedUpload } from './owned-upload.ts'
+import { confirmKeyParam, method } from './schemas.ts'
 
-const status = z
+const uploadStatus = z
   .object({
     confirmed: z.boolean().meta({ description: 'Whether the file is stored.' }),
     path: z
@@ -20,6 +21,7 @@ const status = z
       format: 'int64',
       example: 2_097_162,
     }),
+    method: method.meta({ example: 'multipart' }),
     uploadId: z.string().optional().meta({ example: '1741519353exampleuploadid' }),
     parts: z
       .array(
@@ -48,24 +50,26 @@ export const getUpload = defineEndpoint(
     description: 'To resume an upload, send the parts that are not listed or have another size.',
     request: { params: confirmKeyParam },
     responses: {
-      200: jsonResponse('The state of the upload.', status),
+      200: jsonResponse('The state of the upload.', uploadStatus),
     },
   },
   [...uploadErrors, 'upload_not_found', 'name_conflict'],
   (services) =>
     async (request, { params }) => {
-      const upload = ownedUpload(services, request, params.confirmKey)
-      const { confirmed, path, uploadId, parts } = await services.smh.status(upload, request)
-      return respondJson(
-        request,
-        {
+      const { smh, ledger } = services
+      const { confirmKey } = params
+      const status = await onOwnedUpload(services, request, confirmKey, async (upload) => {
+        const { confirmed, path, uploadId, parts } = await smh.status(upload, request)
+        return {
           confirmed,
           path: relativePath(upload.scope.rootPath, path),
           size: upload.size,
+          method: upload.method,
           ...(uploadId !== undefined && { uploadId }),
           ...(parts && { parts }),
-        },
-        200,
-      )
+        }
+      })
+      if (status.confirmed) await ledger.ended(request.user.id, confirmKey, 'completed')
+      return respondJson(request, status, 200)
     },
 )

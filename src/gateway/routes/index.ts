@@ -4,12 +4,14 @@ import { completeUpload } from './complete-upload.ts'
 import type { Endpoint } from './endpoint.ts'
 import { getUpload } from './get-upload.ts'
 import { instantUpload } from './instant-upload.ts'
+import { listUploads } from './list-uploads.ts'
 import { renewUpload } from './renew-upload.ts'
 
 /** Every operation under /v1. The app, the OpenAPI document and the shared tests read this list. */
 export const endpoints = [
   beginUpload,
   instantUpload,
+  listUploads,
   getUpload,
   renewUpload,
   completeUpload,

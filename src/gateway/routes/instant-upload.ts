@@ -7,12 +7,18 @@ import {
   beginFields,
   beginningHash,
   fullHash,
+  idempotencyKey,
   instantUploadResult,
   metadataRule,
 } from './schemas.ts'
 
 const body = z
-  .strictObject({ ...beginFields, beginningHash, fullHash: fullHash.optional() })
+  .strictObject({
+    ...beginFields,
+    size: beginFields.size.min(1).meta({ description: 'Bytes. Checked again at completion.' }),
+    beginningHash,
+    fullHash: fullHash.optional(),
+  })
   .meta({ id: 'InstantUpload' })
 
 const example = {
@@ -34,6 +40,7 @@ export const instantUpload = defineEndpoint(
       'SMH finds no files under 1 MiB by hash: for them the outcome is always `upload_required`. ' +
       `The operator may disable this operation (403 \`not_permitted\`). ${metadataRule}`,
     request: {
+      headers: idempotencyKey,
       body: { required: true, content: { 'application/json': { schema: body, example } } },
     },
     responses: {
@@ -43,7 +50,7 @@ export const instantUpload = defineEndpoint(
   [...beginErrors, 'size_mismatch'],
   (services) =>
     async (request, { body }) => {
-      const begun = await beginForUser(services, request, body)
+      const begun = await beginForUser(services, request, { ...body, method: 'multipart' })
       switch (begun.kind) {
         case 'stored':
           return respondJson(request, { outcome: 'stored' as const, file: begun.file }, 200)

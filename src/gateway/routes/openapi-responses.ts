@@ -16,6 +16,21 @@ const retryAfter = {
   },
 }
 
+/** Headers of an operation that begins uploads. Missing when the rate is not limited. */
+export const rateLimitHeaders = {
+  'RateLimit-Policy': {
+    description:
+      'The limit of begins (draft-ietf-httpapi-ratelimit-headers): at most `q` at once and in `w` seconds.',
+    schema: { type: 'string' as const },
+    example: '"begins";q=120;w=60',
+  },
+  RateLimit: {
+    description: 'The user may begin `r` uploads now. The number grows in `t` seconds.',
+    schema: { type: 'string' as const },
+    example: '"begins";r=119;t=1',
+  },
+}
+
 const wwwAuthenticate = {
   'WWW-Authenticate': { description: 'RFC 6750 §3.', schema: { type: 'string' as const } },
 }
@@ -91,8 +106,12 @@ export const uploadErrors = [
   'upstream_timeout',
 ] as const satisfies ErrorCode[]
 
-/** The error responses with these codes, by status, and `default` for codes of later versions. */
-export function problems(codes: readonly ErrorCode[]) {
+/**
+ * The error responses with these codes, by status, and `default` for codes of later versions.
+ *
+ * @param headers those of every error of a user whose token is valid
+ */
+export function problems(codes: readonly ErrorCode[], headers: object = {}) {
   const byStatus = new Map<number, ErrorCode[]>()
   for (const code of codes) {
     byStatus.set(statusOf[code], [...(byStatus.get(statusOf[code]) ?? []), code])
@@ -104,7 +123,9 @@ export function problems(codes: readonly ErrorCode[]) {
         description: codesOfStatus.map((code) => `\`${code}\``).join(', '),
         headers: {
           ...requestId,
-          ...((status === 429 || status === 503) && retryAfter),
+          ...((status === 429 || status === 503 || codesOfStatus.includes('request_in_progress')) &&
+            retryAfter),
+          ...(status !== 401 && headers),
           ...((status === 401 || codesOfStatus.includes('insufficient_scope')) && wwwAuthenticate),
         },
         content: { 'application/problem+json': { schema: problemSchema } },

@@ -1,8 +1,10 @@
 import * as z from 'zod'
+import { GatewayError } from '../errors.ts'
 import { respondJson } from '../http/respond.ts'
 import { permitTrafficLimit } from '../uploads/policy.ts'
-import { defineEndpoint, ownedUpload } from './endpoint.ts'
+import { defineEndpoint } from './endpoint.ts'
 import { credentialsResponse, uploadErrors } from './openapi-responses.ts'
+import { onOwnedUpload } from './owned-upload.ts'
 import {
   confirmKeyParam,
   credentials,
@@ -37,15 +39,21 @@ export const renewUpload = defineEndpoint(
     'upload_not_found',
     'name_conflict',
     'upload_complete',
+    'not_renewable',
     'request_too_large',
     'unsupported_media_type',
   ],
   (services) =>
     async (request, { params, body }) => {
       const { confirmKey } = params
-      const upload = ownedUpload(services, request, confirmKey)
-      const trafficLimit = permitTrafficLimit(services.config.upload, body.trafficLimit)
-      const task = await services.smh.renew(upload, trafficLimit, request)
+      const { config, smh } = services
+      const trafficLimit = permitTrafficLimit(config.upload, body.trafficLimit)
+      const task = await onOwnedUpload(services, request, confirmKey, async (upload) => {
+        if (upload.method === 'simple') {
+          throw new GatewayError('not_renewable', 'A simple upload cannot be renewed. Begin again.')
+        }
+        return smh.renew(upload, trafficLimit, request)
+      })
       const headers = credentialsHeaders(task, confirmKey)
       return respondJson(request, toCredentials(task, confirmKey), 200, headers)
     },

@@ -86,8 +86,8 @@ export const beginFields = {
     pattern: `^/?${NAME}(/${NAME})*$`,
     example: 'holiday/clip.mp4',
   }),
-  size: z.int().min(1).meta({
-    description: 'Bytes. Checked again at completion.',
+  size: z.int().min(0).meta({
+    description: 'Bytes. Checked again at completion. 0 only with the method `simple`.',
     format: 'int64',
     maximum: Number.MAX_SAFE_INTEGER,
     example: 2_097_162,
@@ -106,13 +106,40 @@ export const beginFields = {
     description: 'When the file replaces another, prefer the COS domain of that file.',
     example: false,
   }),
+  metadata: z
+    .record(z.string(), z.string())
+    .optional()
+    .meta({
+      description:
+        'Stored with the file, like headers named `x-smh-meta-<name>`: at most 20 entries in both places ' +
+        'together, with at most 2 KiB of header names and values. Names have the characters `a-z 0-9 . _ -`. ' +
+        'Values are printable ASCII; percent-encode anything else (UTF-8). A name in both places is an error.',
+      example: { origin: 'camera' },
+    }),
   ...fileDetails,
 }
 
-/** Metadata has no field. Clients send it as headers and choose their names. */
+export const method = z.enum(['multipart', 'simple'])
+
+/** For the operations that take metadata. */
 export const metadataRule =
-  'Request headers named `x-smh-meta-<name>` are stored with the file: at most 20, with at most ' +
-  '2 KiB of names and values together. Values are printable ASCII; percent-encode anything else (UTF-8).'
+  'Request headers named `x-smh-meta-<name>` are stored with the file, like the field `metadata`.'
+
+/** For the operations that begin uploads. */
+export const idempotencyKey = z.object({
+  'Idempotency-Key': z
+    .string()
+    .optional()
+    .meta({
+      description:
+        'Makes a repeat safe: a repeat with the same key and the same request gets the same outcome, with fresh ' +
+        'credentials and the same `confirmKey`. 1 to 255 visible ASCII characters, with or without quotes. A key ' +
+        'is kept for 24 hours, or until the upload ends. The same key with another request: 422 ' +
+        '`idempotency_key_reused`. While the first request is running: 409 `request_in_progress`. A request that ' +
+        'failed is not kept.',
+      example: '"8e03978e-40d5-43dd-bc93-6894a57f9324"',
+    }),
+})
 
 /** An example of the format. It is not a valid key. */
 export const confirmKeyExample =
@@ -131,9 +158,12 @@ export const credentials = z
   .object({
     domain: z.string().meta({ example: 'media-1299999999.cos.ap-shanghai.myqcloud.com' }),
     path: z.string().meta({ example: '/smh0example/5f0c/clip.mp4' }),
-    uploadId: z.string().meta({ example: '1741519353exampleuploadid' }),
+    uploadId: z.string().optional().meta({
+      description: 'Missing for a simple upload.',
+      example: '1741519353exampleuploadid',
+    }),
     headers: z.record(z.string(), z.string()).meta({
-      description: 'Send these headers unchanged with every part.',
+      description: 'Send these headers unchanged with every request to COS.',
       example: {
         'Content-Type': 'application/octet-stream',
         Authorization: 'q-sign-algorithm=sha1&q-ak=…',
@@ -149,7 +179,8 @@ export const credentials = z
     id: 'UploadCredentials',
     description:
       'Part n goes to `PUT https://{domain}{path}?uploadId={uploadId}&partNumber={n}` with `headers`. ' +
-      'Number the parts 1..n; each but the last has at least 1 MiB.',
+      'Number the parts 1..n; each but the last has at least 1 MiB. The whole file of a simple upload goes to ' +
+      '`PUT https://{domain}{path}`.',
   })
 
 export const storedFile = z
@@ -204,7 +235,7 @@ export const instantUploadResult = z
 /** @param confirmKey the gateway's, never SMH's */
 export function toCredentials(task: TaskReply, confirmKey: string): z.infer<typeof credentials> {
   const { domain, path, uploadId, headers } = task
-  return { domain, path, uploadId, headers, confirmKey }
+  return { domain, path, ...(uploadId !== undefined && { uploadId }), headers, confirmKey }
 }
 
 /** The path in the response is relative to the user's folder. */

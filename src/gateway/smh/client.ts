@@ -5,6 +5,7 @@ import {
   type FileReply,
   fileReply,
   type StatusReply,
+  simpleTaskReply,
   statusReply,
   type TaskReply,
   taskReply,
@@ -36,7 +37,7 @@ export interface ConfirmDetails {
 
 /** The calls to SMH that an upload needs. Each rejects with an SmhError; error-codes.ts says what it means. */
 export interface SmhClient {
-  /** docs/smh-protocol.md#5.2. Not repeatable: every begin creates a task. */
+  /** docs/smh-protocol.md#5.2 and #5.3. Not repeatable: every begin creates a task. */
   begin(upload: PermittedUpload, limits: CallLimits): Promise<BeginOutcome>
   /**
    * docs/smh-protocol.md#6.5, missing ancestors included. Resolves to false when the name exists already.
@@ -44,7 +45,7 @@ export interface SmhClient {
   createDirectory(scope: UploadScope, path: readonly string[], limits: CallLimits): Promise<boolean>
   /** docs/smh-protocol.md#5.6 */
   status(upload: OwnedUpload, limits: CallLimits): Promise<StatusReply>
-  /** docs/smh-protocol.md#5.5 */
+  /** docs/smh-protocol.md#5.5. Only for multipart uploads. */
   renew(
     upload: OwnedUpload,
     trafficLimit: number | undefined,
@@ -119,13 +120,13 @@ export function createSmhClient(
 
   return {
     async begin({ scope, path, metadata, wanted }, limits) {
+      const isSimple = wanted.method === 'simple'
       const response = await sendFor(
         scope,
         {
           operation: 'begin',
-          method: 'POST',
+          ...(isSimple ? { method: 'PUT' } : { method: 'POST', flag: 'multipart' }),
           path: pathOf('file', scope, path),
-          flag: 'multipart',
           query: {
             filesize: wanted.size,
             conflict_resolution_strategy: wanted.conflictResolutionStrategy,
@@ -141,7 +142,7 @@ export function createSmhClient(
       if (response.status === 202) return { kind: 'needs-full-hash' }
       // Older pages document 200 for a new task: only its confirm key decides (docs/smh-protocol.md#15).
       return response.has('confirmKey')
-        ? { kind: 'task', task: response.read(taskReply) }
+        ? { kind: 'task', task: response.read(isSimple ? simpleTaskReply : taskReply) }
         : { kind: 'stored', ...smhFile(response) }
     },
 
@@ -218,7 +219,10 @@ export function createSmhClient(
   }
 }
 
-/** Undefined when there is nothing to send: SMH needs no body then. */
+/**
+ * Undefined when there is nothing to send: SMH needs no body then. Every field is named here: with `linkTo`,
+ * `copyFrom` or `from`, the PUT of a simple upload would be another operation (docs/smh-protocol.md#5.3).
+ */
 function beginBody(wanted: PermittedUpload['wanted']): object | undefined {
   const { beginningHash, fullHash, size, labels, category } = wanted
   const { localCreationTime, localModificationTime } = wanted

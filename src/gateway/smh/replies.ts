@@ -108,7 +108,12 @@ export const taskReply = z.object({
   confirmKey: smhConfirmKey,
   expiration: isoTime,
 })
-export type TaskReply = z.infer<typeof taskReply>
+
+/** docs/smh-protocol.md#5.3: the task of a simple upload. Its one PUT needs no upload id. */
+export const simpleTaskReply = taskReply.omit({ uploadId: true })
+
+/** A task with credentials for its bytes. `uploadId` is missing for a simple upload. */
+export type TaskReply = z.infer<typeof simpleTaskReply> & { uploadId?: string }
 
 /**
  * A stored file (docs/smh-protocol.md#5.7, docs/smh-protocol.md#6.3, and #5.2 for instant upload). An

@@ -1,5 +1,8 @@
 import type { ConflictStrategy } from '../config/parse.ts'
 
+/** How an upload sends its bytes (docs/smh-protocol.md#4). */
+export type UploadMethod = 'multipart' | 'simple'
+
 /*
  * The arguments of the SMH client. Two types are proofs: the compiler rejects a call to SMH for an upload
  * that neither the policy nor a confirm key permits.
@@ -18,6 +21,7 @@ export interface UploadScope {
 export interface WantedUpload {
   path: string
   size: number
+  method: UploadMethod
   conflictResolutionStrategy: ConflictStrategy
   trafficLimit?: number | undefined
   preferSameOrigin?: boolean | undefined
@@ -47,6 +51,7 @@ export interface ConfirmKeyClaims {
   smhConfirmKey: string
   /** Bytes, as declared at begin. */
   size: number
+  method: UploadMethod
   strategy: ConflictStrategy
   /** When the upload expires, whole seconds since the epoch. */
   endsAt: number

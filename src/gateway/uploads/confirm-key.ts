@@ -14,11 +14,11 @@ export interface ConfirmKeySigner {
 }
 
 /**
- * `1.<end>.<size>.<strategy>.<SMH's confirm key>.<MAC>`, fields in base 36 and base64url. The MAC also
- * covers the user and the space. They are not in the key, because the verified token provides them. SMH's
+ * `1.<end>.<size>.<strategy>.<SMH's confirm key>.<MAC>`, fields in base 36 and base64url. The letter of the
+ * strategy is a capital for a simple upload. The MAC also covers the user and the space. They are not in the key, because the verified token provides them. SMH's
  * confirm key has at most 256 bytes (replies.ts), which are 342 characters here.
  */
-const shape = /^(1\.([0-9a-z]{1,11})\.([0-9a-z]{1,11})\.([rao])\.([\w-]{2,342}))\.([\w-]{43})$/
+const shape = /^(1\.([0-9a-z]{1,11})\.([0-9a-z]{1,11})\.([raoRAO])\.([\w-]{2,342}))\.([\w-]{43})$/
 
 /** The groups of {@link shape}, each of which a match has. */
 type Groups = [
@@ -60,7 +60,9 @@ export function createConfirmKeySigner(
         '1',
         claims.endsAt.toString(36),
         claims.size.toString(36),
-        letterOf[claims.strategy],
+        claims.method === 'simple'
+          ? letterOf[claims.strategy].toUpperCase()
+          : letterOf[claims.strategy],
         Buffer.from(claims.smhConfirmKey).toString('base64url'),
       ].join('.')
       return `${fields}.${hmac(signing, scope, fields).digest('base64url')}`
@@ -81,7 +83,8 @@ export function createConfirmKeySigner(
       const claims: ConfirmKeyClaims = {
         smhConfirmKey: Buffer.from(smhConfirmKey, 'base64url').toString(),
         size: Number.parseInt(size, 36),
-        strategy: strategyOf[letter as keyof typeof strategyOf],
+        method: letter === letter.toLowerCase() ? 'multipart' : 'simple',
+        strategy: strategyOf[letter.toLowerCase() as keyof typeof strategyOf],
         endsAt: Number.parseInt(endsAt, 36),
       }
       return claims.endsAt * 1000 > now ? ({ ...claims, scope } as OwnedUpload) : undefined

@@ -13,9 +13,9 @@ import {
 import type { PermittedUpload, permitted, UploadScope, WantedUpload } from '../smh/upload.ts'
 import { folderName, parsePath } from './names.ts'
 
-const MAX_METADATA_HEADERS = 20
+const MAX_METADATA_ENTRIES = 20
 /**
- * Maximum length of the names and values of all metadata headers together: COS's limit for user metadata
+ * Maximum length of the names and values of all metadata entries together, as headers: COS's limit for user metadata
  * (docs/smh-protocol.md#9).
  */
 const MAX_METADATA_BYTES = 2048
@@ -74,9 +74,7 @@ export function permitUpload(
   if (path.length > MAX_LEVELS) {
     throw invalidField('path', `has more than ${MAX_LEVELS} levels, those of your folder included`)
   }
-  if (wanted.size > rules.maxBytes) {
-    throw new GatewayError('file_too_large', `A file may have at most ${rules.maxBytes} bytes.`)
-  }
+  checkSize(rules, wanted)
   if (!extensionAllowed(rules, parsed.names.at(-1) as string)) {
     throw extensionRefused()
   }
@@ -93,6 +91,26 @@ export function permitUpload(
     metadata,
     wanted: permittedFields,
   } as Omit<PermittedUpload, typeof permitted> as PermittedUpload
+}
+
+/** @throws GatewayError `file_too_large`; `invalid_request` for an empty file that is not a simple upload */
+function checkSize(
+  { maxBytes, simpleMaxBytes }: UploadRules,
+  { size, method }: WantedUpload,
+): void {
+  if (size > maxBytes) {
+    throw new GatewayError('file_too_large', `A file may have at most ${maxBytes} bytes.`)
+  }
+  // A multipart upload without parts cannot be confirmed.
+  if (size === 0 && method === 'multipart') {
+    throw invalidField('size', 'is 0: an empty file needs the method "simple"')
+  }
+  if (method === 'simple' && size > simpleMaxBytes) {
+    throw new GatewayError(
+      'file_too_large',
+      `A simple upload may have at most ${simpleMaxBytes} bytes. Use the method "multipart".`,
+    )
+  }
 }
 
 /**
@@ -123,42 +141,60 @@ export function permitTrafficLimit(
 }
 
 /**
- * Reads the `x-smh-meta-*` headers of a request.
+ * Reads the metadata of a request: its `x-smh-meta-*` headers, and the field `metadata` of its body. The same
+ * rules and limits apply to both together.
  *
  * A value must be printable ASCII. It is forwarded and stored unchanged. Clients must percent-encode other
  * characters (UTF-8, as encodeURIComponent does), and receive them in that form.
  *
+ * @param fields by names without the prefix. Case does not matter, as in headers
+ * @returns values by complete header names
  * @throws GatewayError `metadata_too_large`, `invalid_request`, `not_permitted`
  */
 export function readMetadata(
   rules: UploadRules,
   headers: Iterable<[name: string, value: string]>,
+  fields: Readonly<Record<string, string>> = {},
 ): Record<string, string> {
   const metadata: Record<string, string> = {}
   let count = 0
   let bytes = 0
-  for (const [header, value] of headers) {
-    const name = header.toLowerCase()
-    if (!name.startsWith(METADATA_PREFIX)) continue
+  function add(name: string, value: string, key: string, place: (key: string) => string): void {
     count += 1
     bytes += name.length + value.length
-    if (count > MAX_METADATA_HEADERS || bytes > MAX_METADATA_BYTES) {
+    if (count > MAX_METADATA_ENTRIES || bytes > MAX_METADATA_BYTES) {
       throw new GatewayError(
         'metadata_too_large',
-        `Metadata may have at most ${MAX_METADATA_HEADERS} headers and ${MAX_METADATA_BYTES} bytes in total.`,
+        `Metadata may have at most ${MAX_METADATA_ENTRIES} entries and ${MAX_METADATA_BYTES} bytes in total.`,
       )
     }
-    const key = name.slice(METADATA_PREFIX.length)
     if (!isMetadataKey(key)) {
-      throw invalidField('x-smh-meta-*', 'has a name with other characters than a-z 0-9 . _ -')
+      throw invalidField(place('*'), 'has a name with other characters than a-z 0-9 . _ -')
     }
     if (!/^[\x20-\x7e]*$/.test(value)) {
-      throw invalidField(name, 'is not printable ASCII: percent-encode it')
+      throw invalidField(place(key), 'is not printable ASCII: percent-encode it')
     }
     if (rules.metaKeys && !rules.metaKeys.has(key)) {
       throw notPermitted('One of these metadata keys may not be used.', 'metadata_key')
     }
+    if (Object.hasOwn(metadata, name)) throw invalidField(place(key), 'is given twice')
     metadata[name] = value
+  }
+  for (const [header, value] of headers) {
+    const name = header.toLowerCase()
+    if (!name.startsWith(METADATA_PREFIX)) continue
+    add(name, value, name.slice(METADATA_PREFIX.length), (key) => METADATA_PREFIX + key)
+  }
+  for (const [field, value] of Object.entries(fields)) {
+    const key = field.toLowerCase()
+    // HTTP drops these spaces from a header.
+    if (/^\s|\s$/.test(value)) {
+      throw invalidField(
+        'metadata',
+        'has a value that starts or ends with a space: percent-encode it',
+      )
+    }
+    add(METADATA_PREFIX + key, value, key, (name) => `metadata.${name}`)
   }
   return metadata
 }

@@ -14,7 +14,7 @@ const detailOf: Record<Exclude<CallerCode, 'upload_not_found'>, string> = {
   parent_not_found: 'The folder of this upload does not exist.',
   name_conflict: 'The name is taken, or another request is changing it.',
   upload_complete: 'This upload is already complete.',
-  upload_incomplete: 'Parts of the file are missing.',
+  upload_incomplete: 'The file, or a part of it, has not arrived.',
   checksum_mismatch: 'Checksum mismatch: the CRC-64 of the received data differs.',
   quota_exceeded: 'The storage quota does not allow this file.',
   invalid_request: 'The media store rejected the path, the name or a value.',

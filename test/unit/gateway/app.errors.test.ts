@@ -5,6 +5,7 @@ import { parseConfig } from '../../../src/gateway/config/parse.ts'
 import { type LogLevel, type LogRecord, noMetrics, type Ports } from '../../../src/gateway/ports.ts'
 import { createUndiciClient } from '../../../src/gateway/runtimes/node/undici-client.ts'
 import { createSingleFlight } from '../../../src/gateway/runtimes/shared/single-flight.ts'
+import { emptyLedger } from '../../support/empty-ledger.ts'
 import { expectProblem } from '../../support/problems.ts'
 
 /** An app with one part that fails as no part should. */
@@ -28,7 +29,7 @@ async function startBroken(broken: Partial<Ports>) {
     log: (level, record) => logged.push({ level, ...record }),
     httpClient,
     singleFlight: createSingleFlight(),
-    beginRateLimiter: { consume: async () => 0 },
+    ledger: emptyLedger(),
     otherCallsRateLimiter: { consume: async () => 0 },
     metrics: noMetrics,
     readDocsAsset: async () => undefined,
@@ -53,8 +54,8 @@ test.each([
     () => Promise.reject(Object.assign(new Error('canary'), { status: 403 })),
   ],
   ['an error with a cause', () => Promise.reject(new Error('x', { cause: 'canary' }))],
-])('app: %s that is unexpected returns 500 without details', async (_, consume) => {
-  const { begin, logged } = await startBroken({ beginRateLimiter: { consume } })
+])('app: %s that is unexpected returns 500 without details', async (_, fail) => {
+  const { begin, logged } = await startBroken({ ledger: { ...emptyLedger(), begin: fail } })
   const response = await begin()
   expect(JSON.stringify([...response.headers])).not.toContain('canary')
   const problem = await expectProblem(response, 500, 'internal_error')

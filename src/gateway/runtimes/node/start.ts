@@ -1,5 +1,7 @@
 import { createApp } from '../../app.ts'
 import { type Config, unknownVariables } from '../../config/parse.ts'
+import { ledgerLimits } from '../../ledger/limits.ts'
+import { createMemoryLedger } from '../../ledger/memory-ledger.ts'
 import { createMemoryRateLimiter } from '../../ledger/memory-rate-limiter.ts'
 import { type Clock, type Log, noMetrics, OTHER_CALLS_PER_BEGIN } from '../../ports.ts'
 import { createSingleFlight } from '../shared/single-flight.ts'
@@ -85,7 +87,7 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
     log,
     httpClient,
     singleFlight: createSingleFlight(),
-    beginRateLimiter: createMemoryRateLimiter(config.rateLimitPerMinute, monotonicClock),
+    ledger: createMemoryLedger({ limits: ledgerLimits(config), clock, monotonicClock }),
     otherCallsRateLimiter: createMemoryRateLimiter(
       OTHER_CALLS_PER_BEGIN * config.rateLimitPerMinute,
       monotonicClock,

@@ -1,6 +1,15 @@
 import { type App, createApp } from '../../app.ts'
-import { ConfigurationError, parseConfig, unknownVariables } from '../../config/parse.ts'
+import {
+  type Config,
+  ConfigurationError,
+  parseConfig,
+  unknownVariables,
+} from '../../config/parse.ts'
 import { GatewayError, toProblem } from '../../errors.ts'
+import type { Ledger } from '../../ledger/ledger.ts'
+import { ledgerLimits } from '../../ledger/limits.ts'
+import { createMemoryLedger } from '../../ledger/memory-ledger.ts'
+import { withRateLimiter } from '../../ledger/rate-limiter-ledger.ts'
 import {
   type Clock,
   type Execution,
@@ -102,7 +111,7 @@ function build(
       log,
       httpClient: fetchClient,
       singleFlight: createBoundedFlights(config.upstreamTimeoutSeconds * 1000),
-      beginRateLimiter: rateLimiterOf(isLimited ? bindings.BEGIN_RATE_LIMIT : undefined),
+      ledger: ledgerOf(bindings, config, { clock, monotonicClock }),
       otherCallsRateLimiter: rateLimiterOf(isLimited ? bindings.CALL_RATE_LIMIT : undefined),
       metrics: noMetrics,
       readDocsAsset: readDocsAssetFrom(bindings.ASSETS),
@@ -132,6 +141,18 @@ function unavailable(): Response {
       'X-Request-Id': requestId,
     },
   })
+}
+
+/** Each isolate has its own open uploads and Idempotency-Keys. The rate-limit binding counts begins. */
+function ledgerOf(
+  { BEGIN_RATE_LIMIT }: Bindings,
+  config: Config,
+  clocks: { clock: Clock; monotonicClock: Clock },
+): Ledger {
+  const limits = { ...ledgerLimits(config), perMinute: 0 }
+  const memory = createMemoryLedger({ limits, ...clocks })
+  if (config.rateLimitPerMinute === 0) return memory
+  return withRateLimiter(rateLimiterOf(BEGIN_RATE_LIMIT), memory)
 }
 
 /** Without a binding the limiter allows every request. */

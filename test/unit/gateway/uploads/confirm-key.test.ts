@@ -11,6 +11,7 @@ const now = 1_800_000_000_000
 const claims: ConfirmKeyClaims = {
   smhConfirmKey: 'c0ffee'.repeat(10),
   size: 5_368_709_120,
+  method: 'multipart',
   strategy: 'rename',
   endsAt: now / 1000 + 60,
 }

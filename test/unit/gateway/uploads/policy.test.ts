@@ -18,7 +18,12 @@ import { hostileJson, hostileText } from '../../../support/hostile-values.ts'
 /** The prefix is `users/{sub}`. */
 const rules: UploadRules = { ...parseWith().upload, maxBytes: 1000 }
 const space = { kind: 'fixed', id: 'space-1' } as const
-const wanted: WantedUpload = { path: 'a/b.txt', size: 1000, conflictResolutionStrategy: 'rename' }
+const wanted: WantedUpload = {
+  path: 'a/b.txt',
+  size: 1000,
+  method: 'multipart',
+  conflictResolutionStrategy: 'rename',
+}
 const scope: UploadScope = { userId: 'ann', spaceId: 'space-1', rootPath: ['users', 'ann'] }
 
 function user(claims: Record<string, unknown>): User {
