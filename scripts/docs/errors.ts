@@ -18,9 +18,14 @@ export function errorPage(): string {
     ['| `code` | Status | When | What to do |', '|---|---|---|---|', ...rows].join('\n'),
     '## Repeated begins',
     wrap(
-      'A begin without a usable response may have begun an upload. A repeated begin may then begin a ' +
-        'second one. The first upload is never completed and does no harm. An instant upload with ' +
-        '`fullHash` may have stored the file: look for the file before you repeat the request.',
+      'A begin without a usable response may have begun an upload. Repeat it with the same ' +
+        '`Idempotency-Key`: a repeat finds the upload whose response was lost. Without a key, a repeat ' +
+        'may begin a second upload.',
+    ),
+    wrap(
+      'Also with a key, a repeat after `upstream_error`, `upstream_unavailable` or `upstream_timeout` may ' +
+        'leave a task in SMH that no client knows. It is never completed and does no harm. An instant upload ' +
+        'with `fullHash` may have stored the file: look for the file before you repeat the request.',
     ),
   ])
 }

@@ -99,6 +99,8 @@ describe('CORS response', () => {
       expect(listed(response, 'access-control-expose-headers').sort()).toEqual([
         'Date',
         'Location',
+        'RateLimit',
+        'RateLimit-Policy',
         'Retry-After',
         'Upload-Expires',
         'X-Request-Id',

@@ -24,7 +24,8 @@ describe('routes', () => {
   })
 
   test.each([
-    ['/v1/uploads', ['GET', 'PUT', 'PATCH', 'DELETE'], 'POST'],
+    ['/v1/uploads', ['PUT', 'PATCH', 'DELETE'], 'GET, HEAD, POST'],
+    ['/v1/instant-uploads', ['GET', 'PUT', 'PATCH', 'DELETE'], 'POST'],
     ['/v1/uploads/key', ['POST', 'PUT', 'PATCH'], 'DELETE, GET, HEAD'],
     ['/v1/uploads/key/renew', ['GET', 'PUT', 'DELETE'], 'POST'],
     ['/v1/uploads/key/complete', ['GET', 'PUT', 'DELETE'], 'POST'],
@@ -45,11 +46,11 @@ describe('routes', () => {
   test('HEAD: same headers as GET, no body', async () => {
     const harness = await startHarness()
     const { confirmKey } = await harness.begin(good)
-    for (const path of ['/livez', `/v1/uploads/${confirmKey}`]) {
+    for (const path of ['/livez', '/v1/uploads', `/v1/uploads/${confirmKey}`]) {
       const head = await harness.request('HEAD', path)
       expect([head.status, await head.text()]).toEqual([200, ''])
     }
-    const refused = await harness.request('HEAD', '/v1/uploads')
+    const refused = await harness.request('HEAD', '/v1/instant-uploads')
     expect([refused.status, refused.headers.get('allow')]).toEqual([405, 'POST'])
     expect((await harness.request('HEAD', '/v1/uploads/x', { as: null })).status).toBe(401)
   })

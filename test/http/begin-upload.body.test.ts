@@ -76,7 +76,7 @@ describe('begin: an invalid field is named in the problem', () => {
 
   test('several invalid fields are all named', async () => {
     const harness = await startHarness()
-    const body = { path: 5, size: 0, more: 1, evenMore: 2 }
+    const body = { path: 5, size: -1, more: 1, evenMore: 2 }
     const response = await harness.request('POST', '/v1/uploads', { body })
     const problem = await expectProblem(response, 400, 'invalid_request')
     const fields = problem.errors?.map(({ field }) => field).sort()

@@ -57,14 +57,6 @@ describe('begin: 201', () => {
     }
   })
 
-  test('an Idempotency-Key is ignored', async () => {
-    const harness = await startHarness()
-    const headers = { 'idempotency-key': '"once"' }
-    const first = await harness.begin({ path: 'a', size: 5 }, { headers })
-    const second = await harness.begin({ path: 'a', size: 5 }, { headers })
-    expect(second.uploadId).not.toBe(first.uploadId)
-  })
-
   test.each([200, 201] as const)('SMH may return %d for a new task', async (beginStatus) => {
     const harness = await startHarness()
     harness.emulator.controls.setVariant({ beginStatus })

@@ -11,6 +11,7 @@ test('getUpload: an upload without parts has an empty list', async () => {
   expect(response.headers.get('cache-control')).toBe('no-store')
   expect(await response.json()).toEqual({
     confirmed: false,
+    method: 'multipart',
     path: ['a', 'b.txt'],
     size: 12,
     uploadId: upload.uploadId,
@@ -59,7 +60,12 @@ test('getUpload: a completed upload has its final name', async () => {
   const upload = await harness.uploadParts('a.txt', [someBytes(4)])
   await harness.complete(upload)
   const response = await harness.request('GET', `/v1/uploads/${upload.confirmKey}`)
-  expect(await response.json()).toEqual({ confirmed: true, path: ['a (1).txt'], size: 4 })
+  expect(await response.json()).toEqual({
+    confirmed: true,
+    method: 'multipart',
+    path: ['a (1).txt'],
+    size: 4,
+  })
 })
 
 test('getUpload: the size is the declared one', async () => {
@@ -82,7 +88,12 @@ test("getUpload: the path is null when the folder is gone or outside the user's 
   const body = JSON.stringify({ confirmed: true, path: ['users', 'bob', 'secret.txt'] })
   harness.emulator.controls.force('status', { body })
   const elsewhere = await harness.request('GET', `/v1/uploads/${upload.confirmKey}`)
-  expect(await elsewhere.json()).toEqual({ confirmed: true, path: null, size: 5 })
+  expect(await elsewhere.json()).toEqual({
+    confirmed: true,
+    method: 'multipart',
+    path: null,
+    size: 5,
+  })
 })
 
 test('getUpload: an aborted upload returns 404', async () => {

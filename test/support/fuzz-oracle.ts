@@ -6,8 +6,13 @@ import { type Operation, problemErrors, uploadOperations } from './published-doc
 
 /** The calls to SMH that each operation may make. */
 const callsOf: Record<string, RecordedCall['route'][]> = {
-  beginUpload: ['mint-token', 'begin-multipart', 'create-directory'],
-  instantUpload: ['mint-token', 'begin-multipart', 'create-directory'],
+  // The last two belong to a repeat with the same Idempotency-Key.
+  beginUpload: [
+    ...['mint-token', 'begin-multipart', 'begin-simple', 'create-directory'],
+    ...['renew', 'cancel'],
+  ] as RecordedCall['route'][],
+  instantUpload: ['mint-token', 'begin-multipart', 'create-directory', 'renew'],
+  listUploads: [],
   getUpload: ['mint-token', 'status'],
   renewUpload: ['mint-token', 'renew'],
   completeUpload: ['mint-token', 'status', 'confirm', 'file-info', 'directory-info'],

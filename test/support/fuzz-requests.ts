@@ -265,6 +265,11 @@ function values(name: string, schema: Schema): fc.Arbitrary<unknown> {
     }
     case 'boolean':
       return fc.boolean()
+    case 'object':
+      return fc.dictionary(metadataName, mostly(fc.constantFrom('v', '', 'a b'), hostileText), {
+        maxKeys: 3,
+        noNullPrototype: true,
+      })
     case 'array':
       return fc.array(values('', schema.items!), { maxLength: 3 })
     default:

@@ -45,8 +45,9 @@ const always =
 const withBody = 'request_too_large unsupported_media_type'
 
 const beginErrors =
-  `${always} ${withBody} parent_not_found name_conflict file_too_large ` +
-  'metadata_too_large content_refused quota_exceeded'
+  `${always} ${withBody} parent_not_found name_conflict upload_complete request_in_progress ` +
+  'file_too_large idempotency_key_reused too_many_open_uploads metadata_too_large content_refused ' +
+  'quota_exceeded'
 
 const expected: Record<string, { call: string; successes: string; codes: string }> = {
   beginUpload: {
@@ -59,6 +60,11 @@ const expected: Record<string, { call: string; successes: string; codes: string 
     successes: '200',
     codes: `${beginErrors} size_mismatch`,
   },
+  listUploads: {
+    call: 'get /v1/uploads',
+    successes: '200',
+    codes: always,
+  },
   getUpload: {
     call: 'get /v1/uploads/{confirmKey}',
     successes: '200',
@@ -67,7 +73,7 @@ const expected: Record<string, { call: string; successes: string; codes: string 
   renewUpload: {
     call: 'post /v1/uploads/{confirmKey}/renew',
     successes: '200',
-    codes: `${always} ${withBody} upload_not_found name_conflict upload_complete`,
+    codes: `${always} ${withBody} upload_not_found name_conflict upload_complete not_renewable`,
   },
   completeUpload: {
     call: 'post /v1/uploads/{confirmKey}/complete',
@@ -218,6 +224,8 @@ describe('OpenAPI document, for client generators', () => {
       'HealthStatus',
       'InstantUpload',
       'InstantUploadResult',
+      'OpenUpload',
+      'OpenUploads',
       'Problem',
       'ReceivedPart',
       'RenewUpload',

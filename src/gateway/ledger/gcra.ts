@@ -2,6 +2,9 @@ import type { CountedBegin } from './ledger.ts'
 
 const MINUTE_MS = 60_000
 
+/** Far above the rounding errors of the divisions, milliseconds. */
+const TOLERANCE_MS = 1
+
 /**
  * Counts one call by the generic cell rate algorithm (ITU-T I.371). A user may make `perMinute` calls at once,
  * and then `perMinute` calls a minute at an even rate. So a user who never pauses gets no burst each minute.
@@ -18,8 +21,7 @@ export function countCall(
   perMinute: number,
 ): { doneAt: number } & Required<CountedBegin> {
   const oneTakesMs = MINUTE_MS / perMinute
-  // An allowed call waits at most 0 ms, plus the rounding error of the division.
-  const tolerance = oneTakesMs / 2
+  const tolerance = Math.min(TOLERANCE_MS, oneTakesMs / 2)
   const before = Math.max(now, doneAt)
   const done = before + oneTakesMs
   const waitMs = done - (now + MINUTE_MS)

@@ -2,7 +2,7 @@ import { respondEmpty } from '../http/respond.ts'
 import { abortInSmh } from '../uploads/complete.ts'
 import { defineEndpoint } from './endpoint.ts'
 import { emptyResponse, uploadErrors } from './openapi-responses.ts'
-import { onOwnedUpload } from './owned-upload.ts'
+import { onOwnedUpload } from './ownership.ts'
 import { confirmKeyParam } from './schemas.ts'
 
 /** Aborts an upload and drops its parts. A repeat gets the same response. */

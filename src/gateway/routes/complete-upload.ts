@@ -4,7 +4,7 @@ import { CONFIRM_TIMEOUT_MS } from '../smh/client.ts'
 import { completeInSmh } from '../uploads/complete.ts'
 import { defineEndpoint } from './endpoint.ts'
 import { storedFileResponse, uploadErrors } from './openapi-responses.ts'
-import { onOwnedUpload } from './owned-upload.ts'
+import { onOwnedUpload } from './ownership.ts'
 import { confirmKeyParam, fileDetails, toStoredFile } from './schemas.ts'
 
 const body = z

@@ -3,7 +3,7 @@ import { respondJson } from '../http/respond.ts'
 import { relativePath } from '../uploads/policy.ts'
 import { defineEndpoint } from './endpoint.ts'
 import { jsonResponse, uploadErrors } from './openapi-responses.ts'
-import { onOwnedUpload } from './owned-upload.ts'
+import { onOwnedUpload } from './ownership.ts'
 import { confirmKeyParam, method } from './schemas.ts'
 
 const uploadStatus = z

@@ -4,7 +4,7 @@ import { respondJson } from '../http/respond.ts'
 import { permitTrafficLimit } from '../uploads/policy.ts'
 import { defineEndpoint } from './endpoint.ts'
 import { credentialsResponse, uploadErrors } from './openapi-responses.ts'
-import { onOwnedUpload } from './owned-upload.ts'
+import { onOwnedUpload } from './ownership.ts'
 import {
   confirmKeyParam,
   credentials,

@@ -1,7 +1,7 @@
 import type { ConflictStrategy } from '../config/parse.ts'
 
 /** How an upload sends its bytes (docs/smh-protocol.md#4). */
-export type UploadMethod = 'multipart' | 'simple'
+type UploadMethod = 'multipart' | 'simple'
 
 /*
  * The arguments of the SMH client. Two types are proofs: the compiler rejects a call to SMH for an upload

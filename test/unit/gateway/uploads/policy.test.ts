@@ -211,6 +211,7 @@ describe('policy: upload', () => {
       metadata,
       wanted: {
         size: 1000,
+        method: 'multipart',
         conflictResolutionStrategy: 'rename',
         trafficLimit: undefined,
         labels: ['x'],
