@@ -53,6 +53,8 @@ export async function startFixture(): Promise<Fixture> {
       UPLOAD_PATH_PREFIX: 'users/{sub}',
       // High enough never to be reached: requests are still counted.
       RATE_LIMIT_PER_MINUTE: '1000000',
+      // No upload is completed. The newest 200 of each user are kept all the same.
+      UPLOAD_MAX_OPEN: '0',
       PORT: '0',
     },
     upstreamCalls: () => ask<UpstreamCalls>(upstream, 'calls'),

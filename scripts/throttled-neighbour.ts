@@ -24,6 +24,7 @@ const emulator = await startEmulator({})
 const environment = {
   ...environmentOf({ emulator, issuer }),
   RATE_LIMIT_PER_MINUTE: '0',
+  UPLOAD_MAX_OPEN: '0',
   PORT: '0',
 }
 const tokens = new Map<string, Promise<string>>()

@@ -26,6 +26,7 @@ export async function startServices(issuer: DemoIssuer, origin: string): Promise
     UPLOAD_PATH_PREFIX: '/',
     // High enough never to be reached: requests are still counted.
     RATE_LIMIT_PER_MINUTE: '1000000',
+    UPLOAD_MAX_OPEN: '0',
     PORT: '0',
   })
   let calls = 0
