@@ -1,23 +1,26 @@
+import type { BeginPacer } from './begin-pacer.ts'
 import { retryAfterMs, untilByServer } from './clock.ts'
-import { UploadError } from './errors.ts'
+import { hasCode, UploadError } from './errors.ts'
 import type {
   BeginUpload,
   CompleteUpload,
   InstantUpload,
+  OpenUpload,
   StoredFile,
   UploadCredentials,
   UploadStatus,
 } from './gateway-types.ts'
+import { hexOf } from './hashes.ts'
 import {
   isCredentials,
   isInstantUploadResult,
+  isOpenUploads,
   isProblem,
   isStoredFile,
   isUploadStatus,
   readText,
 } from './responses.ts'
-import type { Retrying } from './retry.ts'
-import { isOffline } from './wait.ts'
+import { isTemporary, type Retrying } from './retry.ts'
 
 /** Longer than any response of the gateway takes. */
 const CALL_TIMEOUT_MS = 3 * 60_000
@@ -43,6 +46,8 @@ export interface GatewayOptions {
   getToken: () => string | Promise<string>
   fetch: typeof globalThis.fetch
   retrying: Retrying
+  /** All uploads of a client share it. */
+  pacer: BeginPacer
 }
 
 interface GatewayResponse {
@@ -63,14 +68,18 @@ interface Call {
 export type Gateway = ReturnType<typeof createGateway>
 
 /** The gateway's operations for one user. Each is retried where a repetition is safe. */
-export function createGateway({ gateway, getToken, fetch, retrying }: GatewayOptions) {
+export function createGateway({ gateway, getToken, fetch, retrying, pacer }: GatewayOptions) {
   // The gateway's URL may have a path.
   const base = `${gateway.origin}${gateway.pathname.replace(/\/$/, '')}/v1`
 
   /** Sends one request, or two when the gateway rejects the first token. */
   async function call(wanted: Call): Promise<GatewayResponse> {
+    return requireSuccess(await authorized(wanted))
+  }
+
+  async function authorized(wanted: Call): Promise<GatewayResponse> {
     const response = await send(wanted)
-    return requireSuccess(response.status === 401 ? await send(wanted) : response)
+    return response.status === 401 ? send(wanted) : response
   }
 
   async function send({ method, path, headers, body, signal }: Call): Promise<GatewayResponse> {
@@ -104,9 +113,8 @@ export function createGateway({ gateway, getToken, fetch, retrying }: GatewayOpt
     retrying(() => call({ ...wanted, signal }), { signal })
 
   /**
-   * Begins an upload. A repeated begin leaves an unfinished upload; with the full hash it may store the
-   * file twice. So it is retried only where SMH has not acted. The signal ends waits but no request,
-   * because only the response names the upload to abort.
+   * Begins an upload. All attempts have one Idempotency-Key, so the gateway begins one upload. The signal
+   * ends waits but no request, because only the response names the upload to abort.
    */
   async function beginBy(
     path: string,
@@ -114,23 +122,35 @@ export function createGateway({ gateway, getToken, fetch, retrying }: GatewayOpt
     headers: Record<string, string>,
     signal: AbortSignal,
   ): Promise<GatewayResponse> {
-    let unsent: unknown
-    async function begin() {
-      // A lost begin is not repeated, so it waits for the network. Once: `onLine` may be wrong.
-      if (!isOffline() || unsent) return call({ method: 'POST', path, headers, body })
-      unsent = unreachable(undefined)
-      throw unsent
+    const keyed = { ...headers, 'Idempotency-Key': newKey() }
+    const wanted: Call = { method: 'POST', path, headers: keyed, body }
+    let mayHaveBegun = false
+    async function attempt() {
+      const answered = pacer.sends()
+      const response = await authorized(wanted).finally(answered)
+      pacer.learn(response.headers)
+      return requireSuccess(response)
     }
-    return retrying(begin, {
-      signal,
-      repeatable: (error) => {
-        const { code, status, retryAfterMs } = error
-        if (error === unsent) return true
-        // Only these codes prove that the request has not reached SMH.
-        if (body.fullHash !== undefined) return code === 'rate_limited' || code === 'overloaded'
-        return (status === 429 || status === 503) && retryAfterMs !== undefined
-      },
-    })
+    function begin() {
+      return attempt().catch((error) => {
+        mayHaveBegun ||= hasCode(error, 'network') || error.status >= 500
+        throw error
+      })
+    }
+    try {
+      return await retrying(begin, {
+        signal,
+        delayMs: pacer.take,
+        // With the full hash SMH may have stored the file before the gateway lost SMH's response. The gateway
+        // keeps no failed outcome, so a repeat would store the file twice.
+        repeatable: (error) =>
+          isTemporary(error) && !(body.fullHash && /^(upstream|internal)_/.test(error.code)),
+      })
+    } catch (error) {
+      // A repeat returns the upload that a lost response has named, so that it can be aborted.
+      if (!signal.aborted || !mayHaveBegun || body.fullHash) throw error
+      return call({ ...wanted, signal: AbortSignal.timeout(ABORT_TIMEOUT_MS) })
+    }
   }
 
   return {
@@ -162,6 +182,12 @@ export function createGateway({ gateway, getToken, fetch, retrying }: GatewayOpt
     async status(confirmKey: string, signal: AbortSignal): Promise<UploadStatus> {
       const response = await repeat({ method: 'GET', path: pathOf(confirmKey) }, signal)
       return bodyOf(response, isUploadStatus)
+    },
+
+    /** The uploads that the user has begun and neither completed nor aborted, newest first. */
+    async list(signal: AbortSignal): Promise<OpenUpload[]> {
+      const response = await repeat({ method: 'GET', path: '/uploads' }, signal)
+      return bodyOf(response, isOpenUploads).uploads
     },
 
     /** Whether one request reaches the gateway now. */
@@ -232,12 +258,18 @@ function requireSuccess(response: GatewayResponse): GatewayResponse {
   throw new UploadError(code, [message, ...faults].join(' '), {
     status,
     requestId: requestId ?? headers.get('X-Request-Id') ?? undefined,
-    // Not 507: the space is full.
-    retryable: [408, 429, 500, 502, 503, 504].includes(status),
+    retryable: isRetryable(status, code),
     errors,
     missingParts,
     retryAfterMs: retryAfterMs(headers),
   })
+}
+
+function isRetryable(status: number, code: string): boolean {
+  // A wait does not end open uploads.
+  if (code === 'too_many_open_uploads') return false
+  // Not 507: the space is full.
+  return code === 'request_in_progress' || [408, 429, 500, 502, 503, 504].includes(status)
 }
 
 /** @throws UploadError when the body is not one of the gateway */
@@ -258,6 +290,11 @@ function signedCredentialsOf(
     credentials,
     lifetimeMs: untilByServer(headers, headers.get('Upload-Expires')),
   }
+}
+
+/** An Idempotency-Key. `randomUUID` exists only in secure contexts, this also elsewhere. */
+function newKey(): string {
+  return hexOf(crypto.getRandomValues(new Uint8Array(16)))
 }
 
 function parsed(text: string): unknown {

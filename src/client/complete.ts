@@ -6,7 +6,8 @@ import type { Transfer } from './transfer.ts'
 
 export interface CompleteOptions {
   gateway: Gateway
-  confirmKey: string
+  /** Returns the current key: it changes when a simple upload begins again. */
+  confirmKey: () => string
   transfer: Transfer
   details: Omit<CompleteUpload, 'crc64'>
   /** Sends the parts that `transfer.forget` has marked as missing. */
@@ -22,7 +23,7 @@ export async function completeUpload(options: CompleteOptions): Promise<StoredFi
   const { gateway, confirmKey, transfer, details, sendAgain, signal } = options
   async function complete() {
     const crc64 = String(transfer.crc64())
-    const file = await gateway.complete(confirmKey, { ...details, crc64 }, signal)
+    const file = await gateway.complete(confirmKey(), { ...details, crc64 }, signal)
     if (file.crc64 === crc64) return file
     throw new UploadError(
       'checksum_mismatch',
@@ -50,7 +51,7 @@ async function partsToSend(
   if (hasCode(error, 'checksum_mismatch') && error.status) return transfer.unverified()
   if (!hasCode(error, 'upload_incomplete', 'size_mismatch')) return []
   if (error.missingParts?.length) return error.missingParts
-  const { confirmed, parts = [] } = await gateway.status(confirmKey, signal)
+  const { confirmed, parts = [] } = await gateway.status(confirmKey(), signal)
   // The upload is completed and accepts no parts, although the stored file has another size.
   if (confirmed) return []
   const right = new Set(arrivedNumbers(transfer.plan, parts))

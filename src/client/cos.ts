@@ -21,7 +21,7 @@ interface PartUpload {
   onSent: (bytes: number) => void
 }
 
-/** Sends one part once. Returns its checksum as COS reports it, if the page may read that header. */
+/** Sends one part once, or the whole file of a simple upload. Returns its checksum as COS reports it, if the page may read that header. */
 export type PutPart = (part: PartUpload) => Promise<bigint | undefined>
 
 /**
@@ -36,8 +36,10 @@ export function createPutPart(
   return async ({ credentials, number, body, signal, onSent }) => {
     const { domain, path, uploadId, headers } = credentials
     const timeoutMs = MIN_TIMEOUT_MS + Math.ceil(body.size / MIN_BYTES_PER_MS)
+    const query =
+      uploadId === undefined ? '' : `?uploadId=${encodeURIComponent(uploadId)}&partNumber=${number}`
     const request = {
-      url: `${scheme}://${domain}${path}?uploadId=${encodeURIComponent(uploadId ?? '')}&partNumber=${number}`,
+      url: `${scheme}://${domain}${path}${query}`,
       headers: allowed(headers),
       body,
       signal: AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]),

@@ -7,7 +7,6 @@ import type { Problem } from './gateway-types.ts'
  * - `network`: the gateway or COS was not reachable, or a response was lost
  * - `blocked`: every request to COS fails at once while the gateway responds. The bucket's CORS rule does
  *   not allow this page, or a content blocker or firewall stops the requests
- * - `empty_file`: the file has no bytes
  * - `cos`: COS rejected a part; `cosCode` is its error code
  * - `source_changed`: the file has changed, cannot be read, or is not the one that the upload began with
  * - `token`: `getToken` failed; its error is the `cause`
@@ -18,7 +17,6 @@ export type UploadErrorCode =
   | 'aborted'
   | 'network'
   | 'blocked'
-  | 'empty_file'
   | 'cos'
   | 'source_changed'
   | 'token'
@@ -70,4 +68,10 @@ export class UploadError extends Error {
 /** Whether `error` is an {@link UploadError} with one of these codes. */
 export function hasCode(error: unknown, ...codes: UploadErrorCode[]): error is UploadError {
   return error instanceof UploadError && codes.includes(error.code)
+}
+
+/** The largest size in bytes that a `file_too_large` names. Only the text of the problem has it. */
+export function limitOf({ message }: UploadError): number | undefined {
+  const limit = /at most (\d+) bytes/.exec(message)?.[1]
+  return limit === undefined ? undefined : Number(limit)
 }

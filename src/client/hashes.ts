@@ -45,6 +45,10 @@ export async function fullHash(source: Blob, signal: AbortSignal): Promise<strin
     }
   }
   await hashSegment()
-  const hash = input.subarray(0, HASH_BYTES)
-  return Array.from(hash, (byte) => byte.toString(16).padStart(2, '0')).join('')
+  return hexOf(input.subarray(0, HASH_BYTES))
+}
+
+/** The bytes as lower-case hex digits. */
+export function hexOf(bytes: Uint8Array): string {
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('')
 }

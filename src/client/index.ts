@@ -1,8 +1,8 @@
 import { createGateway, type GatewayOptions } from './api.ts'
-import { beginUpload, fileDetails, resumeUpload } from './begin.ts'
+import { beginUpload, fileDetails, resumeUpload, SIMPLE_MAX_BYTES } from './begin.ts'
+import { createBeginPacer } from './begin-pacer.ts'
 import { createStopwatch } from './clock.ts'
 import { createPutPart } from './cos.ts'
-import { UploadError } from './errors.ts'
 import { MIB, partsAtOnce } from './parts.ts'
 import { createRetrying } from './retry.ts'
 import { createSemaphore } from './semaphore.ts'
@@ -14,7 +14,7 @@ import { type StartOptions, startUpload, type UploadServices } from './upload.ts
 import { wait as waitByTimer } from './wait.ts'
 
 export { UploadError, type UploadErrorCode } from './errors.ts'
-export type { StoredFile, UploadStatus } from './gateway-types.ts'
+export type { OpenUpload, StoredFile, UploadStatus } from './gateway-types.ts'
 export { describeUpload, fileSize, type UploadMessageKey, type UploadMessages } from './messages.ts'
 export { defaultPartSize } from './parts.ts'
 export type * from './types.ts'
@@ -61,13 +61,7 @@ export function createUploadClient(options: UploadClientOptions): UploadClient {
     upload: (source, options) =>
       joinOrStart(source, `path ${options.path}`, () => {
         const start: StartOptions['start'] = (services, signal) =>
-          begins.run(async () => {
-            if (source.size > 0) return beginUpload(services, source, options, signal)
-            throw new UploadError(
-              'empty_file',
-              'The file is empty. An upload needs at least one byte.',
-            )
-          }, signal)
+          begins.run(() => beginUpload(services, source, options, signal), signal)
         // SMH keeps the details that begin has sent.
         return startUpload(servicesFor, { source, start, details: {}, options })
       }),
@@ -80,6 +74,7 @@ export function createUploadClient(options: UploadClientOptions): UploadClient {
         return startUpload(servicesFor, { source, confirmKey, start, details, options })
       }),
 
+    list: () => gateway.list(new AbortController().signal),
     status: (confirmKey) => gateway.status(confirmKey, new AbortController().signal),
     abort: (confirmKey) => gateway.abort(confirmKey),
   }
@@ -98,7 +93,10 @@ function createServices(options: UploadClientOptions) {
   const byRuntime = 'XMLHttpRequest' in globalThis ? sendByXhr : sendByNode()
   const retryingOf = (startTask: StartTask) =>
     createRetrying(options.retry ?? {}, options.wait ?? waitByTimer, startTask)
-  const target = { gateway: new URL(options.gateway, globalThis.location?.href), getToken, fetch }
+  const now = createStopwatch(options.clock && [options.clock])
+  const pacer = createBeginPacer(now)
+  const address = new URL(options.gateway, globalThis.location?.href)
+  const target = { gateway: address, getToken, fetch, pacer }
   const gatewayOf = (retrying: GatewayOptions['retrying']) => createGateway({ ...target, retrying })
   const respondingHosts = new Set<string>()
   const send = (!options.fetch && byRuntime) || sendByFetch(fetch)
@@ -110,7 +108,8 @@ function createServices(options: UploadClientOptions) {
     partBytes: partSize,
     hashWorker: options.hashWorker,
     instant: { refused: false },
-    now: createStopwatch(options.clock && [options.clock]),
+    simple: { maxBytes: SIMPLE_MAX_BYTES },
+    now,
   }
 
   return {

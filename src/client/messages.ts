@@ -1,4 +1,4 @@
-import { UploadError, type UploadErrorCode } from './errors.ts'
+import { limitOf, UploadError, type UploadErrorCode } from './errors.ts'
 import type { UploadState } from './types.ts'
 
 /** English messages for states and errors. `{path}`, `{seconds}` and `{size}` are placeholders. */
@@ -17,7 +17,6 @@ const english = {
   network: 'The server cannot be reached. Check the connection and try again.',
   blocked: 'This browser or network blocks the upload. Turn off content blockers, or ask for help.',
   token: 'Sign in again, then try again.',
-  empty_file: 'Empty files cannot be uploaded.',
   source_changed: 'The file has changed or cannot be read. Choose it again.',
   file_too_large: 'The file is too large.',
   file_too_large_limit: 'The file is too large: at most {size}.',
@@ -29,6 +28,8 @@ const english = {
   quota_exceeded: 'There is not enough space left for this file.',
   content_refused: 'This content cannot be stored.',
   upload_not_found: 'This upload has ended. Start it again.',
+  too_many_open_uploads:
+    'You have too many unfinished uploads. Resume or cancel some of them, then try again.',
   checksum_mismatch: 'The file was damaged during the upload. Upload it again.',
   busy: 'The server is busy. Try again later.',
   other: 'The upload failed. Try again, or ask for help.',
@@ -49,6 +50,7 @@ const keyOf: { readonly [code in UploadErrorCode]?: UploadMessageKey } = {
   size_mismatch: 'source_changed',
   upload_incomplete: 'checksum_mismatch',
   rate_limited: 'busy',
+  request_in_progress: 'busy',
   overloaded: 'busy',
   upstream_unavailable: 'busy',
   upstream_timeout: 'busy',
@@ -81,10 +83,9 @@ export function describeUpload(what: UploadState | Error, messages: UploadMessag
 function messageFor(error: Error): [UploadMessageKey, Record<string, string>?] {
   if (!(error instanceof UploadError)) return ['other']
   const { code, message, errors } = error
-  // Only the text of the problem contains the limit.
-  const limit = /at most (\d+) bytes/.exec(message)?.[1]
-  if (code === 'file_too_large' && limit)
-    return ['file_too_large_limit', { size: fileSize(+limit) }]
+  const limit = limitOf(error)
+  if (code === 'file_too_large' && limit !== undefined)
+    return ['file_too_large_limit', { size: fileSize(limit) }]
   if (code === 'not_permitted' && message.includes('extension')) return ['type_not_permitted']
   if (errors?.some(({ field }) => field === 'path')) return ['invalid_name']
   if (Object.hasOwn(keyOf, code)) return [keyOf[code] ?? 'other']

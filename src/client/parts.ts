@@ -53,9 +53,9 @@ export function partBytesFor(size: number, floor: number | undefined): number {
   throw new UploadError('file_too_large', 'A file has at most 10,000 parts of 5 GiB.')
 }
 
-/** Cuts `size` bytes into parts. */
+/** Cuts `size` bytes into parts. An empty file has one empty part. */
 export function cutIntoParts(size: number, partBytes: number): Part[] {
-  return Array.from({ length: Math.ceil(size / partBytes) }, (_, index) => ({
+  return Array.from({ length: Math.max(1, Math.ceil(size / partBytes)) }, (_, index) => ({
     number: index + 1,
     start: index * partBytes,
     size: Math.min(partBytes, size - index * partBytes),

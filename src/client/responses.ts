@@ -1,5 +1,6 @@
 import type {
   InstantUploadResult,
+  OpenUploads,
   Problem,
   StoredFile,
   UploadCredentials,
@@ -32,6 +33,8 @@ const having = <Value>(fields: Checks) =>
 const optional = <Value>(isRight: Check<Value>) =>
   check<Value | undefined>((value) => value === undefined || isRight(value))
 
+const isPath = listOf(isText)
+
 /** Headers that the runtime accepts. */
 const isHeaders = check<Record<string, string>>((value) => {
   try {
@@ -46,13 +49,13 @@ const isHeaders = check<Record<string, string>>((value) => {
 export const isCredentials = having<UploadCredentials>({
   domain: check((value) => isText(value) && /^[\w.:[\]-]+$/.test(value)),
   path: check((value) => isText(value) && value.startsWith('/')),
-  uploadId: isText,
+  uploadId: optional(isText),
   headers: isHeaders,
   confirmKey: isText,
 })
 
 export const isStoredFile = having<StoredFile>({
-  path: listOf(isText),
+  path: isPath,
   name: isText,
   size: isCount,
   crc64: isText,
@@ -67,7 +70,12 @@ export const isInstantUploadResult = having<InstantUploadResult>({
 export const isUploadStatus = having<UploadStatus>({
   confirmed: isFlag,
   size: isCount,
+  path: check((value) => value === null || isPath(value)),
   parts: optional(listOf(having({ partNumber: isCount, size: isCount }))),
+})
+
+export const isOpenUploads = having<OpenUploads>({
+  uploads: listOf(having({ confirmKey: isText, path: isPath, size: isCount })),
 })
 
 /** A problem of the gateway. Proxies in between send none with a code and a request id. */

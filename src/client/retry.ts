@@ -11,7 +11,9 @@ interface WorkOptions {
   signal: AbortSignal
   /** Returns a number that changes when there is progress. Progress resets the count of attempts. */
   progress?: () => number
-  /** Whether an error permits a retry. Default: `retryable`, but not `blocked`. */
+  /** Called before each attempt. Returns how many milliseconds the rate limit delays it. */
+  delayMs?: () => number
+  /** Whether an error permits a retry. Default: {@link isTemporary}. */
   repeatable?: (error: UploadError) => boolean
   /** The sequence of requests that the work belongs to. Default: a new task. */
   task?: Task
@@ -31,7 +33,10 @@ export function createRetrying(
   wait: Wait,
   startTask: StartTask = startUnwatched,
 ): Retrying {
-  return async (work, { signal, progress = () => 0, repeatable = isTemporary, task: sequence }) => {
+  return async (
+    work,
+    { signal, progress = () => 0, delayMs = () => 0, repeatable = isTemporary, task: sequence },
+  ) => {
     const task = sequence ?? startTask()
     let failures = 0
     let seen = progress()
@@ -39,6 +44,12 @@ export function createRetrying(
       for (let tries = 0; ; tries += 1) {
         try {
           signal.throwIfAborted()
+          const pacedMs = delayMs()
+          if (pacedMs > 0) {
+            task.waits({ reason: 'rate_limit', retryAt: Date.now() + pacedMs })
+            await wait(pacedMs, signal)
+            task.moves()
+          }
           const result = await work()
           sequence?.moves()
           return result
@@ -68,6 +79,6 @@ export function createRetrying(
 }
 
 /** Whether the cause may disappear while the client waits. What blocks an upload does not. */
-function isTemporary({ code, retryable }: UploadError): boolean {
+export function isTemporary({ code, retryable }: UploadError): boolean {
   return retryable && code !== 'blocked'
 }

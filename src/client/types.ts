@@ -1,5 +1,5 @@
 import type { UploadError } from './errors.ts'
-import type { BeginUpload, StoredFile, UploadStatus } from './gateway-types.ts'
+import type { BeginUpload, OpenUpload, StoredFile, UploadStatus } from './gateway-types.ts'
 import type { HashWorker } from './hash-file.ts'
 import type { Wait } from './wait.ts'
 
@@ -84,6 +84,12 @@ interface CommonOptions {
   onProgress?: ((progress: Progress) => void) | undefined
   /** Called with each state, from `preparing` to the final one. */
   onState?: ((state: UploadState) => void) | undefined
+  /**
+   * Called when the upload has begun or resumes. Store the key to resume the upload after a reload. A file of at
+   * most 1 MiB whose credentials expire, or that is resumed, begins again: then this is called again with the new
+   * key, and the earlier key is no longer valid.
+   */
+  onConfirmKey?: ((confirmKey: string) => void) | undefined
   /** Aborts the upload, as `abort()` does. */
   signal?: AbortSignal | undefined
   /** Bytes per second for each part, 102400 to 104857600. */
@@ -106,18 +112,19 @@ export interface UploadOptions extends CommonOptions {
   metadata?: Readonly<Record<string, string>> | undefined
   /** Whether to skip sending a file that SMH already has, if the gateway permits that. Default: true. */
   instant?: boolean | undefined
-  /** Called once when the upload has begun. Store the key to resume the upload after a reload. */
-  onConfirmKey?: ((confirmKey: string) => void) | undefined
 }
 
-/** Details given here are sent at completion. Without them, those given at begin remain valid. */
+/**
+ * Details given here are sent at completion. Without them, those given at begin remain valid, except for a file
+ * of at most 1 MiB: it begins again with the path of the first begin and the details given here.
+ */
 export interface ResumeOptions extends CommonOptions {}
 
 /** A running or finished upload. */
 export interface Upload {
   /** Resolves to the stored file. Rejects with an {@link UploadError} unless a callback threw. */
   readonly done: Promise<StoredFile>
-  /** Identifies the upload to the gateway once it has begun. Undefined after an instant upload. */
+  /** Identifies the upload to the gateway once it has begun. May change. Undefined after an instant upload. */
   readonly confirmKey: string | undefined
   readonly state: UploadState
   readonly paused: boolean
@@ -139,6 +146,11 @@ export interface UploadClient {
   upload(source: Blob, options: UploadOptions): Upload
   /** Resumes an upload that the same user has begun, also in another client. */
   resume(confirmKey: string, source: Blob, options?: ResumeOptions): Upload
+  /**
+   * The uploads that the user has begun, on any device, and neither completed nor aborted, newest first. Their
+   * paths are those of begin, relative to the user's folder. Times are RFC 3339.
+   */
+  list(): Promise<OpenUpload[]>
   /** Reads which parts have arrived. */
   status(confirmKey: string): Promise<UploadStatus>
   /** Aborts an upload and deletes its parts. Succeeds also when the upload no longer exists. */

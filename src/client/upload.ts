@@ -1,5 +1,5 @@
 import type { Gateway } from './api.ts'
-import type { BeginResult, BeginServices } from './begin.ts'
+import { type BeginResult, type BeginServices, replaceSimple } from './begin.ts'
 import type { Stopwatch } from './clock.ts'
 import { completeUpload } from './complete.ts'
 import { keepCredentials } from './credentials.ts'
@@ -9,11 +9,11 @@ import { arrivedNumbers, cutIntoParts } from './parts.ts'
 import { crc64Of } from './source.ts'
 import { createStateKeeper, type StateKeeper } from './state.ts'
 import { createTransfer, type TransferServices } from './transfer.ts'
-import type { ResumeOptions, Upload, UploadOptions, UploadState } from './types.ts'
+import type { ResumeOptions, Upload, UploadState } from './types.ts'
 
 export interface UploadServices extends BeginServices, TransferServices {
   /** The gateway for renewals, whose waits have the reason `credentials`. */
-  renewal: Pick<Gateway, 'renew'>
+  renewal: Pick<Gateway, 'abort' | 'begin' | 'renew'>
   now: Stopwatch
 }
 
@@ -25,7 +25,7 @@ export interface StartOptions {
   start: (services: BeginServices, signal: AbortSignal) => Promise<BeginResult>
   /** Details of the file to send at completion. */
   details: Omit<CompleteUpload, 'crc64'>
-  options: ResumeOptions & Pick<UploadOptions, 'onConfirmKey'>
+  options: ResumeOptions
 }
 
 type Open = Extract<BeginResult, { kind: 'open' }>
@@ -44,6 +44,8 @@ export function startUpload(
   let wake = () => {}
   let confirmKey = known
   let stored = false
+  /** The current key. Only a simple upload that begins again changes it. */
+  const currentKey = () => confirmKey ?? ''
 
   /** Ends the upload when a callback throws. The runtime would ignore the error. */
   function endIfThrown(callback: () => void): void {
@@ -79,18 +81,21 @@ export function startUpload(
     }
     options.onConfirmKey?.(started.confirmKey)
     if (started.kind === 'confirmed') return storedFile(started.confirmKey)
-    return sendAndComplete(started).catch((error) => unlessStored(error, started.confirmKey))
+    return sendAndComplete(started).catch(unlessStored)
   }
 
-  async function sendAndComplete({ confirmKey, signed, partBytes, arrived }: Open) {
-    const renew = () => renewal.renew(confirmKey, options.trafficLimit, life.signal)
+  async function sendAndComplete({ signed, partBytes, arrived, beginAgain }: Open) {
+    const renew = () =>
+      beginAgain
+        ? replaced(beginAgain)
+        : renewal.renew(currentKey(), options.trafficLimit, life.signal)
     const plan = cutIntoParts(source.size, partBytes)
     const transfer = createTransfer(services, {
       source,
       plan,
       arrived: arrivedNumbers(plan, arrived),
       keeper: keepCredentials(signed, renew, services.now),
-      isGatewayReachable: (signal) => gateway.isReachable(confirmKey, signal),
+      isGatewayReachable: (signal) => gateway.isReachable(currentKey(), signal),
       onProgress: report,
     })
     async function send() {
@@ -100,16 +105,31 @@ export function startUpload(
     }
     await send()
     const { signal } = life
-    return completeUpload({ gateway, confirmKey, transfer, details, sendAgain: send, signal })
+    const complete = { gateway, confirmKey: currentKey, transfer, details, sendAgain: send, signal }
+    return completeUpload(complete)
+  }
+
+  /** Begins a simple upload again. Its confirm key changes. */
+  function replaced(beginAgain: NonNullable<Open['beginAgain']>) {
+    const work = replaceSimple(renewal, currentKey(), beginAgain).then((signed) => {
+      confirmKey = signed.credentials.confirmKey
+      return signed
+    })
+    beginning = work
+    return work.then((signed) => {
+      life.signal.throwIfAborted()
+      endIfThrown(() => options.onConfirmKey?.(currentKey()))
+      return signed
+    })
   }
 
   /** Returns the stored file if another client has completed the upload. Throws `error` otherwise. */
-  async function unlessStored(error: unknown, confirmKey: string): Promise<StoredFile> {
+  async function unlessStored(error: unknown): Promise<StoredFile> {
     const isOver =
       hasCode(error, 'upload_complete') ||
       (hasCode(error, 'cos') && error.cosCode === 'NoSuchUpload')
-    if (!isOver || !(await gateway.status(confirmKey, life.signal)).confirmed) throw error
-    return storedFile(confirmKey)
+    if (!isOver || !(await gateway.status(currentKey(), life.signal)).confirmed) throw error
+    return storedFile(currentKey())
   }
 
   async function storedFile(confirmKey: string): Promise<StoredFile> {
@@ -141,8 +161,9 @@ export function startUpload(
 
   const cancel = () => life.abort(new UploadError('aborted', 'The upload was aborted.'))
   if (options.signal?.aborted) cancel()
-  const beginning = begin()
-  const done = Promise.race([run(beginning), rejectedBy(life.signal)])
+  const started = begin()
+  let beginning: Promise<unknown> = started
+  const done = Promise.race([run(started), rejectedBy(life.signal)])
     .then(
       (file) => {
         stored = true

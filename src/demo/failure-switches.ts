@@ -1,8 +1,12 @@
 import type { EmulatorControls } from '../emulator/controls.ts'
 import type { Fault } from '../emulator/faults.ts'
+import type { RecordedCall } from '../emulator/recorder.ts'
 import type { RouteName } from '../emulator/route-names.ts'
 import { type DemoState, FAILURES, type Failure } from './demo-state.ts'
 import type { TcpProxy } from './tcp-proxy.ts'
+
+/** A part, or the whole file of a simple upload. */
+const PART_ROUTES: readonly RouteName[] = ['put-part', 'put-object']
 
 export type FailureSwitches = ReturnType<typeof createFailureSwitches>
 
@@ -11,6 +15,7 @@ const SLOW_SMH_MS = 2_000
 const SLOW_PART_MS = 1_000
 const SLOW_ROUTES: RouteName[] = [
   'begin-multipart',
+  'begin-simple',
   'create-directory',
   'renew',
   'status',
@@ -21,7 +26,7 @@ const SLOW_ROUTES: RouteName[] = [
 /** Creates the switches of one demo. They act on its emulator and on the proxy to its gateway. */
 export function createFailureSwitches(controls: EmulatorControls, proxy: Pick<TcpProxy, 'cut'>) {
   const ends = new Map<Failure, () => void>()
-  let lost: { uploadId: string; partNumber: string } | undefined
+  let lost: RecordedCall | undefined
 
   const force = (routes: readonly RouteName[], fault: Fault) => {
     const undo = routes.map((route) =>
@@ -43,14 +48,14 @@ export function createFailureSwitches(controls: EmulatorControls, proxy: Pick<Tc
     slowSmh: () => force(SLOW_ROUTES, { delayMs: SLOW_SMH_MS }),
     // Only one fault applies to a call. The part that will be lost is left to that fault.
     slowParts: () =>
-      force(['put-part'], { delayMs: SLOW_PART_MS, match: () => !ends.has('partLost') }),
+      force(PART_ROUTES, { delayMs: SLOW_PART_MS, match: () => !ends.has('partLost') }),
     partLost() {
       lost = undefined
-      return force(['put-part'], {
+      return force(PART_ROUTES, {
         times: 1,
         drop: 'before',
-        match({ query }) {
-          lost = { uploadId: query.uploadId ?? '', partNumber: query.partNumber ?? '' }
+        match(call) {
+          lost = call
           ends.delete('partLost')
           return true
         },
@@ -79,20 +84,17 @@ export function createFailureSwitches(controls: EmulatorControls, proxy: Pick<Tc
       const counts = { partsReceived: 0, partsAgain: 0, renewals: 0, filesStored: 0 }
       const parts = new Set<string>()
       let lostPart: DemoState['lostPart']
-      if (lost) lostPart = { number: Number(lost.partNumber), received: false }
-      controls.eachCall(({ route, status, query }) => {
-        const isFine = status === 200
-        if (route === 'renew' && isFine) counts.renewals += 1
-        if (route !== 'put-part') return
-        const { uploadId, partNumber } = query
-        const part = `${uploadId} ${partNumber}`
+      if (lost) lostPart = { number: Number(lost.query.partNumber ?? 1), received: false }
+      controls.eachCall((call) => {
+        const isFine = call.status === 200
+        if (call.route === 'renew' && isFine) counts.renewals += 1
+        if (!PART_ROUTES.includes(call.route)) return
+        const part = partOf(call)
         if (parts.has(part)) counts.partsAgain += 1
         parts.add(part)
         if (!isFine) return
         counts.partsReceived += 1
-        if (lostPart && uploadId === lost?.uploadId && partNumber === lost?.partNumber) {
-          lostPart.received = true
-        }
+        if (lostPart && lost && part === partOf(lost)) lostPart.received = true
       })
       counts.filesStored = controls.files().length
       const failures = Object.fromEntries(FAILURES.map((name) => [name, ends.has(name)]))
@@ -103,4 +105,9 @@ export function createFailureSwitches(controls: EmulatorControls, proxy: Pick<Tc
       }
     },
   }
+}
+
+/** Identifies a part: the same for each attempt to send it. */
+function partOf({ path, query }: Pick<RecordedCall, 'path' | 'query'>): string {
+  return `${path} ${query.uploadId} ${query.partNumber}`
 }

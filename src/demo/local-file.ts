@@ -14,7 +14,7 @@ export class FileError extends Error {}
 /**
  * Opens a file as a blob, as a browser does. It reads no content.
  *
- * @throws FileError when the file is missing, empty, not readable or not a regular file
+ * @throws FileError when the file is missing, not readable or not a regular file
  */
 export async function openFile(file: string): Promise<Blob> {
   try {
@@ -22,7 +22,6 @@ export async function openFile(file: string): Promise<Blob> {
     const status = await stat(file)
     if (status.isDirectory()) throw new FileError('is a directory')
     if (!status.isFile()) throw new FileError('is not a regular file')
-    if (status.size === 0) throw new FileError('is empty; an upload needs at least one byte')
     await access(file, constants.R_OK)
     return await openAsBlob(file)
   } catch (error) {

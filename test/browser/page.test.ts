@@ -126,7 +126,7 @@ test('page: offers Retry only for errors that a retry can fix', async () => {
   await says(page, 'a:b.txt', 'A name can have at most 255 characters and none of')
   expect(await actions('a:b.txt')).toEqual(['Remove'])
   await uploadFile(page, 'empty.txt', new Uint8Array())
-  await says(page, 'empty.txt', 'Empty files cannot be uploaded.')
+  await says(page, 'empty.txt', 'Stored as empty.txt')
   expect(await actions('empty.txt')).toEqual(['Remove'])
   controls.setQuota('-', 10)
   await uploadFile(page, 'large.txt', someBytes(100))

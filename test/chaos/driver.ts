@@ -1,4 +1,6 @@
 import { createGateway, type Gateway } from '../../src/client/api.ts'
+import { createBeginPacer } from '../../src/client/begin-pacer.ts'
+import { createStopwatch } from '../../src/client/clock.ts'
 import { hasCode, type UploadError } from '../../src/client/errors.ts'
 import { createRetrying, type Retrying } from '../../src/client/retry.ts'
 import { wait } from '../../src/client/wait.ts'
@@ -29,6 +31,7 @@ export function openDriver(world: World, user: string, gateway: 0 | 1): Gateway 
       return response
     },
     retrying,
+    pacer: createBeginPacer(createStopwatch()),
   })
   const { signal } = new AbortController()
   // The client's own retries of an abort end earlier.

@@ -3,7 +3,7 @@ import { afterEach, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { createUploadClient, type UploadState } from '../../src/client/index.ts'
 import { listen } from '../../src/demo/listen.ts'
 import { MiB, someBytes, startHarness } from '../support/harness.ts'
-import { pausedUpload, sentNumbers, uploadClient } from '../support/upload-client.ts'
+import { begun, pausedUpload, sentNumbers, uploadClient } from '../support/upload-client.ts'
 
 afterEach(() => {
   vi.unstubAllGlobals()
@@ -17,6 +17,32 @@ function answering(what: RegExp, ...answers: (() => Response)[]): typeof fetch {
     const answer = what.test(String(target)) ? answers.shift() : undefined
     return answer ? answer() : fetch(target, init)
   }
+}
+
+function failedFetch(): never {
+  throw new TypeError('fetch failed')
+}
+
+/** A fetch that loses the response to the first calls of these URLs. */
+function losing(what: RegExp, times: number): typeof fetch {
+  let left = times
+  return async (target, init) => {
+    const response = await fetch(target, init)
+    if (!what.test(String(target)) || left === 0) return response
+    left -= 1
+    return failedFetch()
+  }
+}
+
+/** A fetch that notes the Idempotency-Key of each request that has one. */
+function notingKeys(fetch: typeof globalThis.fetch = globalThis.fetch) {
+  const keys: string[] = []
+  const noting: typeof fetch = (target, init) => {
+    const key = new Headers(init?.headers).get('Idempotency-Key')
+    if (key !== null) keys.push(key)
+    return fetch(target, init)
+  }
+  return { fetch: noting, keys }
 }
 
 /** Starts a server that redirects each request to the URL in its path. */
@@ -53,27 +79,73 @@ describe('begin', () => {
   })
 
   test.each([
-    ['502', 'upstream_error', () => problem(502, 'upstream_error')],
-    ['503 without a time', 'overloaded', () => problem(503, 'overloaded')],
-    ['504', 'upstream_timeout', () => problem(504, 'upstream_timeout')],
-    [
-      'a lost response',
-      'network',
-      () => {
-        throw new TypeError('fetch failed')
-      },
-    ],
-    ['a response of another server', 'bad_answer', () => new Response('<html>', { status: 200 })],
-  ])(
-    'is not retried after %s, because SMH may have begun the upload',
-    async (_what, code, answer) => {
-      const harness = await startHarness()
-      const client = uploadClient(harness, { fetch: answering(/uploads$/, answer) })
-      await expect(client.upload(file, { path: 'a' }).done).rejects.toMatchObject({ code })
-      expect(harness.smhCalls('begin-multipart')).toEqual([])
-      expect(client.waits).toEqual([])
-    },
-  )
+    ['502', () => problem(502, 'upstream_error')],
+    ['503 without a time', () => problem(503, 'overloaded')],
+    ['504', () => problem(504, 'upstream_timeout')],
+    ['an error of a proxy', () => new Response('<html>', { status: 502 })],
+    ['a lost response', failedFetch],
+  ])('is retried after %s, with the same Idempotency-Key', async (_what, answer) => {
+    const harness = await startHarness()
+    const { fetch, keys } = notingKeys(answering(/uploads$/, answer, answer))
+    const client = uploadClient(harness, { fetch })
+    expect(await client.upload(file, { path: 'a' }).done).toMatchObject({ name: 'a' })
+    expect(client.waits).toHaveLength(2)
+    expect(keys).toHaveLength(3)
+    expect(new Set(keys).size).toBe(1)
+  })
+
+  test('begins one upload when the response is lost', async () => {
+    const harness = await startHarness()
+    const client = uploadClient(harness, { fetch: losing(/uploads$/, 2) })
+    const source = new Blob([someBytes(2 * MiB)])
+    const { done } = client.upload(source, { path: 'a', instant: false })
+    expect(await done).toMatchObject({ name: 'a' })
+    expect(begun(harness)).toBe(1)
+    expect(harness.emulator.controls.openTasks()).toEqual([])
+  })
+
+  test('waits while the first request with its key is still running', async () => {
+    const harness = await startHarness()
+    const running = () => problem(409, 'request_in_progress', { 'Retry-After': '1' })
+    const client = uploadClient(harness, {
+      retry: { firstDelayMs: 1 },
+      fetch: answering(/uploads$/, running),
+    })
+    expect(await client.upload(file, { path: 'a' }).done).toMatchObject({ name: 'a' })
+    expect(client.waits).toEqual([expect.closeTo(1000, -1)])
+  })
+
+  test('has another key for each upload', async () => {
+    const harness = await startHarness()
+    const { fetch, keys } = notingKeys()
+    const client = uploadClient(harness, { fetch })
+    for (const path of ['a', 'b']) await client.upload(new Blob(['x']), { path }).done
+    expect(keys[0]).toMatch(/^[0-9a-f]{32}$/)
+    expect(new Set(keys).size).toBe(2)
+  })
+
+  test('is not retried at the limit of open uploads', async () => {
+    const harness = await startHarness({ environment: { UPLOAD_MAX_OPEN: '1' } })
+    const { confirmKey } = await harness.begin({ path: 'a', size: 1 })
+    const client = uploadClient(harness)
+    await expect(client.upload(file, { path: 'b' }).done).rejects.toMatchObject({
+      code: 'too_many_open_uploads',
+      status: 429,
+      retryable: false,
+    })
+    expect(client.waits).toEqual([])
+    await client.abort(confirmKey)
+    expect(await client.upload(file, { path: 'b' }).done).toMatchObject({ name: 'b' })
+  })
+
+  test('is not retried after a response of another server', async () => {
+    const harness = await startHarness()
+    const fetch = answering(/uploads$/, () => new Response('<html>', { status: 200 }))
+    const client = uploadClient(harness, { fetch })
+    const { done } = client.upload(file, { path: 'a' })
+    await expect(done).rejects.toMatchObject({ code: 'bad_answer' })
+    expect(client.waits).toEqual([])
+  })
 
   test('waits for the network while the browser is offline', async () => {
     const harness = await startHarness()
@@ -84,9 +156,12 @@ describe('begin', () => {
     vi.stubGlobal('removeEventListener', network.removeEventListener.bind(network))
     const { promise: waiting, resolve } = Promise.withResolvers<UploadState>()
     const onState = (state: UploadState) => state.name === 'waiting' && resolve(state)
-    const { done } = uploadClient(harness).upload(file, { path: 'a', onState })
+    const client = uploadClient(harness, {
+      fetch: (...request) => (navigator.onLine ? fetch(...request) : failedFetch()),
+    })
+    const { done } = client.upload(file, { path: 'a', onState })
     expect(await waiting).toEqual({ name: 'waiting', reason: 'network' })
-    expect(harness.smhCalls()).toEqual([])
+    expect(client.waits).toEqual([])
     navigator.onLine = true
     // The client adds its listener when it starts to wait.
     const ringing = setInterval(() => network.dispatchEvent(new Event('online')), 1)
@@ -222,7 +297,8 @@ test('the client does not follow redirects of the gateway', async () => {
     return fetch(isBegin ? `${redirecting.url}/${other.gateway.url}/v1/uploads` : target, init)
   }
   const redirecting = await startRedirecting()
-  const { done } = uploadClient(harness, { fetch: led }).upload(file, { path: 'a' })
+  const client = uploadClient(harness, { fetch: led, retry: { attempts: 1 } })
+  const { done } = client.upload(file, { path: 'a' })
   await expect(done).rejects.toMatchObject({ code: 'network' })
   expect(redirecting.asked()).toBe(1)
   expect(other.smhCalls()).toEqual([])

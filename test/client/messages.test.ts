@@ -10,7 +10,6 @@ const own: UploadErrorCode[] = [
   'aborted',
   'network',
   'blocked',
-  'empty_file',
   'cos',
   'source_changed',
   'token',
@@ -46,7 +45,11 @@ test.each<[UploadState['name'], Partial<UploadState>, string]>([
   ['completing', {}, 'The file was sent. The server is checking it.'],
   ['aborted', {}, 'The upload was cancelled.'],
   ['stored', { file: { path: ['a', 'b.txt'] } as never }, 'Stored as a/b.txt.'],
-  ['failed', { error: new UploadError('empty_file', '') }, 'Empty files cannot be uploaded.'],
+  [
+    'failed',
+    { error: new UploadError('too_many_open_uploads', '') },
+    'You have too many unfinished uploads. Resume or cancel some of them, then try again.',
+  ],
   ['failed', { error: 'thrown' }, 'The upload failed. Try again, or ask for help.'],
   [
     'waiting',

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { MiB, someBytes, startHarness } from '../support/harness.ts'
 import {
+  begun,
   beyond,
   pausedUpload,
   sentNumbers,
@@ -153,6 +154,24 @@ describe('abort', () => {
     expect(keys).toEqual([])
   })
 
+  test('during begin removes the upload whose response was lost', async () => {
+    const harness = await startHarness()
+    const aborts: Promise<void>[] = []
+    const losing: typeof fetch = async (target, init) => {
+      const response = await fetch(target, init)
+      if (!String(target).endsWith('/uploads') || aborts.length > 0) return response
+      aborts.push(it.abort())
+      throw new TypeError('fetch failed')
+    }
+    const client = uploadClient(harness, { fetch: losing })
+    const it = client.upload(new Blob([someBytes(2 * MiB)]), { path: 'a', instant: false })
+    await expect(it.done).rejects.toMatchObject({ code: 'aborted' })
+    await Promise.all(aborts)
+    expect(begun(harness)).toBe(1)
+    expect(harness.emulator.controls.openTasks()).toEqual([])
+    expect(await client.list()).toEqual([])
+  })
+
   test('of a stored file does nothing', async () => {
     const harness = await startHarness()
     const it = uploadClient(harness).upload(new Blob(['x']), { path: 'a' })
@@ -164,7 +183,10 @@ describe('abort', () => {
 
   test('of a failed upload removes its parts', async () => {
     const harness = await startHarness()
-    harness.emulator.controls.force('put-part', { status: 451, code: 'UnavailableForLegalReasons' })
+    harness.emulator.controls.force('put-object', {
+      status: 451,
+      code: 'UnavailableForLegalReasons',
+    })
     const it = uploadClient(harness).upload(new Blob(['x']), { path: 'a' })
     await expect(it.done).rejects.toMatchObject({ code: 'cos' })
     expect(harness.emulator.controls.openTasks()).toHaveLength(1)

@@ -58,3 +58,20 @@ test('client: abort waits for the rate limit', async () => {
   expect(await refused(harness)).toContain('abortUpload')
   expect(harness.emulator.controls.openTasks()).toEqual([])
 })
+
+test('client: many small files wait for the rate limit together, and no begin is rejected', async () => {
+  const harness = await startHarness({ environment: { RATE_LIMIT_PER_MINUTE: '20' } })
+  const client = uploadClient(harness, {
+    wait: async (ms) => {
+      const until = harness.clock() + ms
+      // Waits that start together end together.
+      await null
+      harness.advance(Math.max(0, until - harness.clock()))
+    },
+  })
+  const uploads = Array.from({ length: 60 }, (_, index) =>
+    client.upload(new Blob(['x']), { path: `${index}.txt` }),
+  )
+  expect(await Promise.all(uploads.map(({ done }) => done))).toHaveLength(60)
+  expect(await refused(harness)).toEqual([])
+})

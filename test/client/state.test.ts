@@ -38,9 +38,11 @@ test('states: reported in order, the final one before `done`', async () => {
 })
 
 test('states: a failed upload ends in `failed` with its error', async () => {
-  const { upload, seen } = await startUpload({}, undefined, 0)
+  const { upload, seen } = await startUpload({}, ({ emulator }) =>
+    emulator.controls.setQuota('-', 0),
+  )
   const error = await upload.done.catch((error) => error)
-  expect(error).toMatchObject({ code: 'empty_file' })
+  expect(error).toMatchObject({ code: 'quota_exceeded' })
   expect(seen).toEqual(['preparing', 'failed'])
   expect(upload.state).toEqual({ name: 'failed', error })
 })
@@ -95,7 +97,7 @@ describe('states: the reason of a wait:', () => {
     const headers = { 'Retry-After': '7' }
     const before = Date.now()
     const { upload, seen, states } = await startUpload({}, ({ emulator }) =>
-      emulator.controls.force('put-part', { status: 503, code: 'SlowDown', headers }),
+      emulator.controls.force('put-object', { status: 503, code: 'SlowDown', headers }),
     )
     await upload.done
     const order = ['preparing', 'uploading', 'waiting server_busy', 'uploading', 'completing']
@@ -137,7 +139,7 @@ describe('states: the reason of a wait:', () => {
       const isPart = String(target).includes('partNumber')
       return isPart && left-- > 0 ? Promise.reject(new TypeError('failed')) : fetch(target, init)
     }
-    const { upload, seen } = await startUpload({ fetch: failing })
+    const { upload, seen } = await startUpload({ fetch: failing }, undefined, 2 * MiB)
     await upload.done
     const distinct = seen.filter((state, index) => state !== seen[index - 1])
     expect(distinct).toEqual([
@@ -150,9 +152,14 @@ describe('states: the reason of a wait:', () => {
     ])
   })
 
-  test('new credentials', async () => {
-    const { upload, seen } = await startUpload({}, ({ emulator }) =>
-      emulator.controls.force('put-part', { status: 403, code: 'AccessDenied' }),
+  test.each([
+    ['of parts', 'put-part', 2 * MiB],
+    ['of a simple upload', 'put-object', 1],
+  ] as const)('new credentials %s', async (_what, route, bytes) => {
+    const { upload, seen } = await startUpload(
+      { partsInParallel: 1 },
+      ({ emulator }) => emulator.controls.force(route, { status: 403, code: 'AccessDenied' }),
+      bytes,
     )
     await upload.done
     expect(seen).toEqual([

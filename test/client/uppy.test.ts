@@ -2,7 +2,7 @@ import { type Body, type Meta, Uppy, type UppyFile } from '@uppy/core'
 import { describe, expect, test } from 'vitest'
 import { SmhUpload, type SmhUploadOptions } from '../../src/client/uppy/index.ts'
 import { ann, bob, type Harness, MiB, someBytes, startHarness } from '../support/harness.ts'
-import { sentNumbers, storedBytes } from '../support/upload-client.ts'
+import { begun, sentNumbers, storedBytes } from '../support/upload-client.ts'
 
 type AnyUppy = Uppy<Meta, Body>
 type File = UppyFile<Meta, Body>
@@ -42,10 +42,6 @@ function progressBeyond(uppy: AnyUppy, id: string, bytes: number): Promise<void>
 }
 
 const openTasks = (harness: Harness) => () => harness.emulator.controls.openTasks()
-/** The number of multipart uploads that have begun. */
-function begun(harness: Harness): number {
-  return harness.smhCalls('begin-multipart').filter(({ status }) => status === 201).length
-}
 
 describe('SmhUpload: an upload', () => {
   test('stores the file and reports progress', async () => {
@@ -126,28 +122,33 @@ describe('SmhUpload: an upload', () => {
     expect(harness.emulator.controls.files()).toHaveLength(1)
   })
 
-  test('of an empty file fails with a message for users', async () => {
+  test('of an empty file stores it', async () => {
     const harness = await startHarness()
     const { uppy, add } = uppyOf(harness)
     const id = add('empty.txt', '')
     await uppy.upload()
-    expect(uppy.getFile(id).error).toBe('Empty files cannot be uploaded.')
+    expect(uppy.getFile(id)).toMatchObject({
+      progress: { uploadComplete: true },
+      response: { body: { path: ['empty.txt'], size: 0 } },
+    })
   })
 
   test('reports its states, and fails with the message of the app', async () => {
     const harness = await startHarness()
-    const { uppy, add, errors } = uppyOf(harness, { messages: { empty_file: 'Leere Datei.' } })
+    const { uppy, add, errors } = uppyOf(harness, {
+      messages: { invalid_name: 'Falscher Name.' },
+    })
     const states: string[] = []
     uppy.on('smh-upload-state', (file, { name }) => states.push(`${file.name} ${name}`))
-    const id = add('empty.txt', '')
+    const id = add('a:b.txt', 'a')
     await uppy.upload()
-    expect(errors).toMatchObject([{ code: 'empty_file', message: 'Leere Datei.' }])
+    expect(errors).toMatchObject([{ code: 'invalid_request', message: 'Falscher Name.' }])
     uppy.removeFile(id)
     add('a.txt', 'a')
     await uppy.upload()
     expect(states).toEqual([
-      'empty.txt preparing',
-      'empty.txt failed',
+      'a:b.txt preparing',
+      'a:b.txt failed',
       'a.txt preparing',
       'a.txt uploading',
       'a.txt completing',

@@ -107,22 +107,19 @@ test('demo FILE...: names files that cannot be uploaded and uploads the others',
   expect(demo.errors().trimEnd().split('\n')).toEqual([
     `${missing} does not exist`,
     `${directory} is a directory`,
-    `${empty} is empty; an upload needs at least one byte`,
     expect.stringMatching(/a\?b\.bin: The request is invalid\. path: has /),
   ])
   expect(demo.out()).toContain('/good.bin\n')
   expect(demo.out()).toContain('/good (1).bin\n')
-  expect(demo.out()).toContain('2 of 6 files stored intact.')
+  expect(demo.out()).toContain('3 of 6 files stored intact.')
 })
 
 test('demo FILE...: starts nothing when no file can be uploaded', async () => {
-  const empty = await aFile('empty.bin', new Uint8Array())
-  const demo = await runDemo(empty, folder)
+  const missing = join(folder, 'missing.bin')
+  const demo = await runDemo(missing, folder)
   expect(await demo.end()).toEqual({ status: 1, left: [] })
   expect(demo.out()).toBe('')
-  expect(demo.errors()).toBe(
-    `${empty} is empty; an upload needs at least one byte\n${folder} is a directory\n`,
-  )
+  expect(demo.errors()).toBe(`${missing} does not exist\n${folder} is a directory\n`)
 })
 
 test('demo FILE...: sends no bytes of a file that SMH already has', async () => {

@@ -183,7 +183,7 @@ test('failures: short credentials expire and are renewed until the switch is off
   const ttls = async () => {
     const upload = demo.client.upload(new Blob([someBytes(3)]), { path: 'note.txt' })
     await upload.done
-    const part = demo.controls.calls().findLast(({ route }) => route === 'put-part')
+    const part = demo.controls.calls().findLast(({ route }) => route === 'put-object')
     const times = /q-key-time=(\d+);(\d+)/.exec(part?.headers.authorization ?? '')
     return Number(times?.[2]) - Number(times?.[1])
   }

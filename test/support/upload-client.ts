@@ -38,9 +38,27 @@ export function pausedUpload(
   })
 }
 
+/** The number of uploads that have begun in SMH. */
+export function begun(harness: Harness): number {
+  return begins(harness).length
+}
+
+/** How the uploads have begun that SMH has accepted. */
+export function begins(harness: Harness): string[] {
+  return harness.smhCalls().flatMap(({ route, status }) => {
+    return /^begin-/.test(route ?? '') && status === 201 ? [String(route)] : []
+  })
+}
+
 /** The status of COS's response to each part, in the order of arrival. */
 export function partStatuses({ emulator }: Harness): (number | null)[] {
   const calls = emulator.controls.calls().filter(({ route }) => route === 'put-part')
+  return calls.map(({ status }) => status)
+}
+
+/** The status of COS's response to each part and each whole file, in the order of arrival. */
+export function cosStatuses({ emulator }: Harness): (number | null)[] {
+  const calls = emulator.controls.calls().filter(({ route }) => /^put-(part|object)$/.test(route))
   return calls.map(({ status }) => status)
 }
 

@@ -62,7 +62,7 @@ createDropArea({
   },
 })
 at('limits').textContent =
-  `Any type, not empty, up to ${fileSize(maxBytes)} per file. ` +
+  `Any type, up to ${fileSize(maxBytes)} per file. ` +
   `A reload keeps files up to ${fileSize(MAX_KEPT_BYTES)}.`
 
 const asked = takeResumeLink()

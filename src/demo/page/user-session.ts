@@ -20,7 +20,6 @@ const kept = { name: 'kept', maxFileSize: MAX_KEPT_BYTES, maxTotalSize: 2 * MAX_
 /** Errors that the same file would cause again. */
 const FINAL: readonly UploadErrorCode[] = [
   'invalid_request',
-  'empty_file',
   'file_too_large',
   'metadata_too_large',
   'not_permitted',
