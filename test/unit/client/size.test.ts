@@ -8,6 +8,7 @@ const uppy = ['@uppy/core', '@uppy/core/utils']
 test.each([
   { what: 'the client', entry: 'client/index.ts', limitKiB: 12, imports: [] },
   { what: 'the worker that hashes', entry: 'client/hash-worker.ts', limitKiB: 2, imports: [] },
+  { what: 'the queue', entry: 'client/queue/index.ts', limitKiB: 3, imports: [] },
   // With the client, without Uppy.
   { what: 'the plugin', entry: 'client/uppy/index.ts', limitKiB: 14, imports: uppy },
 ])('$what: at most $limitKiB KiB with gzip', async ({ what, entry, limitKiB, imports }) => {

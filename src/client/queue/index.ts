@@ -1,0 +1,4 @@
+export { chosenFiles, droppedFiles } from './folders.ts'
+export { resumeOpenUploads } from './open-uploads.ts'
+export { createUploadQueue } from './queue.ts'
+export type * from './types.ts'
