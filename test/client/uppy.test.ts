@@ -194,6 +194,56 @@ describe('SmhUpload: resume', () => {
     expect(sentNumbers(harness)).toEqual([1, 2, 3, 4])
   })
 
+  test('offers an open upload with the same path and size', async () => {
+    const harness = await startHarness()
+    const content = someBytes(3 * MiB)
+    const begin = (path: string) => harness.begin({ path, size: content.length })
+    const wanted = await begin('a.bin')
+    const declined = await begin('b.bin')
+    await begin('c.bin')
+    await harness.putPart(wanted, 1, content.slice(0, MiB))
+    const offered: string[] = []
+    const { uppy, add } = uppyOf(harness, {
+      shouldResume(file, { confirmKey }) {
+        offered.push(`${file.name} ${confirmKey}`)
+        return file.name === 'a.bin'
+      },
+    })
+    add('a.bin', content)
+    add('b.bin', someBytes(3 * MiB, 2))
+    add('c.bin', 'another size')
+    expect((await uppy.upload())?.successful).toHaveLength(3)
+    expect(offered.toSorted()).toEqual([
+      `a.bin ${wanted.confirmKey}`,
+      `b.bin ${declined.confirmKey}`,
+    ])
+    expect(sentNumbers(harness)).toEqual([1, 1, 2, 2, 3, 3])
+    expect((await storedBytes(harness, 'a.bin')).equals(content)).toBe(true)
+    const operations = (await harness.records()).map(({ operation }) => operation)
+    expect(operations.filter((name) => name === 'listUploads')).toHaveLength(1)
+  })
+
+  test('does not offer the upload of another file of this page', async () => {
+    const harness = await startHarness()
+    const { uppy, add } = uppyOf(harness, { shouldResume: () => true, filesInParallel: 1 })
+    const content = someBytes(2 * MiB)
+    const { confirmKey } = await harness.begin({ path: 'a.bin', size: content.length })
+    const first = add('a.bin', content)
+    uppy.setFileState(first, { smhUpload: { confirmKey } })
+    add('a.bin', content, { relativePath: '/a.bin' })
+    expect((await uppy.upload())?.successful).toHaveLength(2)
+    expect(harness.emulator.controls.files()).toHaveLength(2)
+  })
+
+  test('begins another upload when the open uploads cannot be listed', async () => {
+    const harness = await startHarness()
+    const failing: typeof fetch = (target, init) =>
+      init?.method === 'GET' ? Promise.reject(new TypeError('fetch failed')) : fetch(target, init)
+    const { uppy, add } = uppyOf(harness, { shouldResume: () => true, fetch: failing })
+    add('a.txt', 'a')
+    expect((await uppy.upload())?.successful).toHaveLength(1)
+  })
+
   test("fails with another user's confirm key, and a retry begins a new upload", async () => {
     const harness = await startHarness()
     const content = someBytes(2 * MiB)

@@ -11,6 +11,7 @@ import { filterFilesToEmitUploadStarted, filterFilesToUpload } from '@uppy/core/
 import {
   createUploadClient,
   describeUpload,
+  type OpenUpload,
   type StoredFile,
   type Upload,
   type UploadClient,
@@ -20,6 +21,7 @@ import {
   type UploadOptions,
   type UploadState,
 } from '../index.ts'
+import { resumeOpenUploads } from '../queue/open-uploads.ts'
 import { createSemaphore, type PermitHolder, type Semaphore } from '../semaphore.ts'
 
 export interface SmhUploadOptions<M extends Meta, B extends Body>
@@ -32,6 +34,12 @@ export interface SmhUploadOptions<M extends Meta, B extends Body>
    * was dropped with.
    */
   uploadOptions?: (file: UppyFile<M, B>) => Partial<Omit<UploadOptions, CarriedByUppy>>
+  /**
+   * Called before a file begins whose path and size are those of an upload that the user has open, for example on
+   * another device. Return true to resume that upload. Default: the client does not ask for open uploads, and the
+   * file begins another upload.
+   */
+  shouldResume?: (file: UppyFile<M, B>, upload: OpenUpload) => boolean | Promise<boolean>
   /** Replace the English messages of `describeUpload` in the errors that Uppy shows. */
   messages?: UploadMessages
 }
@@ -81,6 +89,8 @@ export class SmhUpload<M extends Meta, B extends Body> extends BasePlugin<
   readonly #events: EventManager<M, B>
   readonly #semaphore: Semaphore
   readonly #runs = new Map<string, Run>()
+  /** Confirm keys of the uploads that this plugin has begun or resumed. */
+  readonly #ownKeys = new Set<string>()
 
   /** @throws RangeError when a number is out of range, TypeError when `gateway` is not a URL */
   constructor(uppy: Uppy<M, B>, options: SmhUploadOptions<M, B>) {
@@ -121,15 +131,26 @@ export class SmhUpload<M extends Meta, B extends Body> extends BasePlugin<
   readonly #uploadFiles = async (ids: string[]): Promise<void> => {
     const files = filterFilesToUpload(this.uppy.getFilesByIds(ids))
     this.uppy.emit('upload-start', filterFilesToEmitUploadStarted(files))
-    await Promise.all(files.map(({ id }) => this.#uploadFile(id)))
+    const open = this.opts.shouldResume && this.#openUploads()
+    await Promise.all(files.map(({ id }) => this.#uploadFile(id, open)))
   }
 
-  async #uploadFile(id: string): Promise<void> {
+  /** The open uploads of the user. None when the gateway does not respond: the files begin other uploads. */
+  #openUploads(): Promise<OpenUpload[]> {
+    return this.#client.list().catch((error) => {
+      this.uppy.log(`[SmhUpload] Could not list the open uploads: ${error}`, 'warning')
+      return []
+    })
+  }
+
+  async #uploadFile(id: string, open?: Promise<OpenUpload[]>): Promise<void> {
     const run: Run = { isPaused: () => this.uppy.getFile(id)?.isPaused ?? false }
     this.#runs.set(id, run)
     await this.#semaphore.acquire(run)
     try {
       // The user has removed the file while it waited.
+      if (this.#runs.get(id) !== run) return
+      if (open) await this.#offerResume(id, await open)
       if (this.#runs.get(id) !== run) return
       run.upload = this.#start(this.uppy.getFile(id))
       this.#succeed(id, await run.upload.done)
@@ -141,6 +162,26 @@ export class SmhUpload<M extends Meta, B extends Body> extends BasePlugin<
     }
   }
 
+  /** Sets the confirm key of an open upload of this file, if the app wants to resume it. */
+  async #offerResume(id: string, open: readonly OpenUpload[]): Promise<void> {
+    const file = this.uppy.getFile(id)
+    if (!file || file.smhUpload || !(file.data instanceof Blob)) return
+    // A file that has not started yet may have a key.
+    const keys = this.uppy.getFiles().map(({ smhUpload }) => smhUpload?.confirmKey)
+    const others = open.filter(
+      ({ confirmKey }) => !this.#ownKeys.has(confirmKey) && !keys.includes(confirmKey),
+    )
+    const item = { file: file.data, path: this.#optionsOf(file).path }
+    const confirmKey = resumeOpenUploads([item], others)[0]?.confirmKey
+    const upload = others.find((each) => each.confirmKey === confirmKey)
+    if (!upload || !(await this.opts.shouldResume?.(file, upload))) return
+    this.uppy.setFileState(id, { smhUpload: { confirmKey: upload.confirmKey } })
+  }
+
+  #optionsOf(file: UppyFile<M, B>) {
+    return { path: pathOf(file), ...this.opts.uploadOptions?.(file) }
+  }
+
   #start(file: UppyFile<M, B>): Upload {
     const { id, data } = file
     if (file.isRemote || !(data instanceof Blob)) {
@@ -149,7 +190,6 @@ export class SmhUpload<M extends Meta, B extends Body> extends BasePlugin<
         'The file is not available in this browser. Choose it again.',
       )
     }
-    const options = { path: pathOf(file), ...this.opts.uploadOptions?.(file) }
     const onProgress: UploadOptions['onProgress'] = ({ sentBytes, totalBytes }) => {
       const current: UppyFile<M, B> | undefined = this.uppy.getFile(id)
       this.uppy.emit('upload-progress', current, {
@@ -162,12 +202,13 @@ export class SmhUpload<M extends Meta, B extends Body> extends BasePlugin<
       const current: UppyFile<M, B> | undefined = this.uppy.getFile(id)
       if (current) this.uppy.emit('smh-upload-state', current, state)
     }
-    const allOptions = { ...options, onProgress, onState }
-    if (file.smhUpload) return this.#client.resume(file.smhUpload.confirmKey, data, allOptions)
     const onConfirmKey = (confirmKey: string) => {
-      this.uppy.setFileState(id, { smhUpload: { confirmKey } })
+      this.#ownKeys.add(confirmKey)
+      if (this.uppy.getFile(id)) this.uppy.setFileState(id, { smhUpload: { confirmKey } })
     }
-    return this.#client.upload(data, { ...allOptions, onConfirmKey })
+    const options = { ...this.#optionsOf(file), onConfirmKey, onProgress, onState }
+    if (file.smhUpload) return this.#client.resume(file.smhUpload.confirmKey, data, options)
+    return this.#client.upload(data, options)
   }
 
   #succeed(id: string, stored: StoredFile): void {
