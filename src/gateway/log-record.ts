@@ -27,6 +27,9 @@ export const logEvents = {
   access_token_not_renewed: 'The SMH token cannot be renewed.',
   smh_circuit_opened: 'Calls to SMH fail, so the gateway sends only trial calls.',
   smh_circuit_closed: 'SMH responds again.',
+  ledger_unavailable:
+    'The shared ledger does not answer. Each instance counts in its own memory until `ledger_available`.',
+  ledger_available: 'The shared ledger answers again.',
   upload_cancelled: 'The gateway cancelled an upload. `reason` says why.',
   log_lines_dropped:
     'Node: the log could not be written for a while. `count` is the number of lost lines.',
@@ -129,6 +132,9 @@ export const logReasons = {
   stored_size: 'The size of the stored file differs from the declared size.',
   foreign_path: "SMH stored an instant upload outside the user's folder.",
   too_many_parts: 'The upload had more parts than its size allows.',
+
+  ledger_timeout: 'The ledger did not answer in time.',
+  ledger_error: 'The ledger refuses connections, or answered with an error.',
 
   client_disconnected: 'The client disconnected.',
   body_timeout: 'The request body did not arrive within 30 seconds.',

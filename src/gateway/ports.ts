@@ -61,6 +61,8 @@ export interface Metrics {
   inFlight(requests: number): void
   /** While the circuit is open, the gateway does not call SMH. */
   circuitOpen(isOpen: boolean): void
+  /** Only with a shared ledger: whether its store answers. */
+  ledgerAvailable(isAvailable: boolean): void
   /** Counts a response with status 401 by its reason. */
   authenticationFailed(reason: string): void
 }
@@ -71,6 +73,7 @@ export const noMetrics: Metrics = {
   calledOut() {},
   inFlight() {},
   circuitOpen() {},
+  ledgerAvailable() {},
   authenticationFailed() {},
 }
 

@@ -46,9 +46,11 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'gateway/runtimes/shared/',
     'node:',
     '@hono/node-server',
+    '@redis/client',
     'pino',
     'prom-client',
     'undici',
+    'zod',
   ],
   'gateway/runtimes/worker/': [
     ...CORE,
@@ -245,11 +247,12 @@ describe('rooms of src', () => {
     expect(operations.filter(([, names]) => names.some(operation))).toEqual([])
   })
 
-  test('secrets are revealed in two places', () => {
+  test('secrets are revealed in three places', () => {
     const reveals = [...imports.keys()].filter((file) =>
       readFileSync(join(src, file), 'utf8').includes('.reveal()'),
     )
     expect(reveals.sort()).toEqual([
+      'gateway/runtimes/node/redis-connection.ts',
       'gateway/smh/token-requests.ts',
       'gateway/uploads/confirm-key.ts',
     ])

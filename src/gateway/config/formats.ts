@@ -75,6 +75,23 @@ export const confirmKeySecrets = list('one or more secrets of at least 32 bytes'
   new TextEncoder().encode(item).length >= 32 ? conceal(item) : undefined,
 )
 
+/** https://www.iana.org/assignments/uri-schemes/prov/redis, without a query. */
+export const redisUrl = reader(
+  'a redis or rediss URL, such as rediss://user:password@host:6379/0, with special characters percent-encoded',
+  (text) => (isRedisUrl(text) ? conceal(text) : undefined),
+)
+
+function isRedisUrl(text: string): boolean {
+  if (!/^rediss?:\/\/[^?#]+$/.test(text) || !URL.canParse(text)) return false
+  const { hostname, pathname, username, password } = new URL(text)
+  try {
+    decodeURIComponent(username + password)
+  } catch {
+    return false
+  }
+  return hostname !== '' && /^(\/\d{0,4})?$/.test(pathname)
+}
+
 export const webOrigins = setOf('origins such as https://app.example.com', (item) =>
   // No wildcard: the URL parser lets an asterisk be part of a host name.
   /^https?:[^*]+$/.test(item) && URL.canParse(item) && new URL(item).origin === item

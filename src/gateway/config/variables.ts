@@ -9,6 +9,7 @@ import {
   keySetUrl,
   libraryId,
   metadataKeys,
+  redisUrl,
   scope,
   spaceId,
   webOrigins,
@@ -265,9 +266,10 @@ const variables = {
       default: '120',
       doc:
         'Uploads that a user may begin in a minute, instant uploads included. The limit of all ' +
-        'other requests of a user together is ten times as high. Each instance counts separately. ' +
-        '`0` switches both limits off. On Workers only `0` has an effect: the rate-limit bindings ' +
-        'in `wrangler.toml` set the limits.',
+        'other requests of a user together is ten times as high. Without `REDIS_URL` each ' +
+        'instance counts separately. `0` switches both limits off. On Workers this variable limits ' +
+        'the begins with the binding `LEDGER`. Otherwise only `0` has an effect: the rate-limit ' +
+        'bindings in `wrangler.toml` set the limits.',
     },
     maxInFlight: {
       name: 'MAX_IN_FLIGHT',
@@ -282,6 +284,16 @@ const variables = {
       reader: integer(1, 300),
       default: '10',
       doc: 'Timeout of one request to SMH, in seconds. The timeout of a confirm is 60 seconds.',
+    },
+    redisUrl: {
+      name: 'REDIS_URL',
+      reader: redisUrl,
+      default: { unset: 'none: each instance has its own ledger' },
+      doc:
+        'The Redis in which all instances keep the begins, the open uploads and the Idempotency-Keys ' +
+        'of each user. `rediss` uses TLS.',
+      runtimes: ['node'],
+      secret: true,
     },
     host: {
       name: 'HOST',

@@ -17,6 +17,8 @@ export interface MemoryLedger extends Ledger {
   failed(...args: Parameters<Ledger['failed']>): void
   ended(...args: Parameters<Ledger['ended']>): void
   list(userId: string): Awaited<ReturnType<Ledger['list']>>
+  /** Whether a begin with this Idempotency-Key is running or has an outcome. */
+  knowsKey(userId: string, key: string): boolean
 }
 
 /** Creates a ledger in memory. It ends with the process. */
@@ -55,5 +57,6 @@ export function createMemoryLedger(options: UserLedgerOptions): MemoryLedger {
       if (knows(userId)) withUser(userId, (user) => user.ended(confirmKey, how))
     },
     list: (userId) => (knows(userId) ? withUser(userId, (user) => user.list()) : []),
+    knowsKey: (userId, key) => users.peek(userId)?.knowsKey(key) ?? false,
   }
 }

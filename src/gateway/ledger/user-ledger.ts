@@ -159,6 +159,12 @@ export class UserLedger {
     if (how === 'aborted' && entry?.key !== undefined) this.#delete('keys', this.#keys, entry.key)
   }
 
+  /** Whether a begin with this Idempotency-Key is running or has an outcome. */
+  knowsKey(key: string): boolean {
+    const known = this.#keys.get(key)
+    return known !== undefined && known.endsAt > this.#options.clock()
+  }
+
   list(): OpenUpload[] {
     this.dropEnded(this.#options.clock())
     return [...this.#uploads.values()].map(({ upload }) => upload).reverse()
@@ -216,7 +222,8 @@ function confirmKeyOf(record: ReplayRecord): string | undefined {
   return record.outcome === 'upload' ? record.confirmKey : undefined
 }
 
-function toReplay(record: BeginOutcomeRecord): ReplayRecord {
+/** What a repeat of the begin finds. */
+export function toReplay(record: BeginOutcomeRecord): ReplayRecord {
   if (record.outcome !== 'upload') return record
   const { confirmKey, method } = record.upload
   return { outcome: 'upload', confirmKey, method }

@@ -56,6 +56,7 @@ export function createNodeMetrics(droppedLogLines: () => number = () => 0): Node
     help: '1 while the circuit is open and SMH gets only trial calls.',
     registers: [registry],
   })
+  let ledger: Gauge | undefined
   const failures = new Counter({
     name: 'gateway_authentication_failures_total',
     help: 'Requests answered with 401, by reason.',
@@ -87,6 +88,14 @@ export function createNodeMetrics(droppedLogLines: () => number = () => 0): Node
     },
     circuitOpen(isOpen) {
       circuit.set(isOpen ? 1 : 0)
+    },
+    ledgerAvailable(isAvailable) {
+      ledger ??= new Gauge({
+        name: 'gateway_ledger_available',
+        help: '1 while the shared ledger answers, 0 while this instance uses its own.',
+        registers: [registry],
+      })
+      ledger.set(isAvailable ? 1 : 0)
     },
     authenticationFailed(reason) {
       failures.inc({ reason })

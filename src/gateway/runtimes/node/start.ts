@@ -80,6 +80,16 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
   // Loaded only when metrics are served: prom-client takes several megabytes.
   const watching = config.adminPort === undefined ? undefined : await import('./metrics.ts')
   const metrics = watching?.createNodeMetrics(options.droppedLogLines)
+  const memory = createMemoryLedger({ limits: ledgerLimits(config), clock, monotonicClock })
+  // Loaded only with Redis: its client takes several megabytes.
+  const shared =
+    config.redisUrl &&
+    (await (
+      await import('./shared-ledger.ts')
+    ).startSharedLedger({
+      ...{ config, redisUrl: config.redisUrl, memory, clock, monotonicClock, log },
+      metrics: metrics ?? noMetrics,
+    }))
   const app = createApp({
     config,
     clock,
@@ -87,7 +97,7 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
     log,
     httpClient,
     singleFlight: createSingleFlight(),
-    ledger: createMemoryLedger({ limits: ledgerLimits(config), clock, monotonicClock }),
+    ledger: shared?.ledger ?? memory,
     otherCallsRateLimiter: createMemoryRateLimiter(
       OTHER_CALLS_PER_BEGIN * config.rateLimitPerMinute,
       monotonicClock,
@@ -104,6 +114,9 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
     maxConnections: Math.max(LEAST_CONNECTIONS, CONNECTIONS_PER_SERVED * config.maxInFlight),
     requestTimeoutMs,
     stallTimeoutMs,
+  }).catch((error: unknown) => {
+    shared?.close()
+    throw error
   })
   const adminServer = metrics && watching?.serveMetrics(metrics.registry)
   if (adminServer) {
@@ -112,6 +125,7 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
     } catch (error) {
       server.closeAllConnections()
       await server.stop(0)
+      shared?.close()
       throw error
     }
   }
@@ -135,6 +149,7 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
     // A confirm continues for up to a minute after its client has disconnected.
     await Promise.race([httpClient.close().catch(() => forced), forced])
     clearTimeout(force)
+    shared?.close()
   }
 
   let ending: Promise<void> | undefined

@@ -65,8 +65,32 @@ test('variables: each has a unique name', () => {
 test('variables: a variable is marked as secret if and only if its value is a Secret', () => {
   const isConcealed = (value: unknown) => inspect(value).includes('reveal')
   for (const { name, reader, secret } of variableList) {
-    const reading = reader.read('a'.repeat(64))
+    const reading = reader.read(name === 'REDIS_URL' ? 'redis://host' : 'a'.repeat(64))
     const value = 'value' in reading ? reading.value : undefined
     expect([name, isConcealed(value)]).toEqual([name, secret ?? false])
   }
+})
+
+test.each([
+  'redis://localhost',
+  'redis://localhost:6379',
+  'rediss://user:p%40ss@redis.example.com:6380/0',
+  'redis://:password@[::1]:6379/15',
+])('variables: REDIS_URL accepts %s', (url) => {
+  expect(parseWith({ REDIS_URL: url }).redisUrl?.reveal()).toBe(url)
+})
+
+test.each([
+  'localhost:6379',
+  'http://localhost:6379',
+  'redis://',
+  'redis:///0',
+  'redis://host/db',
+  'redis://host:99999',
+  'redis://host?db=1',
+  'redis://user:p%ss@host',
+  'redis://user:pa#ss@host',
+  'unix:///run/redis.sock',
+])('variables: REDIS_URL rejects %s', (url) => {
+  expect(variablesWithIssues({ REDIS_URL: url })).toEqual(['REDIS_URL'])
 })
