@@ -184,12 +184,13 @@ describe('the gateway', () => {
     )
     await writeFile(
       join(server, 'worker.js'),
-      "export { default } from 'smh-upload-gateway/worker'\n",
+      "export { default, LedgerObject } from 'smh-upload-gateway/worker'\n",
     )
     const env = { ...process.env, ...wranglerEnvironment }
     const deploy = [wranglerScript, 'deploy', '--dry-run', '--outdir', 'bundle']
     const { stdout } = await execute(process.execPath, deploy, { cwd: server, env })
     expect(stdout).toContain('env.ASSETS')
+    expect(stdout).toContain('env.LEDGER')
     expect(await readFile(join(server, 'bundle/worker.js'), 'utf8')).toContain('reference.html')
   })
 })

@@ -14,6 +14,7 @@ export interface DeployedWorker extends LaunchedGateway {
 /** The bundle of `src/gateway/runtimes/worker/main.ts` in a fresh workerd, which ends with the test. */
 export async function startDeployedWorker(
   environment: Record<string, unknown>,
+  { hasLedger = false } = {},
 ): Promise<DeployedWorker> {
   const lines: string[] = []
   const miniflare = new Miniflare(
@@ -23,6 +24,9 @@ export async function startDeployedWorker(
       ...compatibility,
       cf: false,
       bindings: environment,
+      ...(hasLedger && {
+        durableObjects: { LEDGER: { className: 'LedgerObject', useSQLite: true } },
+      }),
       handleStructuredLogs: ({ message }: { message: string }) => lines.push(message),
     } as never),
   )

@@ -1,10 +1,13 @@
 /** biome-ignore-all lint/suspicious/noConsole: the console is where a Worker's log goes. */
 import type { Execution } from '../../src/gateway/ports.ts'
+import type { LedgerBinding } from '../../src/gateway/runtimes/worker/durable-ledger.ts'
 import {
   type Bindings,
   createGatewayWorker,
   type GatewayWorker,
 } from '../../src/gateway/runtimes/worker/handler.ts'
+
+export { LedgerObject } from '../../src/gateway/runtimes/worker/ledger-object.ts'
 
 /**
  * Many gateways in one workerd, each identified by its port. Each is the Worker of
@@ -35,12 +38,21 @@ export default {
     gateway.now = now
     gateway.lasted = lasted
     const { BEGIN_RATE_LIMIT, CALL_RATE_LIMIT, ASSETS } = bindings
+    const LEDGER = bindings.LEDGER && ownLedger(bindings.LEDGER, id)
     return gateway.worker.fetch(
       request,
-      { ...gateway.environment, BEGIN_RATE_LIMIT, CALL_RATE_LIMIT, ASSETS } as Bindings,
+      { ...gateway.environment, BEGIN_RATE_LIMIT, CALL_RATE_LIMIT, LEDGER, ASSETS } as Bindings,
       execution,
     )
   },
+}
+
+/** The ledger of one gateway. An issuer may have the address of an earlier test's. */
+function ownLedger(ledger: LedgerBinding, id: string): LedgerBinding {
+  return {
+    idFromName: (name) => ledger.idFromName(`${id} ${name}`),
+    get: (object) => ledger.get(object),
+  }
 }
 
 function start(id: string, environment: Record<string, string>, bodyTimeoutMs?: number): Gateway {

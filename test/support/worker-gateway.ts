@@ -76,6 +76,10 @@ async function startWorkerd(limit: number): Promise<Workerd> {
           })
         },
       },
+      // A gateway with a limit uses the rate-limit bindings, as an account without Durable Objects does.
+      ...(limit === 0 && {
+        durableObjects: { LEDGER: { className: 'LedgerObject', useSQLite: true } },
+      }),
       ...(limit > 0 && {
         ratelimits: {
           BEGIN_RATE_LIMIT: { namespace_id: '1', simple: { limit, period: 60 } },

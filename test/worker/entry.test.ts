@@ -7,15 +7,15 @@ import { startDeployedWorker } from '../support/deployed-worker.ts'
 import { expectProblem } from '../support/problems.ts'
 
 /** The Worker as it would be deployed, with the real parts around it. */
-async function startWorker(environment: Record<string, unknown> = {}) {
+async function startWorker(environment: Record<string, unknown> = {}, hasLedger = false) {
   const [emulator, issuer] = await Promise.all([startEmulator(), startDemoIssuer()])
   onTestFinished(async () => {
     await Promise.all([emulator.close(), issuer.close()])
   })
-  const worker = await startDeployedWorker({
-    ...environmentOf({ emulator, issuer }),
-    ...environment,
-  })
+  const worker = await startDeployedWorker(
+    { ...environmentOf({ emulator, issuer }), ...environment },
+    { hasLedger },
+  )
   const token = await issuer.token({ sub: 'ann' })
   const begin = (path = 'a.txt') =>
     fetch(`${worker.url}/v1/uploads`, {
@@ -129,6 +129,18 @@ describe('the Worker', () => {
     await unlimited.begin()
     await expect.poll(() => unlimited.worker.written()).toContain('"event":"request"')
     expect(unlimited.worker.written()).not.toContain('rate_limit_binding_missing')
+  })
+
+  test('binding LEDGER: begins are limited by RATE_LIMIT_PER_MINUTE, and the response says how many are left', async () => {
+    const { worker, begin } = await startWorker({ RATE_LIMIT_PER_MINUTE: 2 }, true)
+    const answers = [await begin(), await begin(), await begin()]
+    expect(answers.map(({ status }) => status)).toEqual([201, 201, 429])
+    const left = answers.map(({ headers }) => /r=\d+/.exec(headers.get('ratelimit') ?? '')?.[0])
+    expect(left).toEqual(['r=1', 'r=0', 'r=0'])
+    await expect
+      .poll(() => worker.written())
+      .toContain('"event":"rate_limit_binding_missing","variables":["CALL_RATE_LIMIT"]')
+    expect(worker.written()).not.toContain('ledger_unavailable')
   })
 
   test('a flood of /readyz at a cold start causes few upstream calls', async () => {

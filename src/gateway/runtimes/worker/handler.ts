@@ -1,19 +1,17 @@
 import { type App, createApp } from '../../app.ts'
-import {
-  type Config,
-  ConfigurationError,
-  parseConfig,
-  unknownVariables,
-} from '../../config/parse.ts'
+import { ConfigurationError, parseConfig, unknownVariables } from '../../config/parse.ts'
 import { GatewayError, toProblem } from '../../errors.ts'
-import type { Ledger } from '../../ledger/ledger.ts'
+import { createFallbackLedger } from '../../ledger/fallback-ledger.ts'
+import { type Ledger, MAX_LISTED } from '../../ledger/ledger.ts'
 import { ledgerLimits } from '../../ledger/limits.ts'
 import { createMemoryLedger } from '../../ledger/memory-ledger.ts'
 import { withRateLimiter } from '../../ledger/rate-limiter-ledger.ts'
+import { ledgerRealm } from '../../ledger/realm.ts'
 import {
   type Clock,
   type Execution,
   noMetrics,
+  type Ports,
   type RateLimiter,
   type ReadDocsAsset,
 } from '../../ports.ts'
@@ -21,6 +19,7 @@ import { createConsoleLog, writeToConsole } from '../shared/console-log.ts'
 import { fetchClient } from '../shared/fetch-client.ts'
 import type { WriteLine } from '../shared/json-log.ts'
 import { createBoundedFlights } from '../shared/single-flight.ts'
+import { createDurableLedger, type LedgerBinding } from './durable-ledger.ts'
 
 interface RateLimitBinding {
   limit(options: { key: string }): Promise<{ success: boolean }>
@@ -28,8 +27,10 @@ interface RateLimitBinding {
 
 /** The bindings of wrangler.toml, and the variables of docs/configuration.md. */
 export interface Bindings {
-  /** Limits begins. Without this binding they are not limited. */
+  /** Limits begins, where `LEDGER` is missing. Without both they are not limited. */
   BEGIN_RATE_LIMIT?: RateLimitBinding
+  /** The ledger of all isolates. Without this binding each isolate has its own. */
+  LEDGER?: LedgerBinding
   /** Limits all other calls. Without this binding they are not limited. */
   CALL_RATE_LIMIT?: RateLimitBinding
   /** The static assets of the API reference. Without this binding `/docs` responds with 404. */
@@ -42,8 +43,6 @@ export interface GatewayWorker {
   /** Serves a cron trigger: renews the token of `SMH_ACCESS_TOKEN`. */
   scheduled(event: unknown, bindings: Bindings, execution: Execution): void
 }
-
-const rateLimitBindings = ['BEGIN_RATE_LIMIT', 'CALL_RATE_LIMIT'] as const
 
 /** The period of the rate-limit bindings in wrangler.toml. */
 const RATE_LIMIT_PERIOD_SECONDS = 60
@@ -98,9 +97,10 @@ function build(
     const log = createConsoleLog(config.logLevel, write)
     const variables = unknownVariables(bindings)
     if (variables.length > 0) log('warn', { event: 'unknown_variables', variables })
-    // The bindings hold the limits. 0 switches both off, as on Node.
+    // The rate-limit bindings hold their limits. 0 switches both off, as on Node.
     const isLimited = config.rateLimitPerMinute > 0
-    const missing = rateLimitBindings.filter((name) => !bindings[name])
+    const needed = bindings.LEDGER ? [] : (['BEGIN_RATE_LIMIT'] as const)
+    const missing = [...needed, 'CALL_RATE_LIMIT' as const].filter((name) => !bindings[name])
     if (isLimited && missing.length > 0) {
       log('warn', { event: 'rate_limit_binding_missing', variables: missing })
     }
@@ -111,7 +111,7 @@ function build(
       log,
       httpClient: fetchClient,
       singleFlight: createBoundedFlights(config.upstreamTimeoutSeconds * 1000),
-      ledger: ledgerOf(bindings, config, { clock, monotonicClock }),
+      ledger: ledgerOf(bindings, { config, clock, monotonicClock, log }),
       otherCallsRateLimiter: rateLimiterOf(isLimited ? bindings.CALL_RATE_LIMIT : undefined),
       metrics: noMetrics,
       readDocsAsset: readDocsAssetFrom(bindings.ASSETS),
@@ -143,14 +143,23 @@ function unavailable(): Response {
   })
 }
 
-/** Each isolate has its own open uploads and Idempotency-Keys. The rate-limit binding counts begins. */
+/** Without the binding `LEDGER`, each isolate has its own ledger, and the rate-limit binding counts begins. */
 function ledgerOf(
-  { BEGIN_RATE_LIMIT }: Bindings,
-  config: Config,
-  clocks: { clock: Clock; monotonicClock: Clock },
+  { LEDGER, BEGIN_RATE_LIMIT }: Bindings,
+  { config, ...ports }: Pick<Ports, 'config' | 'clock' | 'monotonicClock' | 'log'>,
 ): Ledger {
-  const limits = { ...ledgerLimits(config), perMinute: 0 }
-  const memory = createMemoryLedger({ limits, ...clocks })
+  const limits = ledgerLimits(config)
+  if (LEDGER) {
+    const realm = ledgerRealm(config)
+    return createFallbackLedger({
+      ...ports,
+      shared: createDurableLedger({ binding: LEDGER, realm, limits, clock: ports.clock }),
+      memory: createMemoryLedger({ limits, ...ports }),
+      maxListed: limits.maxOpen || MAX_LISTED,
+      metrics: noMetrics,
+    })
+  }
+  const memory = createMemoryLedger({ limits: { ...limits, perMinute: 0 }, ...ports })
   if (config.rateLimitPerMinute === 0) return memory
   return withRateLimiter(rateLimiterOf(BEGIN_RATE_LIMIT), memory)
 }
