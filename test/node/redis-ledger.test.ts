@@ -1,7 +1,9 @@
+import { readFile } from 'node:fs/promises'
 import { createClient } from '@redis/client'
 import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest'
 import { conceal } from '../../src/gateway/config/secret.ts'
 import type { BeginDecision } from '../../src/gateway/ledger/ledger.ts'
+import { MAX_KEYS } from '../../src/gateway/ledger/user-ledger.ts'
 import { createRedisConnection } from '../../src/gateway/runtimes/node/redis-connection.ts'
 import { createRedisLedger } from '../../src/gateway/runtimes/node/redis-ledger.ts'
 import { admitted, HOUR_MS, type LedgerUnderTest, testLedger } from '../support/ledger-contract.ts'
@@ -150,6 +152,7 @@ describe.skipIf(!hasRedis)('Redis ledger', () => {
       expect(entries.map(({ name }) => name.replace(/^smhgw:\{[\w-]{43}\}:/, '')).sort()).toEqual([
         'ends',
         `key:${key.key}`,
+        'keys',
         'open',
         'rate',
       ])
@@ -170,6 +173,48 @@ describe.skipIf(!hasRedis)('Redis ledger', () => {
     const open = (await dump()).find(({ name }) => name.endsWith(':open'))!
     const [stored] = Object.values<string>(JSON.parse(open.value))
     expect(JSON.parse(stored!)).toEqual({ ...opened, key: key.key })
+  })
+
+  test('a user has at most 10,000 Idempotency-Keys: the oldest are dropped', async () => {
+    const ledger = await another()
+    const record = { outcome: 'full_hash_required' } as const
+    const oldest = { key: 'oldest', fingerprint: 'print' }
+    await ledger.began('ann', admitted(await ledger.begin('ann', oldest)), record)
+    const [keys = ''] = (await direct.keys('*')).filter((name) => name.endsWith(':keys'))
+    const score = Date.now() + 48 * HOUR_MS
+    const others = Array.from({ length: MAX_KEYS - 1 }, (_, index) => ({
+      score,
+      value: `${index}`,
+    }))
+    await direct.zAdd(keys, others)
+    expect((await ledger.begin('ann', oldest)).kind).toBe('replay')
+    await ledger.began('ann', admitted(await ledger.begin('ann', key)), record)
+    expect(await direct.zCard(keys)).toBe(MAX_KEYS)
+    expect((await ledger.begin('ann', oldest)).kind).toBe('admitted')
+    expect((await ledger.begin('ann', key)).kind).toBe('replay')
+  })
+
+  test('the rights in docs/operating.md are enough', async () => {
+    const text = await readFile(new URL('../../docs/operating.md', import.meta.url), 'utf8')
+    const [, rights = ''] = /\*\*ACL\*\*: `([^`]+)`/.exec(text) ?? []
+    await direct.sendCommand(['ACL', 'SETUSER', 'gateway', 'on', '>p@ss', ...rights.split(/\s+/)])
+    const url = server.url.replace('//', '//gateway:p%40ss@')
+    const restricted = createRedisConnection(conceal(url))
+    onTestFinished(restricted.close)
+    await restricted.ping()
+    const ledger = createRedisLedger({ connection: restricted, realm, limits, clock: Date.now })
+    await direct.scriptFlush()
+    await ledger.count('ann')
+    await ledger.failed('ann', admitted(await ledger.begin('ann', key)))
+    for (const name of ['a', 'b']) {
+      const ticket = admitted(await ledger.begin('ann', { ...key, key: name }))
+      await ledger.began('ann', ticket, { outcome: 'upload', upload: upload(name) })
+    }
+    await ledger.ended('ann', 'a', 'aborted')
+    expect(await ledger.list('ann')).toMatchObject([{ confirmKey: 'b' }])
+    await expect(
+      restricted.run({ text: 'return redis.call("KEYS", "*")', sha1: 'x' }, [], []),
+    ).rejects.toThrow()
   })
 
   test('times of 13 digits and more stay exact', async () => {

@@ -1,5 +1,8 @@
 import { createServer } from 'node:net'
 import { describe, expect, onTestFinished, test } from 'vitest'
+import { environmentOf } from '../../src/demo/environment.ts'
+import { parseConfig } from '../../src/gateway/config/parse.ts'
+import { startGateway } from '../../src/gateway/runtimes/node/start.ts'
 import { freePort } from '../support/free-port.ts'
 import { startHarness } from '../support/harness.ts'
 import { hasRedis, startRedis } from '../support/redis-server.ts'
@@ -91,6 +94,39 @@ describe.skipIf(!hasRedis)('a gateway with Redis', () => {
     await shared()
     const after = await begin({ path: 'b.txt', size: 1 })
     expect(await listed(other)).toContain(after.confirmKey)
+  })
+
+  test('the metric says whether Redis answers, and Redis is found again without a request', async () => {
+    const { redis, emulator, issuer } = await startGateways()
+    const gateway = await startGateway({
+      config: parseConfig({
+        ...environmentOf({ emulator, issuer }),
+        ...{ PORT: '0', ADMIN_PORT: '0', REDIS_URL: redis.url },
+      }),
+      log: () => undefined,
+      idleMs: 0,
+    })
+    onTestFinished(() => gateway.close())
+    const available = async () => {
+      const text = await (await fetch(`${gateway.adminUrl}/metrics`)).text()
+      return /^gateway_ledger_available (\d)$/m.exec(text)?.[1]
+    }
+    expect(await available()).toBe('1')
+    await redis.kill()
+    const headers = { authorization: `Bearer ${await issuer.token({ sub: 'ann' })}` }
+    expect((await fetch(`${gateway.url}/v1/uploads`, { headers })).status).toBe(200)
+    expect(await available()).toBe('0')
+    await redis.restart()
+    await expect.poll(available, { timeout: 10_000 }).toBe('1')
+  })
+
+  test('a Redis that becomes a replica refuses writes, and counts as away until it is none', async () => {
+    const { redis, events, beginOnBoth, shared } = await startGateways()
+    await redis.command('REPLICAOF', '127.0.0.1', String(await freePort()))
+    await beginOnBoth()
+    expect(await events()).toEqual(['ledger_unavailable', 'ledger_unavailable'])
+    await redis.command('REPLICAOF', 'NO', 'ONE')
+    await shared()
   })
 
   test('Redis closes the connection while no request runs: the log stays silent', async () => {

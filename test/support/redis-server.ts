@@ -18,6 +18,8 @@ export interface RedisServer {
   /** Stops and continues the process. Meanwhile its connections stay open. */
   suspend(): void
   resume(): void
+  /** Sends one command on a connection of its own. */
+  command(...args: string[]): Promise<unknown>
   /** The number of connections, besides that of the test. */
   clients(): Promise<number>
   disconnectClients(): Promise<void>
@@ -39,7 +41,6 @@ export async function startRedis(more: readonly string[] = []): Promise<RedisSer
     throw new Error('redis-server did not start.')
   }
 
-  /** Sends one command on a connection of its own. */
   async function command(...args: string[]): Promise<unknown> {
     const client = createClient({ url: `redis://127.0.0.1:${port}`, RESP: 2 })
     await client.connect()
@@ -63,6 +64,7 @@ export async function startRedis(more: readonly string[] = []): Promise<RedisSer
     },
     suspend: () => void child.kill('SIGSTOP'),
     resume: () => void child.kill('SIGCONT'),
+    command,
     clients: async () =>
       String(await command('CLIENT', 'LIST'))
         .trim()

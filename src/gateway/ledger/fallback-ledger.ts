@@ -65,10 +65,6 @@ export function createFallbackLedger(options: FallbackLedgerOptions): FallbackLe
     metrics.ledgerAvailable(false)
     const reason = error instanceof LedgerTimeout ? 'ledger_timeout' : 'ledger_error'
     log('warn', { event: 'ledger_unavailable', reason })
-    resetAfter(error)
-  }
-
-  function resetAfter(error: unknown): void {
     if (error instanceof LedgerTimeout) shared.reset?.()
   }
 
@@ -85,7 +81,8 @@ export function createFallbackLedger(options: FallbackLedgerOptions): FallbackLe
     const now = monotonicClock()
     if (isAvailable || now - pingedAt < PING_INTERVAL_MS) return
     pingedAt = now
-    background(within(PING_TIMEOUT_MS, shared.ping()).then(becomeAvailable, resetAfter))
+    // The next ping connects again: a server that has become a replica answers, but refuses writes.
+    background(within(PING_TIMEOUT_MS, shared.ping()).then(becomeAvailable, () => shared.reset?.()))
   }
 
   /** Asks the shared store. Resolves to undefined if it is away. */

@@ -13,8 +13,11 @@ import {
   type Ticket,
 } from './ledger.ts'
 
-/** Limits the Idempotency-Keys of one user. Each takes about 300 bytes. Above it the oldest are dropped. */
-const MAX_KEYS = 10_000
+/**
+ * Limits the Idempotency-Keys of one user. Each takes about 300 bytes here, and 1 KB in Redis. Above it the oldest
+ * are dropped.
+ */
+export const MAX_KEYS = 10_000
 
 /** One table of the state. Ids are texts, values are JSON. */
 export type LedgerTable = 'rate' | 'tickets' | 'uploads' | 'keys'

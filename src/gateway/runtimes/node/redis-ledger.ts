@@ -9,7 +9,7 @@ import {
   type LedgerLimits,
   MAX_LISTED,
 } from '../../ledger/ledger.ts'
-import { toReplay } from '../../ledger/user-ledger.ts'
+import { MAX_KEYS, toReplay } from '../../ledger/user-ledger.ts'
 import type { Clock } from '../../ports.ts'
 import type { RedisConnection } from './redis-connection.ts'
 import {
@@ -116,7 +116,10 @@ export function createRedisLedger(options: RedisLedgerOptions): SharedLedger {
       const openForMs = upload ? Math.max(0, upload.endsAt - clock()) : Number.POSITIVE_INFINITY
       await connection.run(
         beganScript,
-        [`${prefix}:ends`, `${prefix}:open`, ...keyNames(prefix, idempotency?.key)],
+        [
+          ...['ends', 'open', 'keys'].map((name) => `${prefix}:${name}`),
+          ...keyNames(prefix, idempotency?.key),
+        ],
         [
           time(),
           String(maxAgeMs),
@@ -128,6 +131,9 @@ export function createRedisLedger(options: RedisLedgerOptions): SharedLedger {
           idempotency?.fingerprint ?? '',
           JSON.stringify(toReplay(record)),
           String(Math.min(openForMs, KEY_RETENTION_MS, maxAgeMs)),
+          idempotency?.key ?? '',
+          String(MAX_KEYS),
+          `${prefix}:key:`,
         ],
       )
     },

@@ -10,7 +10,7 @@ export interface RedisScript {
  * The keys of a user: `:rate` is the state of gcra.ts. `:ends` is a sorted set of running begins (`t:` and their
  * ticket) and open uploads (`u:` and a hash of their confirm key), by their ends. `:open` is a hash of the uploads
  * as JSON. `:key:` and the hash of an Idempotency-Key is a hash: fingerprint `f`, end `e`, outcome `r` as JSON, and
- * the upload `u`. All times are milliseconds of Redis' clock, because the clocks of the gateways differ.
+ * the upload `u`. `:keys` is a sorted set of the Idempotency-Keys with an outcome, by their ends. All times are milliseconds of Redis' clock, because the clocks of the gateways differ.
  *
  * The scripts use commands of Redis 3.2 or later. They have the rules of ledger/user-ledger.ts.
  */
@@ -118,12 +118,12 @@ return {'admitted', ahead}
 `)
 
 /**
- * KEYS: ends, open, and the Idempotency-Key's if there is one.
+ * KEYS: ends, open, keys, and the Idempotency-Key's if there is one.
  * ARGV: time, longest life, ticket, upload or an empty text, its JSON, how long it stays open, most uploads,
- * fingerprint, outcome as JSON, how long the key lasts.
+ * fingerprint, outcome as JSON, how long the key lasts, the key, most keys, what the name of a key starts with.
  */
 export const beganScript = script(`
-local ends, open, key = KEYS[1], KEYS[2], KEYS[3]
+local ends, open, keys, key = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local now, maxAge, upload = clock(ARGV[1]), tonumber(ARGV[2]), ARGV[4]
 redis.call('ZREM', ends, 't:' .. ARGV[3])
 if upload ~= '' then
@@ -142,6 +142,16 @@ if key then
   redis.call('DEL', key)
   redis.call('HMSET', key, 'f', ARGV[8], 'e', whole(now + lasts), 'r', ARGV[9], 'u', upload)
   expireAfter(key, lasts, maxAge)
+  redis.call('ZREMRANGEBYSCORE', keys, '-inf', whole(now))
+  redis.call('ZADD', keys, whole(now + lasts), ARGV[11])
+  local above = redis.call('ZCARD', keys) - tonumber(ARGV[12])
+  for _, old in ipairs(above > 0 and redis.call('ZRANGE', keys, 0, above - 1) or {}) do
+    redis.call('ZREM', keys, old)
+    -- It has the hash tag of the declared keys, and so their slot.
+    redis.call('DEL', ARGV[13] .. old)
+  end
+  local last = redis.call('ZREVRANGE', keys, 0, 0, 'WITHSCORES')
+  expireAfter(keys, last[2] - now, maxAge)
 end
 return 1
 `)
@@ -158,14 +168,13 @@ return 1
 
 /**
  * KEYS: ends, open.
- * ARGV: upload, `completed` or `aborted`, what the key of an Idempotency-Key starts with.
+ * ARGV: upload, `completed` or `aborted`, what the name of a key starts with.
  */
 export const endedScript = script(`
 local entry = redis.call('HGET', KEYS[2], ARGV[1])
 drop(KEYS[1], KEYS[2], 'u:' .. ARGV[1])
 if entry and ARGV[2] == 'aborted' then
   local key = cjson.decode(entry).key
-  -- It has the hash tag of the declared keys, and so their slot.
   if key then redis.call('DEL', ARGV[3] .. key) end
 end
 return 1

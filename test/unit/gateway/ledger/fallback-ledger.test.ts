@@ -121,7 +121,8 @@ describe('fallback ledger', () => {
     expect(await ledger.list('ann')).toMatchObject([{ confirmKey: 'b' }])
     expect(logged).toEqual([['warn', { event: 'ledger_unavailable', reason: 'ledger_error' }]])
     expect(gauge).toEqual([true, false])
-    expect(calls).toEqual(['begin', 'ping'])
+    // A ping that fails drops the connection.
+    expect(calls).toEqual(['begin', 'ping', 'reset'])
   })
 
   test('a store that hangs: one begin waits 200 ms in total, and later ones not at all', async () => {
