@@ -86,18 +86,16 @@ export function createApp(ports: Ports): App {
 
   /** The steps of an operation of users, in the order in which they run. */
   function stepsOf(endpoint: Endpoint): Step[] {
-    const isBegin = endpoint.rateLimit === 'begins'
-    const work = [
-      readInput(endpoint.route, permits.received, bodyTimeoutMs),
-      limitConcurrency(permits.served),
-      handle(endpoint),
-    ]
     return [
       allowOrigins,
       startOperation(endpoint),
       authenticateUser(authenticate),
-      isBegin ? beginLimit.announce : limitRate(ports.otherCallsRateLimiter),
-      ...(isBegin ? work.map(beginLimit.countRefusals) : work),
+      endpoint.rateLimit === 'begins'
+        ? beginLimit.announce
+        : limitRate(ports.otherCallsRateLimiter),
+      readInput(endpoint.route, permits.received, bodyTimeoutMs),
+      limitConcurrency(permits.served),
+      handle(endpoint),
     ]
   }
 

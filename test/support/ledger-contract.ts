@@ -119,6 +119,16 @@ export function testLedger(create: CreateLedger): void {
     expect((await ledger.begin('bob')).kind).toBe('admitted')
   })
 
+  test('a begin that fails after its ticket has ended leaves the key to the next begin', async () => {
+    const { ledger, advance } = setUp(create)
+    const key = { key: 'k', fingerprint: 'f' }
+    const late = admitted(await ledger.begin('ann', key))
+    advance(30_001)
+    admitted(await ledger.begin('ann', key))
+    await ledger.failed('ann', late)
+    expect(await ledger.begin('ann', key)).toMatchObject({ kind: 'in_progress' })
+  })
+
   test('open uploads: a begin without an outcome is void after its time', async () => {
     const { ledger, kinds, advance } = setUp(create, { maxOpen: 2 })
     expect(await kinds(3)).toEqual(['admitted', 'admitted', 'too_many_open'])

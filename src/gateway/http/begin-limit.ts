@@ -21,11 +21,9 @@ export type AdmittedBegin = Exclude<BeginDecision, { kind: 'rate_limited' }>
 export interface BeginLimit {
   /**
    * A step that announces the limit, and refuses the requests of a user who has to wait. Such a request is refused
-   * before its body is read.
+   * before its body is read. A request that a later step refuses is counted, too.
    */
   announce: Step
-  /** Makes a step count the request when it refuses it: a rejected begin counts, too. */
-  countRefusals(step: Step): Step
   /**
    * Asks the ledger about one begin.
    *
@@ -80,22 +78,16 @@ export function createBeginLimit(
     throw new Error('A refused begin has to wait.')
   }
 
-  function countAndThrow(request: RequestContext, error: unknown): never | Promise<never> {
-    if (request.isBeginCounted) throw error
-    const counted = ledger.count(request.user.id)
-    if (!(counted instanceof Promise)) {
-      noteCount(request, counted)
-      throw error
-    }
-    return counted.then((count) => {
-      noteCount(request, count)
-      throw error
-    })
+  /** Counts a request that was refused before the ledger knew it. */
+  async function countRefused(request: RequestContext, error: unknown): Promise<unknown> {
+    if (!request.isBeginCounted) noteCount(request, await ledger.count(request.user.id))
+    return error
   }
 
   return {
     announce(request) {
       if (perMinute === 0) return undefined
+      request.onRefused = countRefused
       request.responseHeaders['RateLimit-Policy'] = policy
       const until = limited.get(request.user.id)
       if (until === undefined) return undefined
@@ -106,16 +98,6 @@ export function createBeginLimit(
       }
       announceRate(request, { remaining: 0, resetSeconds: Math.ceil(waitMs / 1000) })
       return refuse(request, waitMs)
-    },
-
-    countRefusals: (step) => (request) => {
-      try {
-        const result = step(request)
-        if (!(result instanceof Promise)) return result
-        return result.catch((error: unknown) => countAndThrow(request, error))
-      } catch (error) {
-        return countAndThrow(request, error)
-      }
     },
 
     begin(request, idempotency, replaces) {

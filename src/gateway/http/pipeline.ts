@@ -36,10 +36,19 @@ export function createPipeline(deps: {
         }
         if (!response) throw new Error('No step returned a response.')
       } catch (error) {
-        response = respondError(request, error)
+        response = respondError(request, await refusalOf(request, error))
       }
       request.responseReady()
       recordAccess(request, response.status, log, metrics)
       return response
     }
+}
+
+/** The error to report: the request's `onRefused` may replace it. */
+async function refusalOf(request: RequestContext, error: unknown): Promise<unknown> {
+  try {
+    return request.onRefused ? await request.onRefused(request, error) : error
+  } catch (other) {
+    return other
+  }
 }

@@ -44,6 +44,8 @@ export class RequestContext {
   readonly input: { params?: unknown; body?: unknown } = {}
   /** Whether the ledger has counted the request as a begin. */
   isBeginCounted = false
+  /** Called with what a step has thrown. Returns what the response reports, or throws it. */
+  onRefused: ((request: RequestContext, error: unknown) => unknown) | undefined
   /** For the log: why the request failed although its status is a success. */
   reason: LogReason | undefined
   /** The error of the response. */

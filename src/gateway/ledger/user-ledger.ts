@@ -45,6 +45,8 @@ interface KeyEntry extends Ending {
   fingerprint: string
   /** The outcome; undefined while the first request is running. */
   record: ReplayRecord | undefined
+  /** The ticket of the running request. */
+  ticket?: string
 }
 
 export interface UserLedgerOptions {
@@ -64,9 +66,12 @@ export interface UserLedgerOptions {
 export class UserLedger {
   readonly #options: UserLedgerOptions
   readonly #rows: LedgerRows
+  /** Makes the ids of tickets unique, also after a restart. */
+  readonly #start = crypto.randomUUID()
+  #admitted = 0
   /** The state of {@link countCall}. */
   #doneAt = 0
-  /** Begins that are running, by ticket. They take a place among the open uploads. */
+  /** Begins that are running, by ticket. They take a place among the open uploads, if these are limited. */
   readonly #tickets = new Map<string, Ending>()
   readonly #uploads = new Map<string, OpenEntry>()
   readonly #keys = new Map<string, KeyEntry>()
@@ -121,12 +126,15 @@ export class UserLedger {
   }
 
   #admit(idempotency: Idempotency | undefined, now: number): Ticket {
-    const ticket = { id: crypto.randomUUID(), idempotency }
-    const endsAt = now + this.#options.limits.runningMs
-    this.#put('tickets', this.#tickets, ticket.id, { endsAt })
+    const { maxOpen, runningMs } = this.#options.limits
+    this.#admitted += 1
+    const ticket = { id: `${this.#start}.${this.#admitted}`, idempotency }
+    const endsAt = now + runningMs
+    if (maxOpen > 0) this.#put('tickets', this.#tickets, ticket.id, { endsAt })
     if (idempotency) {
       const { key, fingerprint } = idempotency
-      this.#put('keys', this.#keys, key, { fingerprint, endsAt, record: undefined })
+      const entry = { fingerprint, endsAt, record: undefined, ticket: ticket.id }
+      this.#put('keys', this.#keys, key, entry)
     }
     return ticket
   }
@@ -154,7 +162,9 @@ export class UserLedger {
 
   failed({ id, idempotency }: Ticket): void {
     this.#delete('tickets', this.#tickets, id)
-    if (idempotency) this.#delete('keys', this.#keys, idempotency.key)
+    // Another begin has the key if this one took longer than its ticket lasts.
+    const isOwn = idempotency && this.#keys.get(idempotency.key)?.ticket === id
+    if (isOwn) this.#delete('keys', this.#keys, idempotency.key)
   }
 
   ended(confirmKey: string, how: 'completed' | 'aborted'): void {

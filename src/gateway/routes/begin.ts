@@ -65,7 +65,7 @@ interface PermittedBegin {
  * @returns `stored` and `needs-full-hash` only where `wanted` has a hash, by SMH's rules
  * @throws GatewayError one of {@link beginErrors}
  */
-export async function beginForUser(
+export function beginForUser(
   services: Services,
   request: RequestContext,
   { metadata: fields, ...wanted }: Wanted,
@@ -82,7 +82,9 @@ export async function beginForUser(
   const limits = idempotency ? { deadline: request.deadline } : request
   const begin = { services, request, upload, idempotency, limits }
   const decision = services.beginLimit.begin(request, idempotency)
-  return decide(begin, decision instanceof Promise ? await decision : decision)
+  return decision instanceof Promise
+    ? decision.then((decided) => decide(begin, decided))
+    : decide(begin, decision)
 }
 
 function decide(begin: PermittedBegin, decision: AdmittedBegin): Promise<Begun> {

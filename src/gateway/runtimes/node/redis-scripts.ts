@@ -9,8 +9,9 @@ export interface RedisScript {
 /*
  * The keys of a user: `:rate` is the state of gcra.ts. `:ends` is a sorted set of running begins (`t:` and their
  * ticket) and open uploads (`u:` and a hash of their confirm key), by their ends. `:open` is a hash of the uploads
- * as JSON. `:key:` and the hash of an Idempotency-Key is a hash: fingerprint `f`, end `e`, outcome `r` as JSON, and
- * the upload `u`. `:keys` is a sorted set of the Idempotency-Keys with an outcome, by their ends. All times are milliseconds of Redis' clock, because the clocks of the gateways differ.
+ * as JSON. `:key:` and the hash of an Idempotency-Key is a hash: fingerprint `f`, end `e`, and the running ticket `t`
+ * or the outcome `r` as JSON and the upload `u`. `:keys` is a sorted set of the Idempotency-Keys with an outcome, by
+ * their ends. All times are milliseconds of Redis' clock, because the clocks of the gateways differ.
  *
  * The scripts use commands of Redis 3.2 or later. They have the rules of ledger/user-ledger.ts.
  */
@@ -39,7 +40,7 @@ local function count(key, now, perMinute, maxAge)
   if perMinute == 0 then return '0', true end
   local oneTakes = 60000 / perMinute
   local ahead = math.max(0, tonumber(redis.call('GET', key) or '0') - now)
-  local allowed = ahead + oneTakes - 60000 <= oneTakes / 2
+  local allowed = ahead + oneTakes - 60000 <= math.min(1, oneTakes / 2)
   if allowed then
     redis.call('SET', key, text(now + ahead + oneTakes))
     expireAfter(key, ahead + oneTakes, maxAge)
@@ -111,7 +112,7 @@ if replaces ~= '' then drop(ends, open, 'u:' .. replaces) end
 put(ends, open, 't:' .. ticket, now, running, maxAge)
 if key then
   redis.call('DEL', key)
-  redis.call('HMSET', key, 'f', fingerprint, 'e', whole(now + running))
+  redis.call('HMSET', key, 'f', fingerprint, 'e', whole(now + running), 't', ticket)
   expireAfter(key, running, maxAge)
 end
 return {'admitted', ahead}
@@ -162,7 +163,9 @@ return 1
  */
 export const failedScript = script(`
 redis.call('ZREM', KEYS[1], 't:' .. ARGV[1])
-if KEYS[2] then redis.call('DEL', KEYS[2]) end
+-- Another begin has the key if this one took longer than its ticket lasts.
+local isOwn = KEYS[2] and redis.call('HGET', KEYS[2], 't') == ARGV[1]
+if isOwn then redis.call('DEL', KEYS[2]) end
 return 1
 `)
 
