@@ -1,5 +1,5 @@
 import { type ChildProcess, fork, spawn } from 'node:child_process'
-import { once } from 'node:events'
+import { EventEmitter, once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { startDemoIssuer } from '../../src/demo/demo-users.ts'
@@ -40,7 +40,8 @@ export async function startFixture(variables: Record<string, string> = {}) {
     },
     stdio: ['ignore', 'pipe', 'inherit'],
   })
-  const url = await addressOf(gateway)
+  const events = new EventEmitter<{ ledger: [event: string] }>()
+  const url = await addressOf(gateway, events)
   const generator = fork(fileURLToPath(new URL('./generate.ts', import.meta.url)))
   const token = (sub: string) => issuer.token({ sub, expiresInSeconds: DAY_SECONDS })
   const tokens = await Promise.all(
@@ -50,6 +51,8 @@ export async function startFixture(variables: Record<string, string> = {}) {
     emulator,
     url,
     token,
+    /** Emits the events of the ledger that the gateway logs. */
+    events,
     /** Lets the load generator send begins. */
     async load(wanted: Pick<Load, 'requests' | 'perSecond'>): Promise<Measured> {
       generator.send({ url, tokens, ...wanted } satisfies Load)
@@ -64,18 +67,24 @@ export async function startFixture(variables: Record<string, string> = {}) {
   }
 }
 
-async function addressOf({ stdout }: ChildProcess): Promise<string> {
-  if (!stdout) throw new Error('The gateway has no output.')
-  for await (const line of createInterface({ input: stdout })) {
-    if (!line.includes('"event":"listening"')) continue
-    stdout.resume()
-    return JSON.parse(line).address
-  }
-  throw new Error('The gateway ended before it listened.')
+function addressOf(
+  gateway: ChildProcess,
+  events: EventEmitter<{ ledger: [event: string] }>,
+): Promise<string> {
+  if (!gateway.stdout) throw new Error('The gateway has no output.')
+  const lines = createInterface({ input: gateway.stdout })
+  return new Promise((resolve, reject) => {
+    gateway.once('exit', () => reject(new Error('The gateway ended before it listened.')))
+    lines.on('line', (line) => {
+      const [, event = ''] = /"event":"(listening|ledger_\w+)"/.exec(line) ?? []
+      if (event === 'listening') resolve(JSON.parse(line).address)
+      else if (event !== '') events.emit('ledger', event)
+    })
+  })
 }
 
 /** The quantile of the times at this share, 0 to 1. */
-function quantile(times: readonly number[], share: number): number {
+export function quantile(times: readonly number[], share: number): number {
   const sorted = [...times].sort((one, other) => one - other)
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN
 }
@@ -107,7 +116,7 @@ export function report(
 }
 
 /** Number of responses other than 201. */
-function refusedOf(statuses: Measured['statuses']): number {
+export function refusedOf(statuses: Measured['statuses']): number {
   const { 201: begun, ...others } = statuses
   return Object.values(others).reduce((sum, count) => sum + count, 0)
 }

@@ -156,10 +156,10 @@ function union(own: readonly OpenUpload[], shared: readonly OpenUpload[]): reado
   return [...byKey.values()].sort((one, other) => other.beganAt - one.beganAt)
 }
 
-/** Settles as `work` does, or rejects after `ms` with a {@link LedgerTimeout}. */
+/** Settles as `work` does, or rejects after `ms` with a {@link LedgerTimeout}. Without time left, after a moment. */
 function within<T>(ms: number, work: T | Promise<T>): Promise<T> {
   return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => reject(new LedgerTimeout()), ms)
+    const timer = setTimeout(() => reject(new LedgerTimeout()), Math.max(0, ms))
     Promise.resolve(work)
       .finally(() => clearTimeout(timer))
       .then(resolve, reject)
