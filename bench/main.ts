@@ -1,11 +1,12 @@
 /**
  * `npm run bench`: measures this gateway beside the servers of `baselines/`. Takes about 15 minutes. Prints the
- * tables and writes them to RESULTS.md; with `--only`, `--vs` or `--cpu-only` it writes nothing.
+ * tables and writes them to RESULTS.md; with `--only`, `--vs`, `--redis` or `--cpu-only` it writes nothing.
  *
  * - `--rounds N`, `--begins N`: rounds, and begins of each server in a round
  * - `--only NAMES`: only these servers, separated by commas
  * - `--vs DIR`: measures the compiled gateway of another checkout, or of its `dist`, as well
  * - `--cpu-only`: no latency
+ * - `--redis`: measures this gateway with its ledger in Redis as well. Needs `redis-server`
  */
 import { existsSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
@@ -13,6 +14,7 @@ import { cpus, totalmem } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { parseArgs } from 'node:util'
+import { startRedis } from '../test/support/redis-server.ts'
 import { type Fixture, startFixture } from './fixture.ts'
 import { instructionsAvailable } from './instructions.ts'
 import { checkJudges } from './judge-check.ts'
@@ -28,6 +30,7 @@ const { values } = parseArgs({
     only: { type: 'string' },
     vs: { type: 'string' },
     'cpu-only': { type: 'boolean', default: false },
+    redis: { type: 'boolean', default: false },
   },
 })
 const rounds = Number(values.rounds)
@@ -36,8 +39,10 @@ const cpuOnly = values['cpu-only']
 const CONNECTIONS = 50
 const USERS = 200
 
+const gateway = commandIn(fileURLToPath(new URL('../dist', import.meta.url)))
 const servers: Record<string, URL> = {
-  gateway: commandIn(fileURLToPath(new URL('../dist', import.meta.url))),
+  gateway,
+  ...(values.redis && { redis: gateway }),
   ...(values.vs && { vs: commandIn(values.vs) }),
   'by-hand': new URL('./baselines/by-hand.js', import.meta.url),
   'fastify-duties': new URL('./baselines/fastify-duties.js', import.meta.url),
@@ -62,6 +67,7 @@ const withDuties = new Set(['gateway', 'vs', 'by-hand', 'fastify-duties'])
 
 const hasInstructions = await instructionsAvailable()
 const fixture = await startFixture()
+const redis = values.redis ? await startRedis() : undefined
 // Metrics are off by default. The servers with the same duties count them, so all are measured with them.
 Object.assign(fixture.environment, { ADMIN_PORT: '0', UPLOAD_ALLOWED_EXTENSIONS: 'jpg,mov,mp4' })
 const judges = chosen.filter(([name]) => name === 'by-hand' || name === 'fastify-duties')
@@ -83,6 +89,7 @@ if (!values.only && !cpuOnly) {
   for (let number = 1; number <= rounds; number += 1) pairRates.push(await rateOfTwo(fixture))
 }
 await fixture.close()
+await redis?.kill()
 
 const machine = `${cpus()[0]?.model}, ${cpus().length} cores, ${Math.round(totalmem() / 2 ** 30)} GiB, Node ${process.version}, ${process.platform}`
 const text = report(all, pairRates, {
@@ -95,7 +102,7 @@ const text = report(all, pairRates, {
   hasInstructions,
 })
 console.log(text)
-if (!values.only && !values.vs && !cpuOnly) {
+if (!values.only && !values.vs && !redis && !cpuOnly) {
   await writeFile(new URL('./RESULTS.md', import.meta.url), text)
 }
 
@@ -103,7 +110,8 @@ if (!values.only && !values.vs && !cpuOnly) {
 async function measureRound({ environment, upstreamUrl, upstreamCalls }: Fixture): Promise<Round> {
   const running: Server[] = []
   for (const [name, file] of chosen) {
-    running.push({ name, process: await startServer(file, environment) })
+    const more: Record<string, string> = name === 'redis' && redis ? { REDIS_URL: redis.url } : {}
+    running.push({ name, process: await startServer(file, { ...environment, ...more }) })
   }
   for (const { process } of running) {
     await warmUp(process.url, tokens, CONNECTIONS)

@@ -14,6 +14,7 @@ interface Circumstances {
 const titles: Record<string, string> = {
   gateway: '**this gateway**, as packaged',
   vs: 'the gateway of the other checkout',
+  redis: 'this gateway with its ledger in Redis',
   'by-hand': 'the same duties by hand: `node:http`, zod, undici, pino',
   'fastify-duties': 'the same duties on Fastify: ajv, fast-json-stringify, its logger',
   floor: 'the floor: `node:http` + undici, a cached token, nothing else',
@@ -50,6 +51,9 @@ const targets: [to: string, text: string, key: 'cpuMicroseconds' | 'addedP99', m
   ['by-hand', 'added p99 ÷ the same duties by hand', 'addedP99', 1.5],
 ]
 
+/** Most CPU time that the ledger in Redis may add to a begin, µs. */
+const MOST_REDIS_MICROSECONDS = 40
+
 /** Most memory above the floor's, MiB. */
 const MOST_MEMORY_MIB = 100
 
@@ -78,6 +82,7 @@ export function report(
     '|---|---|---|',
     ...targets.flatMap((target) => targetRow(rounds, ...target)),
     ...memoryRow(rounds),
+    ...redisRow(rounds),
     ...comparisonRows(rounds),
     '',
     '## All figures',
@@ -117,6 +122,22 @@ function memoryRow(rounds: readonly Round[]): string[] {
   )
   if (more.length === 0) return []
   return [`| memory above the floor's, MiB | ${spread(more, 0)} | ≤ ${MOST_MEMORY_MIB} |`]
+}
+
+/** What Redis adds: for each round, the median of the differences of its turns. */
+function redisRow(rounds: readonly Round[]): string[] {
+  const added = rounds.flatMap(({ gateway, redis }) => {
+    if (!gateway || !redis) return []
+    const differences = redis.cpuMicroseconds.flatMap((cpu, turn) => {
+      const own = gateway.cpuMicroseconds[turn]
+      return own === undefined ? [] : [cpu - own]
+    })
+    return [median(differences)]
+  })
+  if (added.length === 0) return []
+  return [
+    `| CPU per begin that Redis adds, µs | ${spread(added, 0)} | ≤ ${MOST_REDIS_MICROSECONDS} |`,
+  ]
 }
 
 /** The ratios that have no target. */

@@ -35,7 +35,7 @@ interface Ending {
   endsAt: number
 }
 
-interface OpenEntry extends Ending {
+interface OpenEntry {
   upload: OpenUpload
   /** The Idempotency-Key of its begin. */
   key: string | undefined
@@ -60,8 +60,8 @@ export interface UserLedgerOptions {
 /**
  * The ledger of one user, in memory. Every method is synchronous, so each decision is atomic.
  *
- * The maps are in the order of their insertion, which is also the order of their ends: all uploads may stay
- * open for the same time, and so may all keys.
+ * Uploads and keys are in the order of their begins, which is also that of their ends: all uploads may stay open for
+ * the same time, and so may all keys.
  */
 export class UserLedger {
   readonly #options: UserLedgerOptions
@@ -73,7 +73,8 @@ export class UserLedger {
   #doneAt = 0
   /** Begins that are running, by ticket. They take a place among the open uploads, if these are limited. */
   readonly #tickets = new Map<string, Ending>()
-  readonly #uploads = new Map<string, OpenEntry>()
+  /** A list, not a map: a map would hash each confirm key, and few uploads end while many are open. */
+  readonly #uploads: OpenEntry[] = []
   readonly #keys = new Map<string, KeyEntry>()
 
   constructor(options: UserLedgerOptions) {
@@ -83,24 +84,25 @@ export class UserLedger {
 
   /** How many entries it holds. */
   get size(): number {
-    return this.#tickets.size + this.#uploads.size + this.#keys.size
+    return this.#tickets.size + this.#uploads.length + this.#keys.size
   }
 
   /** Restores one row that {@link LedgerRows} has kept. Rows of a table come in the order of their writes. */
   restore(table: LedgerTable, id: string, value: unknown): void {
     if (table === 'rate') this.#doneAt = value as number
     else if (table === 'tickets') this.#tickets.set(id, value as Ending)
-    else if (table === 'uploads') this.#uploads.set(id, value as OpenEntry)
+    else if (table === 'uploads') this.#uploads.push(value as OpenEntry)
     else this.#keys.set(id, value as KeyEntry)
   }
 
   count(): CountedBegin {
     const { limits, monotonicClock } = this.#options
     if (limits.perMinute === 0) return { rate: undefined, waitMs: 0 }
-    const { doneAt, ...counted } = countCall(this.#doneAt, monotonicClock(), limits.perMinute)
+    const counted = countCall(this.#doneAt, monotonicClock(), limits.perMinute)
+    const { doneAt, rate, waitMs } = counted
     this.#doneAt = doneAt
-    if (counted.waitMs === 0) this.#rows.put('rate', '', doneAt)
-    return counted
+    if (waitMs === 0) this.#rows.put('rate', '', doneAt)
+    return { rate, waitMs }
   }
 
   begin(idempotency: Idempotency | undefined, replaces: string | undefined): BeginDecision {
@@ -117,7 +119,7 @@ export class UserLedger {
       }
     } else {
       const { maxOpen } = this.#options.limits
-      if (maxOpen > 0 && this.#tickets.size + this.#uploads.size >= maxOpen) {
+      if (maxOpen > 0 && this.#tickets.size + this.#uploads.length >= maxOpen) {
         return { kind: 'too_many_open', rate, waitMs: this.#firstEnd() - now }
       }
     }
@@ -145,9 +147,11 @@ export class UserLedger {
     const endsAt = record.outcome === 'upload' ? record.upload.endsAt : Number.POSITIVE_INFINITY
     if (record.outcome === 'upload') {
       const { upload } = record
-      const entry = { upload, endsAt, key: idempotency?.key }
-      this.#put('uploads', this.#uploads, upload.confirmKey, entry)
-      this.#dropAbove(this.#options.limits.maxOpen || MAX_LISTED, 'uploads', this.#uploads)
+      const entry = { upload, key: idempotency?.key }
+      this.#uploads.push(entry)
+      this.#rows.put('uploads', upload.confirmKey, entry)
+      const max = this.#options.limits.maxOpen || MAX_LISTED
+      if (this.#uploads.length > max) this.#dropUploads(this.#uploads.length - max)
     }
     if (!idempotency) return
     const { key, fingerprint } = idempotency
@@ -157,7 +161,10 @@ export class UserLedger {
       endsAt: Math.min(endsAt, now + lastsMs),
       record: toReplay(record),
     })
-    this.#dropAbove(MAX_KEYS, 'keys', this.#keys)
+    for (const oldest of this.#keys.keys()) {
+      if (this.#keys.size <= MAX_KEYS) break
+      this.#delete('keys', this.#keys, oldest)
+    }
   }
 
   failed({ id, idempotency }: Ticket): void {
@@ -180,7 +187,7 @@ export class UserLedger {
 
   list(): OpenUpload[] {
     this.dropEnded(this.#options.clock())
-    return [...this.#uploads.values()].map(({ upload }) => upload).reverse()
+    return this.#uploads.map(({ upload }) => upload).reverse()
   }
 
   /** Drops what has ended. */
@@ -188,35 +195,33 @@ export class UserLedger {
     for (const [id, { endsAt }] of this.#tickets) {
       if (endsAt <= now) this.#delete('tickets', this.#tickets, id)
     }
-    this.#dropEndedOf('uploads', this.#uploads, now)
-    this.#dropEndedOf('keys', this.#keys, now)
-  }
-
-  #dropEndedOf(table: LedgerTable, map: Map<string, Ending>, now: number): void {
-    for (const [id, { endsAt }] of map) {
+    const open = this.#uploads.findIndex(({ upload }) => upload.endsAt > now)
+    if (open !== 0) this.#dropUploads(open === -1 ? this.#uploads.length : open)
+    for (const [key, { endsAt }] of this.#keys) {
       if (endsAt > now) return
-      this.#delete(table, map, id)
+      this.#delete('keys', this.#keys, key)
     }
   }
 
-  #dropAbove(max: number, table: LedgerTable, map: Map<string, Ending>): void {
-    for (const id of map.keys()) {
-      if (map.size <= max) return
-      this.#delete(table, map, id)
+  /** Drops the oldest uploads. */
+  #dropUploads(count: number): void {
+    for (const { upload } of this.#uploads.splice(0, count)) {
+      this.#rows.delete('uploads', upload.confirmKey)
     }
   }
 
   /** When the first place among the open uploads becomes free, if no client ends one sooner. */
   #firstEnd(): number {
-    const [upload] = this.#uploads.values()
+    const [open] = this.#uploads
     const [ticket] = this.#tickets.values()
-    return Math.min(upload?.endsAt ?? Infinity, ticket?.endsAt ?? Infinity)
+    return Math.min(open?.upload.endsAt ?? Infinity, ticket?.endsAt ?? Infinity)
   }
 
   #deleteUpload(confirmKey: string): OpenEntry | undefined {
-    const entry = this.#uploads.get(confirmKey)
-    if (entry) this.#delete('uploads', this.#uploads, confirmKey)
-    return entry
+    const index = this.#uploads.findLastIndex(({ upload }) => upload.confirmKey === confirmKey)
+    if (index === -1) return undefined
+    this.#rows.delete('uploads', confirmKey)
+    return this.#uploads.splice(index, 1)[0]
   }
 
   /** Puts an entry at the end of its map. */
