@@ -14,7 +14,7 @@ export interface DeployedWorker extends LaunchedGateway {
 /** The bundle of `src/gateway/runtimes/worker/main.ts` in a fresh workerd, which ends with the test. */
 export async function startDeployedWorker(
   environment: Record<string, unknown>,
-  { hasLedger = false } = {},
+  { hasLedger = false, beginLimit = 0 } = {},
 ): Promise<DeployedWorker> {
   const lines: string[] = []
   const miniflare = new Miniflare(
@@ -26,6 +26,11 @@ export async function startDeployedWorker(
       bindings: environment,
       ...(hasLedger && {
         durableObjects: { LEDGER: { className: 'LedgerObject', useSQLite: true } },
+      }),
+      ...(beginLimit > 0 && {
+        ratelimits: {
+          BEGIN_RATE_LIMIT: { namespace_id: '1', simple: { limit: beginLimit, period: 60 } },
+        },
       }),
       handleStructuredLogs: ({ message }: { message: string }) => lines.push(message),
     } as never),

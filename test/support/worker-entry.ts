@@ -37,11 +37,11 @@ export default {
     const gateway = gateways.get(id) ?? start(id, environment, bodyTimeoutMs)
     gateway.now = now
     gateway.lasted = lasted
-    const { BEGIN_RATE_LIMIT, CALL_RATE_LIMIT, ASSETS } = bindings
-    const LEDGER = bindings.LEDGER && ownLedger(bindings.LEDGER, id)
+    const { CALL_RATE_LIMIT, ASSETS } = bindings
+    const LEDGER = ownLedger(bindings.LEDGER as LedgerBinding, id)
     return gateway.worker.fetch(
       request,
-      { ...gateway.environment, BEGIN_RATE_LIMIT, CALL_RATE_LIMIT, LEDGER, ASSETS } as Bindings,
+      { ...gateway.environment, CALL_RATE_LIMIT, LEDGER, ASSETS } as Bindings,
       execution,
     )
   },

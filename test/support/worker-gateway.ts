@@ -76,14 +76,10 @@ async function startWorkerd(limit: number): Promise<Workerd> {
           })
         },
       },
-      // A gateway with a limit uses the rate-limit bindings, as an account without Durable Objects does.
-      ...(limit === 0 && {
-        durableObjects: { LEDGER: { className: 'LedgerObject', useSQLite: true } },
-      }),
+      durableObjects: { LEDGER: { className: 'LedgerObject', useSQLite: true } },
       ...(limit > 0 && {
         ratelimits: {
-          BEGIN_RATE_LIMIT: { namespace_id: '1', simple: { limit, period: 60 } },
-          CALL_RATE_LIMIT: { namespace_id: '2', simple: { limit: 10 * limit, period: 60 } },
+          CALL_RATE_LIMIT: { namespace_id: '1', simple: { limit: 10 * limit, period: 60 } },
         },
       }),
       handleStructuredLogs: ({ message }: { message: string }) => {

@@ -7,14 +7,17 @@ import { startDeployedWorker } from '../support/deployed-worker.ts'
 import { expectProblem } from '../support/problems.ts'
 
 /** The Worker as it would be deployed, with the real parts around it. */
-async function startWorker(environment: Record<string, unknown> = {}, hasLedger = false) {
+async function startWorker(
+  environment: Record<string, unknown> = {},
+  bindings: { hasLedger?: boolean; beginLimit?: number } = {},
+) {
   const [emulator, issuer] = await Promise.all([startEmulator(), startDemoIssuer()])
   onTestFinished(async () => {
     await Promise.all([emulator.close(), issuer.close()])
   })
   const worker = await startDeployedWorker(
     { ...environmentOf({ emulator, issuer }), ...environment },
-    { hasLedger },
+    bindings,
   )
   const token = await issuer.token({ sub: 'ann' })
   const begin = (path = 'a.txt') =>
@@ -132,7 +135,7 @@ describe('the Worker', () => {
   })
 
   test('binding LEDGER: begins are limited by RATE_LIMIT_PER_MINUTE, and the response says how many are left', async () => {
-    const { worker, begin } = await startWorker({ RATE_LIMIT_PER_MINUTE: 2 }, true)
+    const { worker, begin } = await startWorker({ RATE_LIMIT_PER_MINUTE: 2 }, { hasLedger: true })
     const answers = [await begin(), await begin(), await begin()]
     expect(answers.map(({ status }) => status)).toEqual([201, 201, 429])
     const left = answers.map(({ headers }) => /r=\d+/.exec(headers.get('ratelimit') ?? '')?.[0])
@@ -141,6 +144,16 @@ describe('the Worker', () => {
       .poll(() => worker.written())
       .toContain('"event":"rate_limit_binding_missing","variables":["CALL_RATE_LIMIT"]')
     expect(worker.written()).not.toContain('ledger_unavailable')
+  })
+
+  test('binding BEGIN_RATE_LIMIT: without LEDGER it limits begins, and the response has only the policy', async () => {
+    const { begin } = await startWorker({}, { beginLimit: 2 })
+    const answers = [await begin(), await begin(), await begin()]
+    expect(answers.map(({ status }) => status)).toEqual([201, 201, 429])
+    for (const { headers } of answers) {
+      expect(headers.get('ratelimit-policy')).toMatch(/^"begins";q=\d+;w=60$/)
+      expect(headers.get('ratelimit')).toBeNull()
+    }
   })
 
   test('a flood of /readyz at a cold start causes few upstream calls', async () => {
