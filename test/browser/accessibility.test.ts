@@ -3,12 +3,14 @@ import type { Page } from 'playwright-core'
 import { expect, test } from 'vitest'
 import {
   fileOnDisk,
+  folderOnDisk,
   linkOf,
   press,
   says,
   simulateFailure,
   startBrowserHarness,
   uploadFile,
+  uploadFolder,
   uploadFromDisk,
   visit,
 } from '../support/browser.ts'
@@ -86,11 +88,26 @@ test.each([
     release()
     await press(page, `Resume ${name}`)
     await says(page, name, 'Stored as')
-    await uploadFile(page, 'a;b.txt', new Uint8Array())
-    await says(page, 'a;b.txt', 'A name can have')
+    await uploadFile(page, 'a:b.txt', new Uint8Array())
+    await says(page, 'a:b.txt', 'A name can have')
     await page.getByText('verified').waitFor()
     await page.getByText('Checksum').click()
     await expectFit(page)
+
+    const files = { 'a:b.txt': someBytes(3), [`${'long-'.repeat(20)}.bin`]: someBytes(3 * MiB, 5) }
+    const folder = await folderOnDisk('camera', files)
+    const holdAgain = holdPartsAfter(1)
+    await uploadFolder(page, folder)
+    await page.getByText('1 file failed', { exact: true }).click()
+    await expectFit(page)
+    await page.reload()
+    await page.getByText('Choose camera again').waitFor()
+    await expectFit(page)
+    const third = await newProfile()
+    await visit(third, page.url())
+    await third.getByRole('heading', { name: 'You have 1 unfinished upload' }).waitFor()
+    await expectFit(third)
+    holdAgain()
   },
 )
 

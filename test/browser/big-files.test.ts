@@ -122,7 +122,7 @@ async function watchProgress(page: Page): Promise<() => Promise<number[]>> {
   const watching = await page.evaluateHandle(() => {
     const shown: number[] = []
     const look = () => {
-      const value = document.querySelector('[role=progressbar]')?.getAttribute('aria-valuenow')
+      const value = document.querySelector('#total-bar')?.getAttribute('aria-valuenow')
       if (value) shown.push(Number(value))
     }
     const what = { subtree: true, childList: true, attributeFilter: ['aria-valuenow'] }

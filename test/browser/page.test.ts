@@ -152,10 +152,40 @@ test('page: uploads dropped files and folders with their paths', async () => {
 
   const file = await fileOnDisk('inside.txt', someBytes(4))
   await page.getByLabel('Choose a folder').setInputFiles(dirname(file))
-  const path = `${basename(dirname(file))}/inside.txt`
-  await says(page, path, `Stored as ${path}`)
+  const folder = basename(dirname(file))
+  const path = `${folder}/inside.txt`
+  await hasTitle(page, `${folder}: 1 file stored`)
   const paths = controls.files().map(({ path }) => path.join('/'))
   expect(paths.toSorted()).toEqual([`users/${ada}/dropped.txt`, `users/${ada}/${path}`].toSorted())
+})
+
+test('page: uploads a dropped folder with its path', async () => {
+  const { page, ada, controls, visitDemo } = await startBrowserHarness()
+  await visitDemo()
+  // A script cannot drop a folder, so the entries are stand-ins.
+  await page.evaluate(() => {
+    const file = (fullPath: string) => ({
+      isFile: true,
+      fullPath,
+      file: (resolve: (file: File) => void) => resolve(new File([fullPath], 'x.txt')),
+    })
+    const batches = [[file('/deep/a.txt')], [file('/deep/b.txt')], []]
+    const folder = {
+      isFile: false,
+      fullPath: '/deep',
+      createReader: () => ({
+        readEntries: (resolve: (entries: object[]) => void) => resolve(batches.shift() ?? []),
+      }),
+    }
+    const dataTransfer = new DataTransfer()
+    dataTransfer.items.add(new File(['abc'], 'deep'))
+    DataTransferItem.prototype.webkitGetAsEntry = () => folder as never
+    const options = { dataTransfer, bubbles: true, cancelable: true }
+    document.querySelector('#drop')!.dispatchEvent(new DragEvent('drop', options))
+  })
+  await hasTitle(page, 'deep: 2 files stored')
+  const paths = controls.files().map(({ path }) => path.join('/'))
+  expect(paths.toSorted()).toEqual([`users/${ada}/deep/a.txt`, `users/${ada}/deep/b.txt`])
 })
 
 test('page: deletes what an earlier run of the demo has left in the browser', async () => {

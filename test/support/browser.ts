@@ -1,6 +1,6 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { type BrowserContextOptions, chromium, type Locator, type Page } from 'playwright-core'
 import { expect, inject, onTestFinished } from 'vitest'
 import { startDemo } from '../../src/demo/start-demo.ts'
@@ -113,11 +113,33 @@ export async function press(page: Page, name: string): Promise<void> {
 
 /** Writes a file that exists until the end of the test. Chromium reads disk faster than test memory. */
 export async function fileOnDisk(name: string, content: Uint8Array): Promise<string> {
-  const folder = await mkdtemp(join(tmpdir(), 'browser-'))
-  onTestFinished(() => rm(folder, { recursive: true }))
-  const file = join(folder, name)
+  const file = join(await temporaryFolder(), name)
   await writeFile(file, content)
   return file
+}
+
+/** Writes a folder with these files. It exists until the end of the test. */
+export async function folderOnDisk(
+  name: string,
+  files: Record<string, Uint8Array>,
+): Promise<string> {
+  const folder = join(await temporaryFolder(), name)
+  for (const [path, content] of Object.entries(files)) {
+    await mkdir(dirname(join(folder, path)), { recursive: true })
+    await writeFile(join(folder, path), content)
+  }
+  return folder
+}
+
+async function temporaryFolder(): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'browser-'))
+  onTestFinished(() => rm(folder, { recursive: true }))
+  return folder
+}
+
+/** Uploads a folder from the page. */
+export async function uploadFolder(page: Page, folder: string): Promise<void> {
+  await page.getByLabel('Choose a folder', { exact: true }).setInputFiles(folder)
 }
 
 /** Waits until the row of a file shows this state. */

@@ -1,18 +1,18 @@
-import { getDroppedFiles } from '@uppy/core/utils'
+import { chosenFiles, droppedFiles, type QueuedFile } from '../../client/queue/index.ts'
 import { at } from './elements.ts'
 
 export interface DropAreaOptions {
-  onFiles: (files: readonly File[]) => void
+  onFiles: (files: readonly QueuedFile[]) => void
   /** Handles a file that was dropped on another drop target. Returns whether it did. */
   takeDrop: (target: EventTarget | null, file: File | undefined) => boolean
 }
 
 /** Creates the area to choose files and folders. Files may be dropped anywhere on the page. */
 export function createDropArea({ onFiles, takeDrop }: DropAreaOptions): void {
-  for (const id of ['files', 'folder']) {
+  for (const id of ['files', 'folder-files', 'folder-again-files']) {
     const input = at<HTMLInputElement>(id)
     input.addEventListener('change', () => {
-      onFiles([...(input.files ?? [])])
+      onFiles(chosenFiles(input.files ?? []))
       input.value = '' // so that the same file can be chosen again
     })
   }
@@ -40,6 +40,8 @@ export function createDropArea({ onFiles, takeDrop }: DropAreaOptions): void {
     const { dataTransfer, target } = event
     if (!dataTransfer || !hasFiles(event)) return
     if (takeDrop(target, dataTransfer.files[0])) return
-    onFiles((await getDroppedFiles(dataTransfer)) as File[])
+    const files: QueuedFile[] = []
+    for await (const file of droppedFiles(dataTransfer)) files.push(file)
+    onFiles(files)
   })
 }

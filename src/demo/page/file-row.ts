@@ -7,7 +7,7 @@ import type { FileItem, FileState, UserSession } from './user-session.ts'
 const MAX_PREVIEW_BYTES = 20 * 1024 * 1024
 
 /** Without countdowns, which screen readers would read every second. */
-const messages: UploadMessages = {
+export const quietMessages: UploadMessages = {
   preparing: 'Preparing',
   uploading: 'Uploading',
   paused: 'Paused',
@@ -28,10 +28,10 @@ function describe(state: FileState): string {
       return state.text
     case 'stored':
       return state.instant
-        ? `${describeUpload(state, messages)}. SMH already had the file, so nothing was sent.`
-        : describeUpload(state, messages)
+        ? `${describeUpload(state, quietMessages)}. SMH already had the file, so nothing was sent.`
+        : describeUpload(state, quietMessages)
     default:
-      return describeUpload(state, messages)
+      return describeUpload(state, quietMessages)
   }
 }
 

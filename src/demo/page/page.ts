@@ -3,13 +3,19 @@ import { type DemoState, type DemoUser, readSettings, watchState } from './demo-
 import { createDropArea } from './drop-area.ts'
 import { at, make, setText } from './elements.ts'
 import { createFailuresCard } from './failures-card.ts'
+import { createFolderCard } from './folder-card.ts'
+import { createOpenCard } from './open-card.ts'
 import { createResumeCard } from './resume-card.ts'
 import { takeResumeLink } from './resume-link.ts'
 import { createStoredList, rememberStored } from './stored-list.ts'
 import { createUploadsCard } from './uploads-card.ts'
 import { createUserSession, MAX_KEPT_BYTES, type UserSession } from './user-session.ts'
 
+/** The page's title while nothing uploads. */
+const PAGE_TITLE = document.title
 const SHOW_INTERVAL_MS = 100
+/** More files than these, and folders, are shown with one progress instead of a row for each. */
+const MAX_ROWS_AT_ONCE = 20
 
 const { run, gatewayUrl, users, maxBytes } = await readSettings()
 await forgetOtherRuns()
@@ -17,6 +23,12 @@ await forgetOtherRuns()
 const storedList = createStoredList()
 const uploadsCard = createUploadsCard()
 const failuresCard = createFailuresCard()
+const folderCard = createFolderCard(showOpen)
+const openCard = createOpenCard({
+  continueWith: (file, { confirmKey, path }) =>
+    current.continueWith(file, confirmKey, path.join('/')),
+  onChange: show,
+})
 let state: DemoState | undefined
 let isShowing = false
 
@@ -53,7 +65,9 @@ const resumeCard = createResumeCard({
 createDropArea({
   onFiles(files) {
     announce('')
-    current.add(files)
+    const isFolder = files.some(({ path }) => path.includes('/'))
+    if (isFolder || files.length > MAX_ROWS_AT_ONCE) void current.folder.add(files)
+    else current.add(files)
   },
   takeDrop(target, file) {
     const taken = resumeCard.takes(target)
@@ -100,6 +114,12 @@ function signIn(user: DemoUser): void {
   void storedList.show(user)
   resumeCard.setUser(user)
   show()
+  showOpen()
+}
+
+/** Reads the uploads that the user has open. */
+function showOpen(): void {
+  void openCard.read(current.client).then(show)
 }
 
 /** Shows a message that belongs to no row. */
@@ -121,10 +141,16 @@ function show(): void {
   sessions.forEach((session, index) => {
     const isUploading =
       session !== current &&
-      session.items().some(({ state }) => ['uploading', 'completing'].includes(state.name))
+      (session.folder.view().state === 'active' ||
+        session.items().some(({ state }) => ['uploading', 'completing'].includes(state.name)))
     setText(radios[index]!.doing, isUploading ? 'uploading' : '')
   })
-  uploadsCard.show(current)
+  const titles = [uploadsCard.show(current), folderCard.show(current.folder)].filter(Boolean)
+  document.title = [...titles, PAGE_TITLE].join(' – ')
+  document.body.classList.toggle('busy', titles.length > 0)
+  openCard.show(
+    (upload) => current.has(upload) || current.folder.has(upload) || resumeCard.isFor(upload),
+  )
 }
 
 /** Shows a notice when the demo has stopped, or when another run serves this address. */

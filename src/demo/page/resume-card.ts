@@ -1,4 +1,10 @@
-import { createUploadClient, describeUpload, fileSize, UploadError } from '../../client/index.ts'
+import {
+  createUploadClient,
+  describeUpload,
+  fileSize,
+  type OpenUpload,
+  UploadError,
+} from '../../client/index.ts'
 import { type DemoUser, readToken } from './demo-server.ts'
 import { at } from './elements.ts'
 import { inBytes } from './format.ts'
@@ -98,6 +104,8 @@ export function createResumeCard(options: ResumeCardOptions) {
       wanted = link
       void look()
     },
+    /** Whether the card is open for this upload. */
+    isFor: ({ confirmKey }: OpenUpload) => wanted?.confirmKey === confirmKey,
     setUser(next: DemoUser): void {
       user = next
       void look()

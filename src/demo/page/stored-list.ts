@@ -1,9 +1,12 @@
 import type { StoredFile } from '../../client/index.ts'
 import { type DemoUser, readStored, type Stored } from './demo-server.ts'
 import { at, make } from './elements.ts'
-import { inBytes } from './format.ts'
+import { inBytes, inFiles } from './format.ts'
 
 type How = 'sent' | 'instant'
+
+/** More files than these are only counted. */
+const MAX_SHOWN = 30
 
 /** How this browser stored the file at each path. The checksum shows whether it is still the same. */
 type Seen = Record<string, { crc64: string; how: How }>
@@ -44,7 +47,10 @@ export function createStoredList() {
     shown = now
     at('whose').textContent = user.name
     at('nothing').hidden = files.length > 0
-    at('stored').replaceChildren(...files.map((file) => itemOf(file, seen)))
+    const items = files.slice(0, MAX_SHOWN).map((file) => itemOf(file, seen))
+    const more = files.length - items.length
+    if (more > 0) items.push(make('li', { className: 'quiet' }, `and ${inFiles(more)} more`))
+    at('stored').replaceChildren(...items)
   }
 }
 

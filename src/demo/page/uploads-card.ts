@@ -4,9 +4,6 @@ import { createFileRow } from './file-row.ts'
 import { outcomeOf } from './outcome.ts'
 import type { FileItem, UserSession } from './user-session.ts'
 
-/** The page's title while no file is shown. */
-const PAGE_TITLE = document.title
-
 const canPause = ({ state }: FileItem) =>
   ['queued', 'preparing', 'uploading', 'waiting'].includes(state.name)
 const isPaused = ({ state }: FileItem) => ['paused', 'restored'].includes(state.name)
@@ -71,7 +68,8 @@ export function createUploadsCard() {
   }
 
   return {
-    show(session: UserSession): void {
+    /** Returns the title above the files. */
+    show(session: UserSession): string {
       const items = session.items()
       if (shown !== session) {
         rows.clear()
@@ -82,15 +80,14 @@ export function createUploadsCard() {
       showTotal(items)
       const outcome = outcomeOf(items.map(({ state }) => state))
       setText(at('title'), outcome)
-      document.title = outcome ? `${outcome} – ${PAGE_TITLE}` : PAGE_TITLE
       at('uploads').hidden = items.length === 0
-      document.body.classList.toggle('busy', items.length > 0)
 
       const pausable = items.filter(canPause).length
       const paused = items.filter(isPaused).length
       at('pause-all').hidden = pausable + paused < 2
       setText(at('pause-all'), pausable > 0 ? 'Pause all' : 'Resume all')
       at('clear').hidden = !items.some(({ state }) => state.name === 'stored')
+      return outcome
     },
   }
 }

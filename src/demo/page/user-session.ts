@@ -1,13 +1,17 @@
 import { type Meta, Uppy, type UppyFile } from '@uppy/core'
 import GoldenRetriever, { type GoldenRetrieverOptions } from '@uppy/golden-retriever'
 import {
+  createUploadClient,
+  type OpenUpload,
   type StoredFile,
   UploadError,
   type UploadErrorCode,
   type UploadState,
 } from '../../client/index.ts'
+import type { QueuedFile } from '../../client/queue/index.ts'
 import { SmhUpload } from '../../client/uppy/index.ts'
 import { type DemoUser, readToken } from './demo-server.ts'
+import { createFolderSession } from './folder-session.ts'
 
 const MIB = 1024 * 1024
 
@@ -86,20 +90,23 @@ export function createUserSession(options: SessionOptions) {
   /** Files whose bytes were sent, because SMH did not have them. */
   const sent = new Set<string>()
 
+  const clientOptions = {
+    gateway: gatewayUrl,
+    getToken: () => readToken(user),
+    cosScheme: 'http',
+    // Uploads must survive a network that the visitor switches off for a long time.
+    retry: { attempts: 10_000, firstDelayMs: 250, longestDelayMs: 2_000 },
+    hashWorker: () => new Worker('/hash-worker.js', { type: 'module' }),
+  } as const
+  const client = createUploadClient(clientOptions)
+
   const uppy = new Uppy<PageMeta, Body>({
     id: `demo-${user.id}`,
     // Uppy would reject a second file with the same name. Here it is another upload.
     onBeforeFileAdded: (file) => ({ ...file, id: crypto.randomUUID() }),
   })
     .use(GoldenRetriever, { indexedDB: kept as GoldenRetrieverOptions['indexedDB'] & object })
-    .use(SmhUpload, {
-      gateway: gatewayUrl,
-      getToken: () => readToken(user),
-      cosScheme: 'http',
-      // Uploads must survive a network that the visitor switches off for a long time.
-      retry: { attempts: 10_000, firstDelayMs: 250, longestDelayMs: 2_000 },
-      hashWorker: () => new Worker('/hash-worker.js', { type: 'module' }),
-    })
+    .use(SmhUpload, { ...clientOptions, shouldResume: () => true })
 
   uppy.on('state-update', onChange)
   // The page starts each upload itself, so uploads from before the reload must not continue.
@@ -188,13 +195,25 @@ export function createUserSession(options: SessionOptions) {
     /** The files, in the order in which they were added. */
     items: () => uppy.getFiles().map(itemOf),
 
+    /** Lists and aborts the uploads of this user. */
+    client,
+
+    /** The folders of this user, which the page shows with one progress. */
+    folder: createFolderSession({ userId: user.id, client, onChange }),
+
+    /** Whether a row of the page has this upload. */
+    has: ({ confirmKey }: OpenUpload) =>
+      uppy.getFiles().some(({ smhUpload }) => smhUpload?.confirmKey === confirmKey),
+
     /** Starts to upload files, with the folders that they were added with. */
-    add(files: readonly File[]): void {
-      for (const file of files) addOne(file, pathOf(file))
+    add(items: readonly QueuedFile[]): void {
+      for (const { file, path } of items) {
+        if (file instanceof File) addOne(file, path === file.name ? '' : path)
+      }
     },
 
     /** Continues an upload from another browser. */
-    continueWith: (file: File, confirmKey: string) => addOne(file, '', confirmKey),
+    continueWith: (file: File, confirmKey: string, path = '') => addOne(file, path, confirmKey),
 
     start,
 
@@ -214,9 +233,4 @@ function nameOf({ name, meta }: SessionFile): string {
 function failureOf(error: { message: string }) {
   const isFinal = error instanceof UploadError && FINAL.includes(error.code)
   return { text: error.message, mayRetry: !isFinal }
-}
-
-/** The path of a file that was chosen (`webkitRelativePath`) or dropped (Uppy) with its folders, or ''. */
-function pathOf(file: File & { relativePath?: string | null }): string {
-  return file.relativePath || file.webkitRelativePath
 }
