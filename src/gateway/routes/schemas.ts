@@ -235,7 +235,8 @@ export const instantUploadResult = z
 /** @param confirmKey the gateway's, never SMH's */
 export function toCredentials(task: TaskReply, confirmKey: string): z.infer<typeof credentials> {
   const { domain, path, uploadId, headers } = task
-  return { domain, path, ...(uploadId !== undefined && { uploadId }), headers, confirmKey }
+  // JSON leaves out the upload id that a simple upload does not have.
+  return { domain, path, uploadId, headers, confirmKey }
 }
 
 /** The path in the response is relative to the user's folder. */

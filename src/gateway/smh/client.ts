@@ -125,7 +125,8 @@ export function createSmhClient(
         scope,
         {
           operation: 'begin',
-          ...(isSimple ? { method: 'PUT' } : { method: 'POST', flag: 'multipart' }),
+          method: isSimple ? 'PUT' : 'POST',
+          flag: isSimple ? undefined : 'multipart',
           path: pathOf('file', scope, path),
           query: {
             filesize: wanted.size,

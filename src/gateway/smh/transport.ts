@@ -30,7 +30,7 @@ export interface SmhRequest {
   /**
    * A query flag without a value (docs/smh-protocol.md#2.1) that selects the operation, such as `confirm`.
    */
-  flag?: string
+  flag?: string | undefined
   /** Entries without a value are left out. */
   query: Record<string, string | number | boolean | undefined>
   headers?: Readonly<Record<string, string>>
