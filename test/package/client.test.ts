@@ -19,7 +19,7 @@ import { storedBytes } from '../support/upload-client.ts'
 /** The client's package, as a project installs it. */
 
 const [uploaderModule = ''] = codeBlocks('README.md', 'ts')
-const [uploadsModule = '', uppyModule = ''] = codeBlocks('docs/client.md', 'ts')
+const [uploadsModule = '', uppyModule = '', folderModule = ''] = codeBlocks('docs/client.md', 'ts')
 const [sample = ''] = codeBlocks('src/client/README.md', 'ts')
 const uppyPackages = ['@uppy/core', '@uppy/dashboard', '@uppy/golden-retriever']
 
@@ -108,6 +108,7 @@ describe('types', () => {
         'uploader.ts': uploaderModule,
         'uploads.ts': uploadsModule,
         'dashboard.ts': uppyModule,
+        'folder.ts': folderModule,
         'sample.ts': sample,
       }
       expect(await checkTypes(project, modules, [...options, ...forPages])).toBe('')
@@ -197,9 +198,39 @@ describe('the client', () => {
     expect(harness.emulator.controls.openTasks()).toEqual([])
   })
 
+  test('of docs/client.md uploads a chosen folder with one progress', async () => {
+    const harness = await startHarness()
+    const project = await packed.installWith()
+    const options = `gateway: '${harness.gateway.url}', cosScheme: 'http'`
+    await writeFile(join(project, 'folder.ts'), withGateway(folderModule, options))
+    const said = await runModule(
+      project,
+      `
+      const listeners = {}
+      globalThis.document = { addEventListener() {} } as never
+      const { createFolderUploads } = await import('./folder.ts')
+      const files = ['a.txt', 'b.txt', 'c:.txt'].map((name) =>
+        Object.assign(new File(['x'], name), { webkitRelativePath: 'holiday/' + name }))
+      const input = { files, addEventListener: (type, listener) => (listeners[type] = listener) }
+      const shown = []
+      createFolderUploads(input as never, async () => process.env.TOKEN ?? '', (text) => shown.push(text))
+      await listeners.change()
+      console.log(JSON.stringify({ shown }))
+      process.exit()
+      `,
+      { TOKEN: await harness.issuer.token(ann) },
+    )
+    expect(said.shown).toContain('2 of 3 files')
+    expect(said.shown).toContainEqual(expect.stringMatching(/^holiday\/c:\.txt: A name can have/))
+    expect(said.shown.at(-1)).toBe('2 files stored, 1 failed')
+    const paths = harness.emulator.controls.files().map(({ path }) => path.slice(2).join('/'))
+    expect(paths.toSorted()).toEqual(['holiday/a.txt', 'holiday/b.txt'])
+  })
+
   test.each([
     ['smh-upload-client', [], []],
     ['smh-upload-client/hash-worker', [], []],
+    ['smh-upload-client/queue', [], []],
     ['smh-upload-client/uppy', ['@uppy/core'], ['@uppy/core', '@uppy/core/utils']],
   ])('%s is bundled for browsers', async (name, installed, imports) => {
     const folder = await packed.installWith(...installed)

@@ -147,7 +147,13 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'gateway/log-record.ts': [],
   'gateway/name-rules.ts': [],
   'client/': [],
-  'client/uppy/': ['client/index.ts', 'client/semaphore.ts', '@uppy/core'],
+  'client/queue/': ['client/errors.ts', 'client/gateway-types.ts', 'client/types.ts'],
+  'client/uppy/': [
+    'client/index.ts',
+    'client/queue/open-uploads.ts',
+    'client/semaphore.ts',
+    '@uppy/core',
+  ],
   'emulator/': [
     'node:',
     '@hono/node-server',
@@ -159,6 +165,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   // The page knows the gateway by its client alone.
   'demo/page/': [
     'client/index.ts',
+    'client/queue/index.ts',
     'client/uppy/index.ts',
     'demo/demo-state.ts',
     '@uppy/core',

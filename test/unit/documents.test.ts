@@ -144,7 +144,7 @@ test('all TypeScript of documents is compiled and run by test/package', () => {
   const blocks = documents.map((document) => [document, codeBlocks(document, 'ts').length] as const)
   expect(Object.fromEntries(blocks.filter(([, count]) => count > 0))).toEqual({
     'README.md': 1,
-    'docs/client.md': 2,
+    'docs/client.md': 3,
     'src/client/README.md': 1,
   })
 })
