@@ -1,15 +1,20 @@
-import type { Gateway, SignedCredentials } from './api.ts'
-import { hasCode, limitOf, UploadError } from './errors.ts'
+import { hasCode, UploadError } from './errors.ts'
 import type { BeginUpload, StoredFile } from './gateway-types.ts'
 import { type HashWorker, hashFile } from './hash-file.ts'
 import { beginningHash, canHash, MIN_INSTANT_BYTES } from './hashes.ts'
 import { metadataHeaders } from './metadata.ts'
-import { type ArrivedPart, MIB, partBytesFor, resumedPartBytes } from './parts.ts'
+import { type ArrivedPart, partBytesFor, resumedPartBytes } from './parts.ts'
+import {
+  type Begun,
+  beginBySize,
+  replaceSimple,
+  type SimpleServices,
+  simpleBegin,
+} from './simple.ts'
 import type { ResumeOptions, UploadOptions } from './types.ts'
 
 /** The dependencies of begin and resume. */
-export interface BeginServices {
-  gateway: Gateway
+export interface BeginServices extends SimpleServices {
   /** The app's option `partSize`. */
   partBytes: number | undefined
   hashWorker: HashWorker | undefined
@@ -18,29 +23,21 @@ export interface BeginServices {
    * refused request.
    */
   instant: { refused: boolean }
-  /** The largest simple upload that the gateway accepts, as far as the client knows. All uploads share this value. */
-  simple: { maxBytes: number }
 }
-
-/** The gateway's default for the largest simple upload. */
-export const SIMPLE_MAX_BYTES = MIB
 
 /** The result of begin or resume: a file that is already stored, or parts to send. */
 export type BeginResult =
   | { kind: 'stored'; file: StoredFile }
   | { kind: 'confirmed'; confirmKey: string }
-  | {
-      kind: 'open'
-      confirmKey: string
-      signed: SignedCredentials
-      /** The size of each part but the last. A simple upload has one part. */
-      partBytes: number
-      arrived: readonly ArrivedPart[]
-      /** Begins a simple upload again. Its credentials cannot be renewed. */
-      beginAgain?: BeginAgain
-    }
+  | OpenUploadResult
 
-type BeginAgain = (gateway: Pick<Gateway, 'begin'>) => Promise<SignedCredentials>
+interface OpenUploadResult extends Begun {
+  kind: 'open'
+  confirmKey: string
+  /** The size of each part but the last. A simple upload has one part. */
+  partBytes: number
+  arrived: readonly ArrivedPart[]
+}
 
 /** Begins an upload. Asks first whether SMH already has the file. */
 export async function beginUpload(
@@ -52,11 +49,17 @@ export async function beginUpload(
   const partBytes = partBytesFor(source.size, services.partBytes)
   const result = await beginOrFind(services, source, options, signal)
   if ('file' in result) return { kind: 'stored', file: result.file }
-  const { confirmKey } = result.signed.credentials
-  return { kind: 'open', confirmKey, partBytes, arrived: [], ...result }
+  return opened(result, partBytes)
 }
 
-type Begun = Pick<Extract<BeginResult, { kind: 'open' }>, 'signed' | 'beginAgain'>
+function opened(
+  begun: Begun,
+  partBytes: number,
+  arrived: readonly ArrivedPart[] = [],
+): OpenUploadResult {
+  const { confirmKey } = begun.signed.credentials
+  return { ...begun, kind: 'open', confirmKey, partBytes, arrived }
+}
 
 async function beginOrFind(
   services: BeginServices,
@@ -89,28 +92,6 @@ async function beginOrFind(
   return outcome.kind === 'full_hash_required' ? begin() : outcome
 }
 
-/** Begins small files as simple uploads: one request to COS, and no parts. */
-async function beginBySize(
-  { gateway, simple }: BeginServices,
-  wanted: BeginUpload,
-  headers: Record<string, string>,
-  signal: AbortSignal,
-): Promise<Begun> {
-  const begin = async () => ({ signed: await gateway.begin(wanted, headers, signal) })
-  if (wanted.size > simple.maxBytes) return begin()
-  const beginAgain: BeginAgain = (gateway) =>
-    gateway.begin({ ...wanted, method: 'simple' }, headers, signal)
-  try {
-    return { signed: await beginAgain(gateway), beginAgain }
-  } catch (error) {
-    if (!hasCode(error, 'file_too_large') || wanted.size === 0) throw error
-    // The gateway may refuse the size of every upload. If begin works with parts, later uploads have parts too.
-    const begun = await begin()
-    simple.maxBytes = Math.min(simple.maxBytes, wanted.size - 1, limitOf(error) ?? Infinity)
-    return begun
-  }
-}
-
 /** Reads which parts of an upload have arrived, and renews its credentials. Begins a simple upload again. */
 export async function resumeUpload(
   { gateway, partBytes }: BeginServices,
@@ -132,45 +113,18 @@ export async function resumeUpload(
   try {
     if (method === 'simple') {
       if (!path) throw new UploadError('upload_not_found', 'The folder of this upload is gone.')
-      const again = wantedUpload(source, { ...options, path: path.join('/') })
-      const beginAgain: BeginAgain = (gateway) => gateway.begin({ ...again, method }, {}, signal)
+      const wanted = wantedUpload(source, { ...options, path: path.join('/') })
+      const beginAgain = simpleBegin(wanted, {}, signal)
       const signed = await replaceSimple(gateway, confirmKey, beginAgain)
-      const newKey = signed.credentials.confirmKey
-      return {
-        kind: 'open',
-        confirmKey: newKey,
-        signed,
-        partBytes: configured,
-        arrived,
-        beginAgain,
-      }
+      return opened({ signed, beginAgain }, configured)
     }
     const signed = await gateway.renew(confirmKey, options.trafficLimit, signal)
-    const partBytesAtBegin = resumedPartBytes(size, configured, arrived)
-    return { kind: 'open', confirmKey, signed, partBytes: partBytesAtBegin, arrived }
+    return opened({ signed }, resumedPartBytes(size, configured, arrived), arrived)
   } catch (error) {
     // Another device has completed the upload since.
     if (hasCode(error, 'upload_complete')) return { kind: 'confirmed', confirmKey }
     throw error
   }
-}
-
-/**
- * Aborts a simple upload and begins it again. The abort is first, because it finds out whether another device
- * has completed the upload, and because a user has a limited number of open uploads.
- *
- * @throws UploadError `upload_complete`
- */
-export async function replaceSimple(
-  gateway: Pick<Gateway, 'abort' | 'begin'>,
-  confirmKey: string,
-  beginAgain: BeginAgain,
-): Promise<SignedCredentials> {
-  await gateway.abort(confirmKey).catch((error) => {
-    // Otherwise the earlier upload stays open until its end.
-    if (hasCode(error, 'upload_complete')) throw error
-  })
-  return beginAgain(gateway)
 }
 
 /** The fields that begin and complete share. */

@@ -204,6 +204,7 @@ export class SmhUpload<M extends Meta, B extends Body> extends BasePlugin<
     }
     const onConfirmKey = (confirmKey: string) => {
       this.#ownKeys.add(confirmKey)
+      // The user may have removed the file.
       if (this.uppy.getFile(id)) this.uppy.setFileState(id, { smhUpload: { confirmKey } })
     }
     const options = { ...this.#optionsOf(file), onConfirmKey, onProgress, onState }
