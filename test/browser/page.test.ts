@@ -169,7 +169,11 @@ test('page: uploads a dropped folder with its path', async () => {
       fullPath,
       file: (resolve: (file: File) => void) => resolve(new File([fullPath], 'x.txt')),
     })
-    const batches = [[file('/deep/a.txt')], [file('/deep/b.txt')], []]
+    const gone = {
+      ...file('/deep/gone.txt'),
+      file: (_: unknown, reject: (error: Error) => void) => reject(new Error('gone')),
+    }
+    const batches = [[file('/deep/a.txt'), gone], [file('/deep/b.txt')], []]
     const folder = {
       isFile: false,
       fullPath: '/deep',
@@ -184,6 +188,7 @@ test('page: uploads a dropped folder with its path', async () => {
     document.querySelector('#drop')!.dispatchEvent(new DragEvent('drop', options))
   })
   await hasTitle(page, 'deep: 2 files stored')
+  await page.getByText('The browser cannot read deep/gone.txt.').waitFor()
   const paths = controls.files().map(({ path }) => path.join('/'))
   expect(paths.toSorted()).toEqual([`users/${ada}/deep/a.txt`, `users/${ada}/deep/b.txt`])
 })

@@ -2,7 +2,8 @@ import { chosenFiles, droppedFiles, type QueuedFile } from '../../client/queue/i
 import { at } from './elements.ts'
 
 export interface DropAreaOptions {
-  onFiles: (files: readonly QueuedFile[]) => void
+  /** @param unreadable paths in a dropped folder that the browser cannot read */
+  onFiles: (files: readonly QueuedFile[], unreadable: readonly string[]) => void
   /** Handles a file that was dropped on another drop target. Returns whether it did. */
   takeDrop: (target: EventTarget | null, file: File | undefined) => boolean
 }
@@ -12,7 +13,7 @@ export function createDropArea({ onFiles, takeDrop }: DropAreaOptions): void {
   for (const id of ['files', 'folder-files', 'folder-again-files']) {
     const input = at<HTMLInputElement>(id)
     input.addEventListener('change', () => {
-      onFiles(chosenFiles(input.files ?? []))
+      onFiles(chosenFiles(input.files ?? []), [])
       input.value = '' // so that the same file can be chosen again
     })
   }
@@ -41,7 +42,9 @@ export function createDropArea({ onFiles, takeDrop }: DropAreaOptions): void {
     if (!dataTransfer || !hasFiles(event)) return
     if (takeDrop(target, dataTransfer.files[0])) return
     const files: QueuedFile[] = []
-    for await (const file of droppedFiles(dataTransfer)) files.push(file)
-    onFiles(files)
+    const unreadable: string[] = []
+    const note = (path: string) => void unreadable.push(path)
+    for await (const file of droppedFiles(dataTransfer, note)) files.push(file)
+    onFiles(files, unreadable)
   })
 }

@@ -63,8 +63,8 @@ const resumeCard = createResumeCard({
   continueWith: (file, confirmKey) => current.continueWith(file, confirmKey),
 })
 createDropArea({
-  onFiles(files) {
-    announce('')
+  onFiles(files, unreadable) {
+    announce(unreadable.length > 0 ? `The browser cannot read ${unreadable.join(', ')}.` : '')
     const isFolder = files.some(({ path }) => path.includes('/'))
     if (isFolder || files.length > MAX_ROWS_AT_ONCE) void current.folder.add(files)
     else current.add(files)
