@@ -235,6 +235,18 @@ describe('SmhUpload: resume', () => {
     expect(harness.emulator.controls.files()).toHaveLength(2)
   })
 
+  test('of one open upload is for one of two files with its path and size', async () => {
+    const harness = await startHarness()
+    const content = someBytes(2 * MiB)
+    await harness.begin({ path: 'a.bin', size: content.length })
+    const { uppy, add } = uppyOf(harness, { shouldResume: () => true })
+    add('a.bin', content)
+    add('a.bin', content, { relativePath: '/a.bin' })
+    expect((await uppy.upload())?.successful).toHaveLength(2)
+    expect(begun(harness)).toBe(2)
+    expect(harness.emulator.controls.files()).toHaveLength(2)
+  })
+
   test('begins another upload when the open uploads cannot be listed', async () => {
     const harness = await startHarness()
     const failing: typeof fetch = (target, init) =>

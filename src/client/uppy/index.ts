@@ -174,7 +174,14 @@ export class SmhUpload<M extends Meta, B extends Body> extends BasePlugin<
     const item = { file: file.data, path: this.#optionsOf(file).path }
     const confirmKey = resumeOpenUploads([item], others)[0]?.confirmKey
     const upload = others.find((each) => each.confirmKey === confirmKey)
-    if (!upload || !(await this.opts.shouldResume?.(file, upload))) return
+    if (!upload) return
+    // Another file must not resume it meanwhile.
+    this.#ownKeys.add(upload.confirmKey)
+    if (!(await this.opts.shouldResume?.(file, upload))) {
+      this.#ownKeys.delete(upload.confirmKey)
+      return
+    }
+    if (!this.uppy.getFile(id)) return
     this.uppy.setFileState(id, { smhUpload: { confirmKey: upload.confirmKey } })
   }
 
