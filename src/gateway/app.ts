@@ -22,8 +22,10 @@ import { CONFIRM_TIMEOUT_MS } from './smh/client.ts'
 import { createSmh } from './smh/create-smh.ts'
 import { MAX_WAIT_MS } from './smh/transport.ts'
 import { createConfirmKeySigner } from './uploads/confirm-key.ts'
+import { LIST_BUDGET_MS } from './uploads/open-uploads.ts'
 import { limitPartLists } from './uploads/part-list-limit.ts'
 import { toPublicError } from './uploads/public-error.ts'
+import { createTimeBudget } from './uploads/time-budget.ts'
 
 /** How long a body may take to arrive. Bodies are short, so a slower client is stalled or malicious. */
 const BODY_TIMEOUT_MS = 30_000
@@ -66,6 +68,11 @@ export function createApp(ports: Ports): App {
     smh: limitPartLists(smh.client, ports),
     ledger: ports.ledger,
     beginLimit,
+    listBudget: createTimeBudget(
+      LIST_BUDGET_MS,
+      'Too many requests for long lists of uploads.',
+      monotonicClock,
+    ),
     confirmKeys: createConfirmKeySigner(config.confirmKey, [
       config.jwt.issuer,
       config.jwt.userClaim,

@@ -130,6 +130,7 @@ export const logReasons = {
   prefix_claim: 'A claim in `UPLOAD_PATH_PREFIX` is missing or too long.',
   confirm_key: 'The confirm key has expired, was changed or belongs to another user.',
   stored_size: 'The size of the stored file differs from the declared size.',
+  stored_checksum: "The CRC-64 of the stored file differs from the client's.",
   foreign_path: "SMH stored an instant upload outside the user's folder.",
   too_many_parts: 'The upload had more parts than its size allows.',
 

@@ -34,6 +34,7 @@ describe('metadata in the body', () => {
     ['a name in both places, in capitals', { A: '1' }, { 'x-smh-meta-a': '1' }, 'metadata.a'],
     ['a name in two cases', { a: '1', A: '1' }, {}, 'metadata.a'],
     ['a name with a space', { 'a b': '1' }, {}, 'metadata.*'],
+    ['a name with a Kelvin sign', { '\u212a': '1' }, {}, 'metadata.*'],
     ['an empty name', { '': '1' }, {}, 'metadata.*'],
     ['a name with a line break', { 'a\r\nx-cos-acl': '1' }, {}, 'metadata.*'],
     ['a value that is not ASCII', { a: '照片' }, {}, 'metadata.a'],

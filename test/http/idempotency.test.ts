@@ -30,6 +30,9 @@ const instant = (harness: Harness, key: string, body: object) =>
 const begunIn = (harness: Harness, route: 'begin-multipart' | 'begin-simple' = 'begin-multipart') =>
   harness.smhCalls(route).filter(({ status }) => (status ?? 0) < 300)
 
+const openUploads = async (harness: Harness) =>
+  (await (await harness.request('GET', '/v1/uploads')).json()).uploads as Credentials[]
+
 async function credentialsOf(response: Response): Promise<Credentials> {
   expect(response.status).toBe(201)
   return (await response.json()) as Credentials
@@ -83,6 +86,7 @@ describe('Idempotency-Key', () => {
     '"a"b"',
     '"a\\x"',
     '"a";p=1',
+    'a\u00a0',
     'a, b',
     'k'.repeat(256),
     `"${'k'.repeat(256)}"`,
@@ -104,6 +108,11 @@ describe('Idempotency-Key', () => {
       'an explicit default',
       { path: 'a', size: 5 },
       { path: 'a', size: 5, method: 'multipart', conflictResolutionStrategy: 'rename' },
+    ],
+    [
+      'the default of preferSameOrigin',
+      { path: 'a', size: 5 },
+      { path: 'a', size: 5, preferSameOrigin: false },
     ],
     ['a leading slash', { path: 'a', size: 5 }, { path: '/a', size: 5 }],
     [
@@ -229,6 +238,50 @@ describe('Idempotency-Key', () => {
     expect(begunIn(harness)).toHaveLength(1)
   })
 
+  test('after complete a repeat returns 409 also when SMH has forgotten the task', async () => {
+    const harness = await startHarness()
+    const credentials = await credentialsOf(await begin(harness, 'k'))
+    await harness.putPart(credentials, 1, new Uint8Array(5))
+    await harness.complete(credentials)
+    harness.emulator.controls.clearCalls()
+    await expectProblem(await begin(harness, 'k'), 409, 'upload_complete')
+    expect(harness.smhCalls()).toEqual([])
+  })
+
+  test('a repeat that finds the upload complete takes it off the list', async () => {
+    const harness = await startHarness()
+    const credentials = await credentialsOf(await begin(harness, 'k'))
+    await harness.putPart(credentials, 1, new Uint8Array(5))
+    const other = await harness.startAnother({})
+    await harness.complete(credentials, { on: other })
+    await expectProblem(await begin(harness, 'k'), 409, 'upload_complete')
+    expect(await openUploads(harness)).toEqual([])
+  })
+
+  test('a client that disconnects keeps its permit until its begin has ended', async () => {
+    const harness = await startHarness({
+      environment: { MAX_IN_FLIGHT: '2', UPSTREAM_TIMEOUT_SECONDS: '5' },
+    })
+    harness.emulator.controls.force('begin-multipart', { delayMs: 3_600_000 })
+    const leaving = new AbortController()
+    const lost = begin(harness, 'k', wanted, { signal: leaving.signal }).catch(() => undefined)
+    await expect.poll(() => harness.smhCalls('begin-multipart').length).toBe(1)
+    leaving.abort()
+    await lost
+    await expectProblem(await begin(harness, 'other'), 503, 'overloaded')
+    const next = async () => (await begin(harness, 'next')).status
+    await expect.poll(next, { timeout: 15_000, interval: 200 }).toBe(201)
+  })
+
+  test('aborting an old upload leaves its key to the upload that has the key now', async () => {
+    const harness = await startHarness()
+    const old = await credentialsOf(await begin(harness, 'k'))
+    harness.advance(24 * 3600_000)
+    const { confirmKey } = await credentialsOf(await begin(harness, 'k'))
+    await harness.request('DELETE', `/v1/uploads/${old.confirmKey}`)
+    expect((await credentialsOf(await begin(harness, 'k'))).confirmKey).toBe(confirmKey)
+  })
+
   test('after abort a repeat begins', async () => {
     const harness = await startHarness()
     const first = await credentialsOf(await begin(harness, 'k'))
@@ -291,8 +344,6 @@ describe('Idempotency-Key', () => {
 
 describe('Idempotency-Key of a simple upload', () => {
   const simple = { path: 'a.txt', size: 5, method: 'simple' }
-  const list = async (harness: Harness) =>
-    (await (await harness.request('GET', '/v1/uploads')).json()).uploads as Credentials[]
 
   test('a repeat begins again with another confirm key, and the first upload is cancelled', async () => {
     const harness = await startHarness()
@@ -300,7 +351,9 @@ describe('Idempotency-Key of a simple upload', () => {
     const second = await credentialsOf(await begin(harness, 'k', simple))
     expect(second.confirmKey).not.toBe(first.confirmKey)
     expect(harness.emulator.controls.openTasks()).toHaveLength(1)
-    expect((await list(harness)).map(({ confirmKey }) => confirmKey)).toEqual([second.confirmKey])
+    expect((await openUploads(harness)).map(({ confirmKey }) => confirmKey)).toEqual([
+      second.confirmKey,
+    ])
     await expectProblem(await harness.complete(first), 404, 'upload_not_found')
   })
 
@@ -308,7 +361,7 @@ describe('Idempotency-Key of a simple upload', () => {
     const harness = await startHarness({ environment: { UPLOAD_MAX_OPEN: '1' } })
     await credentialsOf(await begin(harness, 'k', simple))
     await credentialsOf(await begin(harness, 'k', simple))
-    expect(await list(harness)).toHaveLength(1)
+    expect(await openUploads(harness)).toHaveLength(1)
   })
 
   test('after complete a repeat returns 409, and the file stays', async () => {
@@ -325,10 +378,21 @@ describe('Idempotency-Key of a simple upload', () => {
     expect(begunIn(harness, 'begin-simple')).toHaveLength(1)
   })
 
-  test('when the cancel fails a repeat begins nothing', async () => {
+  test('when SMH does not cancel the first upload, a repeat leaves it behind', async () => {
+    const harness = await startHarness()
+    const first = await credentialsOf(await begin(harness, 'k', simple))
+    harness.emulator.controls.force('cancel', { status: 500, times: 5 })
+    const second = await credentialsOf(await begin(harness, 'k', simple))
+    expect(second.confirmKey).not.toBe(first.confirmKey)
+    const listed = await openUploads(harness)
+    expect(listed.map(({ confirmKey }) => confirmKey)).toEqual([second.confirmKey])
+  })
+
+  test('when the state of the first upload is unknown, a repeat begins nothing', async () => {
     const harness = await startHarness()
     await credentialsOf(await begin(harness, 'k', simple))
     harness.emulator.controls.force('cancel', { status: 500, times: 5 })
+    harness.emulator.controls.force('status', { status: 500, times: 5 })
     await expectProblem(await begin(harness, 'k', simple), 502, 'upstream_error')
     harness.emulator.controls.clearFaults()
     await credentialsOf(await begin(harness, 'k', simple))
@@ -341,7 +405,7 @@ describe('Idempotency-Key of a simple upload', () => {
     const repeats = Array.from({ length: 10 }, () => begin(harness, 'k', simple))
     for (const { status } of await Promise.all(repeats)) expect([201, 409]).toContain(status)
     expect(harness.emulator.controls.openTasks()).toHaveLength(1)
-    expect(await list(harness)).toHaveLength(1)
+    expect(await openUploads(harness)).toHaveLength(1)
   })
 })
 

@@ -48,6 +48,7 @@ describe.skipIf(!hasRedis)('Redis ledger', () => {
 
   const upload = (confirmKey: string) => ({
     confirmKey,
+    scope: 'scope',
     path: ['canary.jpg'],
     size: 1,
     method: 'multipart' as const,

@@ -35,6 +35,7 @@ function setUp(create: CreateLedger, limits: Partial<LedgerLimits> = {}) {
 
   const upload = (confirmKey: string): OpenUpload => ({
     confirmKey,
+    scope: 'scope',
     path: ['photos', `${confirmKey} ü.jpg`],
     size: 5_000_000_000_123,
     method: 'multipart',
@@ -224,11 +225,22 @@ export function testLedger(create: CreateLedger): void {
     const { ledger, begun } = setUp(create)
     await begun('a', key)
     await ledger.ended('ann', 'a', 'completed')
-    expect((await ledger.begin('ann', key)).kind).toBe('replay')
+    const record = { outcome: 'complete' }
+    expect(await ledger.begin('ann', key)).toMatchObject({ kind: 'replay', record })
     await begun('b', { ...key, key: 'key-2' })
     await ledger.ended('ann', 'b', 'aborted')
     expect((await ledger.begin('ann', { ...key, key: 'key-2' })).kind).toBe('admitted')
     expect((await ledger.begin('ann', key)).kind).toBe('replay')
+  })
+
+  test('Idempotency-Key: the end of an old upload leaves the key to the next begin', async () => {
+    const { ledger, begun, advance } = setUp(create)
+    await begun('a', key)
+    advance(24 * HOUR_MS)
+    await begun('b', key)
+    await ledger.ended('ann', 'a', 'aborted')
+    const record = { outcome: 'upload', confirmKey: 'b' }
+    expect(await ledger.begin('ann', key)).toMatchObject({ kind: 'replay', record })
   })
 
   test.each([

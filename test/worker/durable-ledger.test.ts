@@ -109,6 +109,7 @@ describe('LedgerObject', () => {
 
   const upload = (confirmKey: string, endsAt = Date.now() + limits.maxAgeMs) => ({
     confirmKey,
+    scope: 'scope',
     path: ['a.txt'],
     size: 1,
     method: 'multipart' as const,

@@ -194,7 +194,8 @@ const variables = {
     },
     maxOpen: {
       name: 'UPLOAD_MAX_OPEN',
-      reader: integer(0, 100_000),
+      // The list of open uploads has no pages.
+      reader: integer(0, 1000),
       default: '200',
       doc:
         'Open uploads of a user: begun, and neither completed nor aborted nor ended. `0` switches the ' +

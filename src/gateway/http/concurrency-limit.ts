@@ -54,13 +54,13 @@ export function createConcurrencyLimit(options: {
 }
 
 /**
- * Holds a permit of the user until the response is sent. Throws GatewayError `overloaded` when none is
+ * Holds a permit of the user until the response is sent and all work has ended. Throws GatewayError `overloaded` when none is
  * left.
  */
 export function limitConcurrency(permits: Permits): Step {
   return (request) => {
     const permit = permits.acquire(request.user.id)
-    request.onResponseClosed(() => permits.release(permit))
+    request.onFinished(() => permits.release(permit))
     return undefined
   }
 }

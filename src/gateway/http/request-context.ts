@@ -53,6 +53,9 @@ export class RequestContext {
   #user: User | undefined
   #signal: AbortSignalLike | undefined
   #closed: (() => void)[] | undefined
+  #release: (() => void) | undefined
+  /** What has not happened yet: the steps have a response, and the response is closed. */
+  #unfinished = 2
 
   constructor(hono: Context<AppEnv>) {
     this.hono = hono
@@ -132,13 +135,28 @@ export class RequestContext {
     if (this.#closed.length === 1) this.hono.env?.responseClosed?.(() => this.#close())
   }
 
+  /**
+   * Calls `release` when the response is closed and no step is running any more. Work may continue after the client
+   * has disconnected.
+   */
+  onFinished(release: () => void): void {
+    this.#release = release
+    this.onResponseClosed(() => this.#finish())
+  }
+
   /** Must be called when the response is ready. */
   responseReady(): void {
     if (!this.hono.env?.responseClosed) this.#close()
+    this.#finish()
   }
 
   #close(): void {
     for (const done of this.#closed?.splice(0) ?? []) done()
+  }
+
+  #finish(): void {
+    this.#unfinished -= 1
+    if (this.#unfinished === 0) this.#release?.()
   }
 }
 

@@ -3,7 +3,13 @@ import type { Ledger, OpenUpload, Ticket } from './ledger.ts'
 import type { MemoryLedger } from './memory-ledger.ts'
 
 /** How long a begin waits for the shared store in total, and how long any other call waits, milliseconds. */
-const MAX_WAIT_MS = 200
+const MAX_WAIT_MS = 190
+
+/**
+ * Added to each wait, milliseconds. After a busy spell a timer fires before the replies that have arrived are read.
+ * This second timer lets them be read first.
+ */
+const LATE_REPLY_MS = 10
 
 /** The shortest time between two pings, milliseconds. */
 const PING_INTERVAL_MS = 1_000
@@ -24,6 +30,9 @@ export interface SharedLedger extends Ledger {
   /** Rejects all running calls and drops the connection, if the store has one. */
   reset?(): void
 }
+
+/** Undefined without an answer. */
+type Asked<T> = { reply: T } | undefined
 
 export interface FallbackLedgerOptions {
   shared: SharedLedger
@@ -46,6 +55,9 @@ export interface FallbackLedger extends Ledger {
 
 class LedgerTimeout extends Error {}
 
+/** An entry of the store is unreadable, for example because another version wrote it. The store itself works. */
+export class UnreadableEntry extends Error {}
+
 /**
  * Creates a ledger that never rejects. The memory ledger answers while the shared store is away. While it is
  * away no call waits for it, except the first ones that find out.
@@ -55,6 +67,10 @@ export function createFallbackLedger(options: FallbackLedgerOptions): FallbackLe
   const { background = (work) => void work } = options
   let isAvailable = true
   let pingedAt = Number.NEGATIVE_INFINITY
+  /** When the store last answered in time. */
+  let repliedAt = Number.NEGATIVE_INFINITY
+  /** The lists that are being read, by user. A list is long, so a user gets one at a time. */
+  const lists = new Map<string, Promise<Asked<readonly OpenUpload[]>>>()
   /** The tickets of the shared store, with the milliseconds that their begins have waited. */
   const sharedTickets = new WeakMap<Ticket, number>()
   let missedEnds: Parameters<Ledger['ended']>[] = []
@@ -85,20 +101,32 @@ export function createFallbackLedger(options: FallbackLedgerOptions): FallbackLe
     background(within(PING_TIMEOUT_MS, shared.ping()).then(becomeAvailable, () => shared.reset?.()))
   }
 
-  /** Asks the shared store. Resolves to undefined if it is away. */
-  async function ask<T>(
-    call: () => T | Promise<T>,
-    waitMs = MAX_WAIT_MS,
-  ): Promise<{ reply: T } | undefined> {
+  /** Asks the shared store. Resolves to undefined if it is away, or cannot answer this call. */
+  async function ask<T>(call: () => T | Promise<T>, waitMs = MAX_WAIT_MS): Promise<Asked<T>> {
+    const askedAt = monotonicClock()
     if (isAvailable) {
       try {
-        return { reply: await within(waitMs, call()) }
+        const reply = await within(waitMs, call())
+        repliedAt = monotonicClock()
+        return { reply }
       } catch (error) {
+        // A store that answers other calls is not away. A short wait proves nothing.
+        const isSlow =
+          error instanceof LedgerTimeout && (repliedAt > askedAt || waitMs < MAX_WAIT_MS)
+        if (isSlow || error instanceof UnreadableEntry) return undefined
         becomeAway(error)
       }
     }
     check()
     return undefined
+  }
+
+  function askForList(userId: string): Promise<Asked<readonly OpenUpload[]>> {
+    const running = lists.get(userId)
+    if (running) return running
+    const list = ask(() => shared.list(userId)).finally(() => lists.delete(userId))
+    lists.set(userId, list)
+    return list
   }
 
   async function ended(...end: Parameters<Ledger['ended']>): Promise<void> {
@@ -143,7 +171,7 @@ export function createFallbackLedger(options: FallbackLedgerOptions): FallbackLe
       await ask(() => shared.failed(userId, ticket), MAX_WAIT_MS - waited)
     },
     async list(userId) {
-      const asked = await ask(() => shared.list(userId))
+      const asked = await askForList(userId)
       return union(memory.list(userId), asked?.reply ?? []).slice(0, maxListed)
     },
   }
@@ -156,10 +184,15 @@ function union(own: readonly OpenUpload[], shared: readonly OpenUpload[]): reado
   return [...byKey.values()].sort((one, other) => other.beganAt - one.beganAt)
 }
 
-/** Settles as `work` does, or rejects after `ms` with a {@link LedgerTimeout}. Without time left, after a moment. */
+/** Settles as `work` does, or rejects after `ms` with a {@link LedgerTimeout}. */
 function within<T>(ms: number, work: T | Promise<T>): Promise<T> {
   return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => reject(new LedgerTimeout()), Math.max(0, ms))
+    let timer = setTimeout(
+      () => {
+        timer = setTimeout(() => reject(new LedgerTimeout()), LATE_REPLY_MS)
+      },
+      Math.max(0, ms),
+    )
     Promise.resolve(work)
       .finally(() => clearTimeout(timer))
       .then(resolve, reject)

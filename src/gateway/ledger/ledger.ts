@@ -7,6 +7,8 @@
 export interface OpenUpload {
   /** The gateway's. */
   confirmKey: string
+  /** A hash of the space and folder, in which alone a user can use the upload. */
+  scope: string
   /** Relative to the user's folder, as requested at begin. */
   path: readonly string[]
   /** Bytes, as declared at begin. */
@@ -36,6 +38,8 @@ export type BeginOutcomeRecord =
 export type ReplayRecord =
   | { outcome: 'upload'; confirmKey: string; method: OpenUpload['method'] }
   | Exclude<BeginOutcomeRecord, { outcome: 'upload' }>
+  /** The upload is complete. */
+  | { outcome: 'complete' }
 
 /** The begins that a user may still make. */
 export interface RateState {
@@ -95,8 +99,8 @@ export interface Ledger {
   /** Forgets an admitted begin that failed. Its Idempotency-Key is free again. */
   failed(userId: string, ticket: Ticket): Awaitable<void>
   /**
-   * Ends an open upload. After `completed` its Idempotency-Key stays used, and a replay finds out that the
-   * upload is complete. After `aborted` the key is free.
+   * Ends an open upload. After `completed` a replay of its begin finds `complete`. After `aborted` its
+   * Idempotency-Key is free.
    */
   ended(userId: string, confirmKey: string, how: 'completed' | 'aborted'): Awaitable<void>
   /** The open uploads, newest first. */

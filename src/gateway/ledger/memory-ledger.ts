@@ -3,11 +3,11 @@ import type { Ledger } from './ledger.ts'
 import { UserLedger, type UserLedgerOptions } from './user-ledger.ts'
 
 /**
- * Limits the users and the entries of all users together. At the limits they take about 80 MB. Above them the
- * least recent user is forgotten: the rate starts again, and the list of open uploads is empty.
+ * Limits the users, and what all of them take together, bytes. Above the limits the least recent user is forgotten:
+ * the rate starts again, and the list of open uploads is empty.
  */
 const MAX_USERS = 50_000
-const MAX_ENTRIES = 200_000
+const MAX_BYTES = 80_000_000
 
 /** The ledger of one instance, in this process's memory. Its methods are synchronous. */
 export interface MemoryLedger extends Ledger {
@@ -23,25 +23,25 @@ export interface MemoryLedger extends Ledger {
 
 /** Creates a ledger in memory. It ends with the process. */
 export function createMemoryLedger(options: UserLedgerOptions): MemoryLedger {
-  let entries = 0
+  let bytes = 0
   const users = new LRUCache<string, UserLedger>({
     max: MAX_USERS,
     dispose: (user) => {
-      entries -= user.size
+      bytes -= user.bytes
     },
   })
 
-  /** Runs `work` on the ledger of a user, and counts its entries. */
+  /** Runs `work` on the ledger of a user, and counts its bytes. */
   function withUser<T>(userId: string, work: (user: UserLedger) => T): T {
     let user = users.get(userId)
     if (!user) {
       user = new UserLedger(options)
       users.set(userId, user)
     }
-    const before = user.size
+    const before = user.bytes
     const result = work(user)
-    entries += user.size - before
-    while (entries > MAX_ENTRIES && users.size > 1) users.pop()
+    bytes += user.bytes - before
+    while (bytes > MAX_BYTES && users.size > 1) users.pop()
     return result
   }
 

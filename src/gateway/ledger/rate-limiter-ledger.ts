@@ -7,9 +7,17 @@ import type { CountedBegin, Ledger } from './ledger.ts'
  * @param ledger everything else; must not limit the rate
  */
 export function withRateLimiter(limiter: RateLimiter, ledger: Ledger): Ledger {
+  /** A limiter that fails allows the call. */
+  async function consume(userId: string): Promise<number> {
+    try {
+      return await limiter.consume(userId)
+    } catch {
+      return 0
+    }
+  }
+
   async function count(userId: string): Promise<CountedBegin> {
-    const waitSeconds = await limiter.consume(userId)
-    return { rate: undefined, waitMs: waitSeconds * 1000 }
+    return { rate: undefined, waitMs: 1000 * (await consume(userId)) }
   }
   return {
     ...ledger,

@@ -13,11 +13,14 @@ import {
   type Ticket,
 } from './ledger.ts'
 
-/**
- * Limits the Idempotency-Keys of one user. Each takes about 300 bytes here, and 1 KB in Redis. Above it the oldest
- * are dropped.
- */
+/** Limits the Idempotency-Keys of one user. Above it the oldest are dropped. */
 export const MAX_KEYS = 10_000
+
+/** Limits their size, bytes: keys of 400 bytes reach both limits at once. */
+const MAX_KEY_BYTES = 4_000_000
+
+/** About what an entry takes besides its path, bytes. */
+const ENTRY_BYTES = 400
 
 /** One table of the state. Ids are texts, values are JSON. */
 export type LedgerTable = 'rate' | 'tickets' | 'uploads' | 'keys'
@@ -49,6 +52,13 @@ interface KeyEntry extends Ending {
   ticket?: string
 }
 
+/** About what an entry with this path takes, bytes. */
+function bytesOf(path: readonly string[] = []): number {
+  let bytes = ENTRY_BYTES
+  for (const name of path) bytes += 2 * name.length + 32
+  return bytes
+}
+
 export interface UserLedgerOptions {
   limits: LedgerLimits
   clock: Clock
@@ -76,23 +86,25 @@ export class UserLedger {
   /** A list, not a map: a map would hash each confirm key, and few uploads end while many are open. */
   readonly #uploads: OpenEntry[] = []
   readonly #keys = new Map<string, KeyEntry>()
+  #uploadBytes = 0
+  #keyBytes = 0
 
   constructor(options: UserLedgerOptions) {
     this.#options = options
     this.#rows = options.rows ?? noRows
   }
 
-  /** How many entries it holds. */
-  get size(): number {
-    return this.#tickets.size + this.#uploads.length + this.#keys.size
+  /** About how many bytes it holds. 0 without entries. */
+  get bytes(): number {
+    return this.#tickets.size * ENTRY_BYTES + this.#uploadBytes + this.#keyBytes
   }
 
   /** Restores one row that {@link LedgerRows} has kept. Rows of a table come in the order of their writes. */
   restore(table: LedgerTable, id: string, value: unknown): void {
     if (table === 'rate') this.#doneAt = value as number
     else if (table === 'tickets') this.#tickets.set(id, value as Ending)
-    else if (table === 'uploads') this.#uploads.push(value as OpenEntry)
-    else this.#keys.set(id, value as KeyEntry)
+    else if (table === 'uploads') this.#addUpload(value as OpenEntry)
+    else this.#setKey(id, value as KeyEntry)
   }
 
   count(): CountedBegin {
@@ -132,23 +144,25 @@ export class UserLedger {
     this.#admitted += 1
     const ticket = { id: `${this.#start}.${this.#admitted}`, idempotency }
     const endsAt = now + runningMs
-    if (maxOpen > 0) this.#put('tickets', this.#tickets, ticket.id, { endsAt })
+    if (maxOpen > 0) {
+      this.#tickets.set(ticket.id, { endsAt })
+      this.#rows.put('tickets', ticket.id, { endsAt })
+    }
     if (idempotency) {
       const { key, fingerprint } = idempotency
-      const entry = { fingerprint, endsAt, record: undefined, ticket: ticket.id }
-      this.#put('keys', this.#keys, key, entry)
+      this.#putKey(key, { fingerprint, endsAt, record: undefined, ticket: ticket.id })
     }
     return ticket
   }
 
   began({ id, idempotency }: Ticket, record: BeginOutcomeRecord): void {
-    this.#delete('tickets', this.#tickets, id)
+    this.#deleteTicket(id)
     const now = this.#options.clock()
     const endsAt = record.outcome === 'upload' ? record.upload.endsAt : Number.POSITIVE_INFINITY
     if (record.outcome === 'upload') {
       const { upload } = record
       const entry = { upload, key: idempotency?.key }
-      this.#uploads.push(entry)
+      this.#addUpload(entry)
       this.#rows.put('uploads', upload.confirmKey, entry)
       const max = this.#options.limits.maxOpen || MAX_LISTED
       if (this.#uploads.length > max) this.#dropUploads(this.#uploads.length - max)
@@ -156,27 +170,31 @@ export class UserLedger {
     if (!idempotency) return
     const { key, fingerprint } = idempotency
     const lastsMs = Math.min(KEY_RETENTION_MS, this.#options.limits.maxAgeMs)
-    this.#put('keys', this.#keys, key, {
+    this.#putKey(key, {
       fingerprint,
       endsAt: Math.min(endsAt, now + lastsMs),
       record: toReplay(record),
     })
     for (const oldest of this.#keys.keys()) {
-      if (this.#keys.size <= MAX_KEYS) break
-      this.#delete('keys', this.#keys, oldest)
+      if (this.#keys.size <= MAX_KEYS && this.#keyBytes <= MAX_KEY_BYTES) break
+      this.#deleteKey(oldest)
     }
   }
 
   failed({ id, idempotency }: Ticket): void {
-    this.#delete('tickets', this.#tickets, id)
+    this.#deleteTicket(id)
     // Another begin has the key if this one took longer than its ticket lasts.
     const isOwn = idempotency && this.#keys.get(idempotency.key)?.ticket === id
-    if (isOwn) this.#delete('keys', this.#keys, idempotency.key)
+    if (isOwn) this.#deleteKey(idempotency.key)
   }
 
   ended(confirmKey: string, how: 'completed' | 'aborted'): void {
-    const entry = this.#deleteUpload(confirmKey)
-    if (how === 'aborted' && entry?.key !== undefined) this.#delete('keys', this.#keys, entry.key)
+    const { key } = this.#deleteUpload(confirmKey) ?? {}
+    const known = key === undefined ? undefined : this.#keys.get(key)
+    // An upload may stay open for longer than its key, which another begin may have now.
+    if (key === undefined || !known?.record || confirmKeyOf(known.record) !== confirmKey) return
+    if (how === 'aborted') this.#deleteKey(key)
+    else this.#putKey(key, { ...known, record: { outcome: 'complete' } })
   }
 
   /** Whether a begin with this Idempotency-Key is running or has an outcome. */
@@ -193,19 +211,25 @@ export class UserLedger {
   /** Drops what has ended. */
   dropEnded(now: number): void {
     for (const [id, { endsAt }] of this.#tickets) {
-      if (endsAt <= now) this.#delete('tickets', this.#tickets, id)
+      if (endsAt <= now) this.#deleteTicket(id)
     }
     const open = this.#uploads.findIndex(({ upload }) => upload.endsAt > now)
     if (open !== 0) this.#dropUploads(open === -1 ? this.#uploads.length : open)
     for (const [key, { endsAt }] of this.#keys) {
       if (endsAt > now) return
-      this.#delete('keys', this.#keys, key)
+      this.#deleteKey(key)
     }
+  }
+
+  #addUpload(entry: OpenEntry): void {
+    this.#uploads.push(entry)
+    this.#uploadBytes += bytesOf(entry.upload.path)
   }
 
   /** Drops the oldest uploads. */
   #dropUploads(count: number): void {
     for (const { upload } of this.#uploads.splice(0, count)) {
+      this.#uploadBytes -= bytesOf(upload.path)
       this.#rows.delete('uploads', upload.confirmKey)
     }
   }
@@ -220,20 +244,41 @@ export class UserLedger {
   #deleteUpload(confirmKey: string): OpenEntry | undefined {
     const index = this.#uploads.findLastIndex(({ upload }) => upload.confirmKey === confirmKey)
     if (index === -1) return undefined
+    const [entry] = this.#uploads.splice(index, 1)
+    this.#uploadBytes -= bytesOf(entry?.upload.path)
     this.#rows.delete('uploads', confirmKey)
-    return this.#uploads.splice(index, 1)[0]
+    return entry
   }
 
-  /** Puts an entry at the end of its map. */
-  #put<T>(table: LedgerTable, map: Map<string, T>, id: string, value: T): void {
-    map.delete(id)
-    map.set(id, value)
-    this.#rows.put(table, id, value)
+  #deleteTicket(id: string): void {
+    if (this.#tickets.delete(id)) this.#rows.delete('tickets', id)
   }
 
-  #delete(table: LedgerTable, map: Map<string, unknown>, id: string): void {
-    if (map.delete(id)) this.#rows.delete(table, id)
+  /** Puts the newest key at the end. A key whose upload is complete keeps its place. */
+  #putKey(key: string, entry: KeyEntry): void {
+    if (entry.record?.outcome !== 'complete') this.#forgetKey(key)
+    this.#setKey(key, entry)
+    this.#rows.put('keys', key, entry)
   }
+
+  #setKey(key: string, entry: KeyEntry): void {
+    this.#keyBytes += keyBytes(entry) - keyBytes(this.#keys.get(key))
+    this.#keys.set(key, entry)
+  }
+
+  #deleteKey(key: string): void {
+    if (this.#forgetKey(key)) this.#rows.delete('keys', key)
+  }
+
+  #forgetKey(key: string): boolean {
+    this.#keyBytes -= keyBytes(this.#keys.get(key))
+    return this.#keys.delete(key)
+  }
+}
+
+function keyBytes(entry: KeyEntry | undefined): number {
+  if (!entry) return 0
+  return bytesOf(entry.record?.outcome === 'stored' ? entry.record.path : undefined)
 }
 
 function confirmKeyOf(record: ReplayRecord): string | undefined {

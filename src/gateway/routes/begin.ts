@@ -9,9 +9,11 @@ import type { PermittedUpload, WantedUpload } from '../smh/upload.ts'
 import { type BegunUpload, beginInSmh } from '../uploads/begin.ts'
 import { idempotencyOf, readIdempotencyKey } from '../uploads/idempotency.ts'
 import { permitUpload, readMetadata } from '../uploads/policy.ts'
-import { replayStored, replayUpload } from '../uploads/replay.ts'
+import { replayStored, replayUpload, uploadComplete } from '../uploads/replay.ts'
+import { scopeHash } from '../uploads/scope-hash.ts'
 import { type Services, scopeOf } from './endpoint.ts'
 import { uploadErrors } from './openapi-responses.ts'
+import { onOwnedUpload } from './ownership.ts'
 import { credentialsHeaders, toCredentials, toStoredFile } from './schemas.ts'
 
 /** The error codes of begin and of instant upload. */
@@ -147,9 +149,18 @@ async function beginAdmitted(
         strategy: wanted.conflictResolutionStrategy,
         endsAt,
       })
-      const relative = path.slice(scope.rootPath.length)
-      const open = { confirmKey, path: relative, size, method, beganAt, endsAt: endsAt * 1000 }
-      const kept = ledger.began(userId, ticket, { outcome: 'upload', upload: open })
+      const kept = ledger.began(userId, ticket, {
+        outcome: 'upload',
+        upload: {
+          confirmKey,
+          scope: scopeHash(scope),
+          path: path.slice(scope.rootPath.length),
+          size,
+          method,
+          beganAt,
+          endsAt: endsAt * 1000,
+        },
+      })
       if (kept instanceof Promise) await kept
       return toBegun(begun.task, confirmKey)
     }
@@ -159,6 +170,8 @@ async function beginAdmitted(
 async function replay(begin: PermittedBegin, record: ReplayRecord): Promise<Begun> {
   const { services, request, upload, idempotency, limits } = begin
   switch (record.outcome) {
+    case 'complete':
+      throw uploadComplete()
     case 'full_hash_required':
       return { kind: 'needs-full-hash' }
     case 'stored': {
@@ -167,8 +180,12 @@ async function replay(begin: PermittedBegin, record: ReplayRecord): Promise<Begu
     }
     case 'upload': {
       const { confirmKey } = record
-      const owned = services.confirmKeys.verify(upload.scope, confirmKey, services.clock())
-      const task = owned && (await replayUpload(services.smh, owned, upload, limits))
+      const isUsable = services.confirmKeys.verify(upload.scope, confirmKey, services.clock())
+      const task =
+        isUsable &&
+        (await onOwnedUpload(services, request, confirmKey, (owned) =>
+          replayUpload(services.smh, owned, upload, limits),
+        ))
       if (task) return toBegun(task, confirmKey)
       return decide(begin, await services.beginLimit.begin(request, idempotency, confirmKey))
     }

@@ -12,6 +12,7 @@ import type { CallLimits } from '../smh/transport.ts'
 import type { UploadScope } from '../smh/upload.ts'
 import type { ConfirmKeySigner } from '../uploads/confirm-key.ts'
 import { resolveScope } from '../uploads/policy.ts'
+import type { TimeBudget } from '../uploads/time-budget.ts'
 import { problems, rateLimitHeaders } from './openapi-responses.ts'
 
 /** The dependencies of the endpoints. */
@@ -24,6 +25,8 @@ export interface Services {
   smh: SmhClient
   ledger: Ledger
   beginLimit: BeginLimit
+  /** Limits the cost of lists of open uploads. */
+  listBudget: TimeBudget
   confirmKeys: ConfirmKeySigner
   /** The scopes of users with a cached token. They end with the token's place in the cache. */
   scopes: WeakMap<User, UploadScope>

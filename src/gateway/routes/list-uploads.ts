@@ -1,5 +1,7 @@
 import * as z from 'zod'
 import { respondJson } from '../http/respond.ts'
+import { MAX_LISTED } from '../ledger/ledger.ts'
+import { listOpenUploads } from '../uploads/open-uploads.ts'
 import { defineEndpoint, scopeOf } from './endpoint.ts'
 import { jsonResponse, uploadErrors } from './openapi-responses.ts'
 import { confirmKeyExample, method } from './schemas.ts'
@@ -52,21 +54,19 @@ export const listUploads = defineEndpoint(
   },
   uploadErrors,
   (services) => async (request) => {
-    const { ledger, confirmKeys, clock } = services
+    const { config, clock } = services
     const scope = scopeOf(services, request)
-    const now = clock()
-    const known = await ledger.list(request.user.id)
-    // The confirm key decides, as everywhere. It also covers the space, which may differ between tokens.
-    const uploads = known
-      .filter(({ confirmKey }) => confirmKeys.verify(scope, confirmKey, now))
-      .map(({ confirmKey, path, size, method, beganAt, endsAt }) => ({
-        confirmKey,
-        path: [...path],
-        size,
-        method,
-        beganAt: new Date(beganAt).toISOString(),
-        endsAt: new Date(endsAt).toISOString(),
-      }))
+    const maxListed = config.upload.maxOpen || MAX_LISTED
+    const known = await listOpenUploads(services, scope, maxListed, clock())
+    const uploads = known.map(({ confirmKey, path, size, method, beganAt, endsAt }) => ({
+      confirmKey,
+      path: [...path],
+      size,
+      method,
+      // A confirm key ends at a whole second, and `UPLOAD_MAX_AGE_SECONDS` after its begin.
+      beganAt: new Date(Math.floor(beganAt / 1000) * 1000).toISOString(),
+      endsAt: new Date(endsAt).toISOString(),
+    }))
     return respondJson(request, { uploads }, 200)
   },
 )

@@ -31,7 +31,8 @@ export async function onOwnedUpload<T>(
 /** How an upload has ended that caused this error; undefined when it may still be open. */
 function endShownBy(error: unknown): 'completed' | 'aborted' | undefined {
   if (!(error instanceof GatewayError)) return undefined
-  if (error.details.reason === 'stored_size') return 'completed'
+  const { reason } = error.details
+  if (reason === 'stored_size' || reason === 'stored_checksum') return 'completed'
   switch (error.code) {
     case 'upload_complete':
       return 'completed'

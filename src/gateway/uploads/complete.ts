@@ -111,6 +111,7 @@ async function readBack(
     throw new GatewayError(
       'checksum_mismatch',
       'Checksum mismatch: the CRC-64 of the stored file differs.',
+      { reason: 'stored_checksum' },
     )
   }
   return stored

@@ -17,7 +17,8 @@ const visibleAscii = /^[\x21-\x7e]{1,255}$/
  */
 export function readIdempotencyKey(header: string | undefined): string | undefined {
   if (header === undefined) return undefined
-  const value = header.trim()
+  // The optional white space of HTTP. `trim` would also drop other characters.
+  const value = header.replace(/^[ \t]+|[ \t]+$/g, '')
   const key = value.startsWith('"')
     ? quoted.exec(value)?.[1]?.replaceAll(/\\(["\\])/g, '$1')
     : value
@@ -38,7 +39,16 @@ export function idempotencyOf(
   { path: _, ...wanted }: WantedUpload,
   { scope, path, metadata }: PermittedUpload,
 ): Idempotency {
-  const request = [operation, scope.spaceId, path, sorted(wanted), sorted(metadata)]
+  const { preferSameOrigin, ...fields } = wanted
+  // False is the default.
+  const preference = preferSameOrigin ? { preferSameOrigin } : {}
+  const request = [
+    operation,
+    scope.spaceId,
+    path,
+    sorted({ ...fields, ...preference }),
+    sorted(metadata),
+  ]
   return { key: sha256(key), fingerprint: sha256(JSON.stringify(request)) }
 }
 

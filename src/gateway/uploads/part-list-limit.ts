@@ -1,10 +1,10 @@
-import { LRUCache } from 'lru-cache'
-import { GatewayError, uploadNotFound } from '../errors.ts'
+import { uploadNotFound } from '../errors.ts'
 import type { Clock, Log } from '../ports.ts'
 import type { SmhClient } from '../smh/client.ts'
 import { MAX_PARTS } from '../smh/replies.ts'
 import type { OwnedUpload } from '../smh/upload.ts'
 import { MIN_PART_BYTES } from './received-parts.ts'
+import { createTimeBudget } from './time-budget.ts'
 
 /**
  * Cost of each listed part, milliseconds of budget: more than a hundred times its CPU time in the gateway.
@@ -16,12 +16,6 @@ const LONGEST_COST_MS = MAX_PARTS * COST_MS_PER_PART
 
 /** Budget of a user in milliseconds: twenty of the longest lists at once, then one every five seconds. */
 const BUDGET_MS = 20 * LONGEST_COST_MS
-
-/**
- * Limits the users that are counted at the same time. With more users, the least recent one starts again
- * with a full budget.
- */
-const MAX_USERS = 50_000
 
 /** Shorter lists cost little. For them complete reports which parts are wrong. */
 const SHORT_LIST_PARTS = 100
@@ -42,36 +36,23 @@ export function limitPartLists(
   smh: SmhClient,
   { monotonicClock, log }: { monotonicClock: Clock; log: Log },
 ): SmhClient {
-  /** When the budget of each user is full again. */
-  const paidAt = new LRUCache<string, number>({ max: MAX_USERS })
-
-  function owe(userId: string, costMs: number): void {
-    paidAt.set(userId, Math.max(monotonicClock(), paidAt.get(userId) ?? 0) + costMs)
-  }
-
-  function refuseIfOwing(userId: string): void {
-    const owedMs = Math.max(0, (paidAt.get(userId) ?? 0) - monotonicClock())
-    const waitMs = owedMs + LONGEST_COST_MS - BUDGET_MS
-    if (waitMs <= 0) return
-    throw new GatewayError('rate_limited', 'Too many requests for long part lists.', {
-      headers: { 'Retry-After': String(Math.ceil(waitMs / 1000)) },
-    })
-  }
+  const detail = 'Too many requests for long part lists.'
+  const budget = createTimeBudget(BUDGET_MS, detail, monotonicClock)
 
   return {
     ...smh,
     async status(upload, limits) {
       const { userId } = upload.scope
-      if (limits.signal) refuseIfOwing(userId)
+      if (limits.signal) budget.require(userId, LONGEST_COST_MS)
       // Charged in advance: otherwise many concurrent calls would all be allowed.
-      owe(userId, LONGEST_COST_MS)
+      budget.owe(userId, LONGEST_COST_MS)
       let parts = 0
       try {
         const status = await smh.status(upload, limits)
         parts = status.parts?.length ?? 0
         if (status.confirmed || !isHopeless(parts, upload)) return status
       } finally {
-        owe(userId, parts * COST_MS_PER_PART - LONGEST_COST_MS)
+        budget.owe(userId, parts * COST_MS_PER_PART - LONGEST_COST_MS)
       }
       // Best effort: if the cancel fails, the next call cancels the upload, or it expires in SMH.
       await smh.cancel(upload, { deadline: limits.deadline }).catch(() => undefined)

@@ -186,6 +186,10 @@ export function readMetadata(
     add(name, value, name.slice(METADATA_PREFIX.length), (key) => METADATA_PREFIX + key)
   }
   for (const [field, value] of Object.entries(fields)) {
+    // Before the change of case, which turns the Kelvin sign into a k.
+    if (!/^[\w.-]*$/.test(field)) {
+      throw invalidField('metadata.*', 'has a name with other characters than a-z 0-9 . _ -')
+    }
     const key = field.toLowerCase()
     // HTTP drops these spaces from a header.
     if (/^\s|\s$/.test(value)) {

@@ -1,3 +1,4 @@
+import { GatewayError } from '../errors.ts'
 import type { SmhClient } from '../smh/client.ts'
 import { meaningOf } from '../smh/error-codes.ts'
 import type { TaskReply } from '../smh/replies.ts'
@@ -9,9 +10,9 @@ import { type StoredUpload, storedUpload } from './stored-upload.ts'
 
 /**
  * Repeats the outcome of a begin that created a task. A multipart upload gets fresh credentials, so the gateway
- * need not keep any. A simple upload cannot be renewed: its task is cancelled.
+ * need not keep any. A simple upload cannot be renewed: its task is cancelled, if SMH allows it.
  *
- * @returns undefined when the task is gone, and the upload has to begin again
+ * @returns undefined when the task is gone or left behind, and the upload has to begin again
  * @throws SmhError; GatewayError `upload_complete`
  */
 export async function replayUpload(
@@ -26,9 +27,18 @@ export async function replayUpload(
     return undefined
   } catch (error) {
     const refusal = refusalOf(error)
-    if (refusal && meaningOf(refusal) === 'upload_not_found') return undefined
-    throw error
+    const meaning = refusal && meaningOf(refusal)
+    if (meaning === 'upload_not_found') return undefined
+    if (owned.method === 'multipart' || meaning === 'upload_complete') throw error
+    // A second upload must not begin while the first may be complete.
+    const { confirmed } = await smh.status(owned, limits)
+    if (confirmed) throw uploadComplete()
+    return undefined
   }
+}
+
+export function uploadComplete(): GatewayError {
+  return new GatewayError('upload_complete', 'This upload is already complete.')
 }
 
 /**

@@ -1,6 +1,6 @@
 import { hash, randomUUID } from 'node:crypto'
 import * as z from 'zod'
-import type { SharedLedger } from '../../ledger/fallback-ledger.ts'
+import { type SharedLedger, UnreadableEntry } from '../../ledger/fallback-ledger.ts'
 import { countCall } from '../../ledger/gcra.ts'
 import {
   type BeginDecision,
@@ -26,6 +26,7 @@ const uploadMethod = z.enum(['multipart', 'simple'])
 /** An upload as Redis keeps it. Its field `key`, the Idempotency-Key of its begin, is for the scripts. */
 const storedUpload = z.object({
   confirmKey: z.string(),
+  scope: z.string(),
   path: z.array(z.string()),
   size: z.number(),
   method: uploadMethod,
@@ -37,6 +38,7 @@ const storedReplay = z.discriminatedUnion('outcome', [
   z.object({ outcome: z.literal('upload'), confirmKey: z.string(), method: uploadMethod }),
   z.object({ outcome: z.literal('stored'), path: z.array(z.string()) }),
   z.object({ outcome: z.literal('full_hash_required') }),
+  z.object({ outcome: z.literal('complete') }),
 ])
 
 /** What the script of `begin` returns: the decision, the state of the rate, and what belongs to the decision. */
@@ -105,7 +107,7 @@ export function createRedisLedger(options: RedisLedgerOptions): SharedLedger {
         rate_limited: () => ({ kind: 'rate_limited', rate, waitMs }),
         key_reused: () => ({ kind: 'key_reused', rate }),
         in_progress: () => ({ kind: 'in_progress', rate }),
-        replay: () => ({ kind: 'replay', rate, record: storedReplay.parse(parse(more)) }),
+        replay: () => ({ kind: 'replay', rate, record: read(storedReplay, more) }),
         too_many_open: () => ({ kind: 'too_many_open', rate, waitMs: finite(more) }),
       } satisfies Record<typeof kind, () => BeginDecision>
       return decisions[kind]()
@@ -151,7 +153,10 @@ export function createRedisLedger(options: RedisLedgerOptions): SharedLedger {
       const prefix = prefixOf(userId)
       const keys = [`${prefix}:ends`, `${prefix}:open`]
       const reply = await connection.run(listScript, keys, [time(), maxListed])
-      const uploads = z.array(z.string().transform(parse).pipe(storedUpload)).parse(reply)
+      const uploads = z
+        .array(z.string())
+        .parse(reply)
+        .map((text) => read(storedUpload, text))
       // Redis has them by their ends, which may be whole seconds.
       return uploads.sort((one, other) => other.beganAt - one.beganAt)
     },
@@ -160,8 +165,13 @@ export function createRedisLedger(options: RedisLedgerOptions): SharedLedger {
 
 const digest = (text: string) => hash('sha256', text, 'base64url')
 
-function parse(text: string | undefined): unknown {
-  return JSON.parse(text ?? '')
+/** @throws UnreadableEntry if this version cannot read the entry */
+function read<T extends z.ZodType>(schema: T, text = ''): z.output<T> {
+  try {
+    return schema.parse(JSON.parse(text))
+  } catch {
+    throw new UnreadableEntry()
+  }
 }
 
 /** @throws Error if Redis returned something else than a number */

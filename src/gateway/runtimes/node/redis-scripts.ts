@@ -178,9 +178,14 @@ return 1
 export const endedScript = script(`
 local entry = redis.call('HGET', KEYS[2], ARGV[1])
 drop(KEYS[1], KEYS[2], 'u:' .. ARGV[1])
-if entry and ARGV[2] == 'aborted' then
-  local key = cjson.decode(entry).key
-  if key then redis.call('DEL', ARGV[3] .. key) end
+local key = entry and cjson.decode(entry).key
+local name = key and ARGV[3] .. key
+-- An upload may stay open for longer than its key, which another begin may have now.
+if not name or redis.call('HGET', name, 'u') ~= ARGV[1] then return 1 end
+if ARGV[2] == 'aborted' then
+  redis.call('DEL', name)
+else
+  redis.call('HMSET', name, 'r', '{"outcome":"complete"}')
 end
 return 1
 `)

@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import {
   createFallbackLedger,
   type SharedLedger,
+  UnreadableEntry,
 } from '../../../../src/gateway/ledger/fallback-ledger.ts'
 import type { Ledger, LedgerLimits } from '../../../../src/gateway/ledger/ledger.ts'
 import { createMemoryLedger } from '../../../../src/gateway/ledger/memory-ledger.ts'
@@ -67,6 +68,7 @@ function setUp(isAvailable = true) {
 
 const upload = (confirmKey: string) => ({
   confirmKey,
+  scope: 'scope',
   path: ['a.txt'],
   size: 1,
   method: 'multipart' as const,
@@ -95,6 +97,34 @@ async function lasting(work: Promise<unknown>): Promise<number> {
 describe('fallback ledger', () => {
   beforeEach(() => void vi.useFakeTimers())
   afterEach(() => void vi.useRealTimers())
+
+  test('a timeout of one call is no absence while the store answers other calls', async () => {
+    const { ledger, be, logged } = setUp()
+    be('hanging')
+    const slow = ledger.begin('ann')
+    be('up')
+    await vi.advanceTimersByTimeAsync(1)
+    expect((await ledger.begin('bob')).kind).toBe('admitted')
+    await vi.advanceTimersByTimeAsync(250)
+    expect((await slow).kind).toBe('admitted')
+    expect(logged).toEqual([])
+  })
+
+  test('concurrent lists of a user ask the store once', async () => {
+    const { ledger, calls } = setUp()
+    await begun(ledger, 'a')
+    calls.length = 0
+    const lists = await Promise.all([ledger.list('ann'), ledger.list('ann'), ledger.list('ann')])
+    expect(lists.map(({ length }) => length)).toEqual([1, 1, 1])
+    expect(calls).toEqual(['list'])
+  })
+
+  test('an unreadable entry is no absence', async () => {
+    const { ledger, shared, logged } = setUp()
+    shared.list = () => Promise.reject(new UnreadableEntry())
+    expect(await ledger.list('ann')).toEqual([])
+    expect(logged).toEqual([])
+  })
 
   describe('while the store is available', () => {
     testLedger(({ limits: own, clock }) =>
