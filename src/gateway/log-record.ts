@@ -135,7 +135,8 @@ export const logReasons = {
   too_many_parts: 'The upload had more parts than its size allows.',
 
   ledger_timeout: 'The ledger did not answer in time.',
-  ledger_error: 'The ledger refuses connections, or answered with an error.',
+  ledger_error:
+    'The ledger refuses connections, or answered with an error. Check `REDIS_URL`, and the rights of its user.',
 
   client_disconnected: 'The client disconnected.',
   body_timeout: 'The request body did not arrive within 30 seconds.',

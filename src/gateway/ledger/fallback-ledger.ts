@@ -193,8 +193,15 @@ function within<T>(ms: number, work: T | Promise<T>): Promise<T> {
       },
       Math.max(0, ms),
     )
-    Promise.resolve(work)
-      .finally(() => clearTimeout(timer))
-      .then(resolve, reject)
+    Promise.resolve(work).then(
+      (value) => {
+        clearTimeout(timer)
+        resolve(value)
+      },
+      (error) => {
+        clearTimeout(timer)
+        reject(error)
+      },
+    )
   })
 }
