@@ -47,41 +47,39 @@ export function createBeginLimit(
   const policy = `"begins";q=${perMinute};w=60`
 
   function announceRate({ responseHeaders }: RequestContext, rate: RateState | undefined): void {
-    if (!rate) return
-    responseHeaders.RateLimit = `"begins";r=${rate.remaining};t=${rate.resetSeconds}`
+    if (rate) responseHeaders.RateLimit = `"begins";r=${rate.remaining};t=${rate.resetSeconds}`
+  }
+
+  function noteCounted(request: RequestContext, rate: RateState | undefined): void {
+    request.isBeginCounted = true
+    announceRate(request, rate)
   }
 
   function refuse(request: RequestContext, waitMs: number): never {
-    const waitSeconds = Math.ceil(waitMs / 1000)
-    const detail = 'Too many uploads begun within a short time.'
     request.isBeginCounted = true
-    throw new GatewayError('rate_limited', detail, {
-      headers: { 'Retry-After': String(waitSeconds) },
-    })
+    const headers = { 'Retry-After': String(Math.ceil(waitMs / 1000)) }
+    const detail = 'Too many uploads begun within a short time.'
+    throw new GatewayError('rate_limited', detail, { headers })
   }
 
-  function noteCount(request: RequestContext, { rate, waitMs }: CountedBegin): void {
-    request.isBeginCounted = true
-    announceRate(request, rate)
-    if (waitMs <= 0) return
+  /** Refuses a begin that the ledger has not allowed. */
+  function refuseCounted(request: RequestContext, { rate, waitMs }: CountedBegin): never {
     // Only a store that counts exactly knows when the user may begin again.
     if (rate) limited.set(request.user.id, monotonicClock() + waitMs)
-    refuse(request, waitMs)
+    return refuse(request, waitMs)
   }
 
   function noteDecision(request: RequestContext, decision: BeginDecision): AdmittedBegin {
-    request.isBeginCounted = true
-    announceRate(request, decision.rate)
-    if (decision.kind !== 'rate_limited') return decision
-    const { rate, waitMs } = decision
-    noteCount(request, { rate, waitMs })
-    throw new Error('A refused begin has to wait.')
+    noteCounted(request, decision.rate)
+    return decision.kind === 'rate_limited' ? refuseCounted(request, decision) : decision
   }
 
   /** Counts a request that was refused before the ledger knew it. */
   async function countRefused(request: RequestContext, error: unknown): Promise<unknown> {
-    if (!request.isBeginCounted) noteCount(request, await ledger.count(request.user.id))
-    return error
+    if (request.isBeginCounted) return error
+    const counted = await ledger.count(request.user.id)
+    noteCounted(request, counted.rate)
+    return counted.waitMs > 0 ? refuseCounted(request, counted) : error
   }
 
   return {
