@@ -1,14 +1,18 @@
 import { type Evidence, gatherEvidence } from './evidence.ts'
 import { startFailures } from './failures.ts'
 import type { Journal } from './journal.ts'
+import { ledgerGapsOf } from './ledger-gaps.ts'
 import { type CampaignOptions, type Failure, type PlannedUpload, planCampaign } from './plan.ts'
-import { settle } from './settle.ts'
+import { listAll, settle, tidy, untilShared } from './settle.ts'
 import { performUpload } from './user.ts'
 import { judge, type Verdict } from './verdict.ts'
 import { startWorld, type World } from './world.ts'
 
 /** Uploads of one user at the same time. */
 const LANES = 3
+
+/** Between two inspections of Redis. */
+const INSPECT_EVERY_MS = 10_000
 
 /** After this time without a response, something hangs. */
 const STUCK_MS = 60_000
@@ -19,6 +23,8 @@ export interface Campaign {
   journal: Journal
   triggered: ReadonlyMap<Failure['kind'], number>
   tokenMode: string
+  /** How often all of Redis was read, and how often a gateway did without it. Undefined without Redis. */
+  redis: { inspections: number; gaps: number } | undefined
   tookMs: number
 }
 
@@ -56,8 +62,16 @@ export async function runCampaign(
       journal: world.journal,
       triggered,
       tokenMode: plan.tokenMode,
+      redis: world.redis && {
+        inspections: world.redis.inspections,
+        gaps: world.gateways.flatMap(ledgerGapsOf).length,
+      },
       tookMs: performance.now() - beganAt,
     }
+  } catch (error) {
+    const { incidents } = world.journal
+    if (incidents.length === 0) throw error
+    throw new Error(`Incidents: ${incidents.join('; ')}`, { cause: error })
   } finally {
     done.abort()
     await world.close()
@@ -66,7 +80,11 @@ export async function runCampaign(
 }
 
 async function run(world: World, onProgress: (ended: number) => void) {
-  const { plan, journal, gateways } = world
+  const { plan, journal, gateways, redis } = world
+  const inspections = setInterval(() => {
+    if (redis?.state === 'up') inspect(world).catch(() => {})
+  }, INSPECT_EVERY_MS)
+  inspections.unref()
   const failures = startFailures(world)
   let ended = 0
   async function upload(planned: PlannedUpload) {
@@ -77,10 +95,23 @@ async function run(world: World, onProgress: (ended: number) => void) {
   const queues = Map.groupBy(plan.planned, ({ user }) => user)
   await Promise.all([...queues.values()].map((queue) => inLanes(queue, upload)))
   await failures.end()
+  clearInterval(inspections)
+  await untilShared(world)
+  await listAll(world)
+  await inspect(world)
   await inLanes(journal.attempts, (attempt) => settle(world, attempt))
+  await listAll(world)
+  await inLanes(plan.people, (user) => tidy(world, user))
+  await inspect(world)
   // A gateway finishes the requests of users who have left before it ends.
   await Promise.all(gateways.map((gateway) => gateway.close()))
   return failures.triggered
+}
+
+/** Reads all of Redis. Its faults are incidents, once each. */
+async function inspect({ redis, journal, redisSecrets }: World): Promise<void> {
+  const found = (await redis?.inspect(redisSecrets())) ?? []
+  journal.incidents.push(...found.filter((incident) => !journal.incidents.includes(incident)))
 }
 
 async function inLanes<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {

@@ -2,6 +2,7 @@ import { createUploadClient, type UploadClient } from '../../src/client/index.ts
 import { MIB } from '../../src/client/parts.ts'
 import { wait } from '../../src/client/wait.ts'
 import type { Attempt } from './journal.ts'
+import { sendRecorded } from './traffic.ts'
 import type { World } from './world.ts'
 
 /** Upper limit for waits between attempts, so that a campaign takes minutes. */
@@ -33,7 +34,9 @@ export function openPage(
     const isBegin = String(target).match(/\/v1\/(instant-)?uploads$/) !== null
     const signal = AbortSignal.any([closing.signal, ...(init?.signal ? [init.signal] : [])])
     if (isBegin && String(init?.body).includes('"fullHash"')) attempt.instantBegins += 1
-    const answer = readWhole(fetch(target, { ...init, signal }))
+    const { traffic } = world.journal
+    const sent = { ...init, signal }
+    const answer = sendRecorded(traffic, attempt.wanted.user, attempt, String(target), sent)
     requests += 1
     acts.get(requests)?.()
     try {
@@ -63,11 +66,4 @@ export function openPage(
     atRequest: (count, act) => void acts.set(count, act),
     close: () => closing.abort(),
   }
-}
-
-/** Reads the whole body: a response that breaks off counts as lost. */
-async function readWhole(answer: Promise<Response>): Promise<Response> {
-  const { status, headers, body } = await answer
-  const text = body && (await new Response(body).text())
-  return new Response(text, { status, headers })
 }

@@ -4,6 +4,7 @@ import { createStopwatch } from '../../src/client/clock.ts'
 import { hasCode, type UploadError } from '../../src/client/errors.ts'
 import { createRetrying, type Retrying } from '../../src/client/retry.ts'
 import { wait } from '../../src/client/wait.ts'
+import { sendRecorded } from './traffic.ts'
 import type { World } from './world.ts'
 
 /** A gateway restarts in a second or two; these attempts wait longer than any outage. */
@@ -25,8 +26,9 @@ export function openDriver(world: World, user: string, gateway: 0 | 1): Gateway 
   const driver = createGateway({
     gateway: new URL(world.gateways[gateway].url),
     getToken: () => world.tokenOf(user),
-    async fetch(...request) {
-      const response = await fetch(...request)
+    async fetch(target, init) {
+      const { traffic } = world.journal
+      const response = await sendRecorded(traffic, user, undefined, String(target), init)
       world.answered()
       return response
     },

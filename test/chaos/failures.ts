@@ -1,5 +1,6 @@
+import type { RecordedCall } from '../../src/emulator/recorder.ts'
 import type { Failure, ScheduledFailure } from './plan.ts'
-import type { World } from './world.ts'
+import { SMH_TIMEOUT_MS, type World } from './world.ts'
 
 /** A gateway fetches unknown keys at most once in 30 seconds; an issuer rotates its keys less often. */
 const LEAST_BETWEEN_ISSUER_KEYS_MS = 31_000
@@ -9,7 +10,7 @@ const DEATH_MS = 40
 
 /** Triggers each failure of the plan once clients have received its number of responses. */
 export function startFailures(world: World) {
-  const { emulator, issuer, gateways, plan, journal } = world
+  const { emulator, issuer, redis, smhBegins, gateways, plan, journal } = world
   const { controls } = emulator
   const waiting = [...plan.scheduled]
   const triggered = new Map<Failure['kind'], number>()
@@ -17,6 +18,7 @@ export function startFailures(world: World) {
   let issuerKeyAt = -Infinity
   let issuerUpAt = Infinity
   let smhUpAt = Infinity
+  let redisUpAt = Infinity
   let ended = false
 
   const count = (kind: Failure['kind'], times = 1) =>
@@ -31,7 +33,14 @@ export function startFailures(world: World) {
   async function cause(failure: Failure, answers: number): Promise<number> {
     switch (failure.kind) {
       case 'fault': {
-        const match = () => count('fault').has('fault')
+        const match = (call: RecordedCall) => {
+          const { status, drop, delayMs = 0, bodyDelayMs = 0 } = failure.fault
+          if (status !== undefined || drop === 'before') smhBegins.lose(call, 'none')
+          else if (drop || Math.max(delayMs, bodyDelayMs) >= SMH_TIMEOUT_MS) {
+            smhBegins.lose(call, 'possible')
+          }
+          return count('fault').has('fault')
+        }
         controls.force(failure.route, { ...failure.fault, match })
         return 0
       }
@@ -84,6 +93,13 @@ export function startFailures(world: World) {
         smhUpAt = answers + failure.answers
         await controls.refuseConnections(true)
         return 1
+      case 'Redis killed':
+      case 'Redis stopped':
+        if (redis?.state !== 'up') return 0
+        redisUpAt = answers + failure.answers
+        if (failure.kind === 'Redis killed') await redis.kill()
+        else redis.stop()
+        return 1
     }
   }
 
@@ -92,6 +108,14 @@ export function startFailures(world: World) {
       count(failure.kind, await cause(failure, answers))
     } catch (error) {
       journal.incidents.push(`the failure "${failure.kind}" could not be caused: ${error}`)
+    }
+  }
+
+  async function restoreRedis(): Promise<void> {
+    try {
+      await redis?.restore()
+    } catch (error) {
+      journal.incidents.push(`Redis could not start again: ${error}`)
     }
   }
 
@@ -105,6 +129,10 @@ export function startFailures(world: World) {
       smhUpAt = Infinity
       underWay.push(controls.refuseConnections(false))
     }
+    if (answers >= redisUpAt) {
+      redisUpAt = Infinity
+      underWay.push(restoreRedis())
+    }
     while (waiting[0] && waiting[0].after <= answers) {
       underWay.push(trigger(waiting.shift()!, answers))
     }
@@ -116,8 +144,10 @@ export function startFailures(world: World) {
     async end(): Promise<void> {
       ended = true
       controls.clearFaults()
+      smhBegins.watch()
       issuer.down(false)
       await Promise.all(underWay)
+      await restoreRedis()
       await controls.refuseConnections(false)
       await Promise.all(gateways.map((gateway) => gateway.up()))
     },

@@ -18,6 +18,10 @@ export interface GatewayProcess {
   stop(): Promise<void>
   /** All output since the first start. */
   written(): string
+  /** When a process started, milliseconds since the epoch. */
+  starts(): readonly number[]
+  /** When a process was killed (SIGKILL), milliseconds since the epoch. */
+  kills(): readonly number[]
   /** SIGTERM without a restart; resolves when it has ended. */
   close(): Promise<void>
   /** SIGKILL without a restart; resolves when it has ended. */
@@ -38,10 +42,13 @@ export async function startGatewayProcess(
   let written = ''
   let closing = false
   let tries = 0
+  const starts: number[] = []
+  const kills: number[] = []
   let up = Promise.withResolvers<void>()
   let life = start()
 
   function start() {
+    starts.push(Date.now())
     const child = spawn(process.execPath, ['src/gateway/runtimes/node/main.ts'], {
       cwd: ROOT,
       env: { PATH: process.env.PATH ?? '', ...environment(), PORT: String(port) },
@@ -91,6 +98,7 @@ export async function startGatewayProcess(
     // Callers of `up` now wait for the next process.
     if (life.listens && life.sent.size === 0) up = Promise.withResolvers()
     life.sent.add(signal)
+    if (signal === 'SIGKILL') kills.push(Date.now())
     life.child.kill(signal)
   }
 
@@ -104,6 +112,8 @@ export async function startGatewayProcess(
       return ended.promise
     },
     written: () => written,
+    starts: () => starts,
+    kills: () => kills,
     async close() {
       closing = true
       send('SIGTERM')

@@ -1,5 +1,5 @@
 import { constants } from 'node:os'
-import { parseArgs } from 'node:util'
+import { inspect, parseArgs } from 'node:util'
 import { runCampaign } from './campaign.ts'
 import type { CampaignOptions } from './plan.ts'
 import { reportOf } from './report.ts'
@@ -35,7 +35,7 @@ try {
 } catch (error) {
   clearProgress()
   if (stop.signal.aborted) process.exit(signalStatus)
-  process.stderr.write(`The campaign (seed ${options.seed}) failed: ${(error as Error).stack}\n`)
+  process.stderr.write(`The campaign (seed ${options.seed}) failed: ${inspect(error)}\n`)
   process.exit(1)
 }
 

@@ -25,6 +25,10 @@ type Behaviour =
   /** Another user has obtained the confirm key. */
   | { kind: 'attacker'; at: number }
   | { kind: 'complete again' }
+  /** The user lists the open uploads through the other gateway. */
+  | { kind: 'list'; at: number }
+  /** Several requests with one Idempotency-Key, through both gateways at once and one after another. */
+  | { kind: 'begin twice' }
 
 export interface PlannedUpload {
   number: number
@@ -53,7 +57,10 @@ export type Failure =
   | { kind: 'ended credentials' }
   | { kind: 'corrupt part'; pick: number }
   /** The outage lasts until clients have received this number of responses. */
-  | { kind: 'issuer down' | 'SMH down'; answers: number }
+  | { kind: OutageKind; answers: number }
+
+/** Redis is killed (SIGKILL), and starts again empty, or it is stopped (SIGSTOP) and continues. */
+type OutageKind = 'issuer down' | 'SMH down' | 'Redis killed' | 'Redis stopped'
 
 export type ScheduledFailure = Failure & {
   /** Happens once clients have received this number of responses. */
@@ -76,8 +83,8 @@ const PEOPLE = ['ann', 'Ann', 'bob', '../bob', 'cleo', 'dän', 'users/ann', 'ann
 const LONG = 100
 
 const SMH_ROUTES = [
-  ...['begin-multipart', 'begin-multipart', 'status', 'status', 'renew', 'confirm', 'confirm'],
-  ...['cancel', 'directory-info', 'create-directory', 'mint-token'],
+  ...['begin-multipart', 'begin-multipart', 'begin-simple', 'begin-simple', 'status', 'status'],
+  ...['renew', 'confirm', 'confirm', 'cancel', 'directory-info', 'create-directory', 'mint-token'],
 ] as RouteName[]
 
 const HTML = { contentType: 'text/html', body: '<h1>Bad gateway</h1>' }
@@ -153,6 +160,7 @@ function uploadBy(people: readonly string[]) {
     user: fc.constantFrom(...people),
     gateway,
     size: fc.oneof(
+      { weight: 1, arbitrary: fc.constant(0) },
       { weight: 1, arbitrary: fc.integer({ min: 1, max: 64 }) },
       { weight: 3, arbitrary: fc.integer({ min: 65, max: MIB }) },
       { weight: 1, arbitrary: fc.integer({ min: 1, max: 12 }).map((mib) => mib * MIB) },
@@ -183,6 +191,8 @@ function uploadBy(people: readonly string[]) {
           at,
         }),
       },
+      { weight: 2, arbitrary: fc.record({ kind: fc.constant('list' as const), at }) },
+      { weight: 3, arbitrary: fc.constant({ kind: 'begin twice' } as const) },
       { weight: 2, arbitrary: fc.constant({ kind: 'complete again' } as const) },
     ) as fc.Arbitrary<Behaviour>,
     settleBy: fc.constantFrom<PlannedUpload['settleBy'][]>('abort', 'complete', 'resume'),
@@ -194,7 +204,8 @@ function oneIn(count: number): fc.Arbitrary<boolean> {
 }
 
 const during = fc.constantFrom<RouteName[]>(
-  ...(['begin-multipart', 'status', 'renew', 'confirm', 'confirm', 'cancel', 'put-part'] as const),
+  ...(['begin-multipart', 'begin-simple', 'status', 'renew', 'confirm', 'confirm'] as const),
+  ...(['cancel', 'put-part', 'put-object'] as const),
 )
 
 const times = fc.constantFrom(1, 1, 1, 2, 4)
@@ -219,8 +230,14 @@ const kill: fc.Arbitrary<Failure> = fc.record(
 
 const failure: fc.Arbitrary<Failure> = fc.oneof(
   { weight: 45, arbitrary: faultOf(SMH_ROUTES, SMH_FAULTS) },
-  { weight: 3, arbitrary: faultOf(['begin-multipart', 'confirm', 'create-directory'], CONFLICT) },
-  { weight: 22, arbitrary: faultOf(['put-part'], COS_FAULTS) },
+  {
+    weight: 3,
+    arbitrary: faultOf(
+      ['begin-multipart', 'begin-simple', 'confirm', 'create-directory'],
+      CONFLICT,
+    ),
+  },
+  { weight: 22, arbitrary: faultOf(['put-part', 'put-part', 'put-object'], COS_FAULTS) },
   { weight: 6, arbitrary: fc.record({ kind: fc.constant('lost confirm' as const), times }) },
   { weight: 7, arbitrary: kill },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('stop' as const), gateway }) },
@@ -239,6 +256,13 @@ const failure: fc.Arbitrary<Failure> = fc.oneof(
       answers: fc.integer({ min: 5, max: 60 }),
     }),
   },
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      kind: fc.constantFrom<('Redis killed' | 'Redis stopped')[]>('Redis killed', 'Redis stopped'),
+      answers: fc.integer({ min: 1, max: 80 }),
+    }),
+  },
 )
 
 /** The last tenth of a campaign has no failures, so that restarted gateways serve requests too. */
@@ -251,14 +275,17 @@ function scheduledWithin(requests: number): fc.Arbitrary<ScheduledFailure> {
 function requiredFailures(uploads: number, requests: number): ScheduledFailure[] {
   const failures: Failure[] = [
     { kind: 'lost confirm', times: 1 },
+    { kind: 'Redis killed', answers: 10 },
     { kind: 'revoked tokens' },
     { kind: 'kill', gateways: [0, 1], during: 'confirm' },
+    { kind: 'Redis stopped', answers: 10 },
     { kind: 'new issuer key' },
     { kind: 'ended credentials' },
   ]
   if (uploads >= LONG) {
     failures.push(
       { kind: 'kill', gateways: [1], during: 'begin-multipart' },
+      { kind: 'kill', gateways: [0], during: 'begin-simple' },
       { kind: 'new confirm-key secret' },
       { kind: 'stop', gateway: 0 },
       { kind: 'SMH down', answers: 30 },

@@ -1,4 +1,5 @@
 import type { Campaign } from './campaign.ts'
+import type { FoundBegin } from './evidence.ts'
 import type { Attempt } from './journal.ts'
 import type { CampaignOptions, Failure } from './plan.ts'
 
@@ -12,6 +13,8 @@ const FAILURES: Record<Failure['kind'], string> = {
   'new issuer key': 'new keys of the issuer',
   'issuer down': 'outages of the issuer',
   'SMH down': 'outages of SMH',
+  'Redis killed': 'Redis killed (SIGKILL), and started again empty',
+  'Redis stopped': 'Redis stopped (SIGSTOP), and continued',
   'new confirm-key secret': 'new confirm-key secrets',
   'corrupt part': 'parts corrupted in COS',
 }
@@ -20,7 +23,7 @@ type Row = [what: string, count: number | string]
 
 /** The counts as a table, then what is wrong, if anything is. */
 export function reportOf(options: CampaignOptions, campaign: Campaign): string {
-  const { verdict, tookMs, tokenMode } = campaign
+  const { verdict, tookMs, tokenMode, redis } = campaign
   const { seed, uploads, users } = options
   const rows = [...rowsOfUploads(campaign), ...rowsOfFailures(campaign)]
   const width = Math.max(...rows.map(([what]) => what.length))
@@ -29,6 +32,7 @@ export function reportOf(options: CampaignOptions, campaign: Campaign): string {
     '',
     ...rows.map(([what, count]) => `  ${what.padEnd(width)}  ${String(count).padStart(6)}`),
     '',
+    ...(redis ? [] : ['redis-server is missing: each gateway had a ledger of its own.', '']),
     ...verdict.violations.map((violation) => `WRONG: ${violation}`),
     verdict.violations.length === 0
       ? 'Nothing lost, nothing twice, nothing foreign.'
@@ -37,11 +41,14 @@ export function reportOf(options: CampaignOptions, campaign: Campaign): string {
   return `${lines.join('\n')}\n`
 }
 
-function rowsOfUploads({ journal, evidence, verdict }: Campaign): Row[] {
+function rowsOfUploads({ journal, evidence, verdict, redis }: Campaign): Row[] {
   const { attempts, attackerResponses } = journal
   const count = (wanted: (attempt: Attempt) => boolean) => attempts.filter(wanted).length
   const sum = (of: (attempt: Attempt) => number) =>
     attempts.reduce((total, attempt) => total + of(attempt), 0)
+  /** Begins with more than one of what `of` returns. */
+  const begins = (of: (begin: FoundBegin) => readonly unknown[]) =>
+    evidence.begins.filter((begin) => of(begin).length > 1).length
   const failed = (attempt: Attempt) => attempt.errorCodes.length > 0
   const isStored = ({ stored }: Attempt) => stored.length > 0
   return [
@@ -60,7 +67,14 @@ function rowsOfUploads({ journal, evidence, verdict }: Campaign): Row[] {
       count((it) => !isStored(it) && it.settled === undefined),
     ],
     ['begins whose response was lost', sum(({ lostBegins }) => lostBegins)],
-    ['  uploads left open by these, without a part', verdict.orphans],
+    ['begins repeated with their Idempotency-Key', begins(({ requests }) => requests)],
+    [
+      '  answered with credentials more than once',
+      begins(({ requests }) => requests.filter(({ confirmKey }) => confirmKey !== undefined)),
+    ],
+    ['lists of open uploads received', evidence.lists.length],
+    ['  uploads that users found in them in the end, and aborted', journal.tidied],
+    ['uploads left open that no user knows, without a part', verdict.orphans],
     ['files stored at once whose response was lost', verdict.unreported],
     ['files', evidence.files.length],
     [
@@ -72,6 +86,8 @@ function rowsOfUploads({ journal, evidence, verdict }: Campaign): Row[] {
       [...attackerResponses.values()].reduce((a, b) => a + b, 0),
     ],
     ['completed again', journal.completedAgain],
+    ['times a gateway did without Redis', redis?.gaps ?? 0],
+    ['times all of Redis was read for secrets', redis?.inspections ?? 0],
   ]
 }
 

@@ -2,9 +2,10 @@ import { UploadError } from '../../src/client/errors.ts'
 import type { StoredFile, Upload } from '../../src/client/index.ts'
 import { MIB } from '../../src/client/parts.ts'
 import { attack } from './attacker.ts'
+import { beginByHand } from './begin-by-hand.ts'
 import { openPage, type Page } from './client-page.ts'
 import { contentOf, fingerprintOf } from './content.ts'
-import { openDriver } from './driver.ts'
+import { answerOf, openDriver } from './driver.ts'
 import type { Attempt } from './journal.ts'
 import type { PlannedUpload } from './plan.ts'
 import type { World } from './world.ts'
@@ -24,6 +25,7 @@ export async function performUpload(world: World, planned: PlannedUpload): Promi
       wanted: { ...planned, ...fingerprint },
       content: { content, size },
       confirmKey: undefined,
+      confirmKeys: new Set(),
       stored: [],
       errorCodes: [],
       errorCodesAfterStored: [],
@@ -35,7 +37,9 @@ export async function performUpload(world: World, planned: PlannedUpload): Promi
     }
     world.journal.attempts.push(attempt)
     const behaviour = turn === 1 ? planned.behaviour : ({ kind: 'wait' } as const)
-    await tryOnce(world, { ...planned, behaviour }, attempt, new Blob([bytes]))
+    const source = new Blob([bytes])
+    if (behaviour.kind === 'begin twice') await beginTwice(world, planned, attempt, source)
+    else await tryOnce(world, { ...planned, behaviour }, attempt, source)
     if (attempt.stored.length > 0 || attempt.confirmKey !== undefined) return
     if (attempt.errorCodes.includes('name_conflict') || hasGivenUp(planned)) return
   }
@@ -68,6 +72,9 @@ async function tryOnce(world: World, planned: PlannedUpload, attempt: Attempt, s
         break
       case 'second device':
         besides.push(resumeOn(world, attempt, source, { gateway: other }, key.promise))
+        break
+      case 'list':
+        besides.push(listOpen(world, attempt, other))
         break
       case 'attacker':
         besides.push(key.promise.then(() => attack(world, attempt, other)))
@@ -134,7 +141,7 @@ async function lookAndResume({ client }: Page, upload: Upload, key: Promise<stri
   upload.resume()
 }
 
-async function resumeOn(
+export async function resumeOn(
   world: World,
   attempt: Attempt,
   source: Blob,
@@ -144,7 +151,34 @@ async function resumeOn(
   const confirmKey = await key
   if (confirmKey === undefined) return
   const { client } = openPage(world, attempt, where)
-  await note(attempt, client.resume(confirmKey, source).done)
+  const onConfirmKey = (current: string) => {
+    attempt.confirmKey = current
+  }
+  await note(attempt, client.resume(confirmKey, source, { onConfirmKey }).done)
+}
+
+/** Begins with one Idempotency-Key through both gateways, sends the file, and repeats the begin. */
+async function beginTwice(
+  world: World,
+  planned: PlannedUpload,
+  attempt: Attempt,
+  source: Blob,
+): Promise<void> {
+  const { size, number, gateway } = planned
+  // A client may send small files in parts, too.
+  const simple = size === 0 || (size <= MIB && number % 2 === 0)
+  const byHand = beginByHand(world, planned, attempt, simple)
+  attempt.confirmKey = await byHand.begin()
+  if (attempt.confirmKey === undefined) return
+  await listOpen(world, attempt, gateway === 0 ? 1 : 0)
+  await resumeOn(world, attempt, source, { gateway }, Promise.resolve(attempt.confirmKey))
+  if (attempt.stored.length > 0) await byHand.repeat()
+}
+
+/** The lists are part of the evidence. */
+async function listOpen(world: World, { wanted }: Attempt, gateway: 0 | 1): Promise<void> {
+  const { signal } = new AbortController()
+  await answerOf(() => openDriver(world, wanted.user, gateway).list(signal))
 }
 
 /** Completes three times at once through both gateways. All must return the same file. */

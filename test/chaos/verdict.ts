@@ -1,4 +1,5 @@
-import type { Evidence, FoundFile, FoundTask } from './evidence.ts'
+import { violationsOfBegins, violationsOfLists, violationsOfTasks } from './begin-verdict.ts'
+import type { Evidence, FoundFile } from './evidence.ts'
 import type { Attempt } from './journal.ts'
 
 /** The folder above all users' folders, as the campaign configures the gateways. */
@@ -22,7 +23,7 @@ export interface Verdict {
   violations: string[]
   /** Files that a later upload to the same path replaced with permission. */
   replaced: number
-  /** Open uploads without parts whose confirm key no client has. */
+  /** Open uploads without parts that no client knows and no list has. A failure explains each. */
   orphans: number
   /** Files that no response reported: the response to an instant begin was lost or came too late. */
   unreported: number
@@ -64,7 +65,12 @@ export function judge(evidence: Evidence): Verdict {
     if (!attempts.some(({ id }) => id === file.id))
       violations.push(`a file of no upload: ${file.path}`)
   }
-  violations.push(...violationsOfFolders([...files, ...openTasks]), ...violationsOfTasks(evidence))
+  violations.push(
+    ...violationsOfFolders([...files, ...openTasks]),
+    ...violationsOfBegins(evidence),
+    ...new Set(violationsOfLists(evidence)),
+    ...violationsOfTasks(evidence),
+  )
   for (const [answer, count] of attackerResponses) {
     if (answer !== '404 upload_not_found') {
       violations.push(`another user's key was answered ${answer}, ${count} times`)
@@ -79,6 +85,7 @@ export function judge(evidence: Evidence): Verdict {
 function* violationsOfAnswers(attempt: Attempt, attempts: readonly Attempt[]) {
   const { stored, settled, wanted } = attempt
   const hasRivals = rivalsOf(attempt, attempts).length > 0
+  const beganAgain = attempt.confirmKeys.size > 1
   const paths = new Set(stored.map(({ path }) => path.join('/')))
   if (paths.size > 1) yield `was reported as stored under ${[...paths].join(' and ')}`
   for (const { crc64, size } of stored) {
@@ -91,6 +98,8 @@ function* violationsOfAnswers(attempt: Attempt, attempts: readonly Attempt[]) {
   }
   for (const code of attempt.errorCodesAfterStored) {
     // A later upload may have replaced the file.
+    // Another device began a simple upload again, so the key of this one is gone.
+    if (beganAgain && code === 'upload_not_found') continue
     if (!PASSING.has(code) && !(FINAL.has(code) && hasRivals))
       yield `was reported as stored, then ${code}`
   }
@@ -137,19 +146,5 @@ function* violationsOfFolders(found: readonly { path: string[]; userId: string }
   if (pairs.size !== users.size) yield 'a user has two folders'
   for (const { path } of found) {
     if (path[0] !== ROOT || path.length < 3) yield `${path.join('/')} is in no user's folder`
-  }
-}
-
-/** Every upload that is still open had a begin without a response, and has no parts. */
-function* violationsOfTasks({ attempts, openTasks }: Evidence) {
-  const pathKeyOf = ({ userId, path }: FoundTask) => `${userId} ${path.slice(2).join('/')}`
-  for (const [place, tasks] of Map.groupBy(openTasks, pathKeyOf)) {
-    const lost = attempts
-      .filter(({ wanted }) => `${wanted.user} ${wanted.path}` === place)
-      .reduce((sum, { lostBegins }) => sum + lostBegins, 0)
-    if (tasks.length > lost) {
-      yield `${place}: ${tasks.length} uploads are open, and ${lost} responses to begins were lost`
-    }
-    for (const { parts } of tasks) if (parts > 0) yield `${place}: ${parts} parts remain`
   }
 }

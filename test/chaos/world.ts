@@ -5,13 +5,21 @@ import { type Emulator, startEmulator } from '../../src/emulator/start.ts'
 import { type GatewayProcess, startGatewayProcess } from './gateway-process.ts'
 import { createJournal, type Journal } from './journal.ts'
 import type { Plan } from './plan.ts'
+import { type RedisProcess, startRedisProcess } from './redis-process.ts'
+import { type SmhBegins, watchSmhBegins } from './smh-begins.ts'
 
-/** Emulator and issuer in this process, and two gateways as processes. */
+/** The gateways' timeout of every call to SMH except confirm. A request lasts at most three times as long. */
+export const SMH_TIMEOUT_MS = 1_000
+
+/** Emulator and issuer in this process; Redis and two gateways as processes. */
 export interface World {
   plan: Plan
   journal: Journal
   emulator: Emulator
   issuer: DemoIssuer
+  /** Undefined where Redis is not installed. Then each gateway has a ledger of its own. */
+  redis: RedisProcess | undefined
+  smhBegins: SmhBegins
   gateways: readonly [GatewayProcess, GatewayProcess]
   /** The user's current token; unchanged until the issuer's key changes. */
   tokenOf(user: string): Promise<string>
@@ -25,13 +33,20 @@ export interface World {
   idleMs(): number
   /** Every value that must not appear in the gateways' output. */
   secrets(): string[]
+  /** Every value that must not appear in Redis. */
+  redisSecrets(): string[]
   close(): Promise<void>
   /** Ends the child processes. */
   destroy(): void
 }
 
 export async function startWorld(plan: Plan): Promise<World> {
-  const [emulator, issuer] = await Promise.all([startEmulator(), startDemoIssuer()])
+  const [emulator, issuer, redis] = await Promise.all([
+    startEmulator(),
+    startDemoIssuer(),
+    startRedisProcess(),
+  ])
+  const smhBegins = watchSmhBegins(emulator.controls)
   const journal = createJournal()
   const confirmKeySecrets = [newSecret()]
   const everySecret = [...confirmKeySecrets]
@@ -40,9 +55,10 @@ export async function startWorld(plan: Plan): Promise<World> {
     SMH_TOKEN_MODE: plan.tokenMode,
     CONFIRM_KEY_SECRETS: confirmKeySecrets.join(','),
     UPLOAD_CONFLICT_STRATEGIES: 'rename,ask,overwrite',
-    UPSTREAM_TIMEOUT_SECONDS: '1',
+    UPSTREAM_TIMEOUT_SECONDS: String(SMH_TIMEOUT_MS / 1000),
     RATE_LIMIT_PER_MINUTE: '0',
     LOG_LEVEL: 'debug',
+    ...(redis && { REDIS_URL: redis.url }),
   })
   const onIncident = (incident: string) => journal.incidents.push(incident)
   const gateways = await Promise.all([
@@ -85,6 +101,8 @@ export async function startWorld(plan: Plan): Promise<World> {
     journal,
     emulator,
     issuer,
+    redis,
+    smhBegins,
     gateways,
     tokenOf(user) {
       const token = current.get(user) ?? issue(user)
@@ -112,15 +130,25 @@ export async function startWorld(plan: Plan): Promise<World> {
         if (query.access_token) found.add(query.access_token)
         for (const key of path.match(/[0-9a-f]{64}$/) ?? []) found.add(key)
       })
-      for (const { confirmKey } of journal.attempts) if (confirmKey) found.add(confirmKey)
+      for (const confirmKey of journal.traffic.lives.keys()) found.add(confirmKey)
+      return [...found]
+    },
+    redisSecrets() {
+      const found = new Set([emulator.librarySecret, ...everySecret, ...issued])
+      emulator.controls.eachCall(({ query, headers }) => {
+        if (query.access_token) found.add(query.access_token)
+        const token = headers['x-cos-security-token']
+        if (token) found.add(token)
+      })
       return [...found]
     },
     async close() {
       await Promise.all(gateways.map((gateway) => gateway.destroy()))
-      await Promise.all([emulator.close(), issuer.close()])
+      await Promise.all([emulator.close(), issuer.close(), redis?.destroy()])
     },
     destroy() {
       for (const gateway of gateways) void gateway.destroy()
+      void redis?.destroy()
     },
   }
 }
