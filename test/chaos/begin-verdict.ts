@@ -44,6 +44,14 @@ export function* violationsOfBegins({ begins, lives, gaps, kills }: Evidence) {
   }
 }
 
+/** How many begins the ledger had to answer twice with one upload. */
+export function countRepeatedBegins({ begins, gaps }: Evidence): number {
+  return begins.filter((begin) => {
+    const answers = begin.requests.filter(({ confirmKey }) => confirmKey !== undefined)
+    return answers.length > 1 && !overlaps(gaps, firstSentAt(begin), endOf(begin))
+  }).length
+}
+
 /** A list has all open uploads of its user, and no other, as long as the ledger is shared. */
 export function* violationsOfLists({ lists, lives, gaps, attempts }: Evidence) {
   const livesOf = Map.groupBy(lives, ([, { user }]) => user)

@@ -10,7 +10,7 @@ const FAILURES: Failure['kind'][] = [
 ]
 
 test('campaign: a short run loses no upload, stores no file twice and gives no user access to uploads of others', {
-  timeout: 120_000,
+  timeout: 180_000,
 }, async () => {
   const campaign = await runCampaign({ seed: 9, uploads: 30, users: 4 })
   const { verdict, journal, evidence, triggered, redis } = campaign

@@ -4,7 +4,8 @@ import { runCampaign } from './campaign.ts'
 import type { CampaignOptions } from './plan.ts'
 import { reportOf } from './report.ts'
 
-const HELP = `Uploads through two gateways while failures happen, then checks that every response was true.
+const HELP = `Uploads through two gateways on one Redis while failures happen, then checks that every response was true.
+Without redis-server each gateway has a ledger of its own.
 
 Usage: npm run campaign [-- --seed N --uploads N --users N]
 
@@ -13,8 +14,8 @@ Usage: npm run campaign [-- --seed N --uploads N --users N]
   --users     default: 6
 
 Prints a table of what happened, then each violation. 300 uploads take about two minutes.
-Exit status 0: no upload was lost or stored twice, and no user reached another's. The seed determines
-the order of events only roughly.
+Exit status 0: no upload was lost, stored twice or begun twice, no user reached another's, and Redis held
+no secret. The seed determines the order of events only roughly.
 `
 
 const options = readCommandLine()

@@ -72,6 +72,7 @@ function rowsOfUploads({ journal, evidence, verdict, redis }: Campaign): Row[] {
       '  answered with credentials more than once',
       begins(({ requests }) => requests.filter(({ confirmKey }) => confirmKey !== undefined)),
     ],
+    ['    while the gateways shared Redis', verdict.repeatedBegins],
     ['lists of open uploads received', evidence.lists.length],
     ['  uploads that users found in them in the end, and aborted', journal.tidied],
     ['uploads left open that no user knows, without a part', verdict.orphans],

@@ -1,4 +1,9 @@
-import { violationsOfBegins, violationsOfLists, violationsOfTasks } from './begin-verdict.ts'
+import {
+  countRepeatedBegins,
+  violationsOfBegins,
+  violationsOfLists,
+  violationsOfTasks,
+} from './begin-verdict.ts'
 import type { Evidence, FoundFile } from './evidence.ts'
 import type { Attempt } from './journal.ts'
 
@@ -25,6 +30,8 @@ export interface Verdict {
   replaced: number
   /** Open uploads without parts that no client knows and no list has. A failure explains each. */
   orphans: number
+  /** Begins that got several answers while the ledger was shared. */
+  repeatedBegins: number
   /** Files that no response reported: the response to an instant begin was lost or came too late. */
   unreported: number
 }
@@ -79,7 +86,8 @@ export function judge(evidence: Evidence): Verdict {
   if (sharedTasks > 0)
     violations.push(`SMH was asked about ${sharedTasks} uploads for several users`)
   if (leaks > 0) violations.push(`${leaks} secrets appear in the gateways' output`)
-  return { violations, replaced, orphans: openTasks.length, unreported }
+  const repeatedBegins = countRepeatedBegins(evidence)
+  return { violations, replaced, orphans: openTasks.length, repeatedBegins, unreported }
 }
 
 function* violationsOfAnswers(attempt: Attempt, attempts: readonly Attempt[]) {
