@@ -160,7 +160,7 @@ export function createFallbackLedger(options: FallbackLedgerOptions): FallbackLe
       const waited = sharedTickets.get(ticket)
       const asked =
         waited !== undefined &&
-        (await ask(() => shared.began(userId, ticket, record), MAX_WAIT_MS - waited))
+        (await ask(() => shared.began(userId, ticket, record), restOf(waited)))
       // Without the shared store a replay on this instance still works.
       if (!asked) memory.began(userId, ticket, record)
     },
@@ -168,7 +168,7 @@ export function createFallbackLedger(options: FallbackLedgerOptions): FallbackLe
       const waited = sharedTickets.get(ticket)
       if (waited === undefined) return memory.failed(userId, ticket)
       // If this fails, the ticket ends on its own.
-      await ask(() => shared.failed(userId, ticket), MAX_WAIT_MS - waited)
+      await ask(() => shared.failed(userId, ticket), restOf(waited))
     },
     async list(userId) {
       const asked = await askForList(userId)
@@ -176,6 +176,9 @@ export function createFallbackLedger(options: FallbackLedgerOptions): FallbackLe
     },
   }
 }
+
+/** How long a begin may still wait, milliseconds. A process that stalls may have waited for longer than allowed. */
+const restOf = (waitedMs: number) => Math.max(0, MAX_WAIT_MS - waitedMs)
 
 /** All uploads of both lists without duplicates, newest first. */
 function union(own: readonly OpenUpload[], shared: readonly OpenUpload[]): readonly OpenUpload[] {

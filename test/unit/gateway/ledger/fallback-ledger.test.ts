@@ -48,7 +48,7 @@ function fakeStore(own: LedgerLimits, clock: () => number) {
   }
 }
 
-function setUp(isAvailable = true) {
+function setUp(isAvailable = true, monotonicClock = () => performance.now()) {
   const clock = Date.now
   const fake = fakeStore(limits, clock)
   const logged: [string, LogRecord][] = []
@@ -61,7 +61,7 @@ function setUp(isAvailable = true) {
     isAvailable,
     log: (level, record) => logged.push([level, record]),
     metrics: { ...noMetrics, ledgerAvailable: (value) => gauge.push(value) },
-    monotonicClock: () => performance.now(),
+    monotonicClock,
   })
   return { ...fake, ledger, memory, logged, gauge }
 }
@@ -180,6 +180,22 @@ describe('fallback ledger', () => {
     expect(await lasting(keeping)).toBe(50)
     expect(memory.list('ann')).toHaveLength(1)
     // A replay on this instance works.
+    expect(await ledger.begin('ann', key)).toMatchObject({ kind: 'replay' })
+  })
+
+  test('a begin whose process stalled for longer than 200 ms: the outcome waits for no negative time', async () => {
+    let stallMs = 0
+    const { ledger, shared } = setUp(true, () => performance.now() + stallMs)
+    const timer = vi.spyOn(globalThis, 'setTimeout')
+    const { begin } = shared
+    shared.begin = (...args) => {
+      stallMs += 300
+      return begin(...args)
+    }
+    await begun(ledger, 'a', key)
+    // Node warns on standard error about a negative time.
+    expect(timer.mock.calls.filter(([, ms]) => (ms ?? 0) < 0)).toEqual([])
+    timer.mockRestore()
     expect(await ledger.begin('ann', key)).toMatchObject({ kind: 'replay' })
   })
 
