@@ -7,8 +7,8 @@ import { wait } from '../../src/client/wait.ts'
 import { sendRecorded } from './traffic.ts'
 import type { World } from './world.ts'
 
-/** A gateway restarts in a second or two; these attempts wait longer than any outage. */
-const ATTEMPTS = 60
+/** A gateway restarts in a second or two, on a busy machine in ten or more. These attempts wait longer. */
+const ATTEMPTS = 300
 
 const patient = createRetrying(
   { attempts: ATTEMPTS, firstDelayMs: 50, longestDelayMs: 1_000 },
