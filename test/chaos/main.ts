@@ -36,7 +36,9 @@ try {
 } catch (error) {
   clearProgress()
   if (stop.signal.aborted) process.exit(signalStatus)
-  process.stderr.write(`The campaign (seed ${options.seed}) failed: ${inspect(error, { depth: 6 })}\n`)
+  process.stderr.write(
+    `The campaign (seed ${options.seed}) failed: ${inspect(error, { depth: 6 })}\n`,
+  )
   process.exit(1)
 }
 

@@ -190,12 +190,9 @@ function union(own: readonly OpenUpload[], shared: readonly OpenUpload[]): reado
 /** Settles as `work` does, or rejects after `ms` with a {@link LedgerTimeout}. */
 function within<T>(ms: number, work: T | Promise<T>): Promise<T> {
   return new Promise((resolve, reject) => {
-    let timer = setTimeout(
-      () => {
-        timer = setTimeout(() => reject(new LedgerTimeout()), LATE_REPLY_MS)
-      },
-      Math.max(0, ms),
-    )
+    let timer = setTimeout(() => {
+      timer = setTimeout(() => reject(new LedgerTimeout()), LATE_REPLY_MS)
+    }, ms)
     Promise.resolve(work).then(
       (value) => {
         clearTimeout(timer)
