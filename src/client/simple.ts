@@ -56,16 +56,13 @@ export function simpleBegin(
  * Aborts a simple upload and begins it again. The abort is first, because it finds out whether another device
  * has completed the upload, and because a user has a limited number of open uploads.
  *
- * @throws UploadError `upload_complete`
+ * @throws UploadError `upload_complete`. Also when the abort fails, because the earlier upload might still be completed
  */
 export async function replaceSimple(
   gateway: Pick<Gateway, 'abort' | 'begin'>,
   confirmKey: string,
   beginAgain: BeginAgain,
 ): Promise<SignedCredentials> {
-  await gateway.abort(confirmKey).catch((error) => {
-    // Otherwise the earlier upload stays open until its end.
-    if (hasCode(error, 'upload_complete')) throw error
-  })
+  await gateway.abort(confirmKey)
   return beginAgain(gateway)
 }

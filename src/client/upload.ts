@@ -14,7 +14,7 @@ import type { ResumeOptions, Upload, UploadState } from './types.ts'
 
 export interface UploadServices extends BeginServices, TransferServices {
   /** The gateway for renewals, whose waits have the reason `credentials`. */
-  renewal: Pick<Gateway, 'abort' | 'begin' | 'renew'>
+  renewal: Pick<Gateway, 'abort' | 'begin' | 'renew' | 'status'>
   now: Stopwatch
 }
 
@@ -110,9 +110,14 @@ export function startUpload(
     return completeUpload(complete)
   }
 
-  /** Begins a simple upload again. Its confirm key changes. */
+  /**
+   * Begins a simple upload again. Its confirm key changes. The status is first: an upload that another device has
+   * begun again or aborted is gone, and a further begin would store the file twice.
+   */
   function replaced(beginAgain: NonNullable<Open['beginAgain']>) {
-    const work = replaceSimple(renewal, currentKey(), beginAgain).then((signed) => {
+    const open = renewal.status(currentKey(), life.signal)
+    const again = open.then(() => replaceSimple(renewal, currentKey(), beginAgain))
+    const work = again.then((signed) => {
       confirmKey = signed.credentials.confirmKey
       return signed
     })

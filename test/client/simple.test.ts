@@ -174,6 +174,26 @@ test('simple upload: an upload that another device completes resolves to its fil
   expect(harness.emulator.controls.files()).toHaveLength(1)
 })
 
+test('simple upload: an upload that another device has resumed is not stored twice', async () => {
+  const harness = await startHarness()
+  const file = new Blob(['x'])
+  const first = await pausedUpload(uploadClient(harness), file, { path: 'a' })
+  await uploadClient(harness).resume(first.confirmKey ?? '', file).done
+  first.resume()
+  await expect(first.done).rejects.toMatchObject({ code: 'upload_not_found' })
+  expect(harness.emulator.controls.files()).toHaveLength(1)
+  expect(harness.emulator.controls.openTasks()).toEqual([])
+})
+
+test('simple upload: an upload that another device has aborted does not begin again', async () => {
+  const harness = await startHarness()
+  const first = await pausedUpload(uploadClient(harness), new Blob(['x']), { path: 'a' })
+  await uploadClient(harness).abort(first.confirmKey ?? '')
+  first.resume()
+  await expect(first.done).rejects.toMatchObject({ code: 'upload_not_found' })
+  expect(harness.emulator.controls.files()).toEqual([])
+})
+
 test('list: the open uploads, newest first', async () => {
   const harness = await startHarness()
   const client = uploadClient(harness)
