@@ -2,7 +2,7 @@ import { createClient } from '@redis/client'
 import { hasRedis, type RedisServer, startRedis } from '../support/redis-server.ts'
 
 /** How long an inspection may wait for Redis, milliseconds. */
-const INSPECTION_MS = 2_000
+const INSPECTION_MS = 20_000
 
 /** How often a restart is tried: another process may hold the port briefly. */
 const MOST_TRIES = 20
@@ -112,6 +112,16 @@ async function read({ url }: RedisServer): Promise<Entry[]> {
   })
   // The error also rejects the command.
   client.on('error', () => {})
+
+  async function entryOf(key: string): Promise<Entry> {
+    const [type, expiresIn] = await Promise.all([
+      client.sendCommand(['TYPE', key]),
+      client.sendCommand(['PTTL', key]),
+    ])
+    const text = JSON.stringify(await client.sendCommand(readerOf(String(type), key)))
+    return { key, text, expiresInMs: Number(expiresIn) }
+  }
+
   const late = setTimeout(() => client.destroy(), INSPECTION_MS)
   try {
     await client.connect()
@@ -121,14 +131,7 @@ async function read({ url }: RedisServer): Promise<Entry[]> {
       const reply = await client.sendCommand(['SCAN', cursor, 'COUNT', '1000'])
       const [next, keys] = reply as unknown as [string, string[]]
       cursor = next
-      for (const key of keys) {
-        const [type, expiresIn] = await Promise.all([
-          client.sendCommand(['TYPE', key]),
-          client.sendCommand(['PTTL', key]),
-        ])
-        const text = JSON.stringify(await client.sendCommand(readerOf(String(type), key)))
-        entries.push({ key, text, expiresInMs: Number(expiresIn) })
-      }
+      entries.push(...(await Promise.all(keys.map(entryOf))))
     } while (cursor !== '0')
     return entries
   } finally {

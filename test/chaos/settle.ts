@@ -14,15 +14,17 @@ const { signal } = new AbortController()
  * Every upload with a confirm key must have a definite outcome.
  */
 export async function settle(world: World, attempt: Attempt): Promise<void> {
-  const { confirmKey, wanted, stored } = attempt
-  if (confirmKey === undefined) return
+  const { confirmKey, confirmKeys, wanted, stored } = attempt
+  if (confirmKeys.size === 0) return
   await attack(world, attempt, wanted.gateway)
-  if (stored.length === 0 && wanted.settleBy !== 'abort') await finish(world, attempt, confirmKey)
+  if (confirmKey !== undefined && stored.length === 0 && wanted.settleBy !== 'abort') {
+    await finish(world, attempt, confirmKey)
+  }
   const outcomes = new Set<Attempt['settled']>()
   // A simple upload that began again has several keys.
-  for (const key of attempt.confirmKeys) outcomes.add(await outcomeOf(world, attempt, key))
-  if (outcomes.has('stored')) attempt.settled = 'stored'
-  else if (!outcomes.has(undefined)) attempt.settled = 'gone'
+  for (const key of confirmKeys) outcomes.add(await outcomeOf(world, attempt, key))
+  if (outcomes.has(undefined)) return
+  attempt.settled = outcomes.has('stored') ? 'stored' : 'gone'
 }
 
 /** Ends the upload of one key if it is still open. */

@@ -64,7 +64,7 @@ export function judge(evidence: Evidence): Verdict {
       if (cannotBeReported) unreported += 1
       else say('was not reported as stored, and there is a file')
     }
-    if (attempt.confirmKey !== undefined && attempt.settled === undefined) {
+    if (attempt.confirmKeys.size > 0 && attempt.settled === undefined) {
       say('has no definite outcome in the end')
     }
   }
