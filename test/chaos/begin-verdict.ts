@@ -78,7 +78,9 @@ export function* violationsOfLists({ lists, lives, gaps, attempts }: Evidence) {
     for (const [confirmKey, life] of livesOf.get(user) ?? []) {
       if (listed.has(confirmKey) || !isOpenDuring(life, list)) continue
       if (overlaps(gaps, firstSentAt(life.begin), answeredAt)) continue
-      yield `${of} lacks an open upload: ${life.attemptId}`
+      const { attemptId, begin, learnedAt } = life
+      const facts = `${begin.method}, begun ${sentAt - learnedAt} ms before, ${listed.size} listed`
+      yield `${of} lacks an open upload: ${attemptId} (${facts})`
     }
   }
 }

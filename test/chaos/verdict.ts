@@ -12,7 +12,9 @@ const ROOT = 'users'
 
 /** Error codes that a failure may cause: the outcome is open, or the upload continues. */
 const PASSING = new Set([
-  ...['left', 'aborted', 'network', 'cos', 'invalid_token', 'overloaded'],
+  ...['left', 'aborted', 'network', 'cos', 'blocked', 'invalid_token', 'overloaded'],
+  // A gateway was killed during a begin. A client of the campaign does not wait until its ticket is void.
+  'request_in_progress',
   ...['upstream_error', 'upstream_timeout', 'upstream_unavailable'],
 ])
 
