@@ -86,7 +86,13 @@ export function* violationsOfLists({ lists, lives, gaps, attempts }: Evidence) {
 }
 
 /** Whether the upload is open from the request for the list until its response, as far as its owner knows. */
-function isOpenDuring({ learnedAt, endSentAt }: KeyLife, { sentAt, answeredAt }: ReceivedList) {
+function isOpenDuring(life: KeyLife, { sentAt, answeredAt }: ReceivedList): boolean {
+  const { learnedAt, endSentAt, begin } = life
+  // An earlier request of the same begin may still run in a gateway, and replace a simple upload.
+  const isSettled = begin.requests.every(
+    (it) => it.sentAt > answeredAt || (it.answeredAt ?? it.sentAt + LONGEST_BEGIN_MS) <= learnedAt,
+  )
+  if (begin.method === 'simple' && !isSettled) return false
   return learnedAt < sentAt && (endSentAt === undefined || endSentAt > answeredAt)
 }
 

@@ -183,6 +183,19 @@ describe('verdict: no violation when', () => {
       },
     ],
     [
+      'a list lacks a simple upload that an earlier request may have replaced',
+      {
+        attempts: [gone],
+        lives: livesWith({
+          begin: begin({
+            method: 'simple',
+            requests: [{ ...lostRequest, sentAt: 900 }, request()],
+          }),
+        }),
+        lists: [list({ uploads: [] })],
+      },
+    ],
+    [
       'a list lacks an open upload after an outage of Redis',
       {
         ...{ attempts: [gone], lives: livesWith(), lists: [list({ uploads: [] })] },
@@ -369,6 +382,14 @@ describe('verdict: a violation when', () => {
     [
       'a list has an upload that has ended',
       { attempts: [gone], lives: livesWith({ endedAt: 3000 }), lists: [list()] },
+    ],
+    [
+      'a list lacks a simple upload',
+      {
+        attempts: [gone],
+        lives: livesWith({ begin: begin({ method: 'simple' }) }),
+        lists: [list({ uploads: [] })],
+      },
     ],
     [
       'a list lacks an open upload',
