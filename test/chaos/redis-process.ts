@@ -9,7 +9,7 @@ const MOST_TRIES = 20
 
 /** What no value in Redis may contain: COS credentials, JWTs, and SMH's confirm keys and tokens. */
 const FORBIDDEN = [
-  /q-sign-|q-ak|x-cos-|authorization/i,
+  /q-sign-algorithm|q-ak=|x-cos-security-token|"authorization"/i,
   /\beyJ[\w-]+\.eyJ/,
   // Hashes in Redis are base64url.
   /[0-9a-f]{64}/,
