@@ -44,6 +44,9 @@ interface OpenEntry {
   key: string | undefined
 }
 
+/** The ticket of a begin of which nothing is kept while it runs. */
+const UNTRACKED: Ticket = { id: '', idempotency: undefined }
+
 interface KeyEntry extends Ending {
   fingerprint: string
   /** The outcome; undefined while the first request is running. */
@@ -141,6 +144,7 @@ export class UserLedger {
 
   #admit(idempotency: Idempotency | undefined, now: number): Ticket {
     const { maxOpen, runningMs } = this.#options.limits
+    if (maxOpen === 0 && !idempotency) return UNTRACKED
     this.#admitted += 1
     const ticket = { id: `${this.#start}.${this.#admitted}`, idempotency }
     const endsAt = now + runningMs
@@ -165,7 +169,7 @@ export class UserLedger {
       this.#addUpload(entry)
       this.#rows.put('uploads', upload.confirmKey, entry)
       const max = this.#options.limits.maxOpen || MAX_LISTED
-      if (this.#uploads.length > max) this.#dropUploads(this.#uploads.length - max)
+      while (this.#uploads.length > max) this.#dropOldestUpload()
     }
     if (!idempotency) return
     const { key, fingerprint } = idempotency
@@ -213,8 +217,8 @@ export class UserLedger {
     for (const [id, { endsAt }] of this.#tickets) {
       if (endsAt <= now) this.#deleteTicket(id)
     }
-    const open = this.#uploads.findIndex(({ upload }) => upload.endsAt > now)
-    if (open !== 0) this.#dropUploads(open === -1 ? this.#uploads.length : open)
+    while (this.#uploads[0] && this.#uploads[0].upload.endsAt <= now) this.#dropOldestUpload()
+    if (this.#keys.size === 0) return
     for (const [key, { endsAt }] of this.#keys) {
       if (endsAt > now) return
       this.#deleteKey(key)
@@ -226,12 +230,10 @@ export class UserLedger {
     this.#uploadBytes += bytesOf(entry.upload.path)
   }
 
-  /** Drops the oldest uploads. */
-  #dropUploads(count: number): void {
-    for (const { upload } of this.#uploads.splice(0, count)) {
-      this.#uploadBytes -= bytesOf(upload.path)
-      this.#rows.delete('uploads', upload.confirmKey)
-    }
+  #dropOldestUpload(): void {
+    const { upload } = this.#uploads.shift()!
+    this.#uploadBytes -= bytesOf(upload.path)
+    this.#rows.delete('uploads', upload.confirmKey)
   }
 
   /** When the first place among the open uploads becomes free, if no client ends one sooner. */
@@ -251,7 +253,7 @@ export class UserLedger {
   }
 
   #deleteTicket(id: string): void {
-    if (this.#tickets.delete(id)) this.#rows.delete('tickets', id)
+    if (id !== '' && this.#tickets.delete(id)) this.#rows.delete('tickets', id)
   }
 
   /** Puts the newest key at the end. A key whose upload is complete keeps its place. */
