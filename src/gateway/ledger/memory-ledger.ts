@@ -34,11 +34,11 @@ export function createMemoryLedger(options: UserLedgerOptions): MemoryLedger {
   /** Runs `work` on the ledger of a user, and counts its bytes. */
   function withUser<T>(userId: string, work: (user: UserLedger) => T): T {
     let user = users.get(userId)
+    const before = user?.bytes ?? 0
     if (!user) {
       user = new UserLedger(options)
       users.set(userId, user)
     }
-    const before = user.bytes
     const result = work(user)
     bytes += user.bytes - before
     while (bytes > MAX_BYTES && users.size > 1) users.pop()

@@ -19,7 +19,8 @@ export const MAX_KEYS = 10_000
 /** Limits their size, bytes: keys of 400 bytes reach both limits at once. */
 const MAX_KEY_BYTES = 4_000_000
 
-/** About what an entry takes besides its path, bytes. */
+/** About what a user without entries takes, and what an entry takes besides its path, bytes. */
+const USER_BYTES = 700
 const ENTRY_BYTES = 400
 
 /** One table of the state. Ids are texts, values are JSON. */
@@ -55,6 +56,17 @@ interface KeyEntry extends Ending {
   ticket?: string
 }
 
+/** Makes the ids of tickets unique among all processes. */
+let processId: string | undefined
+let admitted = 0
+
+function nextTicketId(): string {
+  // Not at the start: Workers have no random numbers then.
+  processId ??= crypto.randomUUID()
+  admitted += 1
+  return `${processId}.${admitted}`
+}
+
 /** About what an entry with this path takes, bytes. */
 function bytesOf(path: readonly string[] = []): number {
   let bytes = ENTRY_BYTES
@@ -79,9 +91,6 @@ export interface UserLedgerOptions {
 export class UserLedger {
   readonly #options: UserLedgerOptions
   readonly #rows: LedgerRows
-  /** Makes the ids of tickets unique, also after a restart. */
-  readonly #start = crypto.randomUUID()
-  #admitted = 0
   /** The state of {@link countCall}. */
   #doneAt = 0
   /** Begins that are running, by ticket. They take a place among the open uploads, if these are limited. */
@@ -97,9 +106,13 @@ export class UserLedger {
     this.#rows = options.rows ?? noRows
   }
 
-  /** About how many bytes it holds. 0 without entries. */
+  get isEmpty(): boolean {
+    return this.#tickets.size === 0 && this.#uploads.length === 0 && this.#keys.size === 0
+  }
+
+  /** About how many bytes it takes. */
   get bytes(): number {
-    return this.#tickets.size * ENTRY_BYTES + this.#uploadBytes + this.#keyBytes
+    return USER_BYTES + this.#tickets.size * ENTRY_BYTES + this.#uploadBytes + this.#keyBytes
   }
 
   /** Restores one row that {@link LedgerRows} has kept. Rows of a table come in the order of their writes. */
@@ -145,8 +158,7 @@ export class UserLedger {
   #admit(idempotency: Idempotency | undefined, now: number): Ticket {
     const { maxOpen, runningMs } = this.#options.limits
     if (maxOpen === 0 && !idempotency) return UNTRACKED
-    this.#admitted += 1
-    const ticket = { id: `${this.#start}.${this.#admitted}`, idempotency }
+    const ticket = { id: nextTicketId(), idempotency }
     const endsAt = now + runningMs
     if (maxOpen > 0) {
       this.#tickets.set(ticket.id, { endsAt })

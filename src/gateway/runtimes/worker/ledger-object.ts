@@ -68,7 +68,7 @@ export class LedgerObject {
 
   async alarm(): Promise<void> {
     this.#user.dropEnded(Date.now())
-    if (this.#user.bytes > 0) return this.#storage.setAlarm(Date.now() + SWEEP_INTERVAL_MS)
+    if (!this.#user.isEmpty) return this.#storage.setAlarm(Date.now() + SWEEP_INTERVAL_MS)
     this.#hasTable = false
     return this.#storage.deleteAll()
   }
