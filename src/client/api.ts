@@ -141,10 +141,10 @@ export function createGateway({ gateway, getToken, fetch, retrying, pacer }: Gat
       return await retrying(begin, {
         signal,
         delayMs: pacer.take,
-        // With the full hash SMH may have stored the file before the gateway lost SMH's response. The gateway
-        // keeps no failed outcome, so a repeat would store the file twice.
+        // With the full hash SMH may store the file at once. The gateway keeps no failed outcome, and a
+        // gateway that ends may lose the outcome. A repeat would then store the file twice.
         repeatable: (error) =>
-          isTemporary(error) && !(body.fullHash && /^(upstream|internal)_/.test(error.code)),
+          body.fullHash === undefined ? isTemporary(error) : provesNoEffect(error),
       })
     } catch (error) {
       // A repeat returns the upload that a lost response has named, so that it can be aborted.
@@ -227,6 +227,11 @@ export function createGateway({ gateway, getToken, fetch, retrying, pacer }: Gat
       })
     },
   }
+}
+
+/** Whether the gateway says that the request has not reached SMH. */
+function provesNoEffect({ code }: UploadError): boolean {
+  return code === 'rate_limited' || code === 'overloaded'
 }
 
 function unreachable(cause: unknown): UploadError {

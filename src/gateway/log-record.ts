@@ -30,6 +30,9 @@ export const logEvents = {
   ledger_unavailable:
     'The shared ledger does not answer. Each instance counts in its own memory until `ledger_available`.',
   ledger_available: 'The shared ledger answers again.',
+  ledger_bypassed:
+    'One call was answered from memory, because the shared ledger was slow or could not be read. At `debug` ' +
+    'or `warn`.',
   upload_cancelled: 'The gateway cancelled an upload. `reason` says why.',
   log_lines_dropped:
     'Node: the log could not be written for a while. `count` is the number of lost lines.',
@@ -135,6 +138,8 @@ export const logReasons = {
   too_many_parts: 'The upload had more parts than its size allows.',
 
   ledger_timeout: 'The ledger did not answer in time.',
+  ledger_unreadable:
+    'An entry of the ledger is unreadable, for example after a change of the version.',
   ledger_error:
     'The ledger refuses connections, or answered with an error. Check `REDIS_URL`, and the rights of its user.',
 

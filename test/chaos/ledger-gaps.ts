@@ -24,6 +24,8 @@ export function ledgerGapsOf(gateway: Pick<GatewayProcess, 'starts' | 'written'>
   for (const { at, event } of events) {
     const last = gaps.at(-1)
     if (event === 'ledger_unavailable') gaps.push({ from: at - NOTICE_MS, to: Infinity })
+    // One call only. What it began is known to its gateway alone.
+    else if (event === 'ledger_bypassed') gaps.push({ from: at - NOTICE_MS, to: at + RETURN_MS })
     else if (last?.to === Infinity) last.to = at + NOTICE_MS
   }
   return gaps
@@ -37,7 +39,7 @@ export function gapsOf(redis: RedisProcess | undefined, gateways: readonly Gatew
 }
 
 function* ledgerEventsIn(written: string) {
-  for (const [line] of written.matchAll(/^.*"event":"ledger_(un)?available".*$/gm)) {
+  for (const [line] of written.matchAll(/^.*"event":"ledger_(?:(?:un)?available|bypassed)".*$/gm)) {
     const { time, event } = JSON.parse(line) as { time: string; event: string }
     yield { at: Date.parse(time), event }
   }

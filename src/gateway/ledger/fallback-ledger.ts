@@ -88,6 +88,11 @@ export function createFallbackLedger(options: FallbackLedgerOptions): FallbackLe
     isAvailable = true
     metrics.ledgerAvailable(true)
     log('info', { event: 'ledger_available' })
+    sendMissedEnds()
+  }
+
+  function sendMissedEnds(): void {
+    if (missedEnds.length === 0) return
     const ends = missedEnds
     missedEnds = []
     background(Promise.all(ends.map((end) => ended(...end))).then(() => {}))
@@ -108,12 +113,17 @@ export function createFallbackLedger(options: FallbackLedgerOptions): FallbackLe
       try {
         const reply = await within(waitMs, call())
         repliedAt = monotonicClock()
+        sendMissedEnds()
         return { reply }
       } catch (error) {
         // A store that answers other calls is not away. A short wait proves nothing.
         const isSlow =
           error instanceof LedgerTimeout && (repliedAt > askedAt || waitMs < MAX_WAIT_MS)
-        if (isSlow || error instanceof UnreadableEntry) return undefined
+        if (isSlow || error instanceof UnreadableEntry) {
+          const reason = isSlow ? 'ledger_timeout' : 'ledger_unreadable'
+          log(isSlow ? 'debug' : 'warn', { event: 'ledger_bypassed', reason })
+          return undefined
+        }
         becomeAway(error)
       }
     }

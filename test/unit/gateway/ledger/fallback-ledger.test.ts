@@ -107,7 +107,7 @@ describe('fallback ledger', () => {
     expect((await ledger.begin('bob')).kind).toBe('admitted')
     await vi.advanceTimersByTimeAsync(250)
     expect((await slow).kind).toBe('admitted')
-    expect(logged).toEqual([])
+    expect(logged).toEqual([['debug', { event: 'ledger_bypassed', reason: 'ledger_timeout' }]])
   })
 
   test('concurrent lists of a user ask the store once', async () => {
@@ -123,7 +123,23 @@ describe('fallback ledger', () => {
     const { ledger, shared, logged } = setUp()
     shared.list = () => Promise.reject(new UnreadableEntry())
     expect(await ledger.list('ann')).toEqual([])
-    expect(logged).toEqual([])
+    expect(logged).toEqual([['warn', { event: 'ledger_bypassed', reason: 'ledger_unreadable' }]])
+  })
+
+  test('an end that one slow call has missed is sent with the next call', async () => {
+    const { ledger, be, store } = setUp()
+    await begun(ledger, 'a')
+    be('hanging')
+    const slow = ledger.ended('ann', 'a', 'aborted')
+    be('up')
+    await vi.advanceTimersByTimeAsync(1)
+    await ledger.begin('bob')
+    await vi.advanceTimersByTimeAsync(250)
+    await slow
+    expect(store.list('ann')).toHaveLength(1)
+    await ledger.begin('bob')
+    await vi.advanceTimersByTimeAsync(0)
+    expect(store.list('ann')).toEqual([])
   })
 
   describe('while the store is available', () => {
