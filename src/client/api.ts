@@ -121,8 +121,9 @@ export function createGateway({ gateway, getToken, fetch, retrying, pacer }: Gat
     body: BeginUpload & Pick<InstantUpload, 'fullHash'>,
     headers: Record<string, string>,
     signal: AbortSignal,
+    idempotencyKey = newKey(),
   ): Promise<GatewayResponse> {
-    const keyed = { ...headers, 'Idempotency-Key': newKey() }
+    const keyed = { ...headers, 'Idempotency-Key': idempotencyKey }
     const wanted: Call = { method: 'POST', path, headers: keyed, body }
     let mayHaveBegun = false
     async function attempt() {
@@ -158,8 +159,9 @@ export function createGateway({ gateway, getToken, fetch, retrying, pacer }: Gat
       body: BeginUpload,
       headers: Record<string, string>,
       signal: AbortSignal,
+      idempotencyKey?: string,
     ): Promise<SignedCredentials> {
-      const response = await beginBy('/uploads', body, headers, signal)
+      const response = await beginBy('/uploads', body, headers, signal, idempotencyKey)
       return signedCredentialsOf(response, bodyOf(response, isCredentials))
     },
 

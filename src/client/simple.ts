@@ -1,13 +1,19 @@
 import type { Gateway, SignedCredentials } from './api.ts'
-import { hasCode, limitOf } from './errors.ts'
+import { hasCode, limitOf, UploadError } from './errors.ts'
 import type { BeginUpload } from './gateway-types.ts'
 import { MIB } from './parts.ts'
 
 /** The gateway's default for the largest simple upload. */
 export const SIMPLE_MAX_BYTES = MIB
 
-/** Begins a simple upload once more, with another confirm key. */
-export type BeginAgain = (gateway: Pick<Gateway, 'begin'>) => Promise<SignedCredentials>
+/** How much of a confirm key identifies it: its signature. */
+const KEY_CHARACTERS = 43
+
+/** Begins a simple upload once more, with another confirm key. Default: with a new Idempotency-Key. */
+export type BeginAgain = (
+  gateway: Pick<Gateway, 'begin'>,
+  idempotencyKey?: string,
+) => Promise<SignedCredentials>
 
 /** An upload that has begun. */
 export interface Begun {
@@ -43,20 +49,21 @@ export async function beginBySize(
   }
 }
 
-/** Creates the begin of a simple upload. Each call has an Idempotency-Key of its own. */
+/** Creates the begin of a simple upload. */
 export function simpleBegin(
   wanted: BeginUpload,
   headers: Record<string, string>,
   signal: AbortSignal,
 ): BeginAgain {
-  return (gateway) => gateway.begin({ ...wanted, method: 'simple' }, headers, signal)
+  return (gateway, idempotencyKey) =>
+    gateway.begin({ ...wanted, method: 'simple' }, headers, signal, idempotencyKey)
 }
 
 /**
  * Aborts a simple upload and begins it again. The abort is first, because it finds out whether another device
  * has completed the upload, and because a user has a limited number of open uploads.
  *
- * @throws UploadError `upload_complete`. Also when the abort fails, because the earlier upload might still be completed
+ * @throws UploadError `upload_complete`; `upload_not_found` when another device has begun it again. Also when the abort fails, because the earlier upload might still be completed
  */
 export async function replaceSimple(
   gateway: Pick<Gateway, 'abort' | 'begin'>,
@@ -64,5 +71,12 @@ export async function replaceSimple(
   beginAgain: BeginAgain,
 ): Promise<SignedCredentials> {
   await gateway.abort(confirmKey)
-  return beginAgain(gateway)
+  // Two devices may replace the same upload at the same time. With one key, only one of their uploads stays.
+  const idempotencyKey = `again-${confirmKey.slice(-KEY_CHARACTERS)}`
+  try {
+    return await beginAgain(gateway, idempotencyKey)
+  } catch (error) {
+    if (!hasCode(error, 'idempotency_key_reused')) throw error
+    throw new UploadError('upload_not_found', 'Another device has begun this upload again.')
+  }
 }

@@ -185,6 +185,19 @@ test('simple upload: an upload that another device has resumed is not stored twi
   expect(harness.emulator.controls.openTasks()).toEqual([])
 })
 
+test('simple upload: two devices that resume one upload at the same time store it once', async () => {
+  const harness = await startHarness()
+  const file = new Blob(['x'])
+  const { confirmKey = '' } = await pausedUpload(uploadClient(harness), file, { path: 'a' })
+  const devices = [uploadClient(harness), uploadClient(harness), uploadClient(harness)]
+  const all = await Promise.allSettled(
+    devices.map((device) => device.resume(confirmKey, file).done),
+  )
+  expect(all.some(({ status }) => status === 'fulfilled')).toBe(true)
+  expect(harness.emulator.controls.files()).toHaveLength(1)
+  expect(harness.emulator.controls.openTasks()).toEqual([])
+})
+
 test('simple upload: an upload that another device has aborted does not begin again', async () => {
   const harness = await startHarness()
   const first = await pausedUpload(uploadClient(harness), new Blob(['x']), { path: 'a' })
