@@ -1,4 +1,5 @@
 import * as z from 'zod'
+import { httpDate } from '../http/http-date.ts'
 import { MAX_LEVELS, MAX_NAME_CHARACTERS } from '../name-rules.ts'
 import type { TaskReply } from '../smh/replies.ts'
 import { MAX_PATH_CHARACTERS } from '../uploads/names.ts'
@@ -248,6 +249,6 @@ export function toStoredFile({ scope, file }: StoredUpload): z.infer<typeof stor
 export function credentialsHeaders(task: TaskReply, confirmKey: string): Record<string, string> {
   return {
     Location: `/v1/uploads/${confirmKey}`,
-    'Upload-Expires': new Date(task.expiration).toUTCString(),
+    'Upload-Expires': httpDate(task.expiration),
   }
 }
