@@ -106,10 +106,11 @@ export const languages: readonly Language[] = [
     declares: {
       begin: [
         ['BeginUpload.swift', 'public var size: Int64'],
-        ['UploadCredentials.swift', 'public var uploadId: String'],
+        ['UploadCredentials.swift', 'public var uploadId: String?'],
         [
           'UploadsAPI.swift',
-          'func beginUpload(beginUpload: BeginUpload, apiConfiguration: OpenAPIClientAPIConfiguration = ' +
+          'func beginUpload(beginUpload: BeginUpload, idempotencyKey: String? = nil, ' +
+            'apiConfiguration: OpenAPIClientAPIConfiguration = ' +
             'OpenAPIClientAPIConfiguration.shared) async throws(ErrorResponse) -> UploadCredentials',
         ],
       ],
@@ -130,7 +131,7 @@ export const languages: readonly Language[] = [
     declares: {
       begin: [
         ['begin_upload.dart', 'int get size;'],
-        ['upload_credentials.dart', 'String get uploadId;'],
+        ['upload_credentials.dart', 'String? get uploadId;'],
         ['uploads_api.dart', 'Future<Response<UploadCredentials>> beginUpload('],
       ],
       instant: [

@@ -22,7 +22,6 @@ import { CONFIRM_TIMEOUT_MS } from './smh/client.ts'
 import { createSmh } from './smh/create-smh.ts'
 import { MAX_WAIT_MS } from './smh/transport.ts'
 import { createConfirmKeySigner } from './uploads/confirm-key.ts'
-import { LIST_BUDGET_MS } from './uploads/open-uploads.ts'
 import { limitPartLists } from './uploads/part-list-limit.ts'
 import { toPublicError } from './uploads/public-error.ts'
 import { createTimeBudget } from './uploads/time-budget.ts'
@@ -59,20 +58,17 @@ export function createApp(ports: Ports): App {
   )
   const smh = createSmh(ports, config, timeoutMs)
   const beginLimit = createBeginLimit(ports.ledger, config.rateLimitPerMinute, monotonicClock)
+  const listBudget = createTimeBudget(monotonicClock)
   const services: Services = {
     config,
     clock,
     monotonicClock,
     log,
     singleFlight,
-    smh: limitPartLists(smh.client, ports),
+    smh: limitPartLists(smh.client, ports, listBudget),
     ledger: ports.ledger,
     beginLimit,
-    listBudget: createTimeBudget(
-      LIST_BUDGET_MS,
-      'Too many requests for long lists of uploads.',
-      monotonicClock,
-    ),
+    listBudget,
     confirmKeys: createConfirmKeySigner(config.confirmKey, [
       config.jwt.issuer,
       config.jwt.userClaim,

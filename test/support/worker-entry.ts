@@ -15,6 +15,9 @@ export { LedgerObject } from '../../src/gateway/runtimes/worker/ledger-object.ts
  */
 const gateways = new Map<string, Gateway>()
 
+/** Far more than the tests that run at the same time use. A gateway takes megabytes, and workerd has a limit. */
+const MAX_GATEWAYS = 50
+
 interface Gateway {
   worker: GatewayWorker
   environment: Record<string, string>
@@ -68,5 +71,7 @@ function start(id: string, environment: Record<string, string>, bodyTimeoutMs?: 
     lasted: 0,
   }
   gateways.set(id, gateway)
+  const [oldest = ''] = gateways.keys()
+  if (gateways.size > MAX_GATEWAYS) gateways.delete(oldest)
   return gateway
 }

@@ -1,3 +1,4 @@
+import java.util.UUID;
 import org.openapitools.client.ApiClient;
 import org.openapitools.client.ApiException;
 import org.openapitools.client.ApiResponse;
@@ -17,7 +18,8 @@ public class Program {
   static void begin(UploadsApi api) throws Exception {
     Long size = 3L * 1024 * 1024 * 1024;
     ApiResponse<UploadCredentials> response =
-        api.beginUploadWithHttpInfo(new BeginUpload().path("java/movie.mp4").size(size));
+        api.beginUploadWithHttpInfo(
+            new BeginUpload().path("java/movie.mp4").size(size), UUID.randomUUID().toString());
     UploadCredentials credentials = response.getData();
     System.out.println("begin.uploadId=" + credentials.getUploadId());
     System.out.println("begin.confirmKey=" + credentials.getConfirmKey());
@@ -34,18 +36,18 @@ public class Program {
   }
 
   static void instant(UploadsApi api) throws Exception {
-    InstantUploadResult first = api.instantUpload(known());
+    InstantUploadResult first = api.instantUpload(known(), null);
     if (first.getOutcome() == OutcomeEnum.FULL_HASH_REQUIRED) {
       System.out.println("instant.first=" + first.getOutcome().getValue());
     }
     InstantUploadResult second =
-        api.instantUpload(known().fullHash(System.getenv("KNOWN_FULL_HASH")));
+        api.instantUpload(known().fullHash(System.getenv("KNOWN_FULL_HASH")), null);
     if (second.getOutcome() == OutcomeEnum.STORED) {
       System.out.println("instant.second=" + second.getOutcome().getValue());
     }
     Long size = second.getFile().getSize();
     System.out.println("instant.size=" + size);
-    InstantUploadResult third = api.instantUpload(known().beginningHash("0".repeat(64)));
+    InstantUploadResult third = api.instantUpload(known().beginningHash("0".repeat(64)), null);
     if (third.getOutcome() == OutcomeEnum.UPLOAD_REQUIRED) {
       System.out.println("instant.third=" + third.getOutcome().getValue());
     }
@@ -54,7 +56,7 @@ public class Program {
 
   static void problem(UploadsApi api) throws Exception {
     try {
-      api.beginUpload(new BeginUpload().path("java/%2e%2e/movie.mp4").size(1L));
+      api.beginUpload(new BeginUpload().path("java/%2e%2e/movie.mp4").size(1L), null);
     } catch (ApiException error) {
       Problem problem =
           ApiClient.createDefaultObjectMapper().readValue(error.getResponseBody(), Problem.class);

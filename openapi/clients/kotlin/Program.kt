@@ -1,4 +1,5 @@
 import com.squareup.moshi.adapter
+import java.util.UUID
 import org.openapitools.client.apis.UploadsApi
 import org.openapitools.client.infrastructure.ApiClient
 import org.openapitools.client.infrastructure.ClientError
@@ -15,7 +16,9 @@ fun env(name: String): String = System.getenv(name) ?: error("$name is not set")
 
 fun begin(api: UploadsApi) {
     val size: Long = 3L * 1024 * 1024 * 1024
-    val response = api.beginUploadWithHttpInfo(BeginUpload(path = "kotlin/movie.mp4", propertySize = size))
+    val wanted = BeginUpload(path = "kotlin/movie.mp4", propertySize = size, metadata = mapOf("origin" to "kotlin"))
+    val key = UUID.randomUUID().toString()
+    val response = api.beginUploadWithHttpInfo(wanted, idempotencyKey = key)
     val credentials: UploadCredentials = (response as Success<UploadCredentials?>).data!!
     println("begin.uploadId=${credentials.uploadId}")
     println("begin.confirmKey=${credentials.confirmKey}")

@@ -25,7 +25,7 @@ export interface Services {
   smh: SmhClient
   ledger: Ledger
   beginLimit: BeginLimit
-  /** Limits the cost of lists of open uploads. */
+  /** Limits the cost of long lists. */
   listBudget: TimeBudget
   confirmKeys: ConfirmKeySigner
   /** The scopes of users with a cached token. They end with the token's place in the cache. */

@@ -4,11 +4,11 @@ import type { ConfirmKeySigner } from './confirm-key.ts'
 import { scopeHash } from './scope-hash.ts'
 import type { TimeBudget } from './time-budget.ts'
 
-/** Cost of each listed upload, milliseconds of budget: more than a hundred times its CPU time in the gateway. */
+/**
+ * Cost of each listed upload, milliseconds of budget: more than a hundred times its CPU time in the gateway. A user
+ * may have a hundred lists of the default `UPLOAD_MAX_OPEN` at once, then one a second.
+ */
 const COST_MS_PER_UPLOAD = 5
-
-/** Budget of a user: a hundred lists of the default `UPLOAD_MAX_OPEN`, then one a second. */
-export const LIST_BUDGET_MS = 100 * 200 * COST_MS_PER_UPLOAD
 
 /**
  * The open uploads of a user in this space and folder, newest first. The confirm key decides, as everywhere.

@@ -1,21 +1,18 @@
 import { uploadNotFound } from '../errors.ts'
-import type { Clock, Log } from '../ports.ts'
+import type { Log } from '../ports.ts'
 import type { SmhClient } from '../smh/client.ts'
 import { MAX_PARTS } from '../smh/replies.ts'
 import type { OwnedUpload } from '../smh/upload.ts'
 import { MIN_PART_BYTES } from './received-parts.ts'
-import { createTimeBudget } from './time-budget.ts'
+import type { TimeBudget } from './time-budget.ts'
 
 /**
  * Cost of each listed part, milliseconds of budget: more than a hundred times its CPU time in the gateway.
  */
 const COST_MS_PER_PART = 0.5
 
-/** Cost of a list whose length is not yet known, milliseconds of budget. */
+/** Cost of a list whose length is not yet known, milliseconds of budget. Twenty are allowed at once. */
 const LONGEST_COST_MS = MAX_PARTS * COST_MS_PER_PART
-
-/** Budget of a user in milliseconds: twenty of the longest lists at once, then one every five seconds. */
-const BUDGET_MS = 20 * LONGEST_COST_MS
 
 /** Shorter lists cost little. For them complete reports which parts are wrong. */
 const SHORT_LIST_PARTS = 100
@@ -34,11 +31,9 @@ const SHORT_LIST_PARTS = 100
  */
 export function limitPartLists(
   smh: SmhClient,
-  { monotonicClock, log }: { monotonicClock: Clock; log: Log },
+  { log }: { log: Log },
+  budget: TimeBudget,
 ): SmhClient {
-  const detail = 'Too many requests for long part lists.'
-  const budget = createTimeBudget(BUDGET_MS, detail, monotonicClock)
-
   return {
     ...smh,
     async status(upload, limits) {

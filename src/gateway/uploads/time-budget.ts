@@ -8,7 +8,10 @@ import type { Clock } from '../ports.ts'
  */
 const MAX_USERS = 50_000
 
-/** The time budget of each user for long responses. It refills as time passes. */
+/** Budget of a user who has used nothing, milliseconds. */
+const BUDGET_MS = 100_000
+
+/** The time budget of each user for long lists. It refills as time passes. */
 export interface TimeBudget {
   /** Uses some of the budget. A negative cost gives it back. */
   owe(userId: string, costMs: number): void
@@ -16,15 +19,7 @@ export interface TimeBudget {
   require(userId: string, costMs: number): void
 }
 
-/**
- * @param budgetMs of a user who has used nothing, milliseconds
- * @param detail of the error
- */
-export function createTimeBudget(
-  budgetMs: number,
-  detail: string,
-  monotonicClock: Clock,
-): TimeBudget {
+export function createTimeBudget(monotonicClock: Clock): TimeBudget {
   /** When the budget of each user is full again. */
   const paidAt = new LRUCache<string, number>({ max: MAX_USERS })
 
@@ -34,10 +29,10 @@ export function createTimeBudget(
     },
     require(userId, costMs) {
       const owedMs = Math.max(0, (paidAt.get(userId) ?? 0) - monotonicClock())
-      const waitMs = owedMs + costMs - budgetMs
+      const waitMs = owedMs + costMs - BUDGET_MS
       if (waitMs <= 0) return
       const headers = { 'Retry-After': String(Math.ceil(waitMs / 1000)) }
-      throw new GatewayError('rate_limited', detail, { headers })
+      throw new GatewayError('rate_limited', 'Too many requests for long lists.', { headers })
     },
   }
 }
