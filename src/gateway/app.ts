@@ -2,6 +2,7 @@ import { Hono } from 'hono'
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
 import { adviceFor } from './advice.ts'
 import { createAuthentication } from './auth/create-authentication.ts'
+import { realmOf } from './config/realm.ts'
 import { errorFields, GatewayError, logLevelFor, toProblem } from './errors.ts'
 import { authenticateUser } from './http/authentication.ts'
 import { createBeginLimit } from './http/begin-limit.ts'
@@ -69,11 +70,7 @@ export function createApp(ports: Ports): App {
     ledger: ports.ledger,
     beginLimit,
     listBudget,
-    confirmKeys: createConfirmKeySigner(config.confirmKey, [
-      config.jwt.issuer,
-      config.jwt.userClaim,
-      config.smh.libraryId,
-    ]),
+    confirmKeys: createConfirmKeySigner(config.confirmKey, realmOf(config)),
     scopes: new WeakMap(),
     async checkReady(limits) {
       try {

@@ -54,8 +54,8 @@ export function createConcurrencyLimit(options: {
 }
 
 /**
- * Holds a permit of the user until the response is sent and all work has ended. Throws GatewayError `overloaded` when none is
- * left.
+ * Holds a permit of the user until the response is sent and all work has ended. Throws GatewayError `overloaded`
+ * when none is left.
  */
 export function limitConcurrency(permits: Permits): Step {
   return (request) => {

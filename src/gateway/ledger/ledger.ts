@@ -125,4 +125,9 @@ export const KEY_RETENTION_MS = 24 * 60 * 60 * 1000
  * How many open uploads of a user are kept when their number is not limited. Further ones replace the
  * oldest in the list.
  */
-export const MAX_LISTED = 200
+const MAX_LISTED = 200
+
+/** The length of the longest list of open uploads. */
+export function maxListedOf({ maxOpen }: Pick<LedgerLimits, 'maxOpen'>): number {
+  return maxOpen || MAX_LISTED
+}

@@ -7,7 +7,7 @@ import {
   type Idempotency,
   KEY_RETENTION_MS,
   type LedgerLimits,
-  MAX_LISTED,
+  maxListedOf,
   type OpenUpload,
   type ReplayRecord,
   type Ticket,
@@ -180,7 +180,7 @@ export class UserLedger {
       const entry = { upload, key: idempotency?.key }
       this.#addUpload(entry)
       this.#rows.put('uploads', upload.confirmKey, entry)
-      const max = this.#options.limits.maxOpen || MAX_LISTED
+      const max = maxListedOf(this.#options.limits)
       while (this.#uploads.length > max) this.#dropOldestUpload()
     }
     if (!idempotency) return

@@ -13,7 +13,7 @@ import { replayStored, replayUpload, uploadComplete } from '../uploads/replay.ts
 import { scopeHash } from '../uploads/scope-hash.ts'
 import { type Services, scopeOf } from './endpoint.ts'
 import { uploadErrors } from './openapi-responses.ts'
-import { onOwnedUpload } from './ownership.ts'
+import { notingEnd } from './ownership.ts'
 import { credentialsHeaders, toCredentials, toStoredFile } from './schemas.ts'
 
 /** The error codes of begin and of instant upload. */
@@ -180,11 +180,12 @@ async function replay(begin: PermittedBegin, record: ReplayRecord): Promise<Begu
     }
     case 'upload': {
       const { confirmKey } = record
-      const isUsable = services.confirmKeys.verify(upload.scope, confirmKey, services.clock())
+      const { smh, confirmKeys, clock } = services
+      const owned = confirmKeys.verify(upload.scope, confirmKey, clock())
       const task =
-        isUsable &&
-        (await onOwnedUpload(services, request, confirmKey, (owned) =>
-          replayUpload(services.smh, owned, upload, limits),
+        owned &&
+        (await notingEnd(services, request, confirmKey, () =>
+          replayUpload(smh, owned, upload, limits),
         ))
       if (task) return toBegun(task, confirmKey)
       return decide(begin, await services.beginLimit.begin(request, idempotency, confirmKey))

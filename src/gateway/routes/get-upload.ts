@@ -4,7 +4,7 @@ import { relativePath } from '../uploads/policy.ts'
 import { defineEndpoint } from './endpoint.ts'
 import { jsonResponse, uploadErrors } from './openapi-responses.ts'
 import { onOwnedUpload } from './ownership.ts'
-import { confirmKeyParam, method } from './schemas.ts'
+import { confirmKeyParam, declaredSize, method } from './schemas.ts'
 
 const uploadStatus = z
   .object({
@@ -16,11 +16,7 @@ const uploadStatus = z
         description: "Relative to the user's folder; null when its folder is gone.",
         example: ['holiday', 'clip.mp4'],
       }),
-    size: z.int().meta({
-      description: 'Bytes, as declared at begin.',
-      format: 'int64',
-      example: 2_097_162,
-    }),
+    size: declaredSize,
     method: method.meta({ example: 'multipart' }),
     uploadId: z.string().optional().meta({ example: '1741519353exampleuploadid' }),
     parts: z

@@ -1,10 +1,10 @@
 import * as z from 'zod'
 import { respondJson } from '../http/respond.ts'
-import { MAX_LISTED } from '../ledger/ledger.ts'
+import { maxListedOf } from '../ledger/ledger.ts'
 import { listOpenUploads } from '../uploads/open-uploads.ts'
 import { defineEndpoint, scopeOf } from './endpoint.ts'
 import { jsonResponse, uploadErrors } from './openapi-responses.ts'
-import { confirmKeyExample, method } from './schemas.ts'
+import { confirmKeyExample, declaredSize, method } from './schemas.ts'
 
 const time = z.iso.datetime()
 
@@ -19,11 +19,7 @@ const openUploads = z
               description: "Relative to the user's folder, as requested at begin.",
               example: ['holiday', 'clip.mp4'],
             }),
-            size: z.int().meta({
-              description: 'Bytes, as declared at begin.',
-              format: 'int64',
-              example: 2_097_162,
-            }),
+            size: declaredSize,
             method: method.meta({ example: 'multipart' }),
             beganAt: time.meta({ example: '2026-03-09T11:22:33.000Z' }),
             endsAt: time.meta({
@@ -56,7 +52,7 @@ export const listUploads = defineEndpoint(
   (services) => async (request) => {
     const { config, clock } = services
     const scope = scopeOf(services, request)
-    const maxListed = config.upload.maxOpen || MAX_LISTED
+    const maxListed = maxListedOf(config.upload)
     const known = await listOpenUploads(services, scope, maxListed, clock())
     const uploads = known.map(({ confirmKey, path, size, method, beganAt, endsAt }) => ({
       confirmKey,

@@ -19,8 +19,18 @@ export async function onOwnedUpload<T>(
   const scope = scopeOf(services, request)
   const upload = services.confirmKeys.verify(scope, confirmKey, services.clock())
   if (!upload) throw uploadNotFound({ reason: 'confirm_key' })
+  return notingEnd(services, request, confirmKey, () => work(upload))
+}
+
+/** Runs an operation on an upload of the user. When its error shows that the upload has ended, the ledger learns it. */
+export async function notingEnd<T>(
+  services: Services,
+  request: RequestContext,
+  confirmKey: string,
+  work: () => Promise<T>,
+): Promise<T> {
   try {
-    return await work(upload)
+    return await work()
   } catch (error) {
     const how = endShownBy(toPublicError(error))
     if (how) await services.ledger.ended(request.user.id, confirmKey, how)

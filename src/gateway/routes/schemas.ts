@@ -122,6 +122,13 @@ export const beginFields = {
 
 export const method = z.enum(['multipart', 'simple'])
 
+/** The size of an upload that has begun. */
+export const declaredSize = z.int().meta({
+  description: 'Bytes, as declared at begin.',
+  format: 'int64',
+  example: 2_097_162,
+})
+
 /** For the operations that take metadata. */
 export const metadataRule =
   'Request headers named `x-smh-meta-<name>` are stored with the file, like the field `metadata`.'

@@ -7,7 +7,7 @@ import {
   type CountedBegin,
   KEY_RETENTION_MS,
   type LedgerLimits,
-  MAX_LISTED,
+  maxListedOf,
 } from '../../ledger/ledger.ts'
 import { MAX_KEYS, toReplay } from '../../ledger/user-ledger.ts'
 import type { Clock } from '../../ports.ts'
@@ -61,7 +61,7 @@ export interface RedisLedgerOptions {
 export function createRedisLedger(options: RedisLedgerOptions): SharedLedger {
   const { connection, realm, limits, clock, serverClock } = options
   const { perMinute, maxOpen, maxAgeMs, runningMs } = limits
-  const maxListed = String(maxOpen || MAX_LISTED)
+  const maxListed = String(maxListedOf(limits))
   const time = () => (serverClock ? String(serverClock()) : '')
 
   /** What the names of the user's keys start with. They share a slot of a cluster, and name no user. */

@@ -1,10 +1,10 @@
 import type { Config } from '../../config/parse.ts'
+import { realmOf } from '../../config/realm.ts'
 import type { Secret } from '../../config/secret.ts'
 import { createFallbackLedger } from '../../ledger/fallback-ledger.ts'
-import { type Ledger, MAX_LISTED } from '../../ledger/ledger.ts'
+import { type Ledger, maxListedOf } from '../../ledger/ledger.ts'
 import { ledgerLimits } from '../../ledger/limits.ts'
 import type { MemoryLedger } from '../../ledger/memory-ledger.ts'
-import { ledgerRealm } from '../../ledger/realm.ts'
 import type { Clock, Log, Metrics } from '../../ports.ts'
 import { createRedisConnection } from './redis-connection.ts'
 import { createRedisLedger } from './redis-ledger.ts'
@@ -33,7 +33,7 @@ export async function startSharedLedger(
   const { config, redisUrl, memory, clock, monotonicClock, log, metrics } = options
   const limits = ledgerLimits(config)
   const connection = createRedisConnection(redisUrl)
-  const shared = createRedisLedger({ connection, realm: ledgerRealm(config), limits, clock })
+  const shared = createRedisLedger({ connection, realm: realmOf(config), limits, clock })
   const timeout = new Promise<false>((resolve) => {
     setTimeout(resolve, START_TIMEOUT_MS, false).unref()
   })
@@ -42,7 +42,7 @@ export async function startSharedLedger(
     () => false,
   )
   const isAvailable = await Promise.race([connected, timeout])
-  const maxListed = limits.maxOpen || MAX_LISTED
+  const maxListed = maxListedOf(limits)
   const ledger = createFallbackLedger({
     ...{ shared, memory, maxListed, isAvailable },
     ...{ log, metrics, monotonicClock },

@@ -1,12 +1,12 @@
 import { type App, createApp } from '../../app.ts'
 import { ConfigurationError, parseConfig, unknownVariables } from '../../config/parse.ts'
+import { realmOf } from '../../config/realm.ts'
 import { GatewayError, toProblem } from '../../errors.ts'
 import { createFallbackLedger } from '../../ledger/fallback-ledger.ts'
-import { type Ledger, MAX_LISTED } from '../../ledger/ledger.ts'
+import { type Ledger, maxListedOf } from '../../ledger/ledger.ts'
 import { ledgerLimits } from '../../ledger/limits.ts'
 import { createMemoryLedger } from '../../ledger/memory-ledger.ts'
 import { withRateLimiter } from '../../ledger/rate-limiter-ledger.ts'
-import { ledgerRealm } from '../../ledger/realm.ts'
 import {
   type Clock,
   type Execution,
@@ -150,12 +150,12 @@ function ledgerOf(
 ): Ledger {
   const limits = ledgerLimits(config)
   if (LEDGER) {
-    const realm = ledgerRealm(config)
+    const realm = realmOf(config)
     return createFallbackLedger({
       ...ports,
       shared: createDurableLedger({ binding: LEDGER, realm, limits, clock: ports.clock }),
       memory: createMemoryLedger({ limits, ...ports }),
-      maxListed: limits.maxOpen || MAX_LISTED,
+      maxListed: maxListedOf(limits),
       metrics: noMetrics,
     })
   }
